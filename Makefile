@@ -1,0 +1,138 @@
+# maild: one Makefile for the whole house.
+#
+#   make            build everything into $(O)
+#   make deps       install the Debian packages that build and tests need
+#   make install    programs, manual pages, etc/, users and directories
+#   make demo       try it: build, start on loopback, send, read, verify
+#   make regress    all tests; ends with "N passed, N failed"
+#   make bench      side by side with Postfix and Dovecot, as ratios
+#   make fuzz       fuzz every parser for FUZZ_SECONDS each
+#
+# SAN=1 builds with ASan and UBSan, CC=clang with clang.
+
+O ?=		build
+PREFIX ?=	/usr/local
+SYSCONFDIR ?=	/etc
+LOCALSTATEDIR ?= /var
+LIBEXECDIR ?=	$(PREFIX)/libexec/maild
+MANDIR ?=	$(PREFIX)/share/man
+DESTDIR ?=
+
+
+include regress/mk/packages.mk
+
+WARN =		-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+		-Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers \
+		-Wvla -Wwrite-strings -Werror
+HARDEN =	-fstack-protector-strong -fstack-clash-protection -fcf-protection
+CPPFLAGS +=	-D_GNU_SOURCE -Icommon -Icommon/compat -Icommon/parse \
+		-Icommon/verify -Icommon/store \
+		-DMAILD_LIBEXECDIR='"$(LIBEXECDIR)"' \
+		-DMAILD_SYSCONFDIR='"$(SYSCONFDIR)"' \
+		-DMAILD_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'
+CFLAGS ?=	-O2 -g
+CFLAGS +=	-std=gnu11 -fPIE $(WARN) $(HARDEN)
+LDFLAGS +=	-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+
+ifeq ($(SAN),1)
+CFLAGS +=	-fsanitize=address,undefined -fno-omit-frame-pointer \
+		-fno-sanitize-recover=undefined
+CPPFLAGS +=	-DMAILD_SANITIZE
+LDFLAGS +=	-fsanitize=address,undefined
+else
+CPPFLAGS +=	-D_FORTIFY_SOURCE=2
+endif
+ifneq ($(FAULT),)
+CPPFLAGS +=	-DFAULT_$(FAULT)
+endif
+
+# ---- libraries: one archive a folder of common ------------------------------
+
+LIBS =		common store verify parse compat
+SRCS.common =	$(wildcard common/*.c)
+SRCS.store =	$(wildcard common/store/*.c)
+SRCS.verify =	$(wildcard common/verify/*.c)
+SRCS.parse =	$(wildcard common/parse/*.c)
+SRCS.compat =	$(wildcard common/compat/*.c)
+ARCHIVES =	$(LIBS:%=$(O)/lib%.a)
+
+# ---- programs: a folder, its files, its outside libraries -------------------
+
+SRCS.maild =	$(wildcard maild/*.c)
+LD.maild =	-lyaml -lcrypto -lsodium -levent_core
+SRCS.mailctl =	$(wildcard mailctl/*.c)
+LD.mailctl =	-lsodium -lldns -lcrypto -lidn2 -lyaml -levent_core
+SRCS.smtpd =	$(wildcard smtpd/smtpd*.c smtpd/smtp_*.c)
+LD.smtpd =	-ltls -lcrypto -levent_core -lsodium -lidn2
+SRCS.queue =	$(wildcard smtpd/queue*.c)
+LD.queue =	-levent_core -lsodium -lcrypto
+SRCS.deliver =	$(wildcard smtpd/deliver*.c)
+LD.deliver =	-levent_core -lsodium -lcrypto
+SRCS.relay =	$(wildcard smtpd/relay*.c)
+LD.relay =	-ltls -lcrypto -levent_core -lsodium -lidn2
+SRCS.resolve =	$(wildcard smtpd/resolve*.c)
+LD.resolve =	-lldns -lcrypto -levent_core -lsodium
+SRCS.imapd =	$(wildcard imapd/imapd*.c)
+LD.imapd =	-ltls -lcrypto -levent_core -lsodium
+SRCS.imap-session = $(wildcard imapd/session*.c)
+LD.imap-session = $(STATIC) -lz
+SRCS.pop3d =	$(wildcard pop3d/pop3d*.c)
+LD.pop3d =	-ltls -lcrypto -levent_core -lsodium
+SRCS.pop3-session = $(wildcard pop3d/session*.c)
+LD.pop3-session = $(STATIC)
+SRCS.authd =	$(wildcard authd/authd*.c)
+LD.authd =	-lsqlite3 -lsodium -levent_core -lcrypto -lidn2
+SRCS.authd-hash = $(wildcard authd/hash*.c)
+LD.authd-hash =	-lsodium -levent_core -lcrypto
+SRCS.signd =	$(wildcard signd/*.c)
+LD.signd =	-lcrypto -lsodium -levent_core
+SRCS.logd =	$(wildcard logd/*.c)
+LD.logd =	-levent_core -lsodium -lcrypto
+
+ROLES =		smtpd queue deliver relay resolve imapd imap-session pop3d \
+		pop3-session authd authd-hash signd logd
+PROGS =		maild mailctl $(ROLES)
+
+# The session programs are static: a fork of them touches few pages.
+ifneq ($(SAN),1)
+STATIC =	-static-pie
+endif
+
+all: $(PROGS:%=$(O)/%)
+
+objs = $(patsubst %.c,$(O)/%.o,$(1))
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define archive
+$(O)/lib$(1).a: $(call objs,$(SRCS.$(1)))
+	@rm -f $$@
+	@$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LIBS),$(eval $(call archive,$(l))))
+
+define program
+$(O)/$(1): $(call objs,$(SRCS.$(1))) $(ARCHIVES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(call objs,$(SRCS.$(1))) $(ARCHIVES:%=%) $(LD.$(1))
+endef
+$(foreach p,$(PROGS),$(eval $(call program,$(p))))
+
+-include regress/mk/regress.mk
+
+deps:
+	apt-get install -y --no-install-recommends $(DEPS_BUILD)
+
+deps-test: deps
+	apt-get install -y --no-install-recommends $(DEPS_TEST)
+
+install: all
+	sh etc/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" \
+	    "$(LOCALSTATEDIR)" "$(LIBEXECDIR)" "$(MANDIR)" "$(PROGS)"
+
+clean:
+	rm -rf $(O)
+
+.PHONY: all deps deps-test install clean
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

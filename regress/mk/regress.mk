@@ -1,0 +1,20 @@
+# Tests.  Every test program prints TAP lines ("ok N - name", "not ok N - name");
+# regress/run adds them up and ends with "N passed, N failed".
+#
+# A unit test is regress/unit/test_NAME.c, a cmocka program linked with the
+# archives of common; LINK.NAME in regress/unit/link.mk names role files it
+# needs besides, LD.test_NAME more libraries.
+
+UNIT =		$(patsubst regress/unit/test_%.c,%,$(wildcard regress/unit/test_*.c))
+include regress/unit/link.mk
+UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lz -lidn2 -levent_core -lsodium -lcrypto
+
+define unit
+$(O)/regress/unit/$(1): $(O)/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/regress/unit/test_$(1).o \
+	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
+endef
+$(foreach u,$(UNIT),$(eval $(call unit,$(u))))
+
+unit: $(UNIT:%=$(O)/regress/unit/%)
+.PHONY: unit
