@@ -1,0 +1,29 @@
+/*
+ * Asking resolve: the client side of CHAN_DNS.  Included after parse.h,
+ * msg.h and chan.h.
+ */
+#ifndef DNS_H
+#define DNS_H
+
+enum dns_status { DNS_OK, DNS_NXDOMAIN, DNS_NODATA, DNS_TEMP };
+
+enum dns_type {
+	DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
+	DNS_AAAA = 28, DNS_TLSA = 52
+};
+
+/*
+ * item_rr.data by type: A 4 octets; AAAA 16; MX target name as text
+ * (pref in .pref), "" for the root (null MX); CNAME, PTR name as text; TXT
+ * character-strings joined without a space; TLSA usage, selector, matching
+ * type, then the data.  Names are lower case, no final dot, octets outside
+ * [-_.a-z0-9/] refused (the record is dropped).
+ */
+
+/* answer NULL: resolve is gone or did not answer in time (DNS_TEMP). */
+typedef void (*dns_cb)(const struct dns_ask_r *answer, void *arg);
+uint32_t dns_ask(struct chan *, const char *name, enum dns_type, dns_cb,
+	    void *arg);
+/* The name that PTR questions use for an address; out has 74 octets. */
+void	 dns_reverse(const struct msg_addr *, char *out);
+#endif

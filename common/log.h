@@ -1,0 +1,36 @@
+/*
+ * The log of every process: lines go as datagrams to logd over
+ * PROC_FD_LOG, or to stderr where there is none (tests, maild -d, tools).
+ * A line is: session id, verb, key=value ...; text from clients must go
+ * through log_text().
+ */
+#ifndef LOG_H
+#define LOG_H
+
+enum log_level { LOG_L_DEBUG, LOG_L_INFO, LOG_L_NOTICE, LOG_L_WARN, LOG_L_ERROR };
+
+#define LOG_LINE_MAX	2048	/* octets of one line, longer is cut */
+
+/* Once per process; fd -1: stderr.  name stands in front on stderr. */
+void	 log_init(const char *name, int fd);
+void	 log_setlevel(enum log_level);
+/* Collected and sent at log_flush() (every loop turn, and before exit). */
+void	 log_debug(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	 log_info(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	 log_notice(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	 log_warn(const char *, ...)	/* adds ": strerror(errno)" */
+	    __attribute__((format(printf, 1, 2)));
+void	 log_warnx(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	 log_flush(void);
+/* Log and exit 1: broken invariants, our own channels, start-up; never
+ * because of a client's bytes.  fatal adds strerror(errno). */
+void	 fatal(const char *, ...)
+	    __attribute__((noreturn, format(printf, 1, 2)));
+void	 fatalx(const char *, ...)
+	    __attribute__((noreturn, format(printf, 1, 2)));
+/* Client octets made safe for a log line: printable ASCII stays, the rest
+ * becomes \xHH, cut at 200; one of 8 static buffers is returned. */
+const char *log_text(const char *p, size_t n);
+
+/* Datagram to logd: one or more records of u8 level, u16 length, text. */
+#endif

@@ -1,0 +1,430 @@
+/*
+ * Every message of every channel, in one place.
+ *
+ * A channel joins two processes: side A asks or uses, side B owns the thing.
+ * OWNER_VERB asks; the answer is OWNER_VERB_R; a one-way notice ends in _EV.
+ * MSG_LIST names each message with its channel, the side that may send it,
+ * the largest body, and flags; NAME_FIELDS lists its fields.  From the two
+ * come the enum, the table, the structs, and the encoder and decoder of each
+ * (msg.c).  Bodies go over the wire field by field, little endian, never as
+ * struct images.  Included after parse.h (struct slice).
+ */
+#ifndef MSG_H
+#define MSG_H
+
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MSG_MAX		16384	/* octets of one message, header included */
+#define MSG_HDR		8	/* u16 type, u16 zero, u32 id */
+#define MSG_MAXFD	3	/* descriptors one message may carry */
+
+enum chan_kind {
+	CHAN_MAIN,	/* A maild, B every process */
+	CHAN_CTL,	/* A mailctl, B maild */
+	CHAN_AUTH,	/* A smtpd imapd pop3d queue, B authd */
+	CHAN_HASH,	/* A authd, B authd-hash */
+	CHAN_QUEUE,	/* A smtpd, B queue */
+	CHAN_DELIVER,	/* A queue, B deliver */
+	CHAN_RELAY,	/* A queue, B relay */
+	CHAN_DNS,	/* A smtpd relay signd queue, B resolve */
+	CHAN_SIGN,	/* A smtpd imapd pop3d relay queue, B signd */
+	CHAN_LOG,	/* A every process, B logd; datagrams, see log.h */
+	CHAN_SESSION,	/* A front, B session; frames, see session.h */
+	CHAN_MAX
+};
+
+enum chan_side { SIDE_A, SIDE_B };
+
+/* flags of a message */
+#define MF_ASK		0x01	/* has an id, one answer comes back */
+#define MF_ANSWER	0x02	/* answers the ask before it in the list */
+#define MF_EV		0x04	/* one way */
+#define MF_FD		0x08	/* carries exactly one descriptor */
+#define MF_FD2		0x10	/* carries exactly two */
+#define MF_FDOPT	0x20	/* may carry one */
+#define MF_SECRET	0x40	/* body is wiped after use */
+
+/* fixed-size things in messages */
+struct msg_mac { uint8_t b[32]; };	/* keyed hash, digest */
+struct msg_id { uint8_t b[16]; };	/* random or spool identifier */
+struct msg_addr {			/* network address of a peer */
+	uint8_t	 family;		/* 4, 6; 0 none */
+	uint8_t	 b[16];			/* v4 in the first 4 */
+	uint16_t port;
+};
+
+/* M(NAME, name, channel, sender, flags); bodies are bounded by their fields */
+#define MSG_LIST(M)							\
+	/* maild and its children: start, reload */			\
+	M(CONF_BEGIN, conf_begin, CHAN_MAIN, SIDE_A, MF_EV)		\
+	M(CONF_ITEM, conf_item, CHAN_MAIN, SIDE_A, MF_EV)		\
+	M(CONF_FILE, conf_file, CHAN_MAIN, SIDE_A, MF_EV | MF_FD)	\
+	M(CONF_SECRET, conf_secret, CHAN_MAIN, SIDE_A, MF_EV | MF_SECRET) \
+	M(CONF_END, conf_end, CHAN_MAIN, SIDE_A, MF_EV)			\
+	M(PROC_CHANNEL_EV, proc_channel_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD) \
+	M(PROC_LISTEN_EV, proc_listen_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD) \
+	M(PROC_READY_EV, proc_ready_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(PROC_STOP_EV, proc_stop_ev, CHAN_MAIN, SIDE_A, MF_EV)		\
+	/* grants: authd tells maild, maild tells nursery and front */	\
+	M(GRANT_OPEN_EV, grant_open_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(GRANT_SESSION_EV, grant_session_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD) \
+	M(GRANT_FAIL_EV, grant_fail_ev, CHAN_MAIN, SIDE_A, MF_EV)	\
+	M(GRANT_AGAIN_EV, grant_again_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(GRANT_RELEASE_EV, grant_release_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(GRANT_REVOKE_EV, grant_revoke_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(GRANT_REVOKED_EV, grant_revoked_ev, CHAN_MAIN, SIDE_A, MF_EV)	\
+	M(NURSERY_SPAWN_EV, nursery_spawn_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD2) \
+	M(NURSERY_EXIT_EV, nursery_exit_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(ACCOUNT_CREATE, account_create, CHAN_MAIN, SIDE_B, MF_ASK)	\
+	M(ACCOUNT_CREATE_R, account_create_r, CHAN_MAIN, SIDE_A, MF_ANSWER) \
+	/* the control socket, and maild passing its commands on */	\
+	M(CTL_RUN, ctl_run, CHAN_CTL, SIDE_A, MF_ASK | MF_SECRET)	\
+	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, SIDE_B, MF_ANSWER)		\
+	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, SIDE_B, MF_EV)		\
+	M(MAIN_RUN, main_run, CHAN_MAIN, SIDE_A, MF_ASK | MF_SECRET)	\
+	M(MAIN_RUN_R, main_run_r, CHAN_MAIN, SIDE_B, MF_ANSWER)		\
+	M(MAIN_ROW_EV, main_row_ev, CHAN_MAIN, SIDE_B, MF_EV)		\
+	/* authd: logins and the directory */				\
+	M(AUTH_LOGIN, auth_login, CHAN_AUTH, SIDE_A, MF_ASK | MF_SECRET) \
+	M(AUTH_LOGIN_R, auth_login_r, CHAN_AUTH, SIDE_B, MF_ANSWER)	\
+	M(AUTH_CLOSE_EV, auth_close_ev, CHAN_AUTH, SIDE_A, MF_EV)	\
+	M(DIR_SENDER, dir_sender, CHAN_AUTH, SIDE_A, MF_ASK)		\
+	M(DIR_SENDER_R, dir_sender_r, CHAN_AUTH, SIDE_B, MF_ANSWER)	\
+	M(DIR_RCPT, dir_rcpt, CHAN_AUTH, SIDE_A, MF_ASK)		\
+	M(DIR_RCPT_R, dir_rcpt_r, CHAN_AUTH, SIDE_B, MF_ANSWER)		\
+	M(HASH_VERIFY, hash_verify, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET) \
+	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, SIDE_B, MF_ANSWER)	\
+	M(HASH_MAKE, hash_make, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET)	\
+	M(HASH_MAKE_R, hash_make_r, CHAN_HASH, SIDE_B, MF_ANSWER)	\
+	/* queue */							\
+	M(QUEUE_STATE_EV, queue_state_ev, CHAN_QUEUE, SIDE_B, MF_EV)	\
+	M(QUEUE_FILE, queue_file, CHAN_QUEUE, SIDE_A, MF_ASK)		\
+	M(QUEUE_FILE_R, queue_file_r, CHAN_QUEUE, SIDE_B, MF_ANSWER | MF_FDOPT) \
+	M(QUEUE_DROP_EV, queue_drop_ev, CHAN_QUEUE, SIDE_A, MF_EV)	\
+	M(QUEUE_RCPT_EV, queue_rcpt_ev, CHAN_QUEUE, SIDE_A, MF_EV)	\
+	M(QUEUE_COMMIT, queue_commit, CHAN_QUEUE, SIDE_A, MF_ASK | MF_FDOPT) \
+	M(QUEUE_COMMIT_R, queue_commit_r, CHAN_QUEUE, SIDE_B, MF_ANSWER) \
+	M(QUEUE_KNOWN, queue_known, CHAN_QUEUE, SIDE_A, MF_ASK)		\
+	M(QUEUE_KNOWN_R, queue_known_r, CHAN_QUEUE, SIDE_B, MF_ANSWER)	\
+	/* deliver, relay */						\
+	M(DELIVER_MSG, deliver_msg, CHAN_DELIVER, SIDE_A, MF_ASK | MF_FD) \
+	M(DELIVER_MSG_R, deliver_msg_r, CHAN_DELIVER, SIDE_B, MF_ANSWER) \
+	M(DELIVER_FORGET_EV, deliver_forget_ev, CHAN_DELIVER, SIDE_A, MF_EV) \
+	M(RELAY_MSG, relay_msg, CHAN_RELAY, SIDE_A, MF_ASK | MF_FD)	\
+	M(RELAY_MSG_R, relay_msg_r, CHAN_RELAY, SIDE_B, MF_ANSWER)	\
+	/* resolve, signd */						\
+	M(DNS_ASK, dns_ask, CHAN_DNS, SIDE_A, MF_ASK)			\
+	M(DNS_ASK_R, dns_ask_r, CHAN_DNS, SIDE_B, MF_ANSWER)		\
+	M(SIGN_TLS, sign_tls, CHAN_SIGN, SIDE_A, MF_ASK)		\
+	M(SIGN_TLS_R, sign_tls_r, CHAN_SIGN, SIDE_B, MF_ANSWER)		\
+	M(SIGN_TICKET, sign_ticket, CHAN_SIGN, SIDE_A, MF_ASK)		\
+	M(SIGN_TICKET_R, sign_ticket_r, CHAN_SIGN, SIDE_B, MF_ANSWER)	\
+	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, SIDE_A, MF_ASK)		\
+	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, SIDE_B, MF_ANSWER)
+
+/*
+ * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
+ * (fixed), str (octets, no NUL, at most max), blob (any octets, at most max).
+ * A list in a blob is made of ITEM_LIST structs below.
+ */
+#define CONF_BEGIN_FIELDS(F)	/* first message a child reads */	\
+	F(u32, generation, 0) F(u8, role, 0) F(u16, instance, 0)	\
+	F(u32, uid, 0) F(u32, gid, 0) F(str, root, 1024)		\
+	F(u8, reload, 0)	/* 1: this is a reload, not the start */
+#define CONF_ITEM_FIELDS(F)	/* one value of the child's share */	\
+	F(str, key, 64) F(u16, index, 0) F(str, value, 8192)
+#define CONF_FILE_FIELDS(F)	/* a descriptor the child reads now */	\
+	F(u8, what, 0)		/* enum conf_file_kind */		\
+	F(u16, index, 0) F(str, name, 512)
+#define CONF_SECRET_FIELDS(F)						\
+	F(u8, what, 0)		/* enum conf_secret_kind */		\
+	F(mac, key, 0)
+#define CONF_END_FIELDS(F)						\
+	F(u32, generation, 0)
+#define PROC_CHANNEL_EV_FIELDS(F)					\
+	F(u8, kind, 0) F(u8, side, 0) F(u8, peer, 0) F(u16, instance, 0)
+#define PROC_LISTEN_EV_FIELDS(F)					\
+	F(u16, index, 0)	/* of conf->listen */
+#define PROC_READY_EV_FIELDS(F)						\
+	F(u32, generation, 0)
+#define PROC_STOP_EV_FIELDS(F)						\
+	F(u8, why, 0)
+
+#define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
+	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)
+#define GRANT_SESSION_EV_FIELDS(F)					\
+	F(u64, conn, 0) F(u64, grant, 0)
+#define GRANT_FAIL_EV_FIELDS(F)						\
+	F(u64, conn, 0) F(u64, grant, 0)
+#define GRANT_AGAIN_EV_FIELDS(F)	/* parked: the session once more */ \
+	F(u64, conn, 0) F(u64, grant, 0)
+#define GRANT_RELEASE_EV_FIELDS(F)					\
+	F(u64, grant, 0)
+#define GRANT_REVOKE_EV_FIELDS(F)	/* authd: account changed or gone */ \
+	F(u32, account, 0)
+#define GRANT_REVOKED_EV_FIELDS(F)					\
+	F(u64, conn, 0) F(u64, grant, 0)
+#define NURSERY_SPAWN_EV_FIELDS(F)	/* fds: account directory, channel */ \
+	F(u64, grant, 0) F(u32, uid, 0) F(u32, gid, 0)
+#define NURSERY_EXIT_EV_FIELDS(F)					\
+	F(u64, grant, 0) F(u32, status, 0)	/* as of wait(2) */
+#define ACCOUNT_CREATE_FIELDS(F)	/* authd: make the directory */	\
+	F(u32, account, 0)
+#define ACCOUNT_CREATE_R_FIELDS(F)					\
+	F(u8, ok, 0) F(str, error, 256)
+
+#define CTL_RUN_FIELDS(F)	/* args: list of item_arg */		\
+	F(blob, args, 12288)
+#define CTL_RUN_R_FIELDS(F)	/* code: sysexits */			\
+	F(u8, code, 0) F(str, text, 4096)
+#define CTL_ROW_EV_FIELDS(F)	/* cells: list of item_cell */		\
+	F(u32, ask, 0) F(blob, cells, 14336)
+#define MAIN_RUN_FIELDS(F)						\
+	F(u32, uid, 0) F(blob, args, 12288)
+#define MAIN_RUN_R_FIELDS(F)						\
+	F(u8, code, 0) F(str, text, 4096)
+#define MAIN_ROW_EV_FIELDS(F)						\
+	F(u32, ask, 0) F(blob, cells, 14336)
+
+#define AUTH_LOGIN_FIELDS(F)						\
+	F(u64, conn, 0) F(u8, protocol, 0) F(addr, peer, 0)		\
+	F(str, user, 512) F(str, password, 1024)
+#define AUTH_LOGIN_R_FIELDS(F)	/* result: enum auth_result */		\
+	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
+	F(u32, wait_ms, 0)	/* answer the client after so long */
+#define AUTH_CLOSE_EV_FIELDS(F)	/* forget what conn proved */		\
+	F(u64, conn, 0)
+#define DIR_SENDER_FIELDS(F)	/* may conn send as this address? */	\
+	F(u64, conn, 0) F(str, address, 330)
+#define DIR_SENDER_R_FIELDS(F)	/* token: mac for signd, see cap.h */	\
+	F(u8, result, 0) F(u32, account, 0) F(str, domain, 255)		\
+	F(u64, expires, 0) F(mac, token, 0)
+#define DIR_RCPT_FIELDS(F)						\
+	F(u64, conn, 0) F(addr, peer, 0) F(str, address, 330)		\
+	F(u64, size, 0)		/* declared by SIZE=, or 0 */
+#define DIR_RCPT_R_FIELDS(F)	/* routes: list of item_route */	\
+	F(u8, result, 0) F(str, address, 330) F(blob, routes, 12288)	\
+	F(mac, cap, 0)
+#define HASH_VERIFY_FIELDS(F)						\
+	F(str, password, 1024) F(str, hash, 256)
+#define HASH_VERIFY_R_FIELDS(F)						\
+	F(u8, ok, 0)
+#define HASH_MAKE_FIELDS(F)						\
+	F(str, password, 1024)
+#define HASH_MAKE_R_FIELDS(F)						\
+	F(u8, ok, 0) F(str, hash, 256)
+
+#define QUEUE_STATE_EV_FIELDS(F)	/* tells before MAIL: 452 or not */ \
+	F(u8, accepting, 0) F(u64, free_bytes, 0)
+#define QUEUE_FILE_FIELDS(F)	/* a spool file for a large message */	\
+	F(u64, conn, 0)
+#define QUEUE_FILE_R_FIELDS(F)						\
+	F(u8, result, 0) F(u64, file, 0)
+#define QUEUE_DROP_EV_FIELDS(F)	/* that file will not be committed */	\
+	F(u64, file, 0)
+#define QUEUE_RCPT_EV_FIELDS(F)	/* more recipients than COMMIT holds */	\
+	F(id, commit, 0) F(blob, rcpts, 14336)
+#define QUEUE_COMMIT_FIELDS(F)	/* fd: sealed memfd, message then facts; */ \
+	/* without fd: file.  rcpts: list of item_rcpt */		\
+	F(id, commit, 0) F(u64, conn, 0) F(u64, file, 0)		\
+	F(str, sid, 32)		/* session id of the log */		\
+	F(str, sender, 330) F(u8, flags, 0)	/* QF_ */		\
+	F(u32, account, 0)	/* who submitted it, 0 from outside */	\
+	F(u64, size, 0) F(u32, facts, 0)	/* octets of each in fd */ \
+	F(blob, trace, 4096)	/* Received, Authentication-Results */	\
+	F(blob, ticket, 512)	/* of signd, empty: not to be signed */	\
+	F(str, folder, 255)	/* mailbox for local copies, "" INBOX */ \
+	F(blob, rcpts, 8192)
+#define QUEUE_COMMIT_R_FIELDS(F)	/* result: enum queue_result */	\
+	F(u8, result, 0) F(str, id, 32) F(str, text, 256)
+#define QUEUE_KNOWN_FIELDS(F)	/* after a restart: is it on disk? */	\
+	F(id, commit, 0)
+#define QUEUE_KNOWN_R_FIELDS(F)						\
+	F(u8, known, 0) F(str, id, 32)
+
+#define DELIVER_MSG_FIELDS(F)	/* fd: message at 0, facts behind it */	\
+	F(str, sid, 32) F(str, sender, 330)				\
+	F(u64, offset, 0) F(u64, size, 0) F(u32, facts, 0)		\
+	F(u64, received, 0)	/* seconds UTC, becomes INTERNALDATE */	\
+	F(u8, maybe_done, 0)	/* look the delivery id up first */	\
+	F(str, folder, 255) F(blob, trace, 4096)			\
+	F(blob, targets, 10240)	/* list of item_target */
+#define DELIVER_MSG_R_FIELDS(F)	/* list of item_result */		\
+	F(blob, results, 14336)
+#define DELIVER_FORGET_EV_FIELDS(F)	/* list of item_target */	\
+	F(blob, targets, 14336)
+#define RELAY_MSG_FIELDS(F)	/* fd: message at offset */		\
+	F(str, sid, 32) F(str, sender, 330) F(str, domain, 255)		\
+	F(u64, offset, 0) F(u64, size, 0) F(u8, flags, 0)	/* QF_ */ \
+	F(blob, trace, 4096) F(blob, ticket, 512)			\
+	F(blob, targets, 9216)	/* list of item_rcptto */
+#define RELAY_MSG_R_FIELDS(F)	/* list of item_result */		\
+	F(blob, results, 14336)
+
+#define DNS_ASK_FIELDS(F)						\
+	F(str, name, 255) F(u16, type, 0)
+#define DNS_ASK_R_FIELDS(F)	/* status: enum dns_status (dns.h) */	\
+	F(u8, status, 0) F(u8, secure, 0) F(u32, ttl, 0)		\
+	F(str, cname, 255) F(blob, rrs, 15360)	/* list of item_rr */
+
+#define SIGN_TLS_FIELDS(F)	/* TLS server handshake text, see tlskey.h */ \
+	F(mac, spki, 0) F(u8, version, 0) F(u8, padding, 0)		\
+	F(u16, digest, 0) F(blob, text, 1024)
+#define SIGN_TLS_R_FIELDS(F)						\
+	F(u8, ok, 0) F(blob, sig, 1024)
+#define SIGN_TICKET_FIELDS(F)	/* token: authd's DIR_SENDER_R */	\
+	F(u64, conn, 0) F(str, domain, 255) F(u32, account, 0)		\
+	F(u64, expires, 0) F(mac, token, 0)				\
+	F(mac, bodyhash, 0)	/* SHA-256, relaxed body */		\
+	F(mac, fromhash, 0)	/* SHA-256, relaxed From: field */
+#define SIGN_TICKET_R_FIELDS(F)						\
+	F(u8, result, 0) F(blob, ticket, 512)
+#define SIGN_DKIM_FIELDS(F)	/* headers: raw fields, in order */	\
+	F(blob, ticket, 512) F(blob, headers, 14336)
+#define SIGN_DKIM_R_FIELDS(F)	/* signature: whole fields with CRLF */	\
+	F(u8, result, 0) F(blob, signature, 4096)
+
+/* Items of lists in blobs: I(NAME, name) with NAME_FIELDS */
+#define ITEM_LIST(I)							\
+	I(ITEM_ARG, item_arg)						\
+	I(ITEM_CELL, item_cell)						\
+	I(ITEM_ROUTE, item_route)					\
+	I(ITEM_RCPT, item_rcpt)						\
+	I(ITEM_TARGET, item_target)					\
+	I(ITEM_RCPTTO, item_rcptto)					\
+	I(ITEM_RESULT, item_result)					\
+	I(ITEM_RR, item_rr)
+
+#define ITEM_ARG_FIELDS(F)						\
+	F(str, text, 8192)
+#define ITEM_CELL_FIELDS(F)	/* type: 's' string, 'n' number, 'b' bool */ \
+	F(u8, type, 0) F(str, name, 64) F(str, value, 8192)
+#define ITEM_ROUTE_FIELDS(F)	/* type: enum route_type */		\
+	F(u8, type, 0) F(u32, account, 0) F(str, address, 330)
+#define ITEM_RCPT_FIELDS(F)	/* one RCPT with authd's answer */	\
+	F(str, address, 330) F(blob, routes, 8192) F(mac, cap, 0)
+#define ITEM_TARGET_FIELDS(F)	/* id: delivery id */			\
+	F(u32, index, 0) F(id, id, 0) F(u32, account, 0) F(str, address, 330)
+#define ITEM_RCPTTO_FIELDS(F)						\
+	F(u32, index, 0) F(str, address, 330)
+#define ITEM_RESULT_FIELDS(F)	/* result: enum delivery_result */	\
+	F(u32, index, 0) F(u8, result, 0) F(str, status, 12)		\
+	F(str, mta, 255) F(str, text, 512)
+#define ITEM_RR_FIELDS(F)	/* data: in the form dns.h says */	\
+	F(u16, type, 0) F(u16, pref, 0) F(blob, data, 8192)
+
+enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP };
+enum dir_result {
+	DIR_OK, DIR_UNKNOWN,	/* 550 5.1.1 */
+	DIR_DENIED,		/* 550 5.7.1 relaying, or not your address */
+	DIR_FULL,		/* 452 4.2.2 */
+	DIR_TEMP		/* 451 4.3.0 */
+};
+enum route_type { ROUTE_LOCAL, ROUTE_REMOTE };
+enum queue_result {
+	QUEUE_OK, QUEUE_IO,	/* 451 4.3.0 */
+	QUEUE_FULL,		/* 452 4.3.1 */
+	QUEUE_REFUSED		/* a recipient without a capability */
+};
+enum delivery_result { DELIVERY_OK, DELIVERY_TEMP, DELIVERY_PERM };
+enum conf_file_kind {
+	FILE_TLS_CHAIN,		/* PEM chain of conf->cert[index] */
+	FILE_TLS_KEY,		/* its private key (signd tls) */
+	FILE_DKIM_KEY,		/* name "DOMAIN/SELECTOR" (signd dkim) */
+	FILE_CA,		/* PEM bundle (relay) */
+	FILE_PASSWORD		/* smarthost password (relay) */
+};
+enum conf_secret_kind {
+	SECRET_RCPT,		/* authd and queue: recipients */
+	SECRET_SENDER,		/* authd and signd dkim: sender tokens */
+	SECRET_TICKET		/* signd dkim: tickets; kept over restarts */
+};
+#define QF_8BIT		0x01	/* the message has octets > 127 */
+#define QF_SUBMITTED	0x02	/* came by submission */
+#define QF_DSN		0x04	/* made by queue itself */
+
+enum msg_type {
+#define M(NAME, name, chan, side, flags) NAME,
+	MSG_LIST(M)
+#undef M
+	MSG_TYPE_MAX
+};
+
+#define FT_u8 uint8_t
+#define FT_u16 uint16_t
+#define FT_u32 uint32_t
+#define FT_u64 uint64_t
+#define FT_mac struct msg_mac
+#define FT_id struct msg_id
+#define FT_addr struct msg_addr
+#define FT_str struct slice
+#define FT_blob struct slice
+#define F(type, name, max) FT_##type name;
+#define M(NAME, name, chan, side, flags) struct name { NAME##_FIELDS(F) };
+MSG_LIST(M)
+#undef M
+#define I(NAME, name) struct name { NAME##_FIELDS(F) };
+ITEM_LIST(I)
+#undef I
+#undef F
+
+/* A decoded body of any message; slices point into the receive buffer and
+ * are good until the handler returns. */
+union msg_body {
+#define M(NAME, name, chan, side, flags) struct name name;
+	MSG_LIST(M)
+#undef M
+};
+
+struct msg {			/* one message as received */
+	enum msg_type	 type;
+	uint32_t	 id;		/* of an ask and its answer, else 0 */
+	int		 fd[MSG_MAXFD];	/* -1: none; taken by setting to -1 */
+	union msg_body	*body;
+};
+
+struct msg_info {
+	const char	*name;
+	enum chan_kind	 chan;
+	enum chan_side	 sender;
+	unsigned int	 flags;
+	size_t		 min, max;	/* octets of the encoded body */
+	ssize_t		(*put)(uint8_t *, size_t, const void *);
+	int		(*get)(const uint8_t *, size_t, void *);
+};
+extern const struct msg_info msg_info[MSG_TYPE_MAX];
+
+/* Encode a message with its header into buf of MSG_MAX octets.  Returns the
+ * length, or -1 when a field is longer than its maximum. */
+ssize_t	 msg_encode(uint8_t *buf, enum msg_type, uint32_t id,
+	    const void *body);
+/* Check and decode a packet of n octets that side `from' of a channel of
+ * that kind sent with nfd descriptors.  Fills type, id and *body (m->body
+ * must point to one).  Returns 0, or -1 with *why saying what was wrong. */
+int	 msg_decode(const uint8_t *buf, size_t n, enum chan_kind,
+	    enum chan_side from, int nfd, struct msg *m, const char **why);
+
+/* Blocking send and receive of one message, for programs without an event
+ * loop and for start-up.  msg_recv: buf has MSG_MAX octets and backs the
+ * slices of m; timeout_ms -1 waits for ever.  Return 1, 0 at end of file,
+ * -1 with errno (EBADMSG: not permitted; ETIMEDOUT).  Descriptors received
+ * are close-on-exec. */
+int	 msg_send(int sock, enum msg_type, uint32_t id, const void *body,
+	    const int *fds, int nfd);
+int	 msg_recv(int sock, enum chan_kind, enum chan_side from, uint8_t *buf,
+	    struct msg *m, int timeout_ms);
+void	 msg_close_fds(struct msg *);
+
+/* Lists in blobs.  put: append an item at *off of buf (size bytes), returns
+ * 0 or -1 when it does not fit.  get: read the item at *off of the slice,
+ * returns 1, 0 at the end, -1 when damaged. */
+#define I(NAME, name)							\
+int	 name##_put(uint8_t *buf, size_t size, size_t *off, const struct name *); \
+int	 name##_get(struct slice, size_t *off, struct name *);
+ITEM_LIST(I)
+#undef I
+
+#endif

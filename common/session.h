@@ -1,0 +1,21 @@
+/*
+ * The stream between a front (imapd, pop3d) and its session: packets over
+ * SOCK_SEQPACKET, at most MSG_MAX octets: u8 type, then the payload.
+ * Included after parse.h.
+ *
+ *   START  front -> session  first packet: list of item_arg key, value pairs:
+ *          tag, user, host, remote, tls (0/1), state (opaque, after parking)
+ *   DATA   both   octets of the client's stream (clear text, whole)
+ *   PARK   session -> front  state to be kept (opaque, <= 4 KiB)
+ *   COMPRESS, CHANGED   reserved for COMPRESS=DEFLATE and parking
+ *   BYE    both   the end: front: client gone; session: close after sending
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+enum session_type {
+	SESSION_START = 1, SESSION_DATA, SESSION_PARK, SESSION_COMPRESS,
+	SESSION_CHANGED, SESSION_BYE
+};
+#define SESSION_PAYLOAD	(MSG_MAX - 1)
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Small things every role needs: memory that cannot fail, clocks, files.
+ */
+#ifndef UTIL_H
+#define UTIL_H
+
+void	*xcalloc(size_t, size_t);		/* fatal when out of memory */
+void	*xreallocarray(void *, size_t, size_t);
+char	*xstrdup(const char *);
+char	*xstrndup(const char *, size_t);
+uint64_t now_ms(void);			/* monotonic, for deadlines */
+uint64_t now_sec(void);			/* wall clock, seconds since 1970 UTC */
+void	 random_bytes(void *, size_t);	/* getrandom, no file */
+uint64_t random_u64(void);
+int	 fd_nonblock(int fd);		/* 0, -1 */
+int	 fd_cloexec(int fd);
+/* Write or read all n octets; 0, or -1 with errno (EIO: end of file). */
+int	 write_all(int fd, const void *, size_t);
+int	 read_all(int fd, void *, size_t);
+int	 pwrite_all(int fd, const void *, size_t, off_t);
+int	 pread_all(int fd, void *, size_t, off_t);
+/* Whole file behind fd (at most max octets) in fresh memory, NUL behind it.
+ * NULL with errno (EFBIG). */
+char	*read_fd(int fd, size_t max, size_t *len);
+void	 hex_encode(char *dst, const void *src, size_t n);	/* 2n + 1 */
+int	 hex_decode(void *dst, size_t n, const char *src);	/* 0, -1 */
+#endif
