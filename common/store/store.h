@@ -1,0 +1,529 @@
+/*
+ * Copyright (c) 2026 the maild authors
+ *
+ * Permission to use, copy, modify, and distribute this software for any
+ * purpose with or without fee is hereby granted, provided that the above
+ * copyright notice and this permission notice appear in all copies.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES
+ * WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF
+ * MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR
+ * ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
+ * WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN
+ * ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF
+ * OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
+ */
+
+/*
+ * The account store: one account = one directory = one append-only log.
+ * maild-store(5) has the files and their invariants.
+ *
+ * Shape of use:
+ *
+ *	store_open() ... read and write calls ... store_commit() ... answer
+ *
+ * A write call locks, catches up, appends one atomic group and unlocks; it
+ * does not sync.  store_commit() makes everything written durable and wakes
+ * the watchers; only then may a client be told OK.  deliver, with many
+ * accounts in a batch, instead calls syncfs(2) once and then store_synced()
+ * and store_poke() for each account.
+ *
+ * Nothing here is thread safe.  store_open() sets umask(0) (the directory is
+ * the wall) and the notify calls change the working directory.
+ */
+
+#ifndef STORE_H
+#define STORE_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STORE_ID_LEN		16		/* delivery id, bytes */
+#define STORE_NAME_MAX		512		/* mailbox name, bytes */
+#define STORE_MAILBOXES_MAX	4096		/* mailboxes of an account */
+#define STORE_SUBS_MAX		4096		/* subscriptions */
+#define STORE_KEYWORDS_MAX	60		/* keywords of a mailbox */
+#define STORE_KEYWORD_LEN	128		/* one keyword, bytes */
+#define STORE_BATCH_MAX		256		/* messages of one group */
+#define STORE_LARGE		(1U << 20)	/* own segment from here on */
+#define STORE_SEGMENT_MAX	(64U << 20)	/* a segment is sealed here */
+#define STORE_MESSAGE_MAX	(1U << 30)	/* octets of one message */
+#define STORE_FACTS_MAX		(1U << 20)	/* octets of a facts blob */
+#define STORE_SEP		'/'		/* hierarchy separator */
+
+/*
+ * What a call can say.  Only STORE_OK is success; nothing was changed by a
+ * call that returns another value, except after STORE_IO: there the group
+ * may be on disk or not, so a delivery repeated after STORE_IO has to set
+ * maybe_done.
+ */
+enum store_result {
+	STORE_OK = 0,
+	STORE_BUSY,		/* the lock was not free in time */
+	STORE_DAMAGED,		/* a record in the middle of the log is bad */
+	STORE_NOSPACE,		/* disk or disk quota full */
+	STORE_OVERQUOTA,	/* over the limit of store_limit() */
+	STORE_IO,		/* a read, write or sync failed */
+	STORE_NOTFOUND,		/* no such mailbox, message, account */
+	STORE_EXISTS,		/* mailbox is there already */
+	STORE_INVALID,		/* not a permitted name or argument */
+	STORE_LIMIT,		/* one of the maxima above */
+	STORE_DUPLICATE,	/* this delivery id is here already */
+	STORE_READONLY,		/* the view was opened with EXAMINE */
+	STORE_NOMEM
+};
+
+/* Text for logs and answers; never NULL. */
+const char	*store_strerror(enum store_result);
+
+/* ---- account ------------------------------------------------------------ */
+
+struct store;
+
+enum store_mode {
+	STORE_SESSION,		/* whole state, may mmap; waits 5 s for lock */
+	STORE_DELIVER		/* trusts nothing, pread only, waits 20 ms */
+};
+
+/*
+ * Opens the account in directory dirfd (kept by the caller; the store makes
+ * its own duplicate).  All files are opened beneath it, without symlinks,
+ * regular files only.  STORE_NOTFOUND: no journal there.  On success *st is
+ * freed by store_close().
+ */
+enum store_result store_open(struct store **st, int dirfd, enum store_mode);
+
+/*
+ * Makes the account's files in dirfd if they are not there: INBOX and the
+ * RFC 6154 folders Drafts, Sent, Junk, Trash and Archive, all subscribed.
+ * May be repeated and run at the same time by several processes.  Synced.
+ */
+enum store_result store_create(int dirfd);
+
+/* Frees; unlinks a watch; writes nothing.  NULL is fine. */
+void	 store_close(struct store *);
+
+/* Limits for later writes; 0 is no limit.  Bytes count prefix + message. */
+void	 store_limit(struct store *, uint64_t bytes, uint64_t messages);
+
+/* What the account holds now (as of the last catch-up); cheap. */
+void	 store_usage(struct store *, uint64_t *bytes, uint64_t *messages);
+
+/*
+ * Reads what others wrote.  With a session the new state is made durable
+ * first (who shows must sync).  Views stay as they are, see
+ * store_view_refresh().
+ */
+enum store_result store_refresh(struct store *);
+
+/* Makes all that this process wrote or has seen durable (file syncs). */
+enum store_result store_sync(struct store *);
+
+/* The caller has made it durable by syncfs(2): note it for the readers. */
+void	 store_synced(struct store *);
+
+/* store_sync() and store_poke(). */
+enum store_result store_commit(struct store *);
+
+/* ---- delivery ----------------------------------------------------------- */
+
+/*
+ * One message for one account.  The body comes from iov[] or, when fd is
+ * not -1, from that file at off, len octets.  facts are opaque bytes (those
+ * of the body alone, without prefix); empty: made when first asked for.
+ */
+struct store_item {
+	uint8_t			 id[STORE_ID_LEN]; /* delivery id */
+	const struct iovec	*prefix;	/* Return-Path etc., CRLF */
+	int			 nprefix;	/* at most 8 */
+	const struct iovec	*body;
+	int			 nbody;		/* at most 16 */
+	int			 fd;		/* or -1 */
+	off_t			 off;
+	size_t			 len;
+	const void		*facts;
+	size_t			 facts_len;
+	int64_t			 date;		/* INTERNALDATE, seconds */
+	const char		*mailbox;	/* NULL is INBOX */
+	uint32_t		 flags;		/* STORE_SEEN ... */
+	bool			 maybe_done;	/* look the id up first */
+
+	enum store_result	 result;	/* of this item */
+	uint32_t		 uid;		/* when STORE_OK */
+};
+
+/*
+ * Adds n (<= STORE_BATCH_MAX) messages as one group and sets each item's
+ * result: OK, DUPLICATE (counts as delivered), OVERQUOTA, INVALID; a mailbox
+ * that is missing is replaced by INBOX.  Returns STORE_OK when the items'
+ * results are to be read, else what hit them all (also set in each).
+ * Does not sync and does not poke.
+ */
+enum store_result store_deliver(struct store *, struct store_item *, size_t n);
+
+/*
+ * The queue will never ask for these delivery ids again.  Kept in memory
+ * and written with the next group of this store, or by store_flush().
+ */
+enum store_result store_forget(struct store *,
+	    const uint8_t (*ids)[STORE_ID_LEN], size_t n);
+
+/* Writes forgotten ids that still wait; not synced (losing it is harmless). */
+enum store_result store_flush(struct store *);
+
+/* ---- mailboxes ---------------------------------------------------------- */
+
+/* Attributes (RFC 3501 7.2.2, RFC 6154). */
+#define STORE_MB_NOSELECT	0x0001		/* only a name with children */
+#define STORE_MB_CHILDREN	0x0002		/* has children */
+#define STORE_MB_SUBSCRIBED	0x0004
+#define STORE_MB_NONEXISTENT	0x0008		/* only a subscription */
+#define STORE_MB_DRAFTS		0x0100
+#define STORE_MB_SENT		0x0200
+#define STORE_MB_JUNK		0x0400
+#define STORE_MB_TRASH		0x0800
+#define STORE_MB_ARCHIVE	0x1000
+#define STORE_MB_FLAGGED	0x2000
+#define STORE_MB_ALL		0x4000
+#define STORE_MB_SPECIAL	0x7f00		/* all of RFC 6154 */
+
+struct store_mailbox {
+	const char	*name;		/* of the store, until the next call */
+	uint32_t	 attr;		/* STORE_MB_ */
+	uint32_t	 id;		/* stable over rename */
+};
+
+/* Figures of STATUS and SELECT. */
+struct store_status {
+	uint32_t	 messages;
+	uint32_t	 recent;	/* not yet claimed by any session */
+	uint32_t	 unseen;
+	uint32_t	 uidnext;
+	uint32_t	 uidvalidity;
+	uint64_t	 highestmodseq;
+	uint64_t	 bytes;		/* RFC 8438 SIZE */
+};
+
+/*
+ * Names are octet strings without NUL and controls (UTF-8 by convention of
+ * the sessions), components separated by '/', none empty.  INBOX is found
+ * in any case.
+ *
+ * Walks all mailboxes and existing-less subscriptions in strcmp order, INBOX
+ * first.  Start with *iter = 0; NULL at the end.  As of the last catch-up
+ * (call store_refresh() first).
+ */
+const struct store_mailbox *store_mailbox_next(struct store *, size_t *iter);
+
+/* Looks one up; false if there is none (a mere subscription is none). */
+bool	 store_mailbox_find(struct store *, const char *name,
+	    struct store_mailbox *);
+
+/* Catches up and fills in STATUS figures; durable before it returns. */
+enum store_result store_status(struct store *, const char *name,
+	    struct store_status *);
+
+/*
+ * CREATE makes missing superior names too.  special is one of the
+ * STORE_MB_SPECIAL bits or 0.  EXISTS, INVALID, LIMIT.
+ */
+enum store_result store_mailbox_create(struct store *, const char *name,
+	    uint32_t special);
+
+/*
+ * DELETE (RFC 3501 6.3.4): with children the name stays as \Noselect;
+ * INVALID for INBOX and for a \Noselect name that has children.
+ */
+enum store_result store_mailbox_delete(struct store *, const char *name);
+
+/*
+ * RENAME (6.3.5): one record, children follow.  Renaming INBOX moves its
+ * messages to the new name in one group and leaves INBOX empty.
+ */
+enum store_result store_mailbox_rename(struct store *, const char *from,
+	    const char *to);
+
+/* SUBSCRIBE, UNSUBSCRIBE: the name need not exist.  Idempotent. */
+enum store_result store_mailbox_subscribe(struct store *, const char *name,
+	    bool on);
+
+/* ---- messages ----------------------------------------------------------- */
+
+/* Flag bits; bits from 8 up are the store's own and change freely. */
+#define STORE_SEEN		0x01
+#define STORE_ANSWERED		0x02
+#define STORE_FLAGGED		0x04
+#define STORE_DELETED		0x08
+#define STORE_DRAFT		0x10
+#define STORE_FLAGS		0x1f		/* what a client may set */
+
+/*
+ * One message.  This is also its form in the checkpoint, which is mapped
+ * and never travels, so host order and padding are checked there.
+ */
+struct store_msg {
+	uint32_t	 uid;
+	uint32_t	 flags;		/* STORE_SEEN ...; mask STORE_FLAGS */
+	uint64_t	 keywords;	/* bit i: keyword i of the mailbox */
+	uint64_t	 modseq;	/* RFC 7162 */
+	int64_t		 date;		/* INTERNALDATE, seconds, UTC */
+	uint64_t	 offset;	/* of the prefix in the segment */
+	uint64_t	 facts_off;	/* of the blob in facts */
+	uint32_t	 size;		/* RFC822.SIZE: prefix + body, octets */
+	uint32_t	 prefix;	/* octets of deliver's own headers */
+	uint32_t	 segment;	/* mail.NNNN */
+	uint32_t	 facts_len;	/* 0: none yet */
+	uint32_t	 crc;		/* crc32c of prefix + body */
+	uint32_t	 pad;
+};
+
+struct store_range {		/* inclusive */
+	uint32_t	 first;
+	uint32_t	 last;
+};
+
+/*
+ * A view is a mailbox at one moment: its sequence numbers change only in
+ * store_view_refresh().  Flags of messages may be newer than last reported;
+ * bytes of messages that others expunged stay readable.
+ */
+struct store_view;
+
+#define STORE_VIEW_READONLY	0x1	/* EXAMINE: claims no \Recent */
+#define STORE_VIEW_NORECENT	0x2	/* POP3: writes, claims no \Recent */
+
+/*
+ * Opens a mailbox (catching up, durable before it returns).  NOTFOUND also
+ * for \Noselect names.  Free with store_view_close(), before the store.
+ */
+enum store_result store_view_open(struct store_view **, struct store *,
+	    const char *name, unsigned int flags);
+void	 store_view_close(struct store_view *);
+
+struct store_view_info {
+	uint32_t	 exists;
+	uint32_t	 recent;	/* \Recent for this session */
+	uint32_t	 unseen;	/* number without \Seen */
+	uint32_t	 first_unseen;	/* sequence number, 0 if none */
+	uint32_t	 uidnext;	/* of what the view shows */
+	uint32_t	 uidvalidity;
+	uint64_t	 highestmodseq;
+	uint32_t	 mailbox_id;
+	size_t		 nkeywords;	/* defined keywords, see below */
+	bool		 readonly;
+};
+void	 store_view_info(struct store_view *, struct store_view_info *);
+
+/* Name of keyword bit i, or NULL. */
+const char *store_view_keyword(struct store_view *, size_t i);
+
+/* Bit of a keyword (compared without case), or -1 if not defined. */
+int	 store_view_keyword_bit(struct store_view *, const char *name);
+
+/*
+ * Message by sequence number 1..exists, else NULL.  The pointer is good
+ * until the next call that writes or refreshes.
+ */
+const struct store_msg *store_view_msg(struct store_view *, uint32_t seq);
+
+/* Sequence number of a UID, 0 if the view has none. */
+uint32_t store_view_seq(struct store_view *, uint32_t uid);
+
+/* First sequence number whose UID is >= uid; exists + 1 if none. */
+uint32_t store_view_seq_from(struct store_view *, uint32_t uid);
+
+/* \Recent of a message, for this session. */
+bool	 store_view_recent(struct store_view *, uint32_t seq);
+
+/* Somebody else expunged it already (FETCH may say so, RFC 2180). */
+bool	 store_view_gone(struct store_view *, uint32_t seq);
+
+#define STORE_REFRESH_EXPUNGE	0x1	/* sequence numbers may change now */
+
+/*
+ * What changed since the view was opened or last refreshed.  Arrays belong
+ * to the view, until its next refresh or write call.  Report in this order:
+ * expunged (each number counts after those before it went), exists, changed.
+ */
+struct store_delta {
+	const uint32_t	*expunged;	/* ready for "* n EXPUNGE" */
+	const uint32_t	*expunged_uid;	/* the same messages' UIDs */
+	size_t		 nexpunged;
+	const uint32_t	*changed;	/* seqs, ascending, with new flags */
+	size_t		 nchanged;	/* by anyone, this session included */
+	uint32_t	 exists;	/* new size of the view */
+	uint32_t	 recent;
+	bool		 grown;		/* EXISTS and RECENT are due */
+	bool		 keywords;	/* new keywords: FLAGS is due */
+	bool		 deleted;	/* the mailbox was deleted: BYE */
+};
+
+/* Catches up (syncing what it shows) and reports. */
+enum store_result store_view_refresh(struct store_view *, unsigned int flags,
+	    struct store_delta *);
+
+/*
+ * UID ranges expunged after modseq (RFC 7162 VANISHED (EARLIER)), ascending.
+ * Returns their number, at most n; *complete is false when the store no
+ * longer remembers that far back.
+ */
+size_t	 store_view_vanished(struct store_view *, uint64_t modseq,
+	    struct store_range *, size_t n, bool *complete);
+
+/* ---- changing messages (a view of a mailbox; not of EXAMINE) ------------- */
+
+enum store_flagop { STORE_FLAGS_SET, STORE_FLAGS_ADD, STORE_FLAGS_DEL };
+
+struct store_flagset {
+	uint32_t		 sys;		/* STORE_SEEN ... */
+	const char *const	*keywords;	/* names, atoms */
+	size_t			 nkeywords;
+};
+
+struct store_changed {
+	uint64_t		 modseq;	/* given to those changed, or 0 */
+	uint32_t		 nchanged;	/* whose flags differ now */
+	const uint32_t		*modified;	/* seqs that UNCHANGEDSINCE */
+	size_t			 nmodified;	/* refused; owned by the view */
+};
+
+/*
+ * STORE on seqs[] (ascending ranges of sequence numbers of this view), one
+ * group.  since: RFC 7162 UNCHANGEDSINCE, UINT64_MAX for none.  Messages
+ * that others expunged are passed over.  The new flags show in the view at
+ * once; store_view_refresh() lists them as changed unless quiet is set.
+ */
+enum store_result store_flags(struct store_view *, const struct store_range *,
+	    size_t nseqs, enum store_flagop, const struct store_flagset *,
+	    uint64_t since, bool quiet, struct store_changed *);
+
+/*
+ * EXPUNGE: of seqs[] (NULL: all) those that have \Deleted now.  With any set
+ * (POP3), \Deleted is not asked for.  The numbers go at the next refresh
+ * that permits it.  *n, if not NULL, is how many went.
+ */
+enum store_result store_expunge(struct store_view *, const struct store_range *,
+	    size_t nseqs, bool any, uint32_t *n);
+
+struct store_copied {			/* RFC 4315 COPYUID */
+	uint32_t		 uidvalidity;	/* of the destination */
+	const struct store_range *src;		/* UIDs, owned by the view */
+	size_t			 nsrc;
+	struct store_range	 dst;		/* UIDs, one run */
+	uint32_t		 n;		/* messages; 0: nothing done */
+};
+
+/*
+ * COPY or (move) MOVE seqs[] to a mailbox, which may be this one: records
+ * only, flags, keywords and dates are kept.  NOTFOUND: no such destination.
+ */
+enum store_result store_copy(struct store_view *, const struct store_range *,
+	    size_t nseqs, const char *dst, bool move, struct store_copied *);
+
+/* ---- append (RFC 3501 6.3.11, RFC 3502) ---------------------------------- */
+
+/*
+ * Several messages become one group:
+ *	new, { message, write ..., end } ..., commit, free
+ * No lock is held before commit.  free without commit leaves nothing.
+ */
+struct store_append;
+
+struct store_appended {			/* RFC 4315 APPENDUID */
+	uint32_t	 uidvalidity;
+	struct store_range uids;
+};
+
+/* NOTFOUND: no such mailbox (TRYCREATE). */
+enum store_result store_append_new(struct store_append **, struct store *,
+	    const char *mailbox);
+
+/* Starts a message of exactly size octets.  OVERQUOTA, LIMIT. */
+enum store_result store_append_message(struct store_append *,
+	    const struct store_flagset *, int64_t date, size_t size);
+enum store_result store_append_write(struct store_append *, const void *,
+	    size_t);
+
+/* Ends it; facts as in struct store_item (copied), may be NULL, 0. */
+enum store_result store_append_end(struct store_append *, const void *facts,
+	    size_t facts_len);
+enum store_result store_append_commit(struct store_append *,
+	    struct store_appended *);
+void	 store_append_free(struct store_append *);
+
+/* ---- reading bytes -------------------------------------------------------- */
+
+/*
+ * Copies len octets from octet off of the message (prefix included; a body's
+ * own offsets, as in facts, start at msg->prefix).  NOTFOUND: the segment is
+ * missing; IO: short.
+ */
+enum store_result store_read(struct store *, const struct store_msg *,
+	    uint32_t off, void *buf, uint32_t len);
+
+/*
+ * Points *out at up to want octets from octet off (at least one; less than
+ * want only past 256 KiB), read ahead so that messages that lie behind each
+ * other cost few reads.  Good until the next store_peek() of this store.
+ */
+enum store_result store_peek(struct store *, const struct store_msg *,
+	    uint32_t off, uint32_t want, struct iovec *out);
+
+/*
+ * Points *out at the facts blob.  One that is missing or damaged is made
+ * again from the message and written back.  Reads ahead; opens no mail.NNNN
+ * when facts is whole.  Good until the next store_facts() of this store.
+ */
+enum store_result store_facts(struct store *, const struct store_msg *,
+	    struct iovec *out);
+
+/* Compares the message with its checksum: OK, DAMAGED, NOTFOUND, IO. */
+enum store_result store_verify(struct store *, const struct store_msg *);
+
+/* ---- watching --------------------------------------------------------------- */
+
+/*
+ * A datagram socket in notify/ that becomes readable when somebody commits;
+ * non-blocking, closed by store_unwatch().  -1: errno.  The same one when
+ * called twice.
+ */
+int	 store_watch(struct store *);
+void	 store_unwatch(struct store *);
+
+/*
+ * Empties the watch.  True if there was something.  When the descriptor was
+ * handed elsewhere (parking), give it up with store_watch_release() first.
+ */
+bool	 store_watch_drain(struct store *);
+int	 store_watch_release(struct store *);
+
+/* Wakes all watchers but ourselves. */
+void	 store_poke(struct store *);
+
+/* ---- upkeep ------------------------------------------------------------------ */
+
+/* Octets of log that the checkpoint does not cover; of the whole log. */
+uint64_t store_tail(struct store *);
+uint64_t store_log(struct store *);
+
+/*
+ * Writes a checkpoint when the tail has grown long; sessions call it when
+ * the client has its answer.  store_checkpoint() writes it in any case.
+ */
+enum store_result store_maintain(struct store *);
+enum store_result store_checkpoint(struct store *);
+
+/*
+ * Reads everything: every group, every message's checksum, every facts blob.
+ * Calls back for each thing wrong, with text; returns the first result that
+ * was not OK.  rebuild also makes index and facts new.
+ */
+enum store_result store_check(struct store *,
+	    void (*fn)(void *, enum store_result, const char *), void *);
+enum store_result store_rebuild(struct store *);
+
+#endif /* STORE_H */
