@@ -58,8 +58,10 @@ ARCHIVES =	$(LIBS:%=$(O)/lib%.a)
 
 # ---- programs: a folder, its files, its outside libraries -------------------
 
-SRCS.maild =	$(wildcard maild/*.c)
+SRCS.maild =	$(filter-out maild/keygen%,$(wildcard maild/*.c))
 LD.maild =	-lyaml -lcrypto -lsodium -levent_core
+SRCS.keygen =	$(wildcard maild/keygen*.c)
+LD.keygen =	-lcrypto -lsodium
 SRCS.mailctl =	$(wildcard mailctl/*.c)
 LD.mailctl =	-lsodium -lldns -lcrypto -lidn2 -lyaml -levent_core
 SRCS.smtpd =	$(wildcard smtpd/smtpd*.c smtpd/smtp_*.c)
@@ -89,7 +91,7 @@ LD.signd =	-lcrypto -lsodium -levent_core
 SRCS.logd =	$(wildcard logd/*.c)
 LD.logd =	-levent_core -lsodium -lcrypto
 
-ROLES =		smtpd queue deliver relay resolve imapd imap-session pop3d \
+ROLES =		keygen smtpd queue deliver relay resolve imapd imap-session pop3d \
 		pop3-session authd authd-hash signd logd
 PROGS =		maild mailctl $(ROLES)
 
