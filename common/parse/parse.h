@@ -285,6 +285,7 @@ size_t	 smtp_enhanced(struct slice s, int out[3]);
 #define DATA_NUL	0x04	/* seen: octet 0 */
 #define DATA_8BIT	0x08	/* seen: octet above 127 */
 #define DATA_LONG	0x10	/* seen: line above DATA_LINE_MAX */
+#define DATA_NOEOL	0x20	/* counted data does not end in CR LF */
 #define DATA_BARE	(DATA_BARE_CR | DATA_BARE_LF)
 
 /* A zeroed struct is the start of data.  State never looks back, so input may
@@ -307,11 +308,13 @@ struct data_scan {
  */
 size_t	 data_scan(struct data_scan *, const char *in, size_t n,
 	    struct slice *out);
+/* Counted data is complete: the DATA_ bits of all of it. */
+int	 data_counted_end(struct data_scan *);
 
 /* A zeroed struct is the start of a message. */
 struct data_stuff {
 	uint8_t		 mid;	/* in the middle of a line */
-	uint8_t		 cr;	/* the last octet was CR */
+	uint8_t		 cr;	/* CR came last, or just before the last LF */
 	uint8_t		 some;	/* there was data */
 };
 
@@ -581,7 +584,7 @@ size_t	 isodate_print(int64_t t, char *, size_t size);
 /* Days since 1970-01-01 of a Gregorian date; month 1..12. */
 int64_t	 date_days(int year, int month, int day);
 
-/* ---- base64.c, qp.c -------------------------------------------------------- */
+/* ---- base64.c, cte.c ------------------------------------------------------- */
 
 #define BASE64_LEN(n)		(((n) + 2) / 3 * 4)
 #define BASE64_DECODED_MAX(n)	(((n) + 3) / 4 * 3)
@@ -598,7 +601,6 @@ struct cte {
 	enum facts_cte	 cte;
 	uint32_t	 bits;
 	uint8_t		 nbits;
-	uint8_t		 done;
 	uint8_t		 held;		/* octets in hold */
 	char		 hold[3];
 	uint32_t	 blanks;	/* held back at a line's end */

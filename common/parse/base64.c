@@ -1,0 +1,80 @@
+/*
+ * Base64 for protocol elements, strict (RFC 4648 section 4): what does not
+ * have exactly one encoding is refused.  Sizes are checked before a byte is
+ * written.  Mail bodies go through cte.c instead.
+ */
+#include "compat.h"
+
+#include "parse.h"
+
+static int	 value(int);
+
+ssize_t
+base64_decode(const char *in, size_t n, void *out, size_t size)
+{
+	uint8_t *o = out;
+	size_t i, k, len, pad = 0;
+	uint32_t bits;
+	int v;
+
+	if (n % 4 != 0)
+		return -1;
+	if (n > 0 && in[n - 1] == '=')
+		pad = in[n - 2] == '=' ? 2 : 1;
+	len = n / 4 * 3 - pad;
+	if (len > size)
+		return -1;
+	for (i = 0, k = 0; i < n; i += 4) {
+		size_t j, some = i + 4 == n ? 4 - pad : 4;
+
+		for (j = 0, bits = 0; j < 4; j++) {
+			v = j < some ? value((unsigned char)in[i + j]) : 0;
+			if (v == -1)
+				return -1;
+			bits = bits << 6 | (uint32_t)v;
+		}
+		if ((some == 3 && (bits & 0xff)) || (some == 2 &&
+		    (bits & 0xffff)))
+			return -1;
+		for (j = 0; j + 1 < some; j++, bits <<= 8)
+			o[k++] = (uint8_t)(bits >> 16);
+	}
+	return (ssize_t)len;
+}
+
+ssize_t
+base64_encode(const void *in, size_t n, char *out, size_t size)
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = in;
+	size_t i, k = 0;
+	uint32_t bits;
+
+	if (n > SIZE_MAX / 2 || BASE64_LEN(n) > size)
+		return -1;
+	for (i = 0; i < n; i += 3) {
+		bits = (uint32_t)p[i] << 16;
+		if (i + 1 < n)
+			bits |= (uint32_t)p[i + 1] << 8;
+		if (i + 2 < n)
+			bits |= p[i + 2];
+		out[k++] = set[bits >> 18];
+		out[k++] = set[bits >> 12 & 63];
+		out[k++] = i + 1 < n ? set[bits >> 6 & 63] : '=';
+		out[k++] = i + 2 < n ? set[bits & 63] : '=';
+	}
+	return (ssize_t)k;
+}
+
+static int
+value(int c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
