@@ -1,0 +1,219 @@
+/*
+ * authd: who may log in, who gets mail, who may send as whom.
+ *
+ * The database (authd_db.c) is read once into memory (authd_dir.c); all
+ * questions are answered from there.  authd is the database's only writer:
+ * a change goes to the database first and into memory when it is committed.
+ * Included after parse.h, msg.h, chan.h, proc.h.
+ */
+#ifndef AUTHD_H
+#define AUTHD_H
+
+#include <stdbool.h>
+
+/* ---- authd_table.c: chained hash tables of things with a node inside ------ */
+
+struct node {
+	struct node	*next;
+	uint64_t	 hash;
+};
+
+struct table {
+	struct node	**slot;
+	size_t		 nslots;	/* a power of two, or 0 */
+	size_t		 count;
+};
+
+/* Keyed hash of octets, the key is random per process (attacks 53). */
+uint64_t table_hash(const void *, size_t);
+void	 table_add(struct table *, struct node *, uint64_t hash);
+void	 table_del(struct table *, struct node *);
+/* First node in the chain of that hash; follow with ->next and compare. */
+struct node *table_chain(const struct table *, uint64_t hash);
+/* Take every node out, calling fn for each, and free the slots. */
+void	 table_clear(struct table *, void (*fn)(struct node *));
+
+/* ---- authd_dir.c: the directory in memory --------------------------------- */
+
+#define DIR_ADDRESS_MAX	330	/* octets of an address in messages */
+#define DIR_DEPTH_MAX	16	/* aliases within aliases */
+#define DIR_TARGETS_MAX	100	/* routes of one recipient */
+#define DIR_ROUTES_MAX	8000	/* octets of them, as queue can take */
+
+struct account {
+	struct node	 byaddress;	/* first: see authd_dir.c */
+	struct node	 byid;
+	uint32_t	 id;
+	bool		 enabled;	/* may log in and send */
+	uint64_t	 quota;		/* octets, 0: as configured */
+	uint64_t	 created;	/* seconds UTC */
+	char		*hash;		/* of crypto_pwhash_str */
+	char		 address[];	/* lower case, "local@domain" */
+};
+
+struct alias {
+	struct node	 byaddress;
+	char		**target;	/* addresses, lower-case domains */
+	size_t		 ntargets;
+	bool		 active;	/* being expanded: finds loops */
+	char		 address[];	/* lower case; "@domain": catch-all */
+};
+
+struct dir;
+
+struct dir_answer {
+	char		 address[DIR_ADDRESS_MAX];	/* canonical text */
+	size_t		 addressn;
+	char		 domain[256];	/* of address */
+	uint32_t	 account[DIR_TARGETS_MAX];	/* local routes */
+	size_t		 naccounts;
+	bool		 outside;	/* the address itself is not ours */
+	size_t		 n;		/* octets of routes */
+	uint8_t		 routes[DIR_ROUTES_MAX];	/* list of item_route */
+};
+
+struct dir *dir_new(void);
+void	 dir_free(struct dir *);
+/* Domains that are ours, the first being the default one; host: name of
+ * this host, only postmaster and abuse live there.  Replaces what was.
+ * -1: a domain that is none (its index in *bad). */
+int	 dir_domains(struct dir *, char *const *, size_t n, const char *host,
+	    size_t *bad);
+const char *dir_domain(const struct dir *, size_t);	/* NULL at the end */
+bool	 dir_is_local(const struct dir *, const char *domain);
+/* How many accounts are there in all. */
+size_t	 dir_accounts(const struct dir *);
+
+/* Add; strings are copied.  NULL: that address or id is there already. */
+struct account *dir_account_add(struct dir *, uint32_t id, const char *address,
+	    const char *hash, uint64_t quota, bool enabled, uint64_t created);
+void	 dir_account_del(struct dir *, struct account *);
+void	 dir_account_hash(struct account *, const char *hash);
+struct account *dir_account(const struct dir *, struct slice address);
+struct account *dir_account_id(const struct dir *, uint32_t id);
+/* The account a login name means: the address, or only its local part in
+ * the default domain.  ASCII case does not matter.  *name (size
+ * DIR_ADDRESS_MAX) is set to the full address also when there is no such
+ * account (then NULL is returned); "" if it cannot be a name at all. */
+struct account *dir_login(const struct dir *, struct slice user, char *name);
+
+/* Add one target to an alias (made when new).  -1: there already. */
+int	 dir_alias_add(struct dir *, const char *address, const char *target);
+void	 dir_alias_del(struct dir *, struct alias *);
+struct alias *dir_alias(const struct dir *, struct slice address);
+
+/* An address as an operator types it, made the key of an account or alias:
+ * lower case, of a domain of ours, no quoting, no routing tricks.  catchall:
+ * "@domain" is welcome.  0, or -1 with *why. */
+int	 dir_key(const struct dir *, struct slice in, bool catchall, char *key,
+	    size_t size, const char **why);
+/* A target of an alias: any address; domain in lower case.  0, -1. */
+int	 dir_target(struct slice in, char *out, size_t size, const char **why);
+
+/*
+ * Where mail for an address goes.  DIR_OK with routes (for an outside
+ * address: that route, and outside set; whether the asker may have it is
+ * the caller's question), DIR_UNKNOWN, DIR_DENIED (routing tricks, literals
+ * that mean this host), DIR_TEMP (the directory contradicts itself: a loop,
+ * too deep, too many).  The answer's address is set in every case that
+ * parses.
+ */
+enum dir_result dir_resolve(struct dir *, struct slice address,
+	    struct dir_answer *);
+
+/* ---- authd_db.c: SQLite --------------------------------------------------- */
+
+/* Open (made when missing) the database at path and load everything into
+ * the directory.  0, or -1 with a message in err; then nothing is open. */
+int	 db_open(const char *path, struct dir *, char *err, size_t errsize);
+void	 db_close(void);
+bool	 db_ready(void);
+/* Each of these returns when the change is on stable storage: 0, or -1 with
+ * the reason from db_error().  insert makes the row in a state that is
+ * dropped at the next load until db_account_state says otherwise. */
+int	 db_account_insert(const char *address, const char *hash,
+	    uint64_t created, uint32_t *id);
+int	 db_account_state(uint32_t id, bool enabled);
+int	 db_account_hash(uint32_t id, const char *hash);
+int	 db_account_delete(uint32_t id);
+int	 db_alias_set(const char *address, char *const *targets, size_t n);
+int	 db_alias_delete(const char *address);
+const char *db_error(void);
+
+/* ---- authd_slow.c: failures slow down ------------------------------------- */
+
+#define SLOW_MS_MAX	15000	/* longest wait */
+
+enum slow_kind { SLOW_NAME = 1, SLOW_NETWORK };
+struct slow_key { uint8_t kind; uint8_t b[8]; };
+
+struct slow_key slow_name(const char *name);
+/* /24 of an IPv4, /64 of an IPv6 address; kind 0 for hosts that are trusted
+ * or unknown: never slowed down. */
+struct slow_key slow_network(const struct msg_addr *);
+/* Networks (CIDR text) that are not slowed down; loopback never is. */
+void	 slow_trusted(char *const *, size_t);
+/* The failures counted now: one is forgotten every SLOW_FORGET seconds. */
+unsigned int slow_count(const struct slow_key *, uint64_t now);
+/* One more; account is 0 for a name that is none. */
+void	 slow_fail(const struct slow_key *, uint32_t account, uint64_t now);
+void	 slow_clear(const struct slow_key *);
+/* What to wait after count failures when free ones cost nothing. */
+uint32_t slow_wait(unsigned int count, unsigned int free);
+/* Counters in a database of their own, which may be lost: path is made when
+ * missing, thrown away when broken.  Names are kept by account id. */
+void	 slow_open(const char *path, struct dir *, uint64_t now);
+void	 slow_save(uint64_t now);	/* if there is something new */
+void	 slow_close(void);
+bool	 addr_in(const struct msg_addr *, char *const *cidr, size_t n);
+
+/* ---- authd_recent.c: recent successes ------------------------------------- */
+
+#define RECENT_SECONDS	600
+
+void	 recent_init(void);	/* a fresh random key, nothing known */
+/* Did that account log in with that password lately?  Constant time. */
+bool	 recent_has(uint32_t account, struct slice password, uint64_t now);
+void	 recent_add(uint32_t account, struct slice password, uint64_t now);
+void	 recent_drop(uint32_t account);
+
+/* ---- authd_login.c: logins and hash workers ------------------------------- */
+
+struct front;
+
+/* cb gets 1 right, 0 wrong, -1 could not be found out; for hash_make the
+ * hash or NULL.  Exactly once, never from within the call. */
+typedef void (*hash_cb)(int ok, struct slice hash, void *arg);
+
+void	 login_init(void);
+void	 login_worker(uint16_t instance, int fd);
+void	 login_ask(struct front *, uint32_t id, const struct auth_login *);
+/* The connection went (or, conn 0, its whole front). */
+void	 login_forget(const struct front *, uint64_t conn);
+/* Ask a worker to make a hash.  -1: too many are waiting. */
+int	 hash_make(struct slice password, hash_cb, void *arg);
+void	 login_tick(void);	/* every second */
+
+/* ---- authd_run.c: commands of mailctl ------------------------------------- */
+
+void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
+
+/* ---- authd.c: the role ---------------------------------------------------- */
+
+struct front {			/* a channel that asks */
+	enum proc_role	 role;
+	uint16_t	 instance;
+	struct chan	*chan;
+	uint32_t	 serial;	/* never used again */
+	struct table	 proved;	/* conns that logged in (smtpd) */
+};
+
+/* The front with that serial, NULL when it has gone. */
+struct front *front_find(uint32_t serial);
+/* That connection proved to be account. */
+void	 front_prove(struct front *, uint64_t conn, uint32_t account);
+struct dir *authd_dir(void);	/* NULL while the database is broken */
+/* Account gone, disabled or with a new password: what it proved is over. */
+void	 authd_revoke(uint32_t account);
+
+#endif
