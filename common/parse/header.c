@@ -80,6 +80,16 @@ header_count(struct slice header, const char *name)
 	return found;
 }
 
+int
+header_first(const char *p, size_t n)
+{
+	struct slice s = slice_of(p, n);
+
+	return name_len(p, n) > 0 || slice_casestarts(s, "From ") ||
+	    slice_casestarts(s, ">From ") || n == 0 || p[0] == '\n' ||
+	    slice_casestarts(s, "\r\n");
+}
+
 size_t
 header_unfold(struct slice v, char *out, size_t size)
 {

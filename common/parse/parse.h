@@ -145,8 +145,7 @@ ssize_t	 ipaddr_print(const struct ipaddr *, char *, size_t size);
 
 /* ---- addrlist.c: address lists in header fields (RFC 5322 3.4, 4.4) ------- */
 
-#define ADDRLIST_MAX	1000	/* items given out of one list */
-#define ADDRLIST_DEPTH	16	/* of nested comments */
+#define ADDRLIST_MAX	2000	/* items given out of one list */
 #define ADDRITEM_TEXT	1536	/* octets of all strings of one item */
 
 enum addritem_kind {
@@ -360,6 +359,11 @@ int	 header_count(struct slice header, const char *name);
  * become blanks.  Returns the length, cut at size.
  */
 size_t	 header_unfold(struct slice value, char *, size_t size);
+/*
+ * Does a message start with a header field (or an mbox "From " line)?  1, or
+ * 0: then what is put in front of it as a header must end in an empty line.
+ */
+int	 header_first(const char *p, size_t n);
 /* One msg-id "<...>" out of *rest, brackets included, comments skipped.
  * 1 or 0. */
 int	 header_msgid(struct slice *rest, struct slice *id);
@@ -538,7 +542,7 @@ ssize_t	 mutf7_encode(struct slice, char *, size_t size);
 
 /* ---- search.c: substring search without case ----------------------------- */
 
-#define SEARCH_NEEDLE_MAX 1024	/* octets, folded */
+#define SEARCH_NEEDLE_MAX 1024	/* octets, folded; half of it as given */
 
 /* Fold UTF-8 for comparison: simple case folding of Latin, Greek, Cyrillic,
  * Armenian; the rest as it is.  Needs size >= FOLD_MAX(n).  Returns length. */
