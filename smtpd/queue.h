@@ -1,0 +1,442 @@
+/*
+ * The nouns of queue: envelope and frame on disk, segment, log, message in
+ * memory, destination, job.  One process owns them all; see queue.c for the
+ * whole and each file's top for what lies on disk.  Included after parse.h,
+ * msg.h and chan.h.
+ */
+#ifndef QUEUE_H
+#define QUEUE_H
+
+#include <sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf;
+
+/* ---- queue_envelope.c: the envelope of a frame, pure ---------------------- */
+
+#define ENV_MAX		(2U << 20)	/* octets of an encoded envelope */
+#define ENV_RCPTS_MAX	4096		/* targets of one message */
+
+enum rcpt_state {
+	RCPT_WAIT,		/* due at next */
+	RCPT_READY,		/* in a job that waits */
+	RCPT_SENT,		/* in a job that deliver or relay has */
+	RCPT_HELD,		/* until the operator releases it */
+	RCPT_BOUNCING,		/* its report is being made */
+	RCPT_DONE		/* delivered, relayed, reported or removed */
+};
+
+struct envelope {
+	struct msg_id	 commit;
+	uint64_t	 origin_seg;	/* delivery ids are made of these; */
+	uint32_t	 origin_no;	/* a copied frame keeps them */
+	uint64_t	 received;	/* seconds UTC */
+	uint32_t	 account;	/* submitter, 0 from outside */
+	uint8_t		 flags;		/* QF_ */
+	uint8_t		 copy;		/* copied out of another segment */
+	uint8_t		 warned;	/* the delay warning was sent */
+	struct slice	 sid, sender, folder, trace, ticket;
+	uint32_t	 nrcpt;
+	struct slice	 rcpts;		/* encoded, env_rcpt_get */
+};
+
+struct env_rcpt {
+	uint8_t		 type;		/* enum route_type */
+	uint8_t		 state;		/* WAIT, HELD or DONE */
+	uint16_t	 attempts;
+	uint32_t	 account;	/* of a local one */
+	uint32_t	 next;		/* seconds UTC, 0 at once */
+	struct slice	 address;	/* where it goes */
+	struct slice	 orig;		/* as RCPT said it, "" if the same */
+};
+
+/* Append to buf; 0, or -1 when it does not fit in size. */
+int	 env_put(uint8_t *buf, size_t size, size_t *off,
+	    const struct envelope *);
+int	 env_rcpt_put(uint8_t *buf, size_t size, size_t *off,
+	    const struct env_rcpt *);
+/* Whole encoded envelope; slices point into it.  Every recipient was checked
+ * when 0 comes back.  -1: damaged. */
+int	 env_get(const uint8_t *, size_t, struct envelope *);
+/* Next recipient at *off of e->rcpts: 1, 0 at the end, -1 damaged. */
+int	 env_rcpt_get(const struct envelope *, size_t *off, struct env_rcpt *);
+
+/* ---- queue_spool.c: segments and frames ----------------------------------- */
+
+#define SEG_SIZE	(8U << 20)
+#define SEG_START	1024U		/* first frame */
+#define FRAME_HDR	64U
+#define FRAME_ALIGN	64U
+#define FRAME_LARGE	0x01		/* message and facts are in large/ */
+
+struct frame_hdr {
+	uint32_t	 no;		/* number in its segment */
+	uint32_t	 env_len;
+	uint32_t	 facts_len;
+	uint32_t	 flags;		/* FRAME_ */
+	uint64_t	 size;		/* octets of the message */
+	uint64_t	 large;		/* number of the file, else 0 */
+	uint32_t	 env_crc;
+	uint32_t	 body_crc;	/* message and facts */
+};
+
+struct message;
+
+struct slot {				/* one frame of a segment */
+	struct msg_id	 commit;
+	struct message	*m;		/* NULL: done */
+};
+
+enum seg_state {
+	SEG_ACTIVE,			/* commits go here */
+	SEG_FULL,			/* no more commits, frames may live */
+	SEG_RETIRING,			/* retired, not yet in the synced log */
+	SEG_SPARE			/* to be used again */
+};
+
+struct segment {
+	TAILQ_ENTRY(segment) entry;
+	enum seg_state	 state;
+	uint32_t	 file;		/* name in seg/ */
+	int		 fd;		/* -1: closed */
+	uint64_t	 seq;		/* grows; the visible name */
+	uint64_t	 id;		/* random, of delivery ids */
+	uint64_t	 nonce;		/* random, of frame headers */
+	uint32_t	 off;		/* where the next frame goes */
+	uint32_t	 live;		/* frames not done */
+	uint64_t	 live_bytes;
+	uint64_t	 last;		/* now_sec() of the last commit */
+	uint64_t	 done_gen;	/* log generation of its last done */
+	uint32_t	 nslot, capslot;
+	struct slot	*slot;
+};
+TAILQ_HEAD(segments, segment);
+
+void	 frame_hdr_put(uint8_t *, const struct frame_hdr *, uint64_t nonce);
+int	 frame_hdr_get(const uint8_t *, uint64_t nonce, struct frame_hdr *);
+/* Octets on disk, header and padding included; 0: not possible. */
+uint32_t frame_len(const struct frame_hdr *);
+/* Checksums against the octets behind the header: 0, -1. */
+int	 frame_check(const uint8_t *frame, const struct frame_hdr *);
+
+enum scan_result {
+	SCAN_FRAME,		/* *h, at *off; next is *off + frame_len */
+	SCAN_DAMAGE,		/* [*off, *to) is bad, frames follow */
+	SCAN_TORN,		/* begun frames at *off, nothing good after */
+	SCAN_END		/* nothing of this segment from *off on */
+};
+/* What is at *off of the segment image buf[0..n)? */
+enum scan_result frame_scan(const uint8_t *buf, size_t n, uint64_t nonce,
+	    size_t *off, size_t *to, struct frame_hdr *h);
+
+/* Use the directory (kept open by the caller); makes seg, large and
+ * quarantine.  0, -1 with errno. */
+int	 spool_init(int dirfd);
+void	 spool_exit(void);
+int	 spool_dir(void);		/* dirfd */
+struct segments *spool_segments(void);
+/* Read every segment that is there: header read, state SEG_FULL or
+ * SEG_SPARE (no readable header).  0, -1 with errno. */
+int	 spool_load(void);
+/* A segment to write into, a spare one or a new file, header written but not
+ * synced.  NULL with errno. */
+struct segment *segment_new(void);
+struct segment *segment_find(uint64_t id);
+struct segment *segment_seq(uint64_t seq);
+/* Read the whole into buf of SEG_SIZE; octets read, -1. */
+ssize_t	 segment_image(struct segment *, uint8_t *buf);
+int	 segment_read(struct segment *, void *, size_t, off_t);
+int	 segment_write(struct segment *, const void *, size_t, off_t);
+int	 segment_sync(struct segment *);	/* fdatasync */
+/* The next slot; its number. */
+uint32_t segment_slot(struct segment *, const struct msg_id *,
+	    struct message *);
+void	 segment_spare(struct segment *);	/* nothing in it counts */
+/* Unlink spares beyond what is worth keeping. */
+void	 spool_trim(void);
+/* Keep a copy of damaged octets and log it. */
+void	 spool_quarantine(const struct segment *, const void *, size_t,
+	    size_t off, const char *why);
+
+/* ---- queue_large.c: messages that are files of their own ------------------ */
+
+int	 large_init(int spoolfd);
+/* Make one; *file is its number.  Descriptor to hand out, or -1. */
+int	 large_new(uint64_t *file);
+int	 large_open(uint64_t file);		/* read only; -1 */
+/* Everything of it on disk, exactly size octets; checksum in *crc.  0, -1
+ * with errno (EINVAL: the size is wrong). */
+int	 large_commit(uint64_t file, uint64_t size, uint32_t *crc);
+int	 large_check(uint64_t file, uint64_t size, uint32_t crc);
+void	 large_unlink(uint64_t file);
+/* Unlink every file for which keep() says no. */
+void	 large_sweep(bool (*keep)(uint64_t));
+
+/* ---- queue_log.c: what became of each recipient ---------------------------- */
+
+enum log_type {
+	LOG_DONE = 1,		/* rcpt is done */
+	LOG_RANGE,		/* frames no .. no + next - 1 are done */
+	LOG_DEFERRED,		/* next, attempts, text */
+	LOG_HELD,
+	LOG_RELEASED,
+	LOG_WARNED,		/* delay warning sent for the message */
+	LOG_RETIRED,		/* the whole segment */
+	LOG_TYPE_MAX
+};
+
+#define LOG_TEXT_MAX	600
+#define LOG_ALL		UINT16_MAX	/* rcpt: every one */
+
+struct log_rec {
+	enum log_type	 type;
+	uint64_t	 seg;		/* id */
+	uint32_t	 no;
+	uint16_t	 rcpt;
+	uint16_t	 attempts;
+	uint32_t	 next;
+	struct slice	 text;		/* last error */
+};
+
+/* Encode into buf of LOG_REC_MAX, aligned length; seed is the file's nonce. */
+#define LOG_REC_MAX	(40 + LOG_TEXT_MAX)
+size_t	 log_rec_put(uint8_t *buf, const struct log_rec *, uint32_t seed);
+/* Octets of the record at p, 0: none is there. */
+size_t	 log_rec_get(const uint8_t *p, size_t n, uint32_t seed,
+	    struct log_rec *);
+
+/* Read queue.log of the spool, calling fn for each record in order. 0, -1. */
+int	 qlog_read(int spoolfd, void (*fn)(const struct log_rec *));
+/* Begin a new file: all() appends what is true now; then it replaces the
+ * old one, synced.  0, -1 with errno (the old one is still in use). */
+int	 qlog_rewrite(int spoolfd, void (*all)(void));
+void	 qlog_add(const struct log_rec *);	/* collected */
+int	 qlog_write(void);			/* one write; 0, -1 */
+int	 qlog_sync(void);			/* write and fdatasync */
+bool	 qlog_dirty(void);			/* something is not synced */
+/* Records added so far have this generation; synced ones are <=
+ * qlog_synced(). */
+uint64_t qlog_gen(void);
+uint64_t qlog_synced(void);
+bool	 qlog_long(void);			/* worth a rewrite */
+
+/* ---- queue_message.c: a message in memory ---------------------------------- */
+
+struct job;
+
+struct rcpt {
+	uint32_t	 account;
+	uint32_t	 next;		/* seconds UTC */
+	uint32_t	 address;	/* offset in m->text, C strings */
+	uint32_t	 orig;
+	uint16_t	 attempts;
+	uint8_t		 type;		/* enum route_type */
+	uint8_t		 state;		/* enum rcpt_state */
+	uint8_t		 maybe;		/* an attempt may have been done */
+	uint8_t		 lost;		/* attempts that ended with the peer */
+	char		*error;		/* last one, or NULL */
+};
+
+struct message {
+	struct segment	*seg;
+	uint32_t	 no;
+	uint32_t	 off;		/* of the frame header in seg */
+	struct frame_hdr hdr;
+	uint64_t	 origin_seg;
+	uint32_t	 origin_no;
+	uint32_t	 received;
+	uint32_t	 account;
+	uint32_t	 heap;		/* place in the heap + 1, 0 not in it */
+	uint32_t	 next;		/* earliest of waiting recipients */
+	int		 fd;		/* memfd kept, or -1 */
+	uint16_t	 nrcpt;
+	uint16_t	 nlive;		/* recipients not done */
+	uint16_t	 njobs;		/* that point here */
+	uint8_t		 flags;		/* QF_ */
+	uint8_t		 warned;
+	uint8_t		 copying;	/* a copy waits for its sync */
+	uint32_t	 sid, sender;	/* offsets in text */
+	char		*text;
+	struct rcpt	 rcpt[];
+};
+
+#define MSG_ID_TEXT	32
+
+/* From an envelope that env_get accepted. */
+struct message *message_new(const struct envelope *, const struct frame_hdr *);
+void	 message_free(struct message *);
+void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
+struct message *message_find(const char *id);	/* NULL: none */
+const char *message_sid(const struct message *);
+const char *message_sender(const struct message *);
+const char *rcpt_address(const struct message *, const struct rcpt *);
+const char *rcpt_orig(const struct message *, const struct rcpt *);
+void	 rcpt_error(struct rcpt *, const char *text);
+void	 rcpt_delivery_id(const struct message *, unsigned int idx,
+	    struct msg_id *);
+/* The envelope, from the group just written or from disk; good until the
+ * next call.  0, -1: damaged or not readable. */
+int	 message_envelope(struct message *, struct envelope *);
+/* A descriptor with the message at 0 and the facts behind it, to be handed
+ * out; owned by the message, see message_release. */
+int	 message_fd(struct message *);
+void	 message_keep(struct message *, int fd);	/* takes fd */
+void	 message_release(struct message *);
+
+/* ---- queue_ids.c: commit ids ------------------------------------------------- */
+
+void	 ids_add(struct segment *, uint32_t no);
+/* The frame with that commit id; false: none. */
+bool	 ids_find(const struct msg_id *, struct segment **, uint32_t *no);
+void	 ids_remove(struct segment *);
+
+/* ---- queue_commit.c: group commit ------------------------------------------ */
+
+struct commit {
+	struct envelope	 env;		/* nrcpt, rcpts, origin: filled in */
+	const struct env_rcpt *rcpt;
+	size_t		 nrcpt;
+	uint64_t	 size;
+	uint32_t	 facts;
+	uint64_t	 large;		/* file, or 0 */
+	uint32_t	 large_crc;
+	int		 fd;		/* memfd, or -1; taken over */
+	struct slice	 body[2];	/* message and facts, when no fd */
+	/* who waits: a channel, or fn */
+	struct chan	*chan;
+	uint32_t	 ask;
+	void		(*fn)(void *, enum queue_result, struct message *);
+	void		*arg;
+};
+
+void	 commit_init(struct event_base *);
+/* Join the next group.  The answer comes later in every case. */
+void	 commit_add(struct commit *);
+void	 commit_gone(struct chan *);	/* nobody waits there any more */
+void	 commit_run(void);		/* sync now */
+/* Envelope octets of a message of the last group, NULL when gone. */
+const uint8_t *commit_recent(const struct message *);
+struct segment *commit_segment(void);	/* the active one or NULL */
+
+/* ---- queue_schedule.c: when and where to ----------------------------------- */
+
+#define DEST_KEY_MAX	256
+
+struct dest {
+	TAILQ_HEAD(, job) jobs;		/* waiting */
+	TAILQ_ENTRY(dest) ready;	/* has jobs and room */
+	struct dest	*hash;
+	bool		 local;
+	bool		 listed;	/* on the ready list */
+	uint16_t	 instance;	/* of deliver */
+	unsigned int	 active;	/* jobs handed out */
+	unsigned int	 limit;
+	uint32_t	 last_account;	/* whose job went last */
+	char		 key[];		/* domain */
+};
+
+struct job {
+	TAILQ_ENTRY(job) entry;
+	struct message	*m;
+	struct dest	*dest;
+	struct chan	*chan;		/* that has it */
+	uint32_t	 n;
+	uint32_t	 idx[];		/* recipients */
+};
+
+#define JOB_RCPTS	100		/* of one RELAY_MSG */
+
+void	 schedule_init(struct event_base *, const struct conf *);
+void	 schedule_conf(const struct conf *);
+/* Deal with recipients that are due now; plan the others. */
+void	 schedule_message(struct message *);
+void	 schedule_forget(struct message *);	/* it is going away */
+/* Hand out what can go.  Called at the end of a turn. */
+void	 schedule_run(void);
+void	 schedule_kick(void);		/* call schedule_run soon */
+void	 schedule_job_end(struct job *);	/* frees it */
+/* Back in line, at the front (its channel was full or lost). */
+void	 schedule_job_back(struct job *);
+/* Seconds to wait after so many failed attempts. */
+uint32_t schedule_delay(const struct conf *, unsigned int attempts,
+	    uint32_t random);
+/* Every message, in order of the spool.  The callback may finish it. */
+void	 schedule_each(bool (*fn)(struct message *, void *), void *);
+
+/* ---- queue_result.c: what came of an attempt --------------------------------- */
+
+void	 result_init(const struct conf *);
+/* One recipient's result; then result_end once for the message, after which
+ * it may be gone. */
+void	 result_rcpt(struct message *, unsigned int idx,
+	    const struct item_result *);
+void	 result_lost(struct message *, unsigned int idx);
+void	 result_end(struct message *);
+/* Mark done and log; no report. */
+void	 result_done(struct message *, unsigned int idx);
+/* A report was made, or cannot be: all BOUNCING ones are done; or
+ * must wait (again != 0: seconds). */
+void	 result_bounced(struct message *, uint32_t again);
+
+/* ---- queue_local.c, queue_remote.c ------------------------------------------- */
+
+void	 local_channel(struct event_base *, uint16_t instance, int fd);
+unsigned int local_count(void);
+/* Send it; false: no room now. */
+bool	 local_send(struct job *);
+void	 local_forget(const struct msg_id *, uint32_t account);
+void	 local_forget_send(void);	/* the log was synced */
+size_t	 local_forget_count(void);
+void	 remote_channel(struct event_base *, uint16_t instance, int fd);
+bool	 remote_send(struct job *);
+
+/* ---- queue_dsn.c (text, pure), queue_bounce.c (making them) ------------------ */
+
+enum dsn_action { DSN_FAILED, DSN_DELAYED };
+
+struct dsn_rcpt {
+	struct slice	 address, orig;	/* orig "" if the same */
+	struct slice	 status;	/* "5.1.1" */
+	struct slice	 mta;		/* remote host or "" */
+	struct slice	 text;		/* what it said */
+};
+
+struct dsn {
+	enum dsn_action	 action;
+	struct slice	 hostname, domain;	/* ours; From is at domain */
+	struct slice	 sender;	/* who gets it */
+	uint64_t	 now, arrival, expires;	/* seconds UTC */
+	struct msg_id	 unique;	/* boundary and Message-ID */
+	struct slice	 id;		/* queue id */
+	struct slice	 header;	/* of the original */
+	const struct dsn_rcpt *rcpt;
+	size_t		 nrcpt;
+};
+
+#define DSN_HEADER_MAX	(64 * 1024)	/* of the original given back */
+#define DSN_RCPTS_MAX	100		/* named in one report */
+
+/* RFC 3464 report, CRLF; malloc'ed, *n octets, or NULL. */
+char	*dsn_text(const struct dsn *, size_t *n);
+/* The From field of it as it stands there, without its name. */
+int	 dsn_from(const struct dsn *, char *buf, size_t size);
+
+void	 bounce_init(const struct conf *);
+void	 bounce_channel(enum chan_kind, struct event_base *, int fd);
+/* Report all BOUNCING recipients (FAILED), or those deferred (DELAYED). */
+void	 bounce_message(struct message *, enum dsn_action);
+
+/* ---- queue_control.c, queue_recover.c, queue.c -------------------------------- */
+
+void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
+
+/* Bring back what is on disk; fatal when the spool cannot be used. */
+void	 recover_run(void);
+/* Write all that is true into a new log.  0, -1. */
+int	 recover_log(void);
+
+/* The message has no recipient left: free it, note its segment. */
+void	 queue_message_done(struct message *);
+
+#endif

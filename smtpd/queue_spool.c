@@ -1,0 +1,578 @@
+/*
+ * The spool on disk: segments in seg/, made of frames.  queue only; commit
+ * writes, recover scans, message reads back.  Nothing here knows a channel.
+ *
+ * A segment is a file of SEG_SIZE octets, filled with zeros and synced with
+ * its directory before its first use, so that a later fdatasync writes data
+ * and no metadata; when nothing in it counts any more it is used again.
+ *
+ *	0	segment header, and the same again at 512:
+ *		"MAILDSP1" | u64 seq | u64 id | u64 nonce | u32 crc
+ *	1024	frames, each at a multiple of FRAME_ALIGN, one behind the other:
+ *		header (64): u32 magic | u32 crc of the rest | u64 nonce |
+ *		    u32 no | u32 env_len | u32 facts_len | u32 flags |
+ *		    u64 size | u64 large | u32 env_crc | u32 body_crc | 0
+ *		envelope | message | facts	(FRAME_LARGE: envelope only)
+ *
+ * Invariants: id and nonce are new and random at every use, so frames of an
+ * earlier use, or message text, never pass for frames of this one.  Numbers
+ * count up from 0.  After a restart nothing is added to an old segment.
+ * A segment named by a LOG_RETIRED record is spare whatever it holds.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "log.h"
+#include "util.h"
+#include "queue.h"
+
+#define SEG_MAGIC	"MAILDSP1"
+#define SEG_HDR		36
+#define SEG_COPY	512		/* second copy of the header */
+#define FRAME_MAGIC	0x314d5246U	/* "FRM1" */
+#define FILES_MAX	(1U << 20)	/* segments */
+#define OPEN_MAX	32		/* segments held open for reading */
+#define SPARES_MAX	4
+#define ZERO_BLOCK	(256U * 1024)
+#define QUARANTINE_MAX	1000		/* files kept */
+
+static struct {
+	int		 dirfd, segfd;
+	struct segments	 list;
+	uint64_t	 lastseq;
+	uint32_t	 nextfile;
+	unsigned int	 nopen, nquarantine;
+} sp = { .dirfd = -1, .segfd = -1 };
+
+static int	 segment_open(struct segment *);
+static int	 segment_create(struct segment *);
+static int	 segment_header_write(struct segment *);
+static int	 segment_header_read(struct segment *);
+static void	 segment_close_some(void);
+static struct segment *segment_alloc(uint32_t);
+
+static void
+put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+}
+
+static void
+put64(uint8_t *p, uint64_t v)
+{
+	put32(p, (uint32_t)v);
+	put32(p + 4, (uint32_t)(v >> 32));
+}
+
+static uint32_t
+get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static uint64_t
+get64(const uint8_t *p)
+{
+	return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+/* ---- frames ---------------------------------------------------------------- */
+
+void
+frame_hdr_put(uint8_t *p, const struct frame_hdr *h, uint64_t nonce)
+{
+	memset(p, 0, FRAME_HDR);
+	put32(p, FRAME_MAGIC);
+	put64(p + 8, nonce);
+	put32(p + 16, h->no);
+	put32(p + 20, h->env_len);
+	put32(p + 24, h->facts_len);
+	put32(p + 28, h->flags);
+	put64(p + 32, h->size);
+	put64(p + 40, h->large);
+	put32(p + 48, h->env_crc);
+	put32(p + 52, h->body_crc);
+	put32(p + 4, crc32c(0, p + 8, FRAME_HDR - 8));
+}
+
+int
+frame_hdr_get(const uint8_t *p, uint64_t nonce, struct frame_hdr *h)
+{
+	if (get32(p) != FRAME_MAGIC || get64(p + 8) != nonce ||
+	    get32(p + 4) != crc32c(0, p + 8, FRAME_HDR - 8))
+		return -1;
+	h->no = get32(p + 16);
+	h->env_len = get32(p + 20);
+	h->facts_len = get32(p + 24);
+	h->flags = get32(p + 28);
+	h->size = get64(p + 32);
+	h->large = get64(p + 40);
+	h->env_crc = get32(p + 48);
+	h->body_crc = get32(p + 52);
+	return frame_len(h) == 0 ? -1 : 0;
+}
+
+uint32_t
+frame_len(const struct frame_hdr *h)
+{
+	uint64_t n = FRAME_HDR;
+
+	if (h->env_len > ENV_MAX || h->facts_len > SEG_SIZE)
+		return 0;
+	n += h->env_len;
+	if ((h->flags & FRAME_LARGE) == 0) {
+		if (h->size > SEG_SIZE)
+			return 0;
+		n += h->size + h->facts_len;
+	}
+	n = (n + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
+	return n > SEG_SIZE - SEG_START ? 0 : (uint32_t)n;
+}
+
+int
+frame_check(const uint8_t *frame, const struct frame_hdr *h)
+{
+	const uint8_t *env = frame + FRAME_HDR;
+
+	if (crc32c(0, env, h->env_len) != h->env_crc)
+		return -1;
+	if ((h->flags & FRAME_LARGE) == 0 &&
+	    crc32c(0, env + h->env_len, (size_t)h->size + h->facts_len) !=
+	    h->body_crc)
+		return -1;
+	return 0;
+}
+
+static bool
+frame_at(const uint8_t *buf, size_t n, size_t off, uint64_t nonce,
+    struct frame_hdr *h)
+{
+	return off + FRAME_HDR <= n &&
+	    frame_hdr_get(buf + off, nonce, h) == 0 &&
+	    frame_len(h) <= n - off && frame_check(buf + off, h) == 0;
+}
+
+enum scan_result
+frame_scan(const uint8_t *buf, size_t n, uint64_t nonce, size_t *off,
+    size_t *to, struct frame_hdr *h)
+{
+	bool begun = false;
+	size_t o;
+
+	if (frame_at(buf, n, *off, nonce, h))
+		return SCAN_FRAME;
+	for (o = *off; o + FRAME_HDR <= n; o += FRAME_ALIGN) {
+		if (get32(buf + o) != FRAME_MAGIC ||
+		    get64(buf + o + 8) != nonce)
+			continue;
+		if (o > *off && frame_at(buf, n, o, nonce, h)) {
+			*to = o;
+			return SCAN_DAMAGE;
+		}
+		begun = true;
+	}
+	*to = n;
+	return begun ? SCAN_TORN : SCAN_END;
+}
+
+/* ---- the spool --------------------------------------------------------------- */
+
+int
+spool_init(int dirfd)
+{
+	static const char *const sub[] = { "seg", "quarantine" };
+	size_t i;
+
+	sp.dirfd = dirfd;
+	TAILQ_INIT(&sp.list);
+	for (i = 0; i < NITEMS(sub); i++)
+		if (mkdirat(dirfd, sub[i], 0700) == -1 && errno != EEXIST)
+			return -1;
+	sp.segfd = openat(dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sp.segfd == -1 || fsync(dirfd) == -1)
+		return -1;
+	return 0;
+}
+
+void
+spool_exit(void)
+{
+	struct segment *s;
+
+	while ((s = TAILQ_FIRST(&sp.list)) != NULL) {
+		TAILQ_REMOVE(&sp.list, s, entry);
+		if (s->fd != -1)
+			close(s->fd);
+		free(s->slot);
+		free(s);
+	}
+	if (sp.segfd != -1)
+		close(sp.segfd);
+	sp.segfd = -1;
+	sp.nopen = 0;
+	sp.nextfile = 0;
+	sp.lastseq = 0;
+}
+
+int
+spool_dir(void)
+{
+	return sp.dirfd;
+}
+
+struct segments *
+spool_segments(void)
+{
+	return &sp.list;
+}
+
+static struct segment *
+segment_alloc(uint32_t file)
+{
+	struct segment *s = xcalloc(1, sizeof(*s));
+
+	s->file = file;
+	s->fd = -1;
+	s->state = SEG_SPARE;
+	if (file >= sp.nextfile)
+		sp.nextfile = file + 1;
+	return s;
+}
+
+/* In order of seq, so that a copied frame comes after its original. */
+static void
+segment_insert(struct segment *s)
+{
+	struct segment *t;
+
+	TAILQ_FOREACH_REVERSE(t, &sp.list, segments, entry)
+		if (t->seq <= s->seq) {
+			TAILQ_INSERT_AFTER(&sp.list, t, s, entry);
+			return;
+		}
+	TAILQ_INSERT_HEAD(&sp.list, s, entry);
+}
+
+int
+spool_load(void)
+{
+	struct segment *s;
+	struct dirent *d;
+	DIR *dir;
+	int fd;
+	long long file;
+	const char *bad;
+
+	fd = openat(sp.dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if ((dir = fdopendir(fd)) == NULL) {
+		close(fd);
+		return -1;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		file = strtonum(d->d_name, 0, FILES_MAX, &bad);
+		if (bad != NULL)
+			continue;
+		s = segment_alloc((uint32_t)file);
+		if (segment_header_read(s) == 0)
+			s->state = SEG_FULL;
+		if (s->seq > sp.lastseq)
+			sp.lastseq = s->seq;
+		segment_insert(s);
+	}
+	closedir(dir);
+	return 0;
+}
+
+void
+spool_trim(void)
+{
+	struct segment *s, *t;
+	unsigned int n = 0;
+	char name[16];
+
+	TAILQ_FOREACH_SAFE(s, &sp.list, entry, t) {
+		if (s->state != SEG_SPARE || ++n <= SPARES_MAX)
+			continue;
+		snprintf(name, sizeof(name), "%u", s->file);
+		if (unlinkat(sp.segfd, name, 0) == -1 && errno != ENOENT)
+			log_warn("spool unlink segment=%s", name);
+		TAILQ_REMOVE(&sp.list, s, entry);
+		if (s->fd != -1) {
+			close(s->fd);
+			sp.nopen--;
+		}
+		free(s->slot);
+		free(s);
+	}
+}
+
+void
+spool_quarantine(const struct segment *s, const void *p, size_t n, size_t off,
+    const char *why)
+{
+	char name[80];
+	int fd;
+
+	log_warnx("spool damaged segment=%llx file=%u offset=%zu octets=%zu "
+	    "reason=\"%s\"", (unsigned long long)s->seq, s->file, off, n, why);
+	if (n == 0 || sp.nquarantine++ >= QUARANTINE_MAX)
+		return;
+	snprintf(name, sizeof(name), "quarantine/%llx.%zx",
+	    (unsigned long long)s->seq, off);
+	fd = openat(sp.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd == -1) {
+		if (errno != EEXIST)
+			log_warn("spool quarantine file=%s", name);
+		return;
+	}
+	if (write_all(fd, p, n) == -1)
+		log_warn("spool quarantine file=%s", name);
+	close(fd);
+}
+
+/* ---- a segment --------------------------------------------------------------- */
+
+struct segment *
+segment_new(void)
+{
+	struct segment *s;
+	uint64_t seq = now_sec();
+
+	TAILQ_FOREACH(s, &sp.list, entry)
+		if (s->state == SEG_SPARE)
+			break;
+	if (s == NULL) {
+		if (sp.nextfile >= FILES_MAX) {
+			errno = ENOSPC;
+			return NULL;
+		}
+		s = segment_alloc(sp.nextfile);
+		if (segment_create(s) == -1) {
+			sp.nextfile = s->file;
+			free(s);
+			return NULL;
+		}
+	} else
+		TAILQ_REMOVE(&sp.list, s, entry);
+	s->seq = seq > sp.lastseq ? seq : sp.lastseq + 1;
+	sp.lastseq = s->seq;
+	s->id = random_u64();
+	s->nonce = random_u64();
+	s->off = SEG_START;
+	s->live = s->nslot = 0;
+	s->live_bytes = 0;
+	s->last = now_sec();
+	if (segment_header_write(s) == -1) {
+		s->state = SEG_FULL;
+		TAILQ_INSERT_TAIL(&sp.list, s, entry);
+		return NULL;
+	}
+	s->state = SEG_ACTIVE;
+	TAILQ_INSERT_TAIL(&sp.list, s, entry);
+	return s;
+}
+
+struct segment *
+segment_find(uint64_t id)
+{
+	struct segment *s;
+
+	TAILQ_FOREACH_REVERSE(s, &sp.list, segments, entry)
+		if (s->id == id && s->state != SEG_SPARE)
+			return s;
+	return NULL;
+}
+
+struct segment *
+segment_seq(uint64_t seq)
+{
+	struct segment *s;
+
+	TAILQ_FOREACH(s, &sp.list, entry)
+		if (s->seq == seq && s->state != SEG_SPARE)
+			return s;
+	return NULL;
+}
+
+ssize_t
+segment_image(struct segment *s, uint8_t *buf)
+{
+	size_t n = 0;
+	ssize_t r;
+
+	if (segment_open(s) == -1)
+		return -1;
+	while (n < SEG_SIZE) {
+		r = pread(s->fd, buf + n, SEG_SIZE - n, (off_t)n);
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1 && n == 0)
+			return -1;
+		if (r <= 0)
+			break;
+		n += (size_t)r;
+	}
+	return (ssize_t)n;
+}
+
+int
+segment_read(struct segment *s, void *p, size_t n, off_t off)
+{
+	if (segment_open(s) == -1)
+		return -1;
+	return pread_all(s->fd, p, n, off);
+}
+
+int
+segment_write(struct segment *s, const void *p, size_t n, off_t off)
+{
+	if (segment_open(s) == -1)
+		return -1;
+	return pwrite_all(s->fd, p, n, off);
+}
+
+int
+segment_sync(struct segment *s)
+{
+#ifdef FAULT_NOSYNC
+	return 0;
+#else
+	return fdatasync(s->fd);
+#endif
+}
+
+uint32_t
+segment_slot(struct segment *s, const struct msg_id *commit,
+    struct message *m)
+{
+	if (s->nslot == s->capslot) {
+		s->capslot = s->capslot == 0 ? 256 : s->capslot * 2;
+		s->slot = xreallocarray(s->slot, s->capslot,
+		    sizeof(*s->slot));
+	}
+	s->slot[s->nslot] = (struct slot){ .commit = *commit, .m = m };
+	return s->nslot++;
+}
+
+void
+segment_spare(struct segment *s)
+{
+	s->state = SEG_SPARE;
+	s->nslot = s->capslot = 0;
+	free(s->slot);
+	s->slot = NULL;
+}
+
+/* ---- its file ------------------------------------------------------------------ */
+
+static int
+segment_open(struct segment *s)
+{
+	char name[16];
+
+	if (s->fd != -1)
+		return 0;
+	if (sp.nopen >= OPEN_MAX)
+		segment_close_some();
+	snprintf(name, sizeof(name), "%u", s->file);
+	s->fd = openat(sp.segfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (s->fd == -1)
+		return -1;
+	sp.nopen++;
+	return 0;
+}
+
+static void
+segment_close_some(void)
+{
+	struct segment *s;
+
+	TAILQ_FOREACH(s, &sp.list, entry)
+		if (s->fd != -1 && s->state != SEG_ACTIVE) {
+			close(s->fd);
+			s->fd = -1;
+			sp.nopen--;
+		}
+}
+
+/* A fresh file of zeros, on disk with its name; in the list afterwards. */
+static int
+segment_create(struct segment *s)
+{
+	static uint8_t zero[ZERO_BLOCK];
+	char name[16];
+	size_t off;
+	int e;
+
+	snprintf(name, sizeof(name), "%u", s->file);
+	s->fd = openat(sp.segfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (s->fd == -1)
+		return -1;
+	for (off = 0; off < SEG_SIZE; off += sizeof(zero))
+		if (pwrite_all(s->fd, zero, sizeof(zero), (off_t)off) == -1)
+			goto fail;
+	if (fsync(s->fd) == -1 || fsync(sp.segfd) == -1)
+		goto fail;
+	sp.nopen++;
+	return 0;
+fail:
+	e = errno;
+	close(s->fd);
+	unlinkat(sp.segfd, name, 0);
+	errno = e;
+	return -1;
+}
+
+static int
+segment_header_write(struct segment *s)
+{
+	uint8_t b[SEG_START] = { 0 };
+
+	memcpy(b, SEG_MAGIC, 8);
+	put64(b + 8, s->seq);
+	put64(b + 16, s->id);
+	put64(b + 24, s->nonce);
+	put32(b + 32, crc32c(0, b, 32));
+	memcpy(b + SEG_COPY, b, SEG_HDR);
+	return segment_write(s, b, sizeof(b), 0);
+}
+
+static int
+segment_header_read(struct segment *s)
+{
+	uint8_t b[SEG_START];
+	const uint8_t *p;
+
+	if (segment_read(s, b, sizeof(b), 0) == -1)
+		return -1;
+	for (p = b; p <= b + SEG_COPY; p += SEG_COPY) {
+		if (memcmp(p, SEG_MAGIC, 8) != 0 ||
+		    get32(p + 32) != crc32c(0, p, 32))
+			continue;
+		s->seq = get64(p + 8);
+		s->id = get64(p + 16);
+		s->nonce = get64(p + 24);
+		return 0;
+	}
+	return -1;
+}
