@@ -5,6 +5,8 @@
 #ifndef PROC_H
 #define PROC_H
 
+#include <stdbool.h>
+
 enum proc_role {
 	ROLE_MAILD, ROLE_LOGD, ROLE_SIGND_TLS, ROLE_SIGND_DKIM, ROLE_AUTHD,
 	ROLE_HASH, ROLE_RESOLVE, ROLE_DELIVER, ROLE_RELAY, ROLE_QUEUE,

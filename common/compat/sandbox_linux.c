@@ -1,0 +1,389 @@
+/*
+ * Confinement on Linux: rlimits, capabilities, Landlock and a seccomp
+ * allow-list.  One table tells what each role needs; everything else ends
+ * the process (SIGSYS).  x86_64 only so far.  Calls that a library merely tries and does without
+ * are answered with an errno.  The table is design section 2 in code.
+ */
+#include "compat.h"
+
+#ifdef __linux__
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "log.h"
+#include "proc.h"
+
+/* What a role may besides the base. */
+#define MAY_ACCEPT	0x0001	/* take connections from a listener */
+#define MAY_CONNECT	0x0002	/* make IPv4 and IPv6 sockets, connect */
+#define MAY_FILES	0x0004	/* files below its root */
+#define MAY_MEMFD	0x0008	/* anonymous files for messages */
+#define MAY_LOCK	0x0010	/* lock memory */
+#define MAY_FORK	0x0020	/* fork and jail sessions (nursery) */
+#define MAY_NOTIFY	0x0040	/* datagram sockets below its root */
+#define MAY_WRITE	0x0080	/* write files it was handed */
+#define MAY_MKDIR	0x0100	/* make directories below its root */
+
+static const struct sandbox {
+	unsigned int	may;
+	rlim_t		memory;		/* RLIMIT_DATA in MiB, 0: as is */
+} sandbox_table[ROLE_MAX] = {
+	[ROLE_LOGD] =		{ MAY_FILES, 256 },
+	[ROLE_SIGND_TLS] =	{ MAY_LOCK, 256 },
+	[ROLE_SIGND_DKIM] =	{ MAY_LOCK, 256 },
+	[ROLE_AUTHD] =		{ MAY_FILES, 0 },
+	[ROLE_HASH] =		{ MAY_LOCK, 2048 },
+	[ROLE_RESOLVE] =	{ MAY_CONNECT, 1024 },
+	[ROLE_DELIVER] =	{ MAY_FILES | MAY_NOTIFY, 0 },
+	[ROLE_RELAY] =		{ MAY_CONNECT, 0 },
+	[ROLE_QUEUE] =		{ MAY_FILES | MAY_MEMFD | MAY_MKDIR, 0 },
+	[ROLE_IMAP_NURSERY] =	{ MAY_FORK | MAY_FILES | MAY_NOTIFY |
+				    MAY_MKDIR, 0 },
+	[ROLE_POP3_NURSERY] =	{ MAY_FORK | MAY_FILES | MAY_NOTIFY |
+				    MAY_MKDIR, 0 },
+	[ROLE_SMTPD] =		{ MAY_ACCEPT | MAY_MEMFD | MAY_WRITE, 0 },
+	[ROLE_IMAPD] =		{ MAY_ACCEPT, 0 },
+	[ROLE_POP3D] =		{ MAY_ACCEPT, 0 },
+	[ROLE_IMAP_SESSION] =	{ MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024 },
+	[ROLE_POP3_SESSION] =	{ MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024 },
+	[ROLE_KEYGEN] =		{ MAY_LOCK | MAY_WRITE, 256 },
+};
+
+/* ---- seccomp ------------------------------------------------------------- */
+
+#define ANY	0		/* every role */
+
+/* N(system call, what a role needs to have it) */
+static const struct {
+	int		nr;
+	unsigned int	may;	/* any of these bits, ANY: all roles */
+} calls[] = {
+	{ SYS_read, ANY }, { SYS_write, ANY }, { SYS_readv, ANY },
+	{ SYS_writev, ANY }, { SYS_recvmsg, ANY }, { SYS_sendmsg, ANY },
+	{ SYS_recvmmsg, ANY }, { SYS_sendmmsg, ANY }, { SYS_recvfrom, ANY },
+	{ SYS_sendto, ANY }, { SYS_close, ANY }, { SYS_shutdown, ANY },
+	{ SYS_epoll_wait, ANY }, { SYS_epoll_pwait, ANY },
+	{ SYS_epoll_ctl, ANY }, { SYS_poll, ANY }, { SYS_ppoll, ANY },
+	{ SYS_fcntl, ANY }, { SYS_fstat, ANY }, { SYS_newfstatat, ANY },
+	{ SYS_lseek, ANY }, { SYS_pread64, ANY }, { SYS_preadv, ANY },
+	{ SYS_dup, ANY }, { SYS_close_range, ANY },
+	{ SYS_brk, ANY }, { SYS_munmap, ANY }, { SYS_mremap, ANY },
+	{ SYS_madvise, ANY }, { SYS_futex, ANY }, { SYS_getrandom, ANY },
+	{ SYS_clock_gettime, ANY }, { SYS_clock_getres, ANY },
+	{ SYS_gettimeofday, ANY }, { SYS_clock_nanosleep, ANY },
+	{ SYS_nanosleep, ANY }, { SYS_getpid, ANY }, { SYS_gettid, ANY },
+	{ SYS_getppid, ANY }, { SYS_getuid, ANY }, { SYS_geteuid, ANY },
+	{ SYS_getgid, ANY }, { SYS_getegid, ANY }, { SYS_getsockopt, ANY },
+	{ SYS_rt_sigprocmask, ANY }, { SYS_rt_sigaction, ANY },
+	{ SYS_rt_sigreturn, ANY }, { SYS_restart_syscall, ANY },
+	{ SYS_exit, ANY }, { SYS_exit_group, ANY }, { SYS_wait4, ANY },
+	{ SYS_sched_yield, ANY }, { SYS_umask, ANY },
+
+	{ SYS_accept4, MAY_ACCEPT },
+	{ SYS_setsockopt, MAY_ACCEPT | MAY_CONNECT },
+	{ SYS_getsockname, MAY_ACCEPT | MAY_CONNECT },
+	{ SYS_getpeername, MAY_ACCEPT | MAY_CONNECT },
+	{ SYS_connect, MAY_CONNECT }, { SYS_bind, MAY_CONNECT | MAY_NOTIFY },
+
+	{ SYS_memfd_create, MAY_MEMFD },
+	{ SYS_pwrite64, MAY_MEMFD | MAY_WRITE | MAY_FILES },
+	{ SYS_pwritev, MAY_MEMFD | MAY_WRITE | MAY_FILES },
+	{ SYS_ftruncate, MAY_MEMFD | MAY_WRITE | MAY_FILES },
+	{ SYS_fallocate, MAY_MEMFD | MAY_WRITE | MAY_FILES },
+	{ SYS_sendfile, MAY_MEMFD | MAY_WRITE | MAY_FILES },
+	{ SYS_copy_file_range, MAY_MEMFD | MAY_WRITE | MAY_FILES },
+	{ SYS_fsync, MAY_WRITE | MAY_FILES },
+	{ SYS_fdatasync, MAY_WRITE | MAY_FILES },
+
+	{ SYS_openat, MAY_FILES }, { SYS_openat2, MAY_FILES },
+	{ SYS_open, MAY_FILES }, { SYS_access, MAY_FILES },
+	{ SYS_faccessat, MAY_FILES }, { SYS_faccessat2, MAY_FILES },
+	{ SYS_stat, MAY_FILES }, { SYS_lstat, MAY_FILES },
+	{ SYS_statx, MAY_FILES }, { SYS_readlink, MAY_FILES },
+	{ SYS_readlinkat, MAY_FILES }, { SYS_getcwd, MAY_FILES },
+	{ SYS_getdents64, MAY_FILES }, { SYS_unlink, MAY_FILES },
+	{ SYS_unlinkat, MAY_FILES }, { SYS_rename, MAY_FILES },
+	{ SYS_renameat, MAY_FILES }, { SYS_renameat2, MAY_FILES },
+	{ SYS_linkat, MAY_FILES }, { SYS_fstatfs, MAY_FILES },
+	{ SYS_statfs, MAY_FILES }, { SYS_flock, MAY_FILES },
+	{ SYS_syncfs, MAY_FILES }, { SYS_sync_file_range, MAY_FILES },
+	{ SYS_fadvise64, MAY_FILES }, { SYS_fchmod, MAY_FILES },
+	{ SYS_utimensat, MAY_FILES }, { SYS_mkdir, MAY_MKDIR },
+	{ SYS_mkdirat, MAY_MKDIR },
+
+	{ SYS_mlock, MAY_LOCK }, { SYS_mlock2, MAY_LOCK },
+	{ SYS_munlock, MAY_LOCK },
+
+	{ SYS_signalfd4, MAY_FORK }, { SYS_clone, MAY_FORK }, { SYS_clone3, MAY_FORK },
+	{ SYS_fork, MAY_FORK }, { SYS_vfork, MAY_FORK },
+	{ SYS_set_robust_list, MAY_FORK }, { SYS_rseq, MAY_FORK },
+	{ SYS_chroot, MAY_FORK }, { SYS_fchdir, MAY_FORK },
+	{ SYS_setgroups, MAY_FORK }, { SYS_setresgid, MAY_FORK },
+	{ SYS_setresuid, MAY_FORK }, { SYS_setuid, MAY_FORK },
+	{ SYS_setgid, MAY_FORK }, { SYS_prctl, MAY_FORK },
+	{ SYS_seccomp, MAY_FORK }, { SYS_setrlimit, MAY_FORK },
+	{ SYS_prlimit64, MAY_FORK }, { SYS_capset, MAY_FORK },
+	{ SYS_landlock_create_ruleset, MAY_FORK },
+	{ SYS_landlock_add_rule, MAY_FORK },
+	{ SYS_landlock_restrict_self, MAY_FORK },
+#ifdef MAILD_SANITIZE
+	/* What the sanitizers' run-time needs; that build alone. */
+	{ SYS_sigaltstack, ANY }, { SYS_prctl, ANY },
+	{ SYS_sched_getaffinity, ANY }, { SYS_readlink, ANY },
+	{ SYS_readlinkat, ANY }, { SYS_getrlimit, ANY },
+	{ SYS_prlimit64, ANY }, { SYS_tgkill, ANY }, { SYS_getcpu, ANY },
+	{ SYS_membarrier, ANY }, { SYS_sysinfo, ANY },
+	{ SYS_set_robust_list, ANY },
+#endif
+};
+
+/* Tried by a library and done without: answered with this errno. */
+static const struct {
+	int	nr, error;
+} soft[] = {
+	{ SYS_open, ENOENT }, { SYS_openat, ENOENT }, { SYS_access, ENOENT },
+	{ SYS_faccessat, ENOENT }, { SYS_faccessat2, ENOENT },
+	{ SYS_stat, ENOENT }, { SYS_lstat, ENOENT }, { SYS_statx, ENOENT },
+	{ SYS_readlink, ENOENT }, { SYS_readlinkat, ENOENT },
+	{ SYS_connect, EACCES }, { SYS_bind, EACCES },
+	{ SYS_setsockopt, EPERM }, { SYS_ioctl, ENOTTY },
+	{ SYS_mlock, EPERM }, { SYS_munlock, EPERM }, { SYS_mlock2, EPERM },
+	{ SYS_sysinfo, EPERM }, { SYS_prlimit64, EPERM },
+	{ SYS_sched_getaffinity, EPERM }, { SYS_fchown, EPERM },
+	{ SYS_fchmod, EPERM }, { SYS_uname, EPERM },
+};
+
+#define FILTER_MAX	320
+#define DATA(field)	offsetof(struct seccomp_data, field)
+
+struct filter {
+	struct sock_filter	 insn[FILTER_MAX];
+	unsigned short		 n;
+};
+
+static void
+filter_add(struct filter *f, struct sock_filter insn)
+{
+	if (f->n == FILTER_MAX)
+		fatalx("seccomp filter too long");
+	f->insn[f->n++] = insn;
+}
+
+#define STMT(code, k)	  ((struct sock_filter)BPF_STMT(code, k))
+#define JUMP(c, k, t, e)  ((struct sock_filter)BPF_JUMP(c, k, t, e))
+
+static void
+filter_call(struct filter *f, int nr, unsigned int action)
+{
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)nr, 0, 1));
+	filter_add(f, STMT(BPF_RET | BPF_K, action));
+}
+
+/* mmap and mprotect: anything but executable memory. */
+static void
+filter_memory(struct filter *f)
+{
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 1, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 4));
+	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[2])));
+	filter_add(f, JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+}
+
+/* socket(2): only the families the role may have. */
+static void
+filter_socket(struct filter *f, unsigned int may)
+{
+	unsigned int yes = SECCOMP_RET_ALLOW;
+	unsigned int no = SECCOMP_RET_ERRNO | EACCES;
+
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 7));
+	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0])));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 2, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 2));
+	filter_add(f, STMT(BPF_RET | BPF_K, may & MAY_NOTIFY ? yes : no));
+	filter_add(f, STMT(BPF_RET | BPF_K, may & MAY_CONNECT ? yes : no));
+	filter_add(f, STMT(BPF_RET | BPF_K, no));
+}
+
+static void
+filter_install(unsigned int may)
+{
+	static struct filter f;
+	struct sock_fprog prog;
+	size_t i;
+
+	f.n = 0;
+	filter_add(&f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(arch)));
+	filter_add(&f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
+	filter_add(&f, STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	filter_add(&f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr)));
+	for (i = 0; i < NITEMS(calls); i++)
+		if (calls[i].may == ANY || (calls[i].may & may) != 0)
+			filter_call(&f, calls[i].nr, SECCOMP_RET_ALLOW);
+	filter_memory(&f);
+	filter_socket(&f, may);
+	for (i = 0; i < NITEMS(soft); i++)
+		filter_call(&f, soft[i].nr, SECCOMP_RET_ERRNO |
+		    (unsigned int)soft[i].error);
+	filter_add(&f, STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	prog.len = f.n;
+	prog.filter = f.insn;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == -1)
+		fatal("seccomp");
+}
+
+/* ---- Landlock ------------------------------------------------------------ */
+
+/* Our own copies: the kernel's headers may be older than the kernel. */
+struct ll_ruleset { uint64_t fs, net, scoped; };
+struct ll_beneath { uint64_t allowed; int32_t fd; } __attribute__((packed));
+
+#define LL_FS_FILE	0x0002U	/* write */
+#define LL_FS_READ	0x0004U
+#define LL_FS_DIR	0x0008U
+#define LL_FS_RMFILE	0x0020U
+#define LL_FS_MKDIR	0x0080U
+#define LL_FS_MKREG	0x0100U
+#define LL_FS_MKSOCK	0x0200U
+#define LL_FS_REFER	0x2000U
+#define LL_FS_TRUNC	0x4000U
+#define LL_FS_ALL	0xffffU
+#define LL_FS_NEVER	0x9c41U	/* execute, devices, fifos, links, ioctl */
+#define LL_NET_BOTH	0x0003U	/* TCP bind and connect */
+#define LL_SCOPE_ALL	0x0003U
+
+/* What this kernel's Landlock knows (ABI 1..7). */
+static void
+landlock_known(long abi, struct ll_ruleset *rs, size_t *size)
+{
+	rs->fs &= abi >= 5 ? 0xffffU : abi >= 3 ? 0x7fffU :
+	    abi >= 2 ? 0x3fffU : 0x1fffU;
+	*size = 8;
+	if (abi >= 4)
+		*size = 16;
+	else
+		rs->net = 0;
+	if (abi >= 6)
+		*size = 24;
+	else
+		rs->scoped = 0;
+}
+
+static void
+landlock_root(int ruleset, unsigned int may, uint64_t handled)
+{
+	struct ll_beneath rule = { LL_FS_FILE | LL_FS_READ | LL_FS_DIR |
+	    LL_FS_RMFILE | LL_FS_MKREG | LL_FS_REFER | LL_FS_TRUNC, -1 };
+
+	if (may & MAY_NOTIFY)
+		rule.allowed |= LL_FS_MKSOCK;
+	if (may & MAY_MKDIR)
+		rule.allowed |= LL_FS_MKDIR;
+	rule.allowed &= handled;
+	if ((rule.fd = open("/", O_PATH | O_CLOEXEC)) == -1)
+		fatal("open root");
+	if (syscall(SYS_landlock_add_rule, ruleset, 1, &rule, 0) == -1)
+		fatal("landlock_add_rule");
+	close(rule.fd);
+}
+
+static void
+landlock_install(unsigned int may)
+{
+	struct ll_ruleset rs = { LL_FS_ALL, LL_NET_BOTH, LL_SCOPE_ALL };
+	size_t size;
+	long abi;
+	int fd;
+
+	if (may & MAY_CONNECT)		/* listen(2) is not in its list */
+		rs.net = 0;
+	if (may & MAY_FORK)		/* sessions inherit what it gives up */
+		rs.fs = LL_FS_NEVER;
+	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+	if (abi < 1)
+		return;		/* no Landlock: chroot, ids, seccomp remain */
+	landlock_known(abi, &rs, &size);
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rs, size, 0);
+	if (fd == -1)
+		fatal("landlock_create_ruleset");
+	if ((may & MAY_FILES) && (may & MAY_FORK) == 0)
+		landlock_root(fd, may, rs.fs);
+	if (syscall(SYS_landlock_restrict_self, fd, 0) == -1)
+		fatal("landlock_restrict_self");
+	close(fd);
+}
+
+/* ---- limits and capabilities --------------------------------------------- */
+
+static void
+limit(int what, rlim_t value)
+{
+	struct rlimit rl = { value, value };
+
+	if (setrlimit(what, &rl) == -1)
+		fatal("setrlimit %d", what);
+}
+
+static void
+limits_install(const struct sandbox *s)
+{
+	limit(RLIMIT_CORE, 0);
+	if ((s->may & MAY_FORK) == 0)
+		limit(RLIMIT_NPROC, 0);
+	if ((s->may & (MAY_FILES | MAY_MEMFD | MAY_WRITE)) == 0)
+		limit(RLIMIT_FSIZE, 0);
+#ifndef MAILD_SANITIZE
+	if (s->memory != 0)
+		limit(RLIMIT_DATA, s->memory * 1024 * 1024);
+#endif
+}
+
+/* A role that stays root (nursery) keeps three capabilities of it. */
+static void
+capabilities_install(unsigned int may)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+	uint32_t keep = 0;
+
+	if (geteuid() != 0)
+		return;
+	if (may & MAY_FORK)
+		keep = 1U << CAP_SYS_CHROOT | 1U << CAP_SETUID |
+		    1U << CAP_SETGID;
+	data[0].effective = data[0].permitted = keep;
+	if (syscall(SYS_capset, &head, data) == -1)
+		fatal("capset");
+}
+
+void
+sandbox_enter(enum proc_role role)
+{
+	const struct sandbox *s = &sandbox_table[role];
+
+	limits_install(s);
+	capabilities_install(s->may);
+	landlock_install(s->may);
+	filter_install(s->may);
+}
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * What proc.c (start, no event loop) and proc_loop.c share.  Nobody else
+ * includes this.
+ */
+#ifndef PROC_IMPL_H
+#define PROC_IMPL_H
+
+struct proc_state {
+	const struct role *role;
+	struct conf	*conf;
+	struct conf	*next;		/* being received in a reload */
+	uint32_t	 generation;
+	uint16_t	 instance;
+	uid_t		 uid;
+	gid_t		 gid;
+	char		 root[1025];
+	int		 status;
+	bool		 stopping;
+};
+extern struct proc_state proc_state;
+
+void	 proc_conf_item(struct conf *, const struct conf_item *);
+void	 proc_conf_file(const struct role *, struct msg *);
+#endif
