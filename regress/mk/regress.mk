@@ -18,3 +18,17 @@ $(foreach u,$(UNIT),$(eval $(call unit,$(u))))
 
 unit: $(UNIT:%=$(O)/regress/unit/%)
 .PHONY: unit
+
+# What "make regress" runs, in this order; each group is a folder of
+# regress/ whose t_* programs print TAP lines.
+GROUPS_FAST =	unit conf script vectors man
+GROUPS_HOUSE =	system jail keys durable kill
+
+regress: deps-test
+	$(MAKE) all unit
+	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE)
+
+regress-fast: all unit
+	regress/run $(O) $(GROUPS_FAST)
+
+.PHONY: regress regress-fast

@@ -1,0 +1,413 @@
+/*
+ * Channels: what is permitted arrives whole, what is not ends that channel
+ * and nothing else; every ask is called back exactly once.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "log.h"
+#include "util.h"
+
+static struct {
+	struct event_base *base;
+	struct chan	*a, *b;
+	int		 raw;		/* the test's own end, when one is */
+	int		 gone_a, gone_b, asked, answers, nulls, notices;
+	char		 user[64];
+} t;
+
+static void
+gone_a(struct chan *c, void *arg)
+{
+	t.gone_a++;
+	t.a = NULL;
+}
+
+static void
+gone_b(struct chan *c, void *arg)
+{
+	t.gone_b++;
+	t.b = NULL;
+}
+
+static void
+on_login(struct chan *c, struct msg *m, void *arg)
+{
+	struct auth_login_r r = { AUTH_OK, 7, m->body->auth_login.user, 0 };
+
+	t.asked++;
+	slice_cpy(m->body->auth_login.user, t.user, sizeof(t.user));
+	chan_reply(c, m->id, AUTH_LOGIN_R, &r, NULL, 0);
+}
+
+static void
+on_close(struct chan *c, struct msg *m, void *arg)
+{
+	t.notices++;
+}
+
+static void
+on_silent(struct chan *c, struct msg *m, void *arg)
+{
+	t.asked++;
+}
+
+static void
+on_answer(struct chan *c, struct msg *m, void *arg)
+{
+	if (m == NULL)
+		t.nulls++;
+	else {
+		t.answers++;
+		assert_int_equal(m->body->auth_login_r.account, 7);
+	}
+}
+
+static const struct chan_handler handlers[] = {
+	{ AUTH_LOGIN,		on_login },
+	{ AUTH_CLOSE_EV,	on_close },
+	{ DIR_SENDER,		on_silent },
+};
+
+static void
+turns(int n)
+{
+	while (n-- > 0)
+		event_base_loop(t.base, EVLOOP_NONBLOCK);
+}
+
+static int
+setup(void **state)
+{
+	const struct chan_ops ops_b = { gone_b, NULL };
+	int sv[2];
+	struct event_base *base = t.base;	/* one a process, as in a role */
+
+	memset(&t, 0, sizeof(t));
+	log_setlevel(LOG_L_ERROR);
+	t.base = base != NULL ? base : event_base_new();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == -1)
+		return -1;
+	t.raw = sv[0];
+	t.b = chan_new(t.base, sv[1], CHAN_AUTH, SIDE_B, handlers,
+	    NITEMS(handlers), &ops_b, NULL);
+	return 0;
+}
+
+static void
+make_a(void)
+{
+	const struct chan_ops ops_a = { gone_a, NULL };
+
+	t.a = chan_new(t.base, t.raw, CHAN_AUTH, SIDE_A, NULL, 0, &ops_a, NULL);
+	t.raw = -1;
+}
+
+static int
+teardown(void **state)
+{
+	chan_free(t.a);
+	chan_free(t.b);
+	if (t.raw != -1)
+		close(t.raw);
+	return 0;
+}
+
+static const struct auth_login login = {
+	1, 2, { 4, { 127, 0, 0, 1 }, 99 }, { "alice", 5 }, { "secret", 6 }
+};
+
+static void
+test_ask_answer(void **state)
+{
+	int i;
+
+	make_a();
+	for (i = 0; i < 1000; i++)
+		assert_true(chan_ask(t.a, AUTH_LOGIN, &login, NULL, 0, 5000,
+		    on_answer, NULL) != 0);
+	turns(200);
+	assert_int_equal(t.asked, 1000);
+	assert_int_equal(t.answers, 1000);
+	assert_string_equal(t.user, "alice");
+}
+
+static void
+test_peer_lost_calls_back_once(void **state)
+{
+	const struct dir_sender q = { 1, { "a@b", 3 } };
+
+	make_a();
+	chan_ask(t.a, DIR_SENDER, &q, NULL, 0, 5000, on_answer, NULL);
+	turns(3);
+	chan_free(t.b);
+	t.b = NULL;
+	turns(3);
+	assert_int_equal(t.nulls, 1);
+	assert_int_equal(t.gone_a, 1);
+}
+
+static void
+test_timeout_calls_back_once(void **state)
+{
+	const struct dir_sender q = { 1, { "a@b", 3 } };
+	int i;
+
+	make_a();
+	chan_ask(t.a, DIR_SENDER, &q, NULL, 0, 50, on_answer, NULL);
+	for (i = 0; i < 60; i++) {
+		usleep(10000);
+		turns(1);
+	}
+	assert_int_equal(t.nulls, 1);
+	assert_int_equal(t.gone_a, 0);
+}
+
+/* Send raw octets; the channel must end, and only it. */
+static void
+refuse(const void *p, size_t n, const int *fds, int nfd)
+{
+	union { struct cmsghdr h; char b[CMSG_SPACE(sizeof(int) * 4)]; } c;
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (nfd > 0) {
+		mh.msg_control = c.b;
+		mh.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)nfd);
+		c.h.cmsg_level = SOL_SOCKET;
+		c.h.cmsg_type = SCM_RIGHTS;
+		c.h.cmsg_len = CMSG_LEN(sizeof(int) * (size_t)nfd);
+		memcpy(CMSG_DATA(&c.h), fds, sizeof(int) * (size_t)nfd);
+	}
+	assert_int_equal(sendmsg(t.raw, &mh, 0), n);
+	turns(3);
+	assert_int_equal(t.gone_b, 1);
+}
+
+static void
+test_wrong_sender(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	struct auth_login_r r = { AUTH_OK, 1, { "x", 1 }, 0 };
+
+	refuse(buf, (size_t)msg_encode(buf, AUTH_LOGIN_R, 1, &r), NULL, 0);
+}
+
+static void
+test_wrong_channel(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	struct queue_known q = { { { 0 } } };
+
+	refuse(buf, (size_t)msg_encode(buf, QUEUE_KNOWN, 1, &q), NULL, 0);
+}
+
+static void
+test_not_handled(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	struct dir_rcpt q = { 1, { 0 }, { "a", 1 }, 0 };
+
+	refuse(buf, (size_t)msg_encode(buf, DIR_RCPT, 1, &q), NULL, 0);
+}
+
+static void
+test_too_short(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	ssize_t n = msg_encode(buf, AUTH_LOGIN, 1, &login);
+
+	refuse(buf, (size_t)n - 1, NULL, 0);
+}
+
+static void
+test_too_long(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	ssize_t n = msg_encode(buf, AUTH_LOGIN, 1, &login);
+
+	refuse(buf, (size_t)n + 1, NULL, 0);
+}
+
+static void
+test_truncated_packet(void **state)
+{
+	static uint8_t buf[MSG_MAX + 100];
+
+	msg_encode(buf, AUTH_LOGIN, 1, &login);
+	refuse(buf, sizeof(buf), NULL, 0);
+}
+
+static void
+test_nul_in_text(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	ssize_t n = msg_encode(buf, AUTH_LOGIN, 1, &login);
+
+	buf[n - 1] = 0;
+	refuse(buf, (size_t)n, NULL, 0);
+}
+
+static void
+test_ask_without_id(void **state)
+{
+	uint8_t buf[MSG_MAX];
+
+	refuse(buf, (size_t)msg_encode(buf, AUTH_LOGIN, 0, &login), NULL, 0);
+}
+
+static void
+test_unwanted_descriptor(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	int fd = open("/dev/null", O_RDONLY);
+
+	refuse(buf, (size_t)msg_encode(buf, AUTH_LOGIN, 1, &login), &fd, 1);
+	close(fd);
+}
+
+static void
+test_superfluous_descriptors(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	int fd = open("/dev/null", O_RDONLY), fds[4] = { fd, fd, fd, fd };
+
+	refuse(buf, (size_t)msg_encode(buf, AUTH_LOGIN, 1, &login), fds, 4);
+	close(fd);
+}
+
+static void
+test_answer_to_another_question(void **state)
+{
+	const struct chan_ops ops = { gone_a, NULL };
+	const struct dir_sender q = { 1, { "a@b", 3 } };
+	struct auth_login_r r = { AUTH_OK, 7, { "x", 1 }, 0 };
+	uint8_t buf[MSG_MAX];
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	t.a = chan_new(t.base, sv[0], CHAN_AUTH, SIDE_A, NULL, 0, &ops, NULL);
+	assert_int_equal(chan_ask(t.a, DIR_SENDER, &q, NULL, 0, 0, on_answer,
+	    NULL), 1);
+	turns(2);
+	assert_true(send(sv[1], buf,
+	    (size_t)msg_encode(buf, AUTH_LOGIN_R, 1, &r), 0) > 0);
+	turns(2);
+	assert_int_equal(t.gone_a, 1);
+	assert_int_equal(t.nulls, 1);
+	assert_int_equal(t.answers, 0);
+	close(sv[1]);
+}
+
+/* Random packets: a channel ends or not, this process goes on. */
+static void
+test_random_packets(void **state)
+{
+	const struct chan_ops ops = { gone_b, NULL };
+	uint8_t buf[256];
+	int i, sv[2];
+	size_t n;
+
+	srandom(1);
+	for (i = 0; i < 20000; i++) {
+		for (n = 0; n < sizeof(buf); n++)
+			buf[n] = (uint8_t)random();
+		if (i % 2)
+			buf[0] = (uint8_t)(buf[0] % MSG_TYPE_MAX),
+			    buf[1] = buf[2] = buf[3] = 0;
+		if (t.b == NULL) {
+			close(t.raw);
+			assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET,
+			    0, sv), 0);
+			t.raw = sv[0];
+			t.b = chan_new(t.base, sv[1], CHAN_AUTH, SIDE_B,
+			    handlers, NITEMS(handlers), &ops, NULL);
+		}
+		send(t.raw, buf, 1 + (size_t)random() % sizeof(buf), 0);
+		turns(2);
+	}
+	assert_true(t.gone_b > 19000);
+}
+
+/* Every message with its fields full comes back the same. */
+static void
+test_every_message_round_trip(void **state)
+{
+	static uint8_t wire[MSG_MAX], back[MSG_MAX];
+	static union msg_body body, got;
+	struct msg m = { .body = &got };
+	const char *why;
+	ssize_t n, k;
+	int type;
+
+	for (type = 0; type < MSG_TYPE_MAX; type++) {
+		const struct msg_info *info = &msg_info[type];
+		int nfd = info->flags & MF_FD ? 1 : info->flags & MF_FD2 ? 2 : 0;
+
+		memset(&body, 0, sizeof(body));
+		n = msg_encode(wire, (enum msg_type)type,
+		    info->flags & MF_EV ? 0 : 5, &body);
+		assert_int_equal(n, MSG_HDR + (ssize_t)info->min);
+		if (type == AUTH_LOGIN) {
+			body.auth_login = login;
+			n = msg_encode(wire, AUTH_LOGIN, 5, &body);
+		}
+		assert_int_equal(msg_decode(wire, (size_t)n, info->chan,
+		    info->sender, nfd, &m, &why), 0);
+		k = msg_encode(back, m.type, m.id, &got);
+		assert_int_equal(k, n);
+		assert_memory_equal(wire, back, (size_t)n);
+	}
+}
+
+/* Any prefix of a message is refused, never read past its end. */
+static void
+test_cut_at_every_byte(void **state)
+{
+	uint8_t wire[MSG_MAX], *copy;
+	union msg_body got;
+	struct msg m = { .body = &got };
+	const char *why;
+	ssize_t i, n = msg_encode(wire, AUTH_LOGIN, 5, &login);
+
+	for (i = 0; i < n; i++) {
+		copy = malloc((size_t)i + (i == 0));
+		memcpy(copy, wire, (size_t)i);
+		assert_int_equal(msg_decode(copy, (size_t)i, CHAN_AUTH, SIDE_A,
+		    0, &m, &why), -1);
+		free(copy);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_ask_answer), T(test_peer_lost_calls_back_once),
+		T(test_timeout_calls_back_once), T(test_wrong_sender),
+		T(test_wrong_channel), T(test_not_handled), T(test_too_short),
+		T(test_too_long), T(test_truncated_packet), T(test_nul_in_text),
+		T(test_ask_without_id), T(test_unwanted_descriptor),
+		T(test_superfluous_descriptors),
+		T(test_answer_to_another_question), T(test_random_packets),
+		T(test_every_message_round_trip), T(test_cut_at_every_byte),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
