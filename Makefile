@@ -14,6 +14,7 @@ O ?=		build
 PREFIX ?=	/usr/local
 SYSCONFDIR ?=	/etc
 LOCALSTATEDIR ?= /var
+RUNDIR ?=	/run/maild
 LIBEXECDIR ?=	$(PREFIX)/libexec/maild
 MANDIR ?=	$(PREFIX)/share/man
 DESTDIR ?=
@@ -29,7 +30,8 @@ CPPFLAGS +=	-D_GNU_SOURCE -Icommon -Icommon/compat -Icommon/parse \
 		-Icommon/verify -Icommon/store \
 		-DMAILD_LIBEXECDIR='"$(LIBEXECDIR)"' \
 		-DMAILD_SYSCONFDIR='"$(SYSCONFDIR)"' \
-		-DMAILD_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'
+		-DMAILD_LOCALSTATEDIR='"$(LOCALSTATEDIR)"' \
+		-DMAILD_RUNDIR='"$(RUNDIR)"'
 CFLAGS ?=	-O2 -g
 CFLAGS +=	-std=gnu11 -fPIE $(WARN) $(HARDEN)
 LDFLAGS +=	-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
@@ -63,7 +65,6 @@ LD.maild =	-lyaml -lcrypto -lsodium -levent_core
 SRCS.keygen =	$(wildcard maild/keygen*.c)
 LD.keygen =	-lcrypto -lsodium
 SRCS.mailctl =	$(wildcard mailctl/*.c)
-LD.mailctl =	-lsodium -lldns -lcrypto -lidn2 -lyaml -levent_core
 SRCS.smtpd =	$(wildcard smtpd/smtpd*.c smtpd/smtp_*.c)
 LD.smtpd =	-ltls -lcrypto -levent_core -lsodium -lidn2
 SRCS.queue =	$(wildcard smtpd/queue*.c)

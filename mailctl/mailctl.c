@@ -1,0 +1,209 @@
+/*
+ * mailctl: the operator's command.  Sends its words over maild's control
+ * socket and prints the rows that come back, as a table or as JSON.  Runs
+ * as whoever calls it; who may do what is decided by maild.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "mailctl.h"
+
+#define ANSWER_MS	120000		/* longest wait for the next message */
+#define PASSWORD_MAX	1024
+
+static const char usage_text[] =
+    "usage: mailctl [--json] [-s socket] command ...\n"
+    "\n"
+    "  status                          processes and how they do\n"
+    "  account add ADDRESS [PASSWORD]  a new account (asks when on a terminal)\n"
+    "  account passwd ADDRESS [PASSWORD]\n"
+    "  account del ADDRESS | list\n"
+    "  alias add ADDRESS TARGET... | del ADDRESS | list\n"
+    "  dkim create DOMAIN [SELECTOR] | show [DOMAIN]\n"
+    "  queue list | show ID | flush [ID|DOMAIN] | hold ID | release ID |\n"
+    "        remove ID|all\n"
+    "  log [-n LINES] [TEXT]           the recent log\n"
+    "  why ID                          the history of one message\n"
+    "  reload | stop\n";
+
+static __attribute__((noreturn)) void
+usage(void)
+{
+	fputs(usage_text, stderr);
+	exit(EX_USAGE);
+}
+
+static int
+control_connect(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int s;
+
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path))
+		errx(EX_USAGE, "%s: socket path too long", path);
+	if ((s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) == -1)
+		err(EX_OSERR, "socket");
+	if (connect(s, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return s;
+	if (errno == ENOENT || errno == ECONNREFUSED)
+		errx(EX_UNAVAILABLE, "%s: maild is not running", path);
+	if (errno == EACCES)
+		errx(EX_NOPERM, "%s: not permitted; run as root", path);
+	err(EX_UNAVAILABLE, "%s", path);
+}
+
+/* A line from the terminal without showing it. */
+static void
+ask_hidden(const char *prompt, char *buf, size_t size)
+{
+	struct termios old, hidden;
+
+	if (tcgetattr(STDIN_FILENO, &old) == -1)
+		err(EX_OSERR, "terminal");
+	hidden = old;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	fputs(prompt, stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	if (fgets(buf, (int)size, stdin) == NULL)
+		buf[0] = '\0';
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	fputc('\n', stderr);
+	buf[strcspn(buf, "\n")] = '\0';
+}
+
+static const char *
+ask_password(void)
+{
+	static char first[PASSWORD_MAX + 2], second[PASSWORD_MAX + 2];
+
+	ask_hidden("Password: ", first, sizeof(first));
+	ask_hidden("Again: ", second, sizeof(second));
+	if (strcmp(first, second) != 0)
+		errx(EX_DATAERR, "the two differ");
+	if (first[0] == '\0')
+		errx(EX_DATAERR, "an empty password is refused");
+	explicit_bzero(second, sizeof(second));
+	return first;
+}
+
+static bool
+wants_password(int argc, char **argv)
+{
+	return argc == 3 && strcmp(argv[0], "account") == 0 &&
+	    (strcmp(argv[1], "add") == 0 || strcmp(argv[1], "passwd") == 0);
+}
+
+static void
+put_arg(uint8_t *buf, size_t size, size_t *n, const char *text)
+{
+	struct item_arg arg = { slice_str(text) };
+
+	if (item_arg_put(buf, size, n, &arg) == -1)
+		errx(EX_USAGE, "arguments too long");
+}
+
+static void
+send_command(int s, int argc, char **argv)
+{
+	static uint8_t args[12288];
+	struct ctl_run run;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		put_arg(args, sizeof(args), &n, argv[i]);
+	if (wants_password(argc, argv) && isatty(STDIN_FILENO))
+		put_arg(args, sizeof(args), &n, ask_password());
+	run.args = slice_of((const char *)args, n);
+	if (msg_send(s, CTL_RUN, 1, &run, NULL, 0) == -1)
+		err(EX_UNAVAILABLE, "asking maild");
+	explicit_bzero(args, sizeof(args));
+}
+
+/* Rows, then the end.  Returns the exit status. */
+static int
+read_answer(int s, bool json)
+{
+	static uint8_t buf[MSG_MAX];
+	struct table *table = table_new(json);
+	union msg_body body;
+	struct msg m = { .body = &body };
+	struct slice text;
+	int r;
+
+	while ((r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS)) == 1) {
+		if (m.type == CTL_ROW_EV) {
+			if (table_add(table, body.ctl_row_ev.cells) == -1)
+				errx(EX_PROTOCOL, "damaged answer");
+			continue;
+		}
+		text = body.ctl_run_r.text;
+		if (body.ctl_run_r.code == 0)
+			table_print(table);
+		fflush(stdout);
+		if (text.n > 0 && (!json || body.ctl_run_r.code != 0))
+			fprintf(body.ctl_run_r.code == 0 ? stdout : stderr,
+			    "%s%.*s\n", body.ctl_run_r.code == 0 ? "" :
+			    "mailctl: ", (int)text.n, text.p);
+		return body.ctl_run_r.code;
+	}
+	if (r == 0)
+		errx(EX_UNAVAILABLE, "maild closed the connection");
+	err(EX_UNAVAILABLE, "waiting for maild");
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *path = MAILD_RUNDIR "/maild.sock";
+	bool json = false;
+	int ch, s;
+
+	while ((ch = getopt_long(argc, argv, "+s:jh", options, NULL)) != -1)
+		switch (ch) {
+		case 's':
+			path = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
+		default:
+			usage();
+		}
+	argc -= optind;
+	argv += optind;
+	/* --json may stand behind the command too */
+	if (argc > 1 && strcmp(argv[argc - 1], "--json") == 0) {
+		json = true;
+		argc--;
+	}
+	if (argc == 0)
+		usage();
+	s = control_connect(path);
+	send_command(s, argc, argv);
+	return read_answer(s, json);
+}

@@ -1,0 +1,220 @@
+/*
+ * Rows of cells from the control socket, printed as aligned columns for
+ * people or as a JSON array for scripts.
+ */
+#include "compat.h"
+
+#include <err.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "mailctl.h"
+
+#define COLUMNS_MAX	32
+
+struct cells {
+	char	*octets;	/* list of item_cell */
+	size_t	 n;
+};
+
+struct table {
+	bool		 json;
+	struct cells	*rows;
+	size_t		 nrows, cap;
+	size_t		 width[COLUMNS_MAX];
+	bool		 number[COLUMNS_MAX];
+	size_t		 ncolumns;	/* of the widest row */
+};
+
+struct table *
+table_new(bool json)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		err(EX_OSERR, "calloc");
+	t->json = json;
+	return t;
+}
+
+static size_t
+columns(struct slice text)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < text.n; i++)		/* UTF-8 code points */
+		n += ((unsigned char)text.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static int
+table_measure(struct table *t, struct slice cells)
+{
+	struct item_cell c;
+	size_t off = 0, i = 0;
+	int r;
+
+	while ((r = item_cell_get(cells, &off, &c)) == 1 && i < COLUMNS_MAX) {
+		if (t->width[i] < columns(c.name))
+			t->width[i] = columns(c.name);
+		if (t->width[i] < columns(c.value))
+			t->width[i] = columns(c.value);
+		t->number[i] = c.type == 'n';
+		i++;
+	}
+	if (i > t->ncolumns)
+		t->ncolumns = i;
+	return r == -1 ? -1 : 0;
+}
+
+int
+table_add(struct table *t, struct slice cells)
+{
+	struct cells *rows;
+
+	if (table_measure(t, cells) == -1)
+		return -1;
+	if (t->nrows == t->cap) {
+		t->cap = t->cap == 0 ? 64 : t->cap * 2;
+		rows = reallocarray(t->rows, t->cap, sizeof(*rows));
+		if (rows == NULL)
+			err(EX_OSERR, "reallocarray");
+		t->rows = rows;
+	}
+	rows = &t->rows[t->nrows++];
+	rows->n = cells.n;
+	if ((rows->octets = malloc(cells.n + 1)) == NULL)
+		err(EX_OSERR, "malloc");
+	memcpy(rows->octets, cells.p, cells.n);
+	return 0;
+}
+
+/* Text for a terminal: no control characters get through. */
+static void
+put_plain(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		putchar((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f ? '?' :
+		    s.p[i]);
+}
+
+static void
+put_padded(struct slice s, size_t width, bool number, bool last)
+{
+	size_t pad = width - columns(s);
+
+	if (number)
+		while (pad-- > 0)
+			putchar(' ');
+	put_plain(s);
+	if (!number && !last)
+		while (pad-- > 0)
+			putchar(' ');
+	if (!last)
+		fputs("  ", stdout);
+}
+
+static void
+table_row(struct table *t, const struct cells *row, bool head)
+{
+	struct item_cell c;
+	struct slice cells = { row->octets, row->n };
+	size_t off = 0, i;
+
+	for (i = 0; i < COLUMNS_MAX &&
+	    item_cell_get(cells, &off, &c) == 1; i++)
+		put_padded(head ? c.name : c.value, t->width[i], t->number[i],
+		    i + 1 == t->ncolumns);
+}
+
+static void
+table_text(struct table *t)
+{
+	bool bold = isatty(STDOUT_FILENO);
+	size_t i;
+
+	if (t->nrows > 0 && t->ncolumns > 1) {
+		fputs(bold ? "\033[1m" : "", stdout);
+		table_row(t, &t->rows[0], true);
+		fputs(bold ? "\033[0m\n" : "\n", stdout);
+	}
+	for (i = 0; i < t->nrows; i++) {
+		table_row(t, &t->rows[i], false);
+		putchar('\n');
+	}
+}
+
+static void
+json_string(struct slice s)
+{
+	size_t i;
+	unsigned char c;
+
+	putchar('"');
+	for (i = 0; i < s.n; i++) {
+		c = (unsigned char)s.p[i];
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void
+json_row(const struct cells *row)
+{
+	struct item_cell c;
+	struct slice cells = { row->octets, row->n };
+	size_t off = 0, n = 0;
+
+	putchar('{');
+	while (item_cell_get(cells, &off, &c) == 1) {
+		fputs(n++ > 0 ? ", " : "", stdout);
+		json_string(c.name);
+		fputs(": ", stdout);
+		if (c.type == 's')
+			json_string(c.value);
+		else
+			put_plain(c.value);
+	}
+	putchar('}');
+}
+
+static void
+table_json(struct table *t)
+{
+	size_t i;
+
+	putchar('[');
+	for (i = 0; i < t->nrows; i++) {
+		fputs(i > 0 ? ",\n " : "", stdout);
+		json_row(&t->rows[i]);
+	}
+	puts("]");
+}
+
+void
+table_print(struct table *t)
+{
+	size_t i;
+
+	if (t->json)
+		table_json(t);
+	else
+		table_text(t);
+	for (i = 0; i < t->nrows; i++)
+		free(t->rows[i].octets);
+	free(t->rows);
+	free(t);
+}
