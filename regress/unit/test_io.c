@@ -1,0 +1,463 @@
+/*
+ * common/io over a socketpair: the line reader with its input cut at every
+ * octet, limits, writes that block, deadlines, and TLS (a key made here,
+ * both ends ours).
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <tls.h>
+
+#include "parse.h"
+#include "io.h"
+
+struct side {
+	struct io	*io;
+	char		 text[512];	/* lines seen, "L:..|" "B|" "T|" */
+	char		*data;		/* raw input, when collecting */
+	size_t		 n, size;
+	size_t		 max;		/* line length; 0: collect */
+	int		 events[8];
+	bool		 stop;		/* leave the loop at the next event */
+};
+
+static struct event_base *base;
+
+static void
+note(struct side *s, const char *what, struct slice l)
+{
+	size_t n = strlen(s->text);
+
+	snprintf(s->text + n, sizeof(s->text) - n, "%s%.*s|", what, (int)l.n,
+	    l.n > 0 ? l.p : "");
+}
+
+static void
+read_lines(struct side *s)
+{
+	struct slice l;
+
+	for (;;) {
+		switch (io_line(s->io, s->max, &l)) {
+		case IO_LINE:
+			note(s, "L:", l);
+			break;
+		case IO_BARE:
+			note(s, "B", slice_of(NULL, 0));
+			break;
+		case IO_TOOLONG:
+			note(s, "T", slice_of(NULL, 0));
+			break;
+		case IO_MORE:
+			return;
+		}
+	}
+}
+
+static void
+on_event(struct io *io, enum io_event ev, void *arg)
+{
+	struct side *s = arg;
+	struct slice in;
+
+	s->events[ev]++;
+	if (ev == IO_READ && s->max > 0)
+		read_lines(s);
+	else if (ev == IO_READ) {
+		in = io_peek(io);
+		if (s->n + in.n > s->size) {
+			s->size = (s->n + in.n) * 2;
+			s->data = realloc(s->data, s->size);
+		}
+		memcpy(s->data + s->n, in.p, in.n);
+		s->n += in.n;
+		io_drain(io, in.n);
+	}
+	if (s->stop)
+		event_base_loopbreak(base);
+}
+
+static void
+turn(int n)
+{
+	while (n-- > 0)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void
+start_pair(int sp[2])
+{
+	if (base == NULL)
+		base = event_base_new();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0, sp), 0);
+}
+
+static void
+check_lines(const char *in, size_t n, size_t max, const char *want)
+{
+	struct side s;
+	size_t cut;
+	int sp[2];
+
+	for (cut = 0; cut <= n; cut++) {
+		s = (struct side){ .max = max };
+		start_pair(sp);
+		s.io = io_new(base, sp[0], on_event, &s);
+		if (cut > 0)
+			assert_int_equal(write(sp[1], in, cut), cut);
+		turn(2);
+		if (n > cut)
+			assert_int_equal(write(sp[1], in + cut, n - cut),
+			    n - cut);
+		turn(2);
+		assert_string_equal(s.text, want);
+		io_free(s.io);
+		close(sp[1]);
+	}
+}
+
+#define CHECK(in, max, want) check_lines(in, sizeof(in) - 1, max, want)
+
+static void
+test_lines(void **state)
+{
+	CHECK("a\r\nbc\r\n\r\nd", 10, "L:a|L:bc|L:|");
+	CHECK("a\nb\r\n", 10, "B|L:b|");
+	CHECK("a\rb\r\nc\r\n", 10, "B|L:c|");
+	CHECK("a\r\r\nc\r\n", 10, "B|L:c|");
+	CHECK("\n\r\n", 10, "B|L:|");
+	CHECK("0123456789\r\nx\r\n", 10, "L:0123456789|L:x|");
+	CHECK("0123456789a\r\nx\r\n", 10, "T|L:x|");
+	CHECK("0123456789abcdefghijklmnop\r\nx\r\n", 10, "T|L:x|");
+}
+
+static void
+test_endless_line(void **state)
+{
+	struct side s = { .max = 100 };
+	char block[4096];
+	int sp[2], i;
+
+	memset(block, 'x', sizeof(block));
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	for (i = 0; i < 64; i++) {
+		assert_int_equal(write(sp[1], block, sizeof(block)),
+		    sizeof(block));
+		turn(1);
+	}
+	assert_string_equal(s.text, "T|T|T|T|T|");	/* again every 64 KiB */
+	io_free(s.io);
+	close(sp[1]);
+}
+
+static void
+test_write_blocks(void **state)
+{
+	struct side s = { 0 };
+	char *big = malloc(1 << 20), *got = malloc(1 << 20);
+	size_t n = 0, i;
+	ssize_t k;
+	int sp[2];
+
+	for (i = 0; i < 1 << 20; i++)
+		big[i] = (char)(i * 7 + i / 256);
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	for (i = 0; i < 1 << 20; i += 1 << 18)
+		assert_int_equal(io_write(s.io, big + i, 1 << 18), 0);
+	turn(1);
+	assert_true(io_queued(s.io) > 0);
+	assert_int_equal(s.events[IO_DRAINED], 0);
+	while (n < 1 << 20) {
+		k = read(sp[1], got + n, (1 << 20) - n);
+		if (k > 0)
+			n += (size_t)k;
+		else
+			turn(1);
+	}
+	turn(1);
+	assert_memory_equal(big, got, 1 << 20);
+	assert_int_equal(s.events[IO_DRAINED], 1);
+	io_free(s.io);
+	close(sp[1]);
+	free(big);
+	free(got);
+}
+
+static void
+test_file(void **state)
+{
+	struct side s = { 0 };
+	char got[400];
+	int sp[2], fd = memfd_create("t", MFD_CLOEXEC);
+
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	io_write(s.io, "<", 1);
+	io_sendfile(s.io, fd, 2, 5);
+	io_printf(s.io, "%s", ">");
+	turn(1);
+	assert_int_equal(read(sp[1], got, sizeof(got)), 7);
+	assert_memory_equal(got, "<23456>", 7);
+	/* Shorter than was said: an error, not an endless loop. */
+	io_sendfile(s.io, fd, 8, 50);
+	turn(1);
+	assert_int_equal(s.events[IO_ERROR], 1);
+	io_free(s.io);
+	close(sp[1]);
+	close(fd);
+}
+
+static void
+test_finish(void **state)
+{
+	struct side s = { 0 };
+	char got[64];
+	int sp[2];
+
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	io_write(s.io, "bye", 3);
+	io_finish(s.io, 0);
+	turn(1);
+	assert_int_equal(read(sp[1], got, sizeof(got)), 3);
+	assert_int_equal(read(sp[1], got, sizeof(got)), 0);
+	close(sp[1]);
+
+	/* With linger the peer may still talk and the end comes at its end. */
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	io_write(s.io, "bye", 3);
+	io_finish(s.io, 10000);
+	turn(1);
+	assert_int_equal(read(sp[1], got, sizeof(got)), 3);
+	assert_int_equal(read(sp[1], got, sizeof(got)), 0);
+	assert_int_equal(send(sp[1], "more", 4, MSG_NOSIGNAL), 4);
+	turn(1);
+	assert_int_equal(send(sp[1], "more", 4, MSG_NOSIGNAL), 4);
+	close(sp[1]);
+	turn(3);
+	assert_int_equal(s.events[IO_READ], 0);
+}
+
+static void
+test_deadline(void **state)
+{
+	struct side a = { .stop = true }, b = { .stop = true };
+	int sp[2];
+
+	start_pair(sp);
+	a.io = io_new(base, sp[0], on_event, &a);
+	b.io = io_new(base, sp[1], on_event, &b);
+	io_deadline(a.io, 300);
+	io_deadline(b.io, 100);
+	event_base_dispatch(base);
+	assert_int_equal(b.events[IO_DEADLINE], 1);
+	assert_int_equal(a.events[IO_DEADLINE], 0);
+	io_deadline(b.io, 100000);
+	event_base_dispatch(base);
+	assert_int_equal(a.events[IO_DEADLINE], 1);
+	assert_int_equal(b.events[IO_DEADLINE], 1);
+	io_free(a.io);
+	io_free(b.io);
+}
+
+static void
+test_pause(void **state)
+{
+	struct side s = { .max = 50 };
+	int sp[2];
+
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	io_pause(s.io);
+	assert_int_equal(write(sp[1], "a\r\n", 3), 3);
+	turn(3);
+	assert_string_equal(s.text, "");
+	io_resume(s.io);
+	turn(3);
+	assert_string_equal(s.text, "L:a|");
+	io_free(s.io);
+	close(sp[1]);
+}
+
+/* ---- TLS ---- */
+
+static struct tls *
+make_server(char **pem)
+{
+	struct tls_config *c = tls_config_new();
+	struct tls *srv = tls_server();
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	BIO *bc = BIO_new(BIO_s_mem()), *bk = BIO_new(BIO_s_mem());
+	char *pc, *pk;
+	long nc, nk;
+
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
+	X509_set_version(x, 2);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN",
+	    MBSTRING_ASC, (const unsigned char *)"mx.test", -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(x));
+	X509_sign(x, key, EVP_sha256());
+	PEM_write_bio_X509(bc, x);
+	PEM_write_bio_PrivateKey(bk, key, NULL, NULL, 0, NULL, NULL);
+	nc = BIO_get_mem_data(bc, &pc);
+	nk = BIO_get_mem_data(bk, &pk);
+	assert_int_equal(tls_config_set_keypair_mem(c, (uint8_t *)pc,
+	    (size_t)nc, (uint8_t *)pk, (size_t)nk), 0);
+	assert_int_equal(tls_configure(srv, c), 0);
+	*pem = strndup(pc, (size_t)nc);
+	BIO_free(bc);
+	BIO_free(bk);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	tls_config_free(c);
+	return srv;
+}
+
+static struct tls_config *
+make_client(const char *pem)
+{
+	struct tls_config *c = tls_config_new();
+
+	tls_config_set_ca_mem(c, (const uint8_t *)pem, strlen(pem));
+	tls_config_insecure_noverifyname(c);
+	return c;
+}
+
+static void
+test_tls(void **state)
+{
+	struct side a = { .max = 100 }, b = { 0 };
+	char *pem, *big = malloc(3 << 20);
+	struct tls *srv = make_server(&pem);
+	struct tls_config *cc = make_client(pem);
+	size_t i;
+	int sp[2];
+
+	for (i = 0; i < 3 << 20; i++)
+		big[i] = (char)(i * 11 + i / 1000);
+	start_pair(sp);
+	a.io = io_new(base, sp[0], on_event, &a);
+	b.io = io_new(base, sp[1], on_event, &b);
+	io_write(a.io, "220 go\r\n", 8);	/* in clear, before TLS */
+	assert_int_equal(io_accept_tls(a.io, srv), 0);
+	turn(2);
+	assert_int_equal(b.n, 8);
+	b.n = 0;
+	assert_int_equal(io_start_tls(b.io, cc, "mx.test"), 0);
+	turn(10);
+	assert_int_equal(a.events[IO_SECURED], 1);
+	assert_int_equal(b.events[IO_SECURED], 1);
+	io_write(b.io, "EHLO x\r\nNOOP\r\n", 14);
+	turn(4);
+	assert_string_equal(a.text, "L:EHLO x|L:NOOP|");
+	io_write(a.io, big, 3 << 20);
+	for (i = 0; i < 2000 && b.n < 3 << 20; i++)
+		turn(1);
+	assert_int_equal(b.n, 3 << 20);
+	assert_memory_equal(b.data, big, 3 << 20);
+	assert_int_equal(a.events[IO_DRAINED], 2);
+	io_finish(a.io, 0);
+	turn(3);
+	assert_int_equal(b.events[IO_EOF], 1);
+	io_free(b.io);
+
+	/* An end without close_notify is an end too. */
+	start_pair(sp);
+	a = (struct side){ .max = 100 };
+	a.io = io_new(base, sp[0], on_event, &a);
+	b.io = io_new(base, sp[1], on_event, &b);
+	assert_int_equal(io_accept_tls(a.io, srv), 0);
+	assert_int_equal(io_start_tls(b.io, cc, "mx.test"), 0);
+	turn(10);
+	assert_int_equal(a.events[IO_SECURED], 1);
+	io_free(b.io);
+	turn(3);
+	assert_int_equal(a.events[IO_EOF], 1);
+	io_free(a.io);
+	tls_config_free(cc);
+	tls_free(srv);
+	free(pem);
+	free(big);
+	free(b.data);
+}
+
+static void
+test_tls_refused(void **state)
+{
+	struct side a = { 0 };
+	struct io *io;
+	char *pem;
+	struct tls *srv = make_server(&pem);
+	int sp[2];
+
+	/* Clear text pipelined behind STARTTLS must not count. */
+	start_pair(sp);
+	a.max = 100;
+	io = a.io = io_new(base, sp[0], on_event, &a);
+	assert_int_equal(write(sp[1], "STARTTLS\r\nNO", 12), 12);
+	turn(2);
+	assert_string_equal(a.text, "L:STARTTLS|");
+	assert_int_equal(io_accept_tls(io, srv), -1);
+	io_free(io);
+	close(sp[1]);
+
+	/* No handshake at all. */
+	start_pair(sp);
+	a = (struct side){ .max = 100 };
+	a.io = io_new(base, sp[0], on_event, &a);
+	assert_int_equal(io_accept_tls(a.io, srv), 0);
+	assert_int_equal(write(sp[1], "EHLO there, no TLS\r\n", 20), 20);
+	turn(3);
+	assert_int_equal(a.events[IO_ERROR], 1);
+	assert_int_equal(a.events[IO_READ], 0);
+	io_free(a.io);
+	close(sp[1]);
+	tls_free(srv);
+	free(pem);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_write_blocks),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_tls_refused),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
