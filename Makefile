@@ -103,9 +103,9 @@ endif
 
 all: $(PROGS:%=$(O)/%)
 
-objs = $(patsubst %.c,$(O)/%.o,$(1))
+objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
-$(O)/%.o: %.c
+$(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -124,11 +124,29 @@ $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 
 -include regress/mk/regress.mk
 
-deps:
-	apt-get install -y --no-install-recommends $(DEPS_BUILD)
+# Services that come with a package are not started (RUNLEVEL=1).
+APT =		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
+		--no-install-recommends
 
-deps-test: deps
-	apt-get install -y --no-install-recommends $(DEPS_TEST)
+deps:
+	$(APT) $(DEPS_BUILD)
+
+deps-demo:
+	$(APT) $(DEPS_BUILD) $(DEPS_DEMO)
+
+deps-test:
+	$(APT) $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
+
+demo: deps-demo
+	$(MAKE) all
+	BUILD=$(O) regress/demo/demo.py run
+
+demo-up: deps-demo
+	$(MAKE) all
+	BUILD=$(O) regress/demo/demo.py up
+
+demo-down:
+	regress/demo/demo.py down
 
 install: all
 	sh etc/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" \
@@ -137,5 +155,5 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: all deps deps-test install clean
+.PHONY: all deps deps-demo deps-test demo demo-up demo-down install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

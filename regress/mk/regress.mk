@@ -10,8 +10,8 @@ include regress/unit/link.mk
 UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lz -lidn2 -levent_core -lsodium -lcrypto
 
 define unit
-$(O)/regress/unit/$(1): $(O)/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/regress/unit/test_$(1).o \
+$(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/obj/regress/unit/test_$(1).o \
 	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
 endef
 $(foreach u,$(UNIT),$(eval $(call unit,$(u))))

@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""The suite on loopback for a person to try.
+
+    demo.py run     start, show a message going each way, stay until Ctrl-C
+    demo.py up      start, leave it running; run/demo/demo.json tells the rest
+    demo.py down    end what "up" left running
+"""
+import imaplib
+import json
+import os
+import poplib
+import secrets
+import shutil
+import signal
+import smtplib
+import ssl
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from house import TOP, House  # noqa: E402
+from sink import Sink  # noqa: E402
+
+RUN = os.path.join(TOP, "run", "demo")
+INFO = os.path.join(RUN, "demo.json")
+PORTS = {"smtp": 2525, "submission": 2587, "smtps": 2465, "imap": 2143, "imaps": 2993, "pop3": 2110, "pop3s": 2995,
+         "dns": 2553, "sink": 2526}
+ALICE, BOB, OUTSIDE = "alice@example.test", "bob@example.test", "friend@outside.test"
+BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
+
+
+def say(text):
+    print(f"{BOLD}==>{PLAIN} {text}", flush=True)
+
+
+def show(text):
+    print("\n".join("    " + line for line in text.rstrip().splitlines()), flush=True)
+
+
+# ---- the background part: DNS server, remote host, suite ----------------------
+
+def serve():
+    """runs till SIGTERM; writes demo.json when all is ready"""
+    h = House(RUN, build=os.environ.get("BUILD"), ports=dict(PORTS), conf={"queue": {"retry-min": 5}})
+    sink = Sink(PORTS["sink"], tls=make_sink_cert(h))
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *a: stop.append(1))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    h.start()
+    accounts = {a: secrets.token_urlsafe(9) for a in (ALICE, BOB)}
+    for address, password in accounts.items():
+        h.account(address, password)
+    h.ctl("alias", "add", "postmaster@example.test", ALICE)
+    record = h.ctl_rows("dkim", "create", "example.test")[0]
+    publish(h, record)
+    info = {"ports": {p: h.ports[p] for p in h.ports}, "accounts": accounts, "ca": h.ca, "pid": h.proc.pid,
+            "server": os.getpid(), "dns": h.dns_port, "sink": os.path.join(RUN, "sink"),
+            "dkim": {"name": record["name"], "value": record["value"]}, "socket": h.conf["directories"]["socket"]}
+    os.makedirs(info["sink"], exist_ok=True)
+    fd = os.open(INFO + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as f:
+        json.dump(info, f, indent=1)
+    os.rename(INFO + ".new", INFO)
+    kept = 0
+    while not stop and h.proc.poll() is None:
+        while kept < len(sink.messages):
+            with open(f"{info['sink']}/{kept}.eml", "wb") as f:
+                f.write(sink.messages[kept].data)
+            kept += 1
+        time.sleep(0.1)
+    if h.proc.poll() is not None:
+        print(h.output())
+    h.close()
+    sink.close()
+    try:
+        os.unlink(INFO)
+    except FileNotFoundError:
+        pass
+
+
+def make_sink_cert(h):
+    from house import make_cert
+    if not os.path.exists(h.certs + "/sink.crt"):
+        make_cert(h.certs, "sink", ["mx.outside.test"])
+    return h.certs + "/sink.crt", h.certs + "/sink.key"
+
+
+def publish(h, record):
+    """put the DKIM record into the zone, as an operator would at his DNS host"""
+    v = record["value"]
+    chunks = " ".join('"' + v[i:i + 250] + '"' for i in range(0, len(v), 250))
+    h.dns.zones["example.test"] += f"{record['name'].rstrip('.')}. IN TXT {chunks}\n"
+    h.dns.restart()
+
+
+# ---- the steps -----------------------------------------------------------------
+
+def up():
+    if os.path.exists(INFO) and alive(json.load(open(INFO))["server"]):
+        sys.exit("the demo is running already; make demo-down ends it")
+    shutil.rmtree(RUN, ignore_errors=True)
+    os.makedirs(RUN)
+    log = open(os.path.join(RUN, "demo.log"), "ab")
+    p = subprocess.Popen([sys.executable, os.path.abspath(__file__), "serve"], stdout=log, stderr=log,
+                         stdin=subprocess.DEVNULL, start_new_session=True)
+    for _ in range(600):
+        if os.path.exists(INFO):
+            return json.load(open(INFO))
+        if p.poll() is not None:
+            break
+        time.sleep(0.1)
+    sys.exit("the suite did not start:\n" + open(os.path.join(RUN, "demo.log")).read()[-4000:])
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+        return True
+    except OSError:
+        return False
+
+
+def down():
+    try:
+        info = json.load(open(INFO))
+    except FileNotFoundError:
+        print("the demo is not running")
+        return
+    os.kill(info["server"], signal.SIGTERM)
+    for _ in range(600):
+        if not alive(info["server"]):
+            return
+        time.sleep(0.1)
+    sys.exit(f"process {info['server']} does not end")
+
+
+def tls(info):
+    return ssl.create_default_context(cafile=info["ca"])
+
+
+def send(info, rcpt, subject, text):
+    s = smtplib.SMTP("localhost", info["ports"]["submission"], timeout=30)
+    s.starttls(context=tls(info))
+    s.login(ALICE, info["accounts"][ALICE])
+    code = s.sendmail(ALICE, [rcpt], f"From: Alice <{ALICE}>\r\nTo: {rcpt}\r\nSubject: {subject}\r\n\r\n{text}\r\n")
+    s.quit()
+    return code
+
+
+def wait(fn, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = fn()
+        if got:
+            return got
+        time.sleep(0.1)
+    sys.exit(f"{what} did not happen in {seconds} s; see {RUN}/log/maild.log")
+
+
+def read_imap(info):
+    m = imaplib.IMAP4_SSL("localhost", info["ports"]["imaps"], ssl_context=tls(info))
+    m.login(BOB, info["accounts"][BOB])
+    m.select("INBOX")
+
+    def look():
+        m.noop()
+        return m.search(None, "SUBJECT", "demo")[1][0].split()
+    ids = wait(look, 20, "the arrival of bob's message")
+    text = m.fetch(ids[-1], "(BODY.PEEK[])")[1][0][1].decode()
+    m.logout()
+    return text
+
+
+def read_pop3(info):
+    p = poplib.POP3_SSL("localhost", info["ports"]["pop3s"], context=tls(info))
+    p.user(BOB)
+    p.pass_(info["accounts"][BOB])
+    n = p.stat()[0]
+    text = b"\n".join(p.retr(n)[1]).decode()
+    p.quit()
+    return text
+
+
+def verify_dkim(info, message):
+    """dkimpy, asking the demo's DNS server"""
+    import dkim
+    import dns.resolver
+    r = dns.resolver.Resolver(configure=False)
+    r.nameservers, r.port = ["127.0.0.1"], info["dns"]
+
+    def txt(name, timeout=5):
+        return b"".join(r.resolve(name.decode().rstrip("."), "TXT")[0].strings)
+    return dkim.verify(message, dnsfunc=txt)
+
+
+def steps(info):
+    ctl = ["./build/mailctl", "-s", os.path.relpath(info["socket"], TOP)]
+    say("The processes (mailctl status)")
+    show(subprocess.run([os.path.join(os.environ.get("BUILD", TOP + "/build"), "mailctl"), "-s", info["socket"],
+                         "status"], stdout=subprocess.PIPE, text=True).stdout)
+    say(f"alice sends to bob by submission (port {info['ports']['submission']}, STARTTLS, AUTH)")
+    send(info, BOB, "demo: hello bob", "Hello Bob, this went through the queue into your mailbox.")
+    say(f"bob reads it over IMAP (port {info['ports']['imaps']}, TLS)")
+    show(read_imap(info))
+    say(f"and over POP3 (port {info['ports']['pop3s']}, TLS)")
+    show("\n".join(read_pop3(info).splitlines()[:4]) + "\n...")
+    say(f"alice sends to {OUTSIDE}: DNS, MX, relay, STARTTLS")
+    send(info, OUTSIDE, "demo: hello world", "Hello outside.")
+    eml = wait(lambda: sorted(x for x in os.listdir(info["sink"]) if x.endswith(".eml")), 30,
+               "the arrival at the remote host")
+    message = open(os.path.join(info["sink"], eml[-1]), "rb").read()
+    show(message.decode("utf-8", "replace"))
+    ok = verify_dkim(info, message)
+    say("DKIM signature verified by dkimpy against the record in DNS: " + ("good" if ok else "BAD"))
+    if not ok:
+        sys.exit(1)
+    bad = message.replace(b"Hello outside", b"Hallo outside")
+    if verify_dkim(info, bad):
+        sys.exit("a changed message verified too")
+    say("and with one byte changed: refused, as it should be")
+    say("Ports on 127.0.0.1")
+    show("  ".join(f"{k} {v}" for k, v in info["ports"].items()))
+    say("Passwords")
+    show("\n".join(f"{a}  {p}" for a, p in info["accounts"].items()))
+    say("Try")
+    show(f"""curl --cacert {os.path.relpath(info['ca'], TOP)} -u '{BOB}:{info['accounts'][BOB]}' \\
+    'imaps://localhost:{info['ports']['imaps']}/INBOX;MAILINDEX=1'
+swaks --server localhost:{info['ports']['submission']} -tls -au {ALICE} -ap '{info['accounts'][ALICE]}' \\
+    --from {ALICE} --to {BOB}
+{' '.join(ctl)} status
+{' '.join(ctl)} queue list
+{' '.join(ctl)} log""")
+
+
+def demo():
+    info = up()
+    try:
+        steps(info)
+        say("Running until Ctrl-C")
+        while alive(info["server"]):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        print()
+        say("stopping")
+    finally:
+        down()
+
+
+if __name__ == "__main__":
+    what = sys.argv[1] if len(sys.argv) > 1 else "run"
+    if what == "serve":
+        serve()
+    elif what == "up":
+        steps(up())
+    elif what == "down":
+        down()
+    elif what == "run":
+        demo()
+    else:
+        sys.exit(__doc__)
