@@ -11,6 +11,7 @@ UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lz -lidn2 -levent_core -lsodiu
 
 define unit
 $(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
+	@mkdir -p $$(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/obj/regress/unit/test_$(1).o \
 	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
 endef
