@@ -110,6 +110,10 @@ int	 dir_key(const struct dir *, struct slice in, bool catchall, char *key,
 /* A target of an alias: any address; domain in lower case.  0, -1. */
 int	 dir_target(struct slice in, char *out, size_t size, const char **why);
 
+/* The addresses of all accounts or aliases, sorted; the caller frees each
+ * and the array. */
+char	**dir_list(const struct dir *, bool aliases, size_t *n);
+
 /*
  * Where mail for an address goes.  DIR_OK with routes (for an outside
  * address: that route, and outside set; whether the asker may have it is
@@ -177,27 +181,6 @@ bool	 recent_has(uint32_t account, struct slice password, uint64_t now);
 void	 recent_add(uint32_t account, struct slice password, uint64_t now);
 void	 recent_drop(uint32_t account);
 
-/* ---- authd_login.c: logins and hash workers ------------------------------- */
-
-struct front;
-
-/* cb gets 1 right, 0 wrong, -1 could not be found out; for hash_make the
- * hash or NULL.  Exactly once, never from within the call. */
-typedef void (*hash_cb)(int ok, struct slice hash, void *arg);
-
-void	 login_init(void);
-void	 login_worker(uint16_t instance, int fd);
-void	 login_ask(struct front *, uint32_t id, const struct auth_login *);
-/* The connection went (or, conn 0, its whole front). */
-void	 login_forget(const struct front *, uint64_t conn);
-/* Ask a worker to make a hash.  -1: too many are waiting. */
-int	 hash_make(struct slice password, hash_cb, void *arg);
-void	 login_tick(void);	/* every second */
-
-/* ---- authd_run.c: commands of mailctl ------------------------------------- */
-
-void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
-
 /* ---- authd.c: the role ---------------------------------------------------- */
 
 struct front {			/* a channel that asks */
@@ -212,8 +195,49 @@ struct front {			/* a channel that asks */
 struct front *front_find(uint32_t serial);
 /* That connection proved to be account. */
 void	 front_prove(struct front *, uint64_t conn, uint32_t account);
-struct dir *authd_dir(void);	/* NULL while the database is broken */
+/* NULL while the database is broken; *why (may be NULL) tells. */
+struct dir *authd_dir(const char **why);
 /* Account gone, disabled or with a new password: what it proved is over. */
 void	 authd_revoke(uint32_t account);
+
+/* ---- authd_login.c: logins ------------------------------------------------ */
+
+void	 login_init(const struct conf *);
+/* Answers AUTH_LOGIN number ask of that front, now or later. */
+void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
+/* That connection of a front went. */
+void	 login_forget(const struct front *, uint64_t conn);
+
+/* ---- authd_pool.c: the hash workers and who waits for them ---------------- */
+
+#define POOL_WORKERS	64
+
+struct work;
+
+/* ok: 1 right, 0 wrong, -1 could not be found out.  hash: what was made.
+ * Exactly once, never from within the asking call. */
+typedef void (*pool_cb)(int ok, struct slice hash, void *arg);
+
+void	 pool_worker(uint16_t instance, int fd);
+/* Is there room for one more to wait? */
+bool	 pool_room(unsigned int max);
+/* Verify a password against a hash, or (hash empty) make its hash; the
+ * latter goes first, an operator waits. */
+void	 pool_ask(struct slice password, struct slice hash, pool_cb,
+	    void *arg);
+void	 pool_tick(void);	/* every second: who waited too long */
+
+/* ---- authd_run.c: commands of mailctl ------------------------------------- */
+
+void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
+
+/* ---- authd_list.c: long answers to mailctl, in pieces --------------------- */
+
+void	 list_accounts(uint32_t ask);
+void	 list_aliases(uint32_t ask);
+void	 list_domains(uint32_t ask);
+/* One account as a row. */
+void	 list_account_row(uint32_t ask, const struct account *,
+	    const char *password);
 
 #endif

@@ -1,0 +1,499 @@
+/*
+ * authd, the role: asked by the fronts and queue who may log in, who gets
+ * mail and who may send as whom.  Runs as _authd, chrooted in its own
+ * directory with the database; no network.  What a connection proved is
+ * remembered here, so a broken smtpd cannot claim it.  Routes to the outside
+ * are given only to proven connections, configured networks and queue.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <sodium.h>
+#include <sqlite3.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "proc.h"
+#include "cap.h"
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "authd.h"
+
+#define DB_PATH		"/directory.db"
+#define SLOW_PATH	"/failures.db"
+#define FRONTS_MAX	256
+#define PROVED_MAX	100000	/* logins held by one front */
+#define REOPEN_SECONDS	5	/* between tries with a broken database */
+#define SAVE_SECONDS	60	/* between writes of the failure counters */
+#define TOKEN_SECONDS	3600	/* a sender token is good for so long */
+
+struct proved {
+	struct node	 node;
+	uint64_t	 conn;
+	uint32_t	 account;
+};
+
+static void	 on_login(struct chan *, struct msg *, void *);
+static void	 on_close(struct chan *, struct msg *, void *);
+static void	 on_sender(struct chan *, struct msg *, void *);
+static void	 on_rcpt(struct chan *, struct msg *, void *);
+static void	 on_gone(struct chan *, void *);
+static void	 role_load(const struct conf *);
+static void	 role_secret(enum conf_secret_kind, const uint8_t[32]);
+static void	 role_start(const struct conf *);
+static void	 role_channel(enum chan_kind, enum proc_role, uint16_t, int);
+static void	 role_reload(const struct conf *);
+static void	 role_stop(void);
+
+static const struct chan_handler smtpd_handlers[] = {
+	{ AUTH_LOGIN,		on_login },
+	{ AUTH_CLOSE_EV,	on_close },
+	{ DIR_SENDER,		on_sender },
+	{ DIR_RCPT,		on_rcpt },
+};
+static const struct chan_handler login_handlers[] = {
+	{ AUTH_LOGIN,		on_login },
+	{ AUTH_CLOSE_EV,	on_close },
+};
+static const struct chan_handler queue_handlers[] = {
+	{ DIR_RCPT,		on_rcpt },
+};
+
+static struct {
+	struct dir	*dir;		/* NULL: the database is broken */
+	struct front	*front[FRONTS_MAX];
+	uint32_t	 serial;
+	uint8_t		 rcpt_key[32], sender_key[32];
+	struct event	*tick;
+	uint64_t	 reopen_at, save_at;	/* seconds, monotonic */
+	char		 error[256];
+	struct dir_answer answer;
+} st;
+
+struct dir *
+authd_dir(const char **why)
+{
+	if (why != NULL)
+		*why = st.error;
+	return st.dir;
+}
+
+/* ---- fronts ---------------------------------------------------------------- */
+
+struct front *
+front_find(uint32_t serial)
+{
+	size_t i;
+
+	for (i = 0; i < FRONTS_MAX; i++)
+		if (st.front[i] != NULL && st.front[i]->serial == serial)
+			return st.front[i];
+	return NULL;
+}
+
+static void
+proved_free(struct node *n)
+{
+	free(n);
+}
+
+static void
+front_free(struct front *f)
+{
+	size_t i;
+
+	for (i = 0; i < FRONTS_MAX; i++)
+		if (st.front[i] == f)
+			st.front[i] = NULL;
+	table_clear(&f->proved, proved_free);
+	free(f);
+}
+
+static void
+on_gone(struct chan *c, void *arg)
+{
+	front_free(arg);
+}
+
+/* The front broke a rule that chan.c does not know. */
+static void
+front_cut(struct front *f, const char *why)
+{
+	log_warnx("%s[%u] cut off: %s", proc_name(f->role), f->instance, why);
+	chan_free(f->chan);
+	front_free(f);
+}
+
+/* Does a connection number belong to that front? */
+static bool
+front_owns(const struct front *f, uint64_t conn)
+{
+	return conn >> 56 == (uint64_t)f->role &&
+	    ((conn >> 48) & 0xff) == (f->instance & 0xff);
+}
+
+static struct proved *
+proved_find(const struct front *f, uint64_t conn)
+{
+	struct node *n;
+
+	n = table_chain(&f->proved, table_hash(&conn, sizeof(conn)));
+	for (; n != NULL; n = n->next)
+		if (((struct proved *)n)->conn == conn)
+			return (struct proved *)n;
+	return NULL;
+}
+
+void
+front_prove(struct front *f, uint64_t conn, uint32_t account)
+{
+	struct proved *p = proved_find(f, conn);
+
+	if (p == NULL) {
+		p = xcalloc(1, sizeof(*p));
+		p->conn = conn;
+		table_add(&f->proved, &p->node,
+		    table_hash(&conn, sizeof(conn)));
+	}
+	p->account = account;
+}
+
+static void
+front_disprove(struct front *f, struct proved *p)
+{
+	table_del(&f->proved, &p->node);
+	free(p);
+}
+
+static void
+front_revoke(struct front *f, uint32_t account)
+{
+	struct node *n, *next;
+	size_t i;
+
+	for (i = 0; i < f->proved.nslots; i++)
+		for (n = f->proved.slot[i]; n != NULL; n = next) {
+			next = n->next;
+			if (((struct proved *)n)->account == account)
+				front_disprove(f, (struct proved *)n);
+		}
+}
+
+void
+authd_revoke(uint32_t account)
+{
+	struct grant_revoke_ev ev = { account };
+	size_t i;
+
+	recent_drop(account);
+	for (i = 0; i < FRONTS_MAX; i++)
+		if (st.front[i] != NULL)
+			front_revoke(st.front[i], account);
+	if (proc_main() != NULL)
+		chan_send(proc_main(), GRANT_REVOKE_EV, &ev, NULL, 0);
+}
+
+/* ---- what they ask --------------------------------------------------------- */
+
+static void
+on_login(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	const struct auth_login *q = &m->body->auth_login;
+
+	if (!front_owns(f, q->conn))
+		front_cut(f, "login for another's connection");
+	else if (f->proved.count >= PROVED_MAX)
+		front_cut(f, "too many logins held");
+	else
+		login_ask(f, m->id, q);
+	explicit_bzero((void *)(uintptr_t)q->password.p, q->password.n);
+}
+
+static void
+on_close(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	uint64_t conn = m->body->auth_close_ev.conn;
+	struct proved *p = proved_find(f, conn);
+
+	login_forget(f, conn);
+	if (p != NULL)
+		front_disprove(f, p);
+}
+
+/* Does mail for the answer's address reach that account? */
+static bool
+answer_has(const struct dir_answer *a, uint32_t account)
+{
+	size_t i;
+
+	for (i = 0; i < a->naccounts; i++)
+		if (a->account[i] == account)
+			return true;
+	return false;
+}
+
+static void
+sender_ok(const struct front *f, uint64_t conn, const struct account *a,
+    const char *domain, struct dir_sender_r *r)
+{
+	r->result = DIR_OK;
+	r->account = a->id;
+	r->domain = slice_str(domain);
+	r->expires = now_sec() + TOKEN_SECONDS;
+	cap_sender(&r->token, st.sender_key, conn, a->id, r->domain,
+	    r->expires);
+}
+
+static void
+on_sender(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	const struct dir_sender *q = &m->body->dir_sender;
+	struct dir_sender_r r = { .result = DIR_DENIED };
+	struct dir_answer *ans = &st.answer;
+	struct proved *p = proved_find(f, q->conn);
+	struct account *a = NULL;
+
+	if (st.dir == NULL)
+		r.result = DIR_TEMP;
+	else if (p != NULL)
+		a = dir_account_id(st.dir, p->account);
+	if (a == NULL || !a->enabled)
+		;
+	else if (q->address.n == 0)		/* RFC 6409 6.1: <> */
+		sender_ok(f, q->conn, a, strrchr(a->address, '@') + 1, &r);
+	else if (dir_resolve(st.dir, q->address, ans) == DIR_OK &&
+	    !ans->outside && answer_has(ans, a->id))
+		sender_ok(f, q->conn, a, ans->domain, &r);
+	chan_reply(c, m->id, DIR_SENDER_R, &r, NULL, 0);
+}
+
+/* May this asker send to the outside? */
+static bool
+may_relay(const struct front *f, const struct dir_rcpt *q)
+{
+	const struct conf *conf = proc_conf();
+	struct proved *p;
+	struct account *a;
+
+	if (f->role == ROLE_QUEUE)
+		return true;
+	if ((p = proved_find(f, q->conn)) != NULL &&
+	    (a = dir_account_id(st.dir, p->account)) != NULL && a->enabled)
+		return true;
+	return addr_in(&q->peer, conf->networks, conf->nnetworks);
+}
+
+static void
+on_rcpt(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	const struct dir_rcpt *q = &m->body->dir_rcpt;
+	struct dir_rcpt_r r = { .result = DIR_TEMP };
+	struct dir_answer *ans = &st.answer;
+
+	if (f->role == ROLE_QUEUE ? q->conn != 0 : !front_owns(f, q->conn)) {
+		front_cut(f, "recipient for another's connection");
+		return;
+	}
+	if (st.dir != NULL) {
+		r.result = (uint8_t)dir_resolve(st.dir, q->address, ans);
+		if (ans->outside && !may_relay(f, q))
+			r.result = DIR_DENIED;
+		r.address = slice_of(ans->address, ans->addressn);
+	}
+	if (r.result == DIR_OK) {
+		r.routes = slice_of((const char *)ans->routes, ans->n);
+		cap_rcpt(&r.cap, st.rcpt_key, q->conn, r.address, r.routes);
+	}
+	chan_reply(c, m->id, DIR_RCPT_R, &r, NULL, 0);
+}
+
+/* ---- the database ---------------------------------------------------------- */
+
+static uint64_t
+uptime(void)
+{
+	return now_ms() / 1000;
+}
+
+static int
+set_domains(struct dir *d, const struct conf *conf)
+{
+	size_t bad = 0;
+
+	if (dir_domains(d, conf->domains, conf->ndomains, conf->hostname,
+	    &bad) == -1) {
+		log_warnx("domains[%zu] is not a domain name: %s", bad,
+		    log_text(conf->domains[bad], strlen(conf->domains[bad])));
+		return -1;
+	}
+	return 0;
+}
+
+static void
+database_open(const struct conf *conf)
+{
+	struct dir *d = dir_new();
+	char err[256];
+
+	if (db_open(DB_PATH, d, err, sizeof(err)) == -1) {
+		if (strcmp(err, st.error) != 0)
+			log_warnx("%s%s cannot be used, logins and recipients "
+			    "are answered \"try later\": %s", conf->dir.auth !=
+			    NULL ? conf->dir.auth : "", DB_PATH, err);
+		strlcpy(st.error, err, sizeof(st.error));
+		st.reopen_at = uptime() + REOPEN_SECONDS;
+		dir_free(d);
+		return;
+	}
+	set_domains(d, conf);
+	if (st.error[0] != '\0')
+		log_notice("%s can be used again", DB_PATH);
+	st.error[0] = '\0';
+	st.dir = d;
+	slow_open(SLOW_PATH, d, now_sec());
+	log_info("directory open accounts=%zu", dir_accounts(d));
+}
+
+static void
+on_tick(evutil_socket_t fd, short ev, void *arg)
+{
+	uint64_t now = uptime();
+
+	pool_tick();
+	if (st.dir == NULL && now >= st.reopen_at)
+		database_open(proc_conf());
+	if (now >= st.save_at) {
+		slow_save(now_sec());
+		st.save_at = now + SAVE_SECONDS;
+	}
+}
+
+/* ---- the role -------------------------------------------------------------- */
+
+static void
+role_load(const struct conf *conf)
+{
+	if (sodium_init() == -1)
+		fatalx("sodium_init");
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	if (sqlite3_initialize() != SQLITE_OK)
+		fatalx("sqlite3_initialize");
+	tzset();
+}
+
+static void
+role_secret(enum conf_secret_kind kind, const uint8_t key[32])
+{
+	switch (kind) {
+	case SECRET_RCPT:
+		memcpy(st.rcpt_key, key, sizeof(st.rcpt_key));
+		break;
+	case SECRET_SENDER:
+		memcpy(st.sender_key, key, sizeof(st.sender_key));
+		break;
+	case SECRET_TICKET:
+		fatalx("the ticket secret is not for authd");
+	}
+}
+
+static void
+role_start(const struct conf *conf)
+{
+	const struct timeval second = { 1, 0 };
+
+	umask(077);
+	recent_init();
+	login_init(conf);
+	slow_trusted(conf->networks, conf->nnetworks);
+	st.save_at = uptime() + SAVE_SECONDS;
+	database_open(conf);
+	st.tick = event_new(proc_base(), -1, EV_PERSIST, on_tick, NULL);
+	if (st.tick == NULL || event_add(st.tick, &second) == -1)
+		fatalx("authd: no event");
+}
+
+static void
+front_new(enum proc_role role, uint16_t instance, int fd)
+{
+	static const struct chan_ops ops = { on_gone, NULL };
+	const struct chan_handler *h = role == ROLE_SMTPD ? smtpd_handlers :
+	    role == ROLE_QUEUE ? queue_handlers : login_handlers;
+	size_t i, n = role == ROLE_SMTPD ? NITEMS(smtpd_handlers) :
+	    role == ROLE_QUEUE ? NITEMS(queue_handlers) :
+	    NITEMS(login_handlers);
+	struct front *f;
+
+	for (i = 0; i < FRONTS_MAX && st.front[i] != NULL; i++)
+		;
+	if (i == FRONTS_MAX)
+		fatalx("too many fronts");
+	f = st.front[i] = xcalloc(1, sizeof(*f));
+	f->role = role;
+	f->instance = instance;
+	f->serial = ++st.serial;
+	f->chan = chan_new(proc_base(), fd, CHAN_AUTH, SIDE_B, h, n, &ops, f);
+}
+
+static void
+role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	if (kind == CHAN_HASH && peer == ROLE_HASH)
+		pool_worker(instance, fd);
+	else if (kind == CHAN_AUTH && (peer == ROLE_SMTPD ||
+	    peer == ROLE_IMAPD || peer == ROLE_POP3D || peer == ROLE_QUEUE))
+		front_new(peer, instance, fd);
+	else
+		fatalx("channel kind %d to %s is not for authd", kind,
+		    proc_name(peer));
+}
+
+static void
+role_reload(const struct conf *conf)
+{
+	slow_trusted(conf->networks, conf->nnetworks);
+	login_init(conf);
+	if (st.dir != NULL)
+		set_domains(st.dir, conf);
+	else
+		database_open(conf);
+}
+
+static void
+role_stop(void)
+{
+	slow_save(now_sec());
+	slow_close();
+	db_close();
+	proc_exit(0);
+}
+
+static const struct role role = {
+	.id = ROLE_AUTHD,
+	.load = role_load,
+	.secret = role_secret,
+	.start = role_start,
+	.channel = role_channel,
+	.reload = role_reload,
+	.stop = role_stop,
+	.run = run_command,
+};
+
+int
+main(void)
+{
+	return proc_enter(&role);
+}
