@@ -33,3 +33,12 @@ regress-fast: all unit
 	regress/run $(O) $(GROUPS_FAST)
 
 .PHONY: regress regress-fast
+
+DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd
+
+bench: deps-demo
+	$(APT) $(DEPS_BENCH)
+	$(MAKE) all
+	BUILD=$(abspath $(O)) regress/bench/bench
+
+.PHONY: bench

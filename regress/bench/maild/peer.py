@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""maild as a peer of run.py: users u0... with password pw at bench.test,
+logins without TLS allowed by listener option, mail for other domains to the
+sink.  peer.py up | down | cold | reset"""
+import glob
+import imaplib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
+from house import TOP, House  # noqa: E402
+
+LAB = os.environ.get("LAB", "/tmp/lab")
+RUN = os.environ.get("RUN", LAB + "/perf/run/maild")
+BASE = int(os.environ.get("BASE", "195"))
+SINK = int(os.environ.get("SINK", "19999"))
+PORTS = {"smtp": BASE * 100 + 25, "submission": BASE * 100 + 87, "smtps": BASE * 100 + 65, "imap": BASE * 100 + 43,
+         "imaps": BASE * 100 + 93, "pop3": BASE * 100 + 10, "pop3s": BASE * 100 + 95, "sink": SINK}
+# the users run.py uses: smtp and login, append, pop3, big boxes, status
+USERS = [*range(int(os.environ.get("NUSERS", "20"))), *range(800, 808), *range(900, 910), *range(1001, 1005), 1010]
+
+
+def house():
+    return House(RUN, build=os.environ.get("BUILD", TOP + "/build"), ports=dict(PORTS), plaintext=True, dns=False,
+                 domains=("bench.test",), conf={
+                     "hostname": "mx.bench.test",
+                     "relay": {"smarthost": "[127.0.0.1]", "loopback": True, "port": SINK},
+                     "smtp": {"max-per-source": 20000}, "imap": {"max-per-source": 20000},
+                     "networks": ["127.0.0.0/8"]})
+
+
+def up():
+    h = house()
+    first = not glob.glob(RUN + "/auth/*")
+    h.start()
+    if first:
+        for u in USERS:
+            h.account(f"u{u}@bench.test", "pw")
+    env = {"peer": "maild", "pids": [h.proc.pid], **h.ports, "mail": RUN + "/store", "run": RUN, "format": "maild"}
+    with open(RUN + "/env", "w") as f:
+        json.dump(env, f)
+    print(json.dumps(env))
+
+
+def down():
+    try:
+        with open(RUN + "/run/maild.pid") as f:
+            pid = int(f.read())
+    except (OSError, ValueError):
+        return
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(600):
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+def cold():
+    down()
+    for name in ("index", "facts"):
+        for path in glob.glob(f"{RUN}/store/*/{name}"):
+            if os.environ.get("KEEP_FACTS") is None or name == "index":
+                os.unlink(path)
+    subprocess.run(["sync"])
+    try:
+        with open("/proc/sys/vm/drop_caches", "w") as f:
+            f.write("3\n")
+    except OSError:
+        pass
+    up()
+
+
+def reset():
+    for u in range(10):
+        c = imaplib.IMAP4("127.0.0.1", PORTS["imap"])
+        c.login(f"u{u}", "pw")
+        n = int(c.select("INBOX")[1][0])
+        if n:
+            c.store("1:*", "+FLAGS.SILENT", "\\Deleted")
+            c.close()
+        c.logout()
+    time.sleep(1)
+
+
+if __name__ == "__main__":
+    {"up": up, "down": down, "cold": cold, "reset": reset}[sys.argv[1]]()
