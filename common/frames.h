@@ -1,0 +1,80 @@
+/*
+ * A session's end of the stream to its front (session.h): packets in, a
+ * line at a time or counted octets out of them; octets out, collected into
+ * packets of 16 KiB.  Blocking; used by imap-session and pop3-session.
+ * Included after parse.h, msg.h and session.h.
+ */
+#ifndef FRAMES_H
+#define FRAMES_H
+
+#include <stdbool.h>
+
+#define FRAMES_SKIP_MAX	(1024 * 1024)	/* octets of a line thrown away */
+
+/* One for a process, in bss: pages are touched as far as they are used. */
+struct frames {
+	int	 sock;
+	bool	 gone;		/* the front or its client left */
+	size_t	 off, len;	/* what is unread of in[] */
+	size_t	 outn;		/* octets in out[], type octet included */
+	char	 in[MSG_MAX + 1];
+	char	 out[MSG_MAX];
+};
+
+/* A growing piece of text: a command that spans packets or has literals. */
+struct fbuf {
+	char	*p;
+	size_t	 n, size;
+};
+
+enum frames_line {
+	FRAMES_LINE,
+	FRAMES_TOOLONG,	/* longer than max; skipped to its end */
+	FRAMES_BARE,	/* a CR, LF or NUL where none may be; skipped */
+	FRAMES_GONE	/* the client left, or floods */
+};
+
+void	 frames_init(struct frames *, int sock);
+/* The SESSION_START packet: its payload in place, good until the next read.
+ * 0, or -1 if it is not one or the front is gone. */
+int	 frames_start(struct frames *, struct slice *);
+/* Wait until input is there; false: gone.  Output is flushed first. */
+bool	 frames_fill(struct frames *);
+/* Is input here already, so that frames_fill would not wait? */
+bool	 frames_ready(const struct frames *);
+/*
+ * The next line up to and with its CRLF.  acc empty and the line whole in
+ * the packet: *p points there; else it is appended to acc and *p is the
+ * start of acc.  *n is the length from *p.  At most max octets in acc.  *p
+ * may be written to and is good until the next call.
+ */
+enum frames_line frames_line(struct frames *, struct fbuf *acc, size_t max,
+	    char **p, size_t *n);
+/* Append exactly n octets of input to acc.  0, -1: gone, no memory. */
+int	 frames_read(struct frames *, struct fbuf *acc, size_t n);
+/* Take the next 1..max octets of input, in place.  n 0: gone. */
+struct slice frames_chunk(struct frames *, size_t max);
+
+/* Append to a text.  0, or -1: out of memory. */
+int	 fbuf_add(struct fbuf *, const char *, size_t n);
+void	 fbuf_free(struct fbuf *);
+
+/* Output.  Errors show as gone; nothing more is sent then. */
+void	 frames_write(struct frames *, const char *, size_t);
+void	 frames_puts(struct frames *, const char *);
+void	 frames_num(struct frames *, uint64_t);
+void	 frames_printf(struct frames *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	 frames_flush(struct frames *);
+/* Flush, then tell the front that this is the end. */
+void	 frames_bye(struct frames *);
+
+static inline void
+frames_putc(struct frames *f, char c)
+{
+	if (f->outn == sizeof(f->out))
+		frames_flush(f);
+	f->out[f->outn++] = c;
+}
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * nursery: the one program that forks instead of being exec'd.  The static
+ * session program itself is started by maild as nursery; its main() is
+ * nursery_main().  For each NURSERY_SPAWN_EV it forks; the child enters the
+ * account's jail and runs the session.  Included after msg.h and proc.h.
+ */
+#ifndef NURSERY_H
+#define NURSERY_H
+
+struct conf;
+
+/* A session: runs in its jail, working directory = root = the account's
+ * directory, until its client is served; sock is its end of CHAN_SESSION.
+ * Returns the exit status. */
+typedef int (*nursery_fn)(int sock, const struct conf *);
+
+/* main() of both: nursery is the role this process has, session the role
+ * of the children.  Returns the exit status when maild is gone. */
+int	 nursery_main(enum proc_role nursery, enum proc_role session,
+	    nursery_fn);
+
+#endif
