@@ -21,7 +21,6 @@ enum state {
 
 static size_t	 scan_text(struct data_scan *, const char *, size_t);
 static void	 line_check(struct data_scan *, const char *, size_t);
-static int	 has_8bit(const char *, size_t);
 
 size_t
 data_scan(struct data_scan *s, const char *in, size_t n, struct slice *out)
@@ -172,19 +171,4 @@ line_check(struct data_scan *s, const char *p, size_t n)
 		s->line = DATA_LINE_MAX;
 	} else
 		s->line += (uint32_t)n;
-}
-
-static int
-has_8bit(const char *p, size_t n)
-{
-	uint64_t w[4], acc = 0;
-	size_t i;
-
-	for (i = 0; i + sizeof(w) <= n; i += sizeof(w)) {
-		memcpy(w, p + i, sizeof(w));
-		acc |= w[0] | w[1] | w[2] | w[3];
-	}
-	for (; i < n; i++)
-		acc |= (uint64_t)(unsigned char)p[i];
-	return (acc & UINT64_C(0x8080808080808080)) != 0;
 }

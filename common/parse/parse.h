@@ -69,6 +69,8 @@ struct slice slice_trim(struct slice);
 size_t	 slice_find(struct slice s, int c);
 /* Decimal digits only, at least one, at most max.  0, or -1. */
 int	 slice_number(struct slice, uint64_t max, uint64_t *);
+/* Is there an octet above 127? */
+int	 has_8bit(const char *, size_t);
 /* Copy to a C string of size bytes; -1 if it does not fit or holds NUL. */
 int	 slice_cpy(struct slice, char *, size_t size);
 
@@ -386,11 +388,13 @@ struct mime;
 
 /* NULL: out of memory. */
 struct mime *mime_new(void);
+/* Ready for another message, keeping its memory. */
+void	 mime_reset(struct mime *);
 /* Any number of octets.  0, or -1 out of memory (then only mime_free). */
 int	 mime_feed(struct mime *, const char *, size_t);
 /*
  * The message ended: *blob is the facts, *n its length, owned by the parser
- * and valid until mime_free.  0, or -1 out of memory.
+ * and valid until mime_reset or mime_free.  0, or -1 out of memory.
  * The same octets give the same blob, however they were cut.
  */
 int	 mime_end(struct mime *, const char **blob, size_t *n);

@@ -91,6 +91,21 @@ slice_cpy(struct slice s, char *out, size_t size)
 	return 0;
 }
 
+int
+has_8bit(const char *p, size_t n)
+{
+	uint64_t w[4], acc = 0;
+	size_t i;
+
+	for (i = 0; i + sizeof(w) <= n; i += sizeof(w)) {
+		memcpy(w, p + i, sizeof(w));
+		acc |= w[0] | w[1] | w[2] | w[3];
+	}
+	for (; i < n; i++)
+		acc |= (uint64_t)(unsigned char)p[i];
+	return (acc & UINT64_C(0x8080808080808080)) != 0;
+}
+
 static int
 case_equal(const char *a, const char *b, size_t n)
 {

@@ -1,0 +1,383 @@
+/*
+ * IMAP command syntax (RFC 3501 section 9): a cursor over one complete
+ * command, and what it takes of it: atoms, strings, numbers, dates.
+ * imap_args.c has the larger things.  Used by imapd and its sessions; which
+ * command wants what, they know.
+ */
+#include "compat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+
+/* What an octet may be part of. */
+#define C_ATOM		0x01
+#define C_ASTRING	0x02
+#define C_LIST		0x04
+#define C_TAG		0x08
+
+static int	 char_class(int);
+static int	 fail(struct imap_in *, const char *);
+static int	 span_take(struct imap_in *, int, const char *,
+		    struct slice *);
+static int	 quoted_take(struct imap_in *, struct slice *);
+static int	 literal_take(struct imap_in *, struct slice *);
+
+void
+imap_start(struct imap_in *in, char *p, size_t n)
+{
+	*in = (struct imap_in){ .p = p, .n = n };
+}
+
+int
+imap_end(struct imap_in *in)
+{
+	size_t left = in->n - in->off;
+
+	if (left == 0 || (left == 2 && in->p[in->off] == '\r' &&
+	    in->p[in->off + 1] == '\n'))
+		return in->depth == 0 ? 0 : fail(in, "')' is missing");
+	return fail(in, "more than expected");
+}
+
+int
+imap_space(struct imap_in *in)
+{
+	if (imap_peek(in) != ' ')
+		return fail(in, "blank expected");
+	in->off++;
+	return 0;
+}
+
+int
+imap_peek(const struct imap_in *in)
+{
+	return in->off < in->n ? (unsigned char)in->p[in->off] : -1;
+}
+
+int
+imap_open(struct imap_in *in)
+{
+	if (imap_peek(in) != '(')
+		return fail(in, "'(' expected");
+	if (in->depth == IMAP_DEPTH_MAX)
+		return fail(in, "nested too deep");
+	in->depth++;
+	in->off++;
+	return 0;
+}
+
+int
+imap_close(struct imap_in *in)
+{
+	if (imap_peek(in) != ')' || in->depth == 0)
+		return fail(in, "')' expected");
+	in->depth--;
+	in->off++;
+	return 0;
+}
+
+int
+imap_tag(struct imap_in *in, struct slice *out)
+{
+	size_t start = in->off;
+
+	if (span_take(in, C_TAG, "no tag", out) == -1)
+		return -1;
+	if (out->n > IMAP_TAG_MAX) {
+		in->off = start;
+		return fail(in, "tag is too long");
+	}
+	return 0;
+}
+
+int
+imap_atom(struct imap_in *in, struct slice *out)
+{
+	return span_take(in, C_ATOM, "atom expected", out);
+}
+
+int
+imap_word(struct imap_in *in, const char *word)
+{
+	size_t start = in->off;
+	struct slice s;
+
+	if (span_take(in, C_ATOM, "atom expected", &s) == 0 &&
+	    slice_caseis(s, word))
+		return 1;
+	in->off = start;
+	return 0;
+}
+
+int
+imap_string(struct imap_in *in, struct slice *out)
+{
+	switch (imap_peek(in)) {
+	case '"':
+		return quoted_take(in, out);
+	case '{':
+		return literal_take(in, out);
+	}
+	return fail(in, "string expected");
+}
+
+int
+imap_astring(struct imap_in *in, struct slice *out)
+{
+	int c = imap_peek(in);
+
+	if (c == '"' || c == '{')
+		return imap_string(in, out);
+	return span_take(in, C_ASTRING, "string or atom expected", out);
+}
+
+int
+imap_nstring(struct imap_in *in, struct slice *out)
+{
+	*out = slice_of(NULL, 0);
+	return imap_word(in, "NIL") ? 0 : imap_string(in, out);
+}
+
+int
+imap_mailbox(struct imap_in *in, struct slice *out)
+{
+	if (imap_astring(in, out) == -1)
+		return -1;
+	if (slice_caseis(*out, "INBOX"))
+		*out = SLICE_LIT("INBOX");
+	return 0;
+}
+
+int
+imap_list_mailbox(struct imap_in *in, struct slice *out)
+{
+	int c = imap_peek(in);
+
+	if (c == '"' || c == '{')
+		return imap_string(in, out);
+	return span_take(in, C_LIST, "mailbox pattern expected", out);
+}
+
+int
+imap_number(struct imap_in *in, uint32_t *out)
+{
+	size_t start = in->off;
+	uint64_t v;
+
+	if (imap_number64(in, &v) == -1)
+		return -1;
+	if (v > UINT32_MAX) {
+		in->off = start;
+		return fail(in, "number is too large");
+	}
+	*out = (uint32_t)v;
+	return 0;
+}
+
+int
+imap_number64(struct imap_in *in, uint64_t *out)
+{
+	size_t i;
+
+	for (i = in->off; i < in->n && in->p[i] >= '0' && in->p[i] <= '9'; i++)
+		;
+	if (i == in->off)
+		return fail(in, "number expected");
+	if (slice_number(slice_of(in->p + in->off, i - in->off), INT64_MAX,
+	    out) == -1)
+		return fail(in, "number is too large");
+	in->off = i;
+	return 0;
+}
+
+int
+imap_date_time(struct imap_in *in, int64_t *t, int *zone)
+{
+	size_t start = in->off;
+	struct slice s;
+
+	if (imap_peek(in) == '"' && quoted_take(in, &s) == 0 &&
+	    imapdate_parse(s, t, zone) == 0)
+		return 0;
+	in->off = start;
+	return fail(in, "bad date and time");
+}
+
+int
+imap_date(struct imap_in *in, int64_t *day)
+{
+	size_t start = in->off;
+	struct slice s;
+
+	if (imap_astring(in, &s) == 0 && imapday_parse(s, day) == 0)
+		return 0;
+	in->off = start;
+	return fail(in, "bad date");
+}
+
+int
+imap_literal(struct slice line, uint64_t *size, int *flags)
+{
+	size_t end, i;
+
+	*flags = 0;
+	if (line.n < 3 || line.p[line.n - 1] != '}')
+		return 0;
+	end = line.n - 1;
+	if (line.p[end - 1] == '+') {
+		*flags |= IMAP_LITERAL_PLUS;
+		end--;
+	}
+	for (i = end; i > 0 && line.p[i - 1] >= '0' && line.p[i - 1] <= '9';
+	    i--)
+		;
+	if (i == end || i == 0 || line.p[i - 1] != '{')
+		return 0;
+	if (i > 1 && line.p[i - 2] == '~')
+		*flags |= IMAP_LITERAL_8;
+	return slice_number(slice_of(line.p + i, end - i), INT64_MAX, size) ==
+	    -1 ? -1 : 1;
+}
+
+ssize_t
+imap_put_string(struct slice s, char *out, size_t size)
+{
+	size_t i, k = 0;
+	int c, n;
+
+	for (i = 0; i < s.n; i++) {
+		c = (unsigned char)s.p[i];
+		if (c == 0 || c == '\r' || c == '\n' || c > 127)
+			break;
+	}
+	if (size < 2 * s.n + 32)
+		return -1;
+	if (i < s.n) {
+		n = snprintf(out, size, "{%zu}\r\n", s.n);
+		for (i = 0, k = (size_t)n; i < s.n; i++)
+			out[k++] = s.p[i] == '\0' ? '?' : s.p[i];
+		return (ssize_t)k;
+	}
+	out[k++] = '"';
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			out[k++] = '\\';
+		out[k++] = s.p[i];
+	}
+	out[k++] = '"';
+	return (ssize_t)k;
+}
+
+ssize_t
+imap_put_astring(struct slice s, char *out, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!(char_class((unsigned char)s.p[i]) & C_ASTRING))
+			break;
+	if (i < s.n || s.n == 0 || slice_caseis(s, "NIL"))
+		return imap_put_string(s, out, size);
+	if (size < s.n)
+		return -1;
+	memcpy(out, s.p, s.n);
+	return (ssize_t)s.n;
+}
+
+/* 1*char of a class. */
+static int
+span_take(struct imap_in *in, int class, const char *why, struct slice *out)
+{
+	size_t i;
+
+	for (i = in->off; i < in->n; i++)
+		if (!(char_class((unsigned char)in->p[i]) & class))
+			break;
+	if (i == in->off)
+		return fail(in, why);
+	*out = slice_of(in->p + in->off, i - in->off);
+	in->off = i;
+	return 0;
+}
+
+/* Found whole first, then unescaped in place. */
+static int
+quoted_take(struct imap_in *in, struct slice *out)
+{
+	char *p = in->p + in->off + 1;
+	size_t i, k, left = in->n - in->off - 1;
+	int escapes = 0;
+
+	for (i = 0; i < left && p[i] != '"'; i++) {
+		if (p[i] == '\\') {
+			escapes = 1;
+			if (++i == left)
+				break;
+		}
+		if (p[i] == '\0' || p[i] == '\r' || p[i] == '\n')
+			return fail(in, "bad character in quoted string");
+	}
+	if (i >= left)
+		return fail(in, "quote is not closed");
+	in->off += i + 2;
+	*out = slice_of(p, i);
+	if (!escapes)
+		return 0;
+	for (left = i, i = k = 0; i < left; i++) {
+		if (p[i] == '\\')
+			i++;
+		p[k++] = p[i];
+	}
+	out->n = k;
+	return 0;
+}
+
+/* "{n}" or "{n+}", CR LF, n octets without NUL. */
+static int
+literal_take(struct imap_in *in, struct slice *out)
+{
+	struct slice rest = slice_of(in->p + in->off, in->n - in->off);
+	uint64_t size;
+	int flags;
+	size_t n;
+
+	n = slice_find(rest, '\n');
+	if (n < 4 || n == rest.n || rest.p[n - 1] != '\r' ||
+	    imap_literal(slice_of(rest.p, n - 1), &size, &flags) != 1 ||
+	    slice_find(rest, '}') != n - 2)
+		return fail(in, "bad literal");
+	n++;
+	if (size > rest.n - n)
+		return fail(in, "literal is cut");
+	*out = slice_of(rest.p + n, (size_t)size);
+	if (slice_find(*out, '\0') < out->n)
+		return fail(in, "NUL in literal");
+	in->off += n + out->n;
+	return 0;
+}
+
+static int
+char_class(int c)
+{
+	if (c <= 32 || c >= 127 || strchr("(){\"\\", c) != NULL)
+		return 0;
+	switch (c) {
+	case '%':
+	case '*':
+		return C_LIST;
+	case ']':
+		return C_ASTRING | C_LIST | C_TAG;
+	case '+':
+		return C_ATOM | C_ASTRING | C_LIST;
+	}
+	return C_ATOM | C_ASTRING | C_LIST | C_TAG;
+}
+
+static int
+fail(struct imap_in *in, const char *why)
+{
+	in->err = (struct parse_err){ in->off, why };
+	return -1;
+}
