@@ -9,6 +9,8 @@
 
 #include "parse.h"
 
+#define FIRST_MAX	256	/* octets of the first line that must tell */
+
 static size_t	 field_len(const char *, size_t);
 static size_t	 name_len(const char *, size_t);
 
@@ -53,6 +55,26 @@ header_len(const char *p, size_t n)
 		q++;
 	}
 	return n;
+}
+
+ssize_t
+header_end(const char *p, size_t n, size_t *seen)
+{
+	const char *q, *end = p + n;
+	size_t first;
+
+	while ((q = memchr(p + *seen, '\n', n - *seen)) != NULL) {
+		if (q == p || p[*seen] == '\n' ||
+		    (q == p + *seen + 1 && p[*seen] == '\r'))
+			return q + 1 - p;
+		first = n < FIRST_MAX ? n : FIRST_MAX;
+		if (*seen == 0 && !header_first(p, first))
+			return 0;
+		*seen = (size_t)(q + 1 - p);
+	}
+	/* *seen is where the line started that is not complete. */
+	return *seen == 0 && end - p >= FIRST_MAX &&
+	    !header_first(p, FIRST_MAX) ? 0 : -1;
 }
 
 int

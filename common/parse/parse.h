@@ -351,6 +351,13 @@ struct header_field {
 int	 header_next(struct slice *rest, struct header_field *);
 /* Octets of the header including the empty line; n if there is none. */
 size_t	 header_len(const char *p, size_t n);
+/*
+ * The same while a message is still arriving: p[0..n) is what there is of it.
+ * Returns the header's length once it is certain, -1 before.  *seen, 0 at the
+ * start, remembers how far it looked.  A message that does not start with a
+ * field (header_first) has a header of 0 octets.
+ */
+ssize_t	 header_end(const char *p, size_t n, size_t *seen);
 /* The idx-th (0..) field called name.  1 found, 0 not. */
 int	 header_find(struct slice header, const char *name, int idx,
 	    struct header_field *);
