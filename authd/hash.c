@@ -2,14 +2,9 @@
  * authd-hash: verifies and makes password hashes (argon2id) for authd, one
  * at a time, so that authd never waits.  Holds nothing, sees only what it
  * is asked now; no files, no network.
- *
- * The 19 MiB that argon2id needs are 4,800 pages; touching them afresh for
- * each password costs as much as the hash itself, so the allocator is told
- * to keep them.
  */
 #include "compat.h"
 
-#include <malloc.h>
 #include <string.h>
 
 #include <event2/event.h>
@@ -87,15 +82,6 @@ role_load(const struct conf *conf)
 }
 
 static void
-role_start(const struct conf *conf)
-{
-#ifdef M_MMAP_THRESHOLD
-	mallopt(M_MMAP_THRESHOLD, 512 * 1024 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 512 * 1024 * 1024);
-#endif
-}
-
-static void
 role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
@@ -111,7 +97,6 @@ role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 static const struct role role = {
 	.id = ROLE_HASH,
 	.load = role_load,
-	.start = role_start,
 	.channel = role_channel,
 };
 

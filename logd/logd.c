@@ -1,0 +1,395 @@
+/*
+ * logd, the role: reads the log sockets of all processes and writes one
+ * line a record into maild.log, and to syslog when configured.  Runs as
+ * _maillog, chrooted in the log directory.  Who logs never waits for it:
+ * they send without blocking and count what does not fit.
+ *
+ * BUGS: /dev/log is opened before the jail; after a restart of a syslogd
+ * that makes a new socket, lines reach it again only when logd restarts.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "proc.h"
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "logd.h"
+
+#define LOG_PATH	"/maild.log"
+#define BATCH		8	/* datagrams a recvmmsg */
+#define TURNS		4	/* of them a source and loop turn */
+#define CHECK_SECONDS	10	/* between looks whether the file was moved */
+#define TAIL_MAX	(1024 * 1024)	/* octets read back at the start */
+#define LINES_DEFAULT	100	/* of "log" without -n */
+#define LINES_MAX	10000
+
+struct source {
+	struct source	*next;
+	struct event	*ev;
+	int		 fd;
+	enum proc_role	 role;
+	uint16_t	 instance;
+};
+
+static struct {
+	struct source	*sources;
+	struct ring	*ring;
+	struct event	*flush, *check;
+	int		 syslog;	/* socket, or -1 */
+	char		 stamp[25];
+	uint8_t		 in[BATCH][MSG_MAX];
+} st = { .syslog = -1 };
+
+/* ---- lines ------------------------------------------------------------------ */
+
+static void
+to_syslog(const struct source *s, const struct logd_record *r)
+{
+	static const int priority[] = {
+		LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING, LOG_ERR
+	};
+	char buf[LOGD_LINE + 64];
+	unsigned int level = r->level < NITEMS(priority) ? r->level : 4;
+	int n;
+
+	if (st.syslog == -1)
+		return;
+	n = snprintf(buf, sizeof(buf), "<%d>maild/%s[%u]: %.*s",
+	    LOG_MAIL | priority[level], proc_name(s->role), s->instance,
+	    (int)r->text.n, r->text.p);
+	if (n > 0)
+		(void)send(st.syslog, buf, (size_t)n < sizeof(buf) ? (size_t)n :
+		    sizeof(buf) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+add_line(const struct source *s, const struct logd_record *r)
+{
+	char line[LOGD_LINE];
+	struct slice l = { line, 0 };
+
+	l.n = logd_line(line, st.stamp, proc_name(s->role), s->instance,
+	    r->level, r->text);
+	file_add(l);
+	ring_add(st.ring, l);
+	to_syslog(s, r);
+}
+
+static void
+add_datagram(const struct source *s, struct slice d)
+{
+	struct logd_record r;
+	size_t off = 0;
+	int got;
+
+	while ((got = logd_record(d, &off, &r)) == 1)
+		add_line(s, &r);
+	if (got == -1) {
+		r.level = LOG_L_WARN;
+		r.text = SLICE_LIT("log record damaged");
+		add_line(s, &r);
+	}
+}
+
+/* ---- sources ---------------------------------------------------------------- */
+
+static void
+stamp_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	logd_stamp((uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000,
+	    st.stamp);
+}
+
+/* Returns datagrams read, 0 none there, -1 the other end is closed. */
+static int
+source_batch(struct source *s)
+{
+	struct mmsghdr mm[BATCH];
+	struct iovec iov[BATCH];
+	int i, n;
+
+	memset(mm, 0, sizeof(mm));
+	for (i = 0; i < BATCH; i++) {
+		iov[i].iov_base = st.in[i];
+		iov[i].iov_len = sizeof(st.in[i]);
+		mm[i].msg_hdr.msg_iov = &iov[i];
+		mm[i].msg_hdr.msg_iovlen = 1;
+	}
+	if ((n = recvmmsg(s->fd, mm, BATCH, MSG_DONTWAIT, NULL)) == -1)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	for (i = 0; i < n; i++) {
+		if (mm[i].msg_len == 0)
+			return -1;
+		add_datagram(s, slice_of((const char *)st.in[i],
+		    mm[i].msg_len));
+	}
+	return n;
+}
+
+static void
+source_read(struct source *s)
+{
+	int i, n = BATCH;
+
+	stamp_now();
+	for (i = 0; i < TURNS && n == BATCH; i++)
+		n = source_batch(s);
+	if (n == -1)
+		event_del(s->ev);
+	event_active(st.flush, 0, 0);
+}
+
+static void
+on_read(evutil_socket_t fd, short ev, void *arg)
+{
+	source_read(arg);
+}
+
+static void
+on_flush(evutil_socket_t fd, short ev, void *arg)
+{
+	file_flush();
+}
+
+static void
+on_check(evutil_socket_t fd, short ev, void *arg)
+{
+	file_check();
+}
+
+/* A slot's socket, perhaps once more: the old one has nothing new. */
+static void
+source_drop(enum proc_role role, uint16_t instance)
+{
+	struct source **p, *s;
+
+	for (p = &st.sources; (s = *p) != NULL;)
+		if (s->role == role && s->instance == instance) {
+			*p = s->next;
+			event_free(s->ev);
+			close(s->fd);
+			free(s);
+		} else
+			p = &s->next;
+}
+
+static void
+role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	struct source *s;
+
+	if (kind != CHAN_LOG)
+		fatalx("channel kind %d is not for logd", kind);
+	source_drop(peer, instance);
+	s = xcalloc(1, sizeof(*s));
+	s->role = peer;
+	s->instance = instance;
+	s->fd = fd;
+	fd_nonblock(fd);
+	s->ev = event_new(proc_base(), fd, EV_READ | EV_PERSIST, on_read, s);
+	if (s->ev == NULL || event_add(s->ev, NULL) == -1)
+		fatalx("logd: no event");
+	s->next = st.sources;
+	st.sources = s;
+}
+
+/* ---- commands --------------------------------------------------------------- */
+
+static void
+put_lines(uint32_t ask, const size_t *v, size_t n)
+{
+	struct logd_parts o;
+	struct row row;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (logd_parse(ring_line(st.ring, v[i]), &o) == -1)
+			continue;
+		row.n = 0;
+		row_str(&row, "time", o.time);
+		row_str(&row, "process", o.process);
+		row_str(&row, "level", o.level);
+		row_str(&row, "text", o.text);
+		proc_row(ask, &row);
+	}
+	proc_done(ask, n == 0 ? EX_DATAERR : EX_OK, "%s", n == 0 ?
+	    "nothing of that in the recent log" : "");
+}
+
+static void
+run_log(uint32_t ask, const struct slice *v, size_t n)
+{
+	static size_t found[LINES_MAX];
+	struct slice text = { NULL, 0 };
+	uint64_t lines = LINES_DEFAULT;
+	size_t i;
+
+	if (n == 1 && slice_is(v[0], "rotate")) {
+		if (file_rotate() == -1)
+			proc_done(ask, EX_IOERR, "%s: %s", LOG_PATH,
+			    strerror(errno));
+		else
+			proc_done(ask, EX_OK, "%s", "");
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		if (slice_is(v[i], "-n") && i + 1 < n) {
+			if (slice_number(v[++i], LINES_MAX, &lines) == 0)
+				continue;
+		} else if (text.p == NULL) {
+			text = v[i];
+			continue;
+		}
+		proc_done(ask, EX_USAGE, "usage: log [-n LINES] [TEXT] (up "
+		    "to %d lines), log rotate", LINES_MAX);
+		return;
+	}
+	put_lines(ask, found, ring_find(st.ring, text, found, lines));
+}
+
+static void
+run_why(uint32_t ask, const struct slice *v, size_t n)
+{
+	static size_t found[LINES_MAX];
+
+	if (n != 1 || v[0].n < 3)
+		proc_done(ask, EX_USAGE, "usage: why ID (three characters or "
+		    "more)");
+	else
+		put_lines(ask, found, ring_why(st.ring, v[0], found,
+		    LINES_MAX));
+}
+
+static void
+role_run(uint32_t ask, uint32_t uid, struct slice args)
+{
+	struct slice v[8];
+	struct item_arg arg;
+	size_t n = 0, off = 0;
+
+	while (n < NITEMS(v) && item_arg_get(args, &off, &arg) == 1)
+		v[n++] = arg.text;
+	if (n > 0 && slice_is(v[0], "log"))
+		run_log(ask, v + 1, n - 1);
+	else if (n > 0 && slice_is(v[0], "why"))
+		run_why(ask, v + 1, n - 1);
+	else
+		proc_done(ask, EX_USAGE, "usage: log [-n LINES] [TEXT], "
+		    "log rotate, why ID");
+}
+
+/* ---- the role ---------------------------------------------------------------- */
+
+static void
+role_load(const struct conf *conf)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	if (!conf->log.syslog)
+		return;
+	strlcpy(sun.sun_path, "/dev/log", sizeof(sun.sun_path));
+	st.syslog = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (st.syslog != -1 && connect(st.syslog, (struct sockaddr *)&sun,
+	    sizeof(sun)) == -1) {
+		log_warn("syslog /dev/log");
+		close(st.syslog);
+		st.syslog = -1;
+	}
+}
+
+/* What was logged before this start stays at hand. */
+static void
+load_tail(void)
+{
+	struct slice rest, line;
+	char *p;
+	size_t n;
+
+	if ((p = file_tail(TAIL_MAX, &n)) == NULL)
+		return;
+	rest = slice_of(p, n);
+	while (rest.n > 0) {
+		line = slice_of(rest.p, slice_find(rest, '\n'));
+		ring_add(st.ring, line);
+		n = line.n + (line.n < rest.n);
+		rest = slice_of(rest.p + n, rest.n - n);
+	}
+	free(p);
+}
+
+static void
+role_start(const struct conf *conf)
+{
+	const struct timeval check = { CHECK_SECONDS, 0 };
+
+	umask(027);
+	st.ring = ring_new();
+	if (file_open(LOG_PATH) == -1)
+		log_warn("%s%s", conf->dir.log != NULL ? conf->dir.log : "",
+		    LOG_PATH);
+	load_tail();
+	st.flush = event_new(proc_base(), -1, 0, on_flush, NULL);
+	st.check = event_new(proc_base(), -1, EV_PERSIST, on_check, NULL);
+	if (st.flush == NULL || st.check == NULL ||
+	    event_add(st.check, &check) == -1)
+		fatalx("logd: no event");
+}
+
+static void
+role_reload(const struct conf *conf)
+{
+	file_check();
+}
+
+/* Whoever ends first has said its last words. */
+static void
+role_stop(void)
+{
+	struct source *s;
+
+	log_flush();
+	for (s = st.sources; s != NULL; s = s->next)
+		source_read(s);
+	file_flush();
+	proc_exit(0);
+}
+
+static const struct role role = {
+	.id = ROLE_LOGD,
+	.load = role_load,
+	.start = role_start,
+	.channel = role_channel,
+	.reload = role_reload,
+	.stop = role_stop,
+	.run = role_run,
+};
+
+int
+main(void)
+{
+	return proc_enter(&role);
+}
