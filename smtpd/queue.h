@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct conf;
+struct event_base;
 
 /* ---- queue_envelope.c: the envelope of a frame, pure ---------------------- */
 
@@ -23,6 +24,7 @@ enum rcpt_state {
 	RCPT_READY,		/* in a job that waits */
 	RCPT_SENT,		/* in a job that deliver or relay has */
 	RCPT_HELD,		/* until the operator releases it */
+	RCPT_FAILED,		/* to be reported */
 	RCPT_BOUNCING,		/* its report is being made */
 	RCPT_DONE		/* delivered, relayed, reported or removed */
 };
@@ -253,6 +255,7 @@ struct message {
 	uint16_t	 nrcpt;
 	uint16_t	 nlive;		/* recipients not done */
 	uint16_t	 njobs;		/* that point here */
+	uint16_t	 nwait;		/* of them, not handed out */
 	uint8_t		 flags;		/* QF_ */
 	uint8_t		 warned;
 	uint8_t		 copying;	/* a copy waits for its sync */
@@ -324,7 +327,7 @@ struct segment *commit_segment(void);	/* the active one or NULL */
 #define DEST_KEY_MAX	256
 
 struct dest {
-	TAILQ_HEAD(, job) jobs;		/* waiting */
+	TAILQ_HEAD(jobs_head, job) jobs;	/* waiting */
 	TAILQ_ENTRY(dest) ready;	/* has jobs and room */
 	struct dest	*hash;
 	bool		 local;
@@ -358,6 +361,9 @@ void	 schedule_kick(void);		/* call schedule_run soon */
 void	 schedule_job_end(struct job *);	/* frees it */
 /* Back in line, at the front (its channel was full or lost). */
 void	 schedule_job_back(struct job *);
+/* Only its first n recipients are sent; the others get a job of their own. */
+void	 schedule_job_split(struct job *, uint32_t n);
+void	 schedule_wake(void);		/* peers have room, or are back */
 /* Seconds to wait after so many failed attempts. */
 uint32_t schedule_delay(const struct conf *, unsigned int attempts,
 	    uint32_t random);
@@ -366,18 +372,17 @@ void	 schedule_each(bool (*fn)(struct message *, void *), void *);
 
 /* ---- queue_result.c: what came of an attempt --------------------------------- */
 
-void	 result_init(const struct conf *);
 /* One recipient's result; then result_end once for the message, after which
  * it may be gone. */
+void	 result_conf(const struct conf *);
 void	 result_rcpt(struct message *, unsigned int idx,
 	    const struct item_result *);
 void	 result_lost(struct message *, unsigned int idx);
 void	 result_end(struct message *);
+/* Its frame cannot be read: keep it for the operator.  Ends the job. */
+void	 result_damaged(struct job *);
 /* Mark done and log; no report. */
 void	 result_done(struct message *, unsigned int idx);
-/* A report was made, or cannot be: all BOUNCING ones are done; or
- * must wait (again != 0: seconds). */
-void	 result_bounced(struct message *, uint32_t again);
 
 /* ---- queue_local.c, queue_remote.c ------------------------------------------- */
 
@@ -422,9 +427,11 @@ char	*dsn_text(const struct dsn *, size_t *n);
 /* The From field of it as it stands there, without its name. */
 int	 dsn_from(const struct dsn *, char *buf, size_t size);
 
-void	 bounce_init(const struct conf *);
+void	 bounce_init(struct event_base *, const struct conf *);
+void	 bounce_conf(const struct conf *);
 void	 bounce_channel(enum chan_kind, struct event_base *, int fd);
-/* Report all BOUNCING recipients (FAILED), or those deferred (DELAYED). */
+/* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
+ * that were deferred. */
 void	 bounce_message(struct message *, enum dsn_action);
 
 /* ---- queue_control.c, queue_recover.c, queue.c -------------------------------- */

@@ -301,26 +301,33 @@ spool_load(void)
 	return 0;
 }
 
+static void
+segment_unlink(struct segment *s)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", s->file);
+	if (unlinkat(sp.segfd, name, 0) == -1 && errno != ENOENT)
+		log_warn("spool unlink segment=%s", name);
+	TAILQ_REMOVE(&sp.list, s, entry);
+	if (s->fd != -1) {
+		close(s->fd);
+		sp.nopen--;
+	}
+	free(s->slot);
+	free(s);
+}
+
 void
 spool_trim(void)
 {
-	struct segment *s, *t;
+	struct segment *s, *next;
 	unsigned int n = 0;
-	char name[16];
 
-	TAILQ_FOREACH_SAFE(s, &sp.list, entry, t) {
-		if (s->state != SEG_SPARE || ++n <= SPARES_MAX)
-			continue;
-		snprintf(name, sizeof(name), "%u", s->file);
-		if (unlinkat(sp.segfd, name, 0) == -1 && errno != ENOENT)
-			log_warn("spool unlink segment=%s", name);
-		TAILQ_REMOVE(&sp.list, s, entry);
-		if (s->fd != -1) {
-			close(s->fd);
-			sp.nopen--;
-		}
-		free(s->slot);
-		free(s);
+	for (s = TAILQ_FIRST(&sp.list); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (s->state == SEG_SPARE && ++n > SPARES_MAX)
+			segment_unlink(s);
 	}
 }
 

@@ -1,0 +1,175 @@
+/*
+ * Accounts that deliver keeps open, the least recently used one going first.
+ * A directory is named by the account's number; it is opened beneath the
+ * store's root without following symbolic links, and what lies in it is
+ * common/store's to distrust.
+ */
+#include "compat.h"
+
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "store.h"
+#include "util.h"
+#include "deliver.h"
+
+#define OPEN_MAX	512		/* accounts */
+#define FDS_ACCOUNT	8		/* descriptors of one, about */
+#define FDS_RESERVE	128
+#define BUCKETS		1024
+
+static struct {
+	int		 dirfd;
+	const struct conf *conf;
+	struct account	*hash[BUCKETS];
+	struct account	*oldest, *newest;
+	size_t		 n, max;
+} ac = { .dirfd = -1 };
+
+static enum store_result account_open(uint32_t, struct account **);
+static void	 unlink_used(struct account *);
+static void	 link_newest(struct account *);
+
+void
+account_init(int dirfd, const struct conf *conf)
+{
+	struct rlimit rl;
+
+	ac.dirfd = dirfd;
+	ac.conf = conf;
+	ac.max = 64;
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur > FDS_RESERVE)
+		ac.max = (rl.rlim_cur - FDS_RESERVE) / FDS_ACCOUNT;
+	if (ac.max > OPEN_MAX)
+		ac.max = OPEN_MAX;
+	if (ac.max == 0)
+		ac.max = 1;
+}
+
+void
+account_conf(const struct conf *conf)
+{
+	struct account *a;
+
+	ac.conf = conf;
+	for (a = ac.oldest; a != NULL; a = a->newer)
+		store_limit(a->store, conf->quota, 0);
+}
+
+enum store_result
+account_get(uint32_t number, struct account **out)
+{
+	struct account *a;
+
+	for (a = ac.hash[number % BUCKETS]; a != NULL; a = a->hash)
+		if (a->number == number)
+			break;
+	if (a == NULL)
+		return account_open(number, out);
+	if (a != ac.newest) {
+		unlink_used(a);
+		link_newest(a);
+	}
+	*out = a;
+	return STORE_OK;
+}
+
+size_t
+account_max(void)
+{
+	return ac.max;
+}
+
+void
+account_drop(struct account *a)
+{
+	struct account **p = &ac.hash[a->number % BUCKETS];
+
+	while (*p != a)
+		p = &(*p)->hash;
+	*p = a->hash;
+	unlink_used(a);
+	ac.n--;
+	store_close(a->store);
+	free(a);
+}
+
+void
+account_flush(void)
+{
+	struct account *a;
+
+	for (a = ac.oldest; a != NULL; a = a->newer)
+		if (a->flush && store_flush(a->store) == STORE_OK)
+			a->flush = false;
+}
+
+static enum store_result
+account_open(uint32_t number, struct account **out)
+{
+	struct account *a;
+	struct store *st;
+	enum store_result r;
+	char name[16];
+	int fd;
+
+	while (ac.n >= ac.max) {
+		if (ac.oldest->flush)
+			store_flush(ac.oldest->store);
+		account_drop(ac.oldest);
+	}
+	snprintf(name, sizeof(name), "%u", number);
+	fd = openat(ac.dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	if (fd == -1)
+		return errno == ENOENT ? STORE_NOTFOUND : STORE_IO;
+	r = store_open(&st, fd, STORE_DELIVER);
+	close(fd);
+	if (r != STORE_OK)
+		return r;
+	store_limit(st, ac.conf->quota, 0);
+	a = xcalloc(1, sizeof(*a));
+	a->number = number;
+	a->store = st;
+	a->hash = ac.hash[number % BUCKETS];
+	ac.hash[number % BUCKETS] = a;
+	link_newest(a);
+	ac.n++;
+	*out = a;
+	return STORE_OK;
+}
+
+static void
+unlink_used(struct account *a)
+{
+	if (a->older != NULL)
+		a->older->newer = a->newer;
+	else
+		ac.oldest = a->newer;
+	if (a->newer != NULL)
+		a->newer->older = a->older;
+	else
+		ac.newest = a->older;
+}
+
+static void
+link_newest(struct account *a)
+{
+	a->newer = NULL;
+	a->older = ac.newest;
+	if (ac.newest != NULL)
+		ac.newest->newer = a;
+	else
+		ac.oldest = a;
+	ac.newest = a;
+}

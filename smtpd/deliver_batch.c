@@ -1,0 +1,465 @@
+/*
+ * A batch: messages from queue, read from their descriptors as they come,
+ * written account by account, made durable by one sync, answered after it.
+ *
+ * When nothing went on for a while a message is delivered in the turn it
+ * came; in a stream of mail the next batch begins queue.batch-delay after
+ * the last one began, and takes what came until then.  Everything of a batch
+ * lies in one arena that is used again, for a page touched the first time
+ * costs more than the message in it.
+ */
+#include "compat.h"
+
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "store.h"
+#include "util.h"
+#include "deliver.h"
+
+#define BATCH_MESSAGES	256
+#define BATCH_TARGETS	2048
+#define ARENA		(16U << 20)
+#define BY_FD		(1U << 20)	/* larger messages stay in their file */
+#define SYNC_FILES	2		/* accounts synced file by file */
+#define ONE_MAX		(32 * 1024)	/* octets of one's names and traces */
+
+struct delivery {
+	struct chan	*chan;		/* NULL: nobody waits */
+	uint32_t	 ask;
+	int		 fd;		/* of a large one, else -1 */
+	uint64_t	 size;
+	struct slice	 body, facts;	/* in the arena */
+	uint64_t	 received;
+	bool		 maybe;
+	char		*sid, *folder;	/* C strings in the arena */
+	struct slice	 path;		/* Return-Path line */
+	struct slice	 trace;
+	uint32_t	 first, n;	/* targets */
+};
+
+struct target {
+	struct delivery	*d;
+	uint32_t	 index, account;
+	struct msg_id	 id;
+	struct slice	 to;		/* Delivered-To line */
+	enum store_result result;
+	uint32_t	 uid;
+};
+
+static struct {
+	const struct conf *conf;
+	int		 dirfd;
+	struct event	*ev;
+	bool		 planned;
+	uint64_t	 began;		/* now_ms() of the last batch */
+	uint8_t		*arena;
+	size_t		 used;
+	struct delivery	 d[BATCH_MESSAGES];
+	struct target	 t[BATCH_TARGETS];
+	uint32_t	 nd, nt;
+} b;
+
+static void	 plan(void);
+static void	 on_event(evutil_socket_t, short, void *);
+static int	 body_read(struct delivery *, const struct deliver_msg *, int);
+static int	 targets_read(struct delivery *, struct slice);
+static void	*take(size_t);
+static struct slice line(const char *, struct slice, const char *);
+static char	*string(struct slice);
+static void	 refuse(struct chan *, uint32_t, const struct deliver_msg *);
+static int	 cmp_target(const void *, const void *);
+static struct account *deliver_account(struct target **, size_t);
+static void	 sync_batch(struct target **, uint32_t, struct account **, size_t);
+static void	 answer(struct delivery *);
+static void	 result_put(const struct target *, struct item_result *);
+
+void
+batch_init(struct event_base *base, int dirfd, const struct conf *conf)
+{
+	b.conf = conf;
+	b.dirfd = dirfd;
+	b.arena = xcalloc(1, ARENA);
+	if ((b.ev = event_new(base, -1, 0, on_event, NULL)) == NULL)
+		fatalx("event_new");
+}
+
+void
+batch_conf(const struct conf *conf)
+{
+	b.conf = conf;
+}
+
+/* ---- collecting ---------------------------------------------------------- */
+
+void
+batch_add(struct chan *c, struct msg *m)
+{
+	const struct deliver_msg *q = &m->body->deliver_msg;
+	struct delivery *d;
+	size_t need = ONE_MAX + q->facts + q->targets.n * 2 +
+	    (q->size > BY_FD ? 0 : (size_t)q->size);
+
+	if (q->facts > STORE_FACTS_MAX || q->size > STORE_MESSAGE_MAX) {
+		refuse(c, m->id, q);
+		return;
+	}
+	if (b.nd == BATCH_MESSAGES || need > ARENA - b.used ||
+	    b.nt + q->targets.n / 24 > BATCH_TARGETS)
+		batch_run();
+	d = &b.d[b.nd];
+	*d = (struct delivery){ .chan = c, .ask = m->id, .fd = -1,
+	    .size = q->size, .received = q->received,
+	    .maybe = q->maybe_done != 0, .first = b.nt };
+	d->sid = string(q->sid);
+	d->folder = q->folder.n > 0 ? string(q->folder) : NULL;
+	d->path = line("Return-Path: <", q->sender, ">\r\n");
+	d->trace = line("", q->trace, "");
+	if (targets_read(d, q->targets) == -1 ||
+	    body_read(d, q, m->fd[0]) == -1) {
+		log_warn("%s message from queue cannot be read", d->sid);
+		b.nt = d->first;
+		refuse(c, m->id, q);
+		return;
+	}
+	if (d->fd != -1)
+		m->fd[0] = -1;
+	b.nd++;
+	plan();
+}
+
+void
+batch_gone(struct chan *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < b.nd; i++)
+		if (b.d[i].chan == c)
+			b.d[i].chan = NULL;
+}
+
+static void
+plan(void)
+{
+	struct timeval tv = { 0, 0 };
+	uint64_t now = now_ms(), next = b.began + b.conf->queue.batch_delay;
+
+	if (b.planned)
+		return;
+	b.planned = true;
+	if (next <= now) {
+		event_active(b.ev, 0, 0);
+		return;
+	}
+	tv.tv_sec = (time_t)((next - now) / 1000);
+	tv.tv_usec = (suseconds_t)((next - now) % 1000 * 1000);
+	event_add(b.ev, &tv);
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	batch_run();
+}
+
+/* Message and facts with one read; a large message stays where it is. */
+static int
+body_read(struct delivery *d, const struct deliver_msg *q, int fd)
+{
+	size_t n = (q->size > BY_FD ? 0 : (size_t)q->size) + q->facts;
+	uint64_t off = q->offset + (q->size > BY_FD ? q->size : 0);
+	char *p = take(n);
+
+	if (off > INT64_MAX || (n > 0 && pread_all(fd, p, n, (off_t)off) == -1))
+		return -1;
+	if (q->size > BY_FD) {
+		d->fd = fd;
+		d->facts = slice_of(p, q->facts);
+	} else {
+		d->body = slice_of(p, (size_t)q->size);
+		d->facts = slice_of(p + q->size, q->facts);
+	}
+	return 0;
+}
+
+static int
+targets_read(struct delivery *d, struct slice list)
+{
+	struct item_target it;
+	struct target *t;
+	size_t off = 0;
+	int r;
+
+	while ((r = item_target_get(list, &off, &it)) == 1) {
+		if (b.nt == BATCH_TARGETS)
+			return -1;
+		t = &b.t[b.nt++];
+		*t = (struct target){ .d = d, .index = it.index,
+		    .account = it.account, .id = it.id };
+		t->to = line("Delivered-To: ", it.address, "\r\n");
+		d->n++;
+	}
+	return r;
+}
+
+/* batch_add has seen to it that there is room. */
+static void *
+take(size_t n)
+{
+	void *p = b.arena + b.used;
+
+	b.used += n;
+	if (b.used > ARENA)
+		fatalx("arena");
+	return p;
+}
+
+/* A header line; what must not stand in one becomes '?'.  With no name it
+ * is whole lines already. */
+static struct slice
+line(const char *name, struct slice value, const char *end)
+{
+	size_t n = strlen(name), e = strlen(end), i;
+	char *p = take(n + value.n + e);
+
+	memcpy(p, name, n);
+	if (value.n > 0)
+		memcpy(p + n, value.p, value.n);
+	for (i = 0; n > 0 && i < value.n; i++)
+		if ((unsigned char)p[n + i] < 32 || p[n + i] == 127)
+			p[n + i] = '?';
+	memcpy(p + n + value.n, end, e);
+	return slice_of(p, n + value.n + e);
+}
+
+static char *
+string(struct slice s)
+{
+	char *p = take(s.n + 1);
+
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return p;
+}
+
+/* ---- the batch ------------------------------------------------------------- */
+
+void
+batch_run(void)
+{
+	static struct target *order[BATCH_TARGETS];
+	static struct account *account[BATCH_TARGETS];
+	uint32_t i, from, start = 0;
+	size_t n = 0;
+
+	event_del(b.ev);
+	b.planned = false;
+	if (b.nd == 0)
+		return;
+	b.began = now_ms();
+	for (i = 0; i < b.nt; i++)
+		order[i] = &b.t[i];
+	qsort(order, b.nt, sizeof(order[0]), cmp_target);
+	for (from = 0; from < b.nt; from = i) {
+		if (n == account_max()) {
+			sync_batch(order + start, from - start, account, n);
+			start = from;
+			n = 0;
+		}
+		for (i = from + 1; i < b.nt && i - from < STORE_BATCH_MAX &&
+		    order[i]->account == order[from]->account; i++)
+			;
+		account[n] = deliver_account(order + from, i - from);
+		if (account[n] != NULL)
+			n++;
+	}
+	sync_batch(order + start, b.nt - start, account, n);
+	for (i = 0; i < b.nd; i++)
+		answer(&b.d[i]);
+	b.nd = b.nt = 0;
+	b.used = 0;
+}
+
+/* By account, in the order they came. */
+static int
+cmp_target(const void *x, const void *y)
+{
+	const struct target *s = *(struct target *const *)x;
+	const struct target *t = *(struct target *const *)y;
+
+	if (s->account != t->account)
+		return s->account < t->account ? -1 : 1;
+	return s < t ? -1 : s > t;
+}
+
+static void
+item_fill(struct store_item *it, struct target *t, struct iovec *iov)
+{
+	struct delivery *d = t->d;
+
+	iov[0] = (struct iovec){ (void *)(uintptr_t)d->path.p, d->path.n };
+	iov[1] = (struct iovec){ (void *)(uintptr_t)t->to.p, t->to.n };
+	iov[2] = (struct iovec){ (void *)(uintptr_t)d->trace.p, d->trace.n };
+	iov[3] = (struct iovec){ (void *)(uintptr_t)d->body.p, d->body.n };
+	*it = (struct store_item){ .prefix = iov, .nprefix = 3,
+	    .body = iov + 3, .nbody = 1, .fd = d->fd,
+	    .len = (size_t)d->size, .facts = d->facts.p,
+	    .facts_len = d->facts.n, .date = (int64_t)d->received,
+	    .mailbox = d->folder, .maybe_done = d->maybe };
+	memcpy(it->id, t->id.b, sizeof(it->id));
+#ifdef FAULT_NODEDUP
+	it->maybe_done = false;
+#endif
+}
+
+/* One group of one account, which is returned if it could be opened. */
+static struct account *
+deliver_account(struct target **t, size_t n)
+{
+	static struct store_item item[STORE_BATCH_MAX];
+	static struct iovec iov[STORE_BATCH_MAX][4];
+	struct account *a = NULL;
+	enum store_result r;
+	size_t i;
+
+	if ((r = account_get(t[0]->account, &a)) == STORE_OK) {
+		for (i = 0; i < n; i++)
+			item_fill(&item[i], t[i], iov[i]);
+		r = store_deliver(a->store, item, n);
+	}
+	for (i = 0; i < n; i++) {
+		t[i]->result = r == STORE_OK ? item[i].result : r;
+		t[i]->uid = r == STORE_OK ? item[i].uid : 0;
+	}
+	if (r != STORE_OK)
+		log_warnx("%s account=%u messages=%zu not delivered: %s",
+		    t[0]->d->sid, t[0]->account, n, store_strerror(r));
+	if (a != NULL && (r == STORE_IO || r == STORE_DAMAGED))
+		a->bad = true;
+	return a;
+}
+
+/* Make nt targets in n accounts durable and wake the watchers.  An account
+ * may stand in the list twice, side by side. */
+static void
+sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
+{
+	enum store_result r = STORE_OK;
+	uint32_t j;
+	size_t i;
+
+#ifndef FAULT_NOSYNC
+	if (n > SYNC_FILES && syncfs(b.dirfd) == -1) {
+		log_warn("syncfs");
+		r = STORE_IO;
+	}
+	for (i = 0; n <= SYNC_FILES && i < n && r == STORE_OK; i++)
+		r = store_sync(a[i]->store);
+#endif
+	for (j = 0; r != STORE_OK && j < nt; j++)
+		if (t[j]->result == STORE_OK || t[j]->result ==
+		    STORE_DUPLICATE)
+			t[j]->result = r;
+	for (i = 0; i < n; i++) {
+		if (i + 1 < n && a[i] == a[i + 1])
+			continue;
+		if (r == STORE_OK) {
+			store_synced(a[i]->store);
+			store_poke(a[i]->store);
+		}
+		if (r != STORE_OK || a[i]->bad)
+			account_drop(a[i]);
+	}
+}
+
+/* ---- answers ---------------------------------------------------------------- */
+
+static const struct {
+	enum delivery_result result;
+	const char	*status, *text;
+} answers[] = {
+	[STORE_OK] = { DELIVERY_OK, "2.0.0", "" },
+	[STORE_BUSY] = { DELIVERY_TEMP, "4.2.0", "mailbox is busy" },
+	[STORE_DAMAGED] = { DELIVERY_TEMP, "4.2.0", "mailbox is damaged" },
+	[STORE_NOSPACE] = { DELIVERY_TEMP, "4.3.1", "no space left" },
+	[STORE_OVERQUOTA] = { DELIVERY_TEMP, "4.2.2", "mailbox is full" },
+	[STORE_IO] = { DELIVERY_TEMP, "4.3.0", "storage error" },
+	[STORE_NOTFOUND] = { DELIVERY_TEMP, "4.2.1", "mailbox is not there" },
+	[STORE_EXISTS] = { DELIVERY_TEMP, "4.3.0", "storage error" },
+	[STORE_INVALID] = { DELIVERY_PERM, "5.2.0", "not to be stored" },
+	[STORE_LIMIT] = { DELIVERY_PERM, "5.2.3", "beyond a limit" },
+	[STORE_DUPLICATE] = { DELIVERY_OK, "2.0.0", "was there already" },
+	[STORE_READONLY] = { DELIVERY_TEMP, "4.3.0", "storage error" },
+	[STORE_NOMEM] = { DELIVERY_TEMP, "4.3.0", "out of memory" },
+};
+
+static void
+result_put(const struct target *t, struct item_result *r)
+{
+	size_t i = (size_t)t->result < NITEMS(answers) ?
+	    (size_t)t->result : STORE_IO;
+
+	*r = (struct item_result){ .index = t->index,
+	    .result = (uint8_t)answers[i].result,
+	    .status = slice_str(answers[i].status),
+	    .mta = { "", 0 }, .text = slice_str(answers[i].text) };
+}
+
+static void
+answer(struct delivery *d)
+{
+	static uint8_t buf[14336];
+	struct deliver_msg_r r;
+	struct item_result it;
+	size_t off = 0;
+	uint32_t i;
+
+	if (d->fd != -1)
+		close(d->fd);
+	if (d->chan == NULL)
+		return;
+	for (i = d->first; i < d->first + d->n; i++) {
+		result_put(&b.t[i], &it);
+		if (item_result_put(buf, sizeof(buf), &off, &it) == -1)
+			break;		/* queue asks again for the rest */
+	}
+	r.results = slice_of((char *)buf, off);
+	chan_reply(d->chan, d->ask, DELIVER_MSG_R, &r, NULL, 0);
+}
+
+/* Nothing of it can be delivered now. */
+static void
+refuse(struct chan *c, uint32_t ask, const struct deliver_msg *q)
+{
+	static uint8_t buf[14336];
+	struct deliver_msg_r r;
+	struct item_target it;
+	struct item_result res;
+	struct target t = { .result = STORE_IO };
+	size_t in = 0, off = 0;
+
+	if (q->facts > STORE_FACTS_MAX || q->size > STORE_MESSAGE_MAX)
+		t.result = STORE_LIMIT;
+	while (item_target_get(q->targets, &in, &it) == 1) {
+		t.index = it.index;
+		result_put(&t, &res);
+		if (item_result_put(buf, sizeof(buf), &off, &res) == -1)
+			break;
+	}
+	r.results = slice_of((char *)buf, off);
+	chan_reply(c, ask, DELIVER_MSG_R, &r, NULL, 0);
+}

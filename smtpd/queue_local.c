@@ -1,0 +1,216 @@
+/*
+ * The way to deliver: one channel an instance, messages out with their
+ * descriptor, results in, and the list of delivery ids that deliver may
+ * forget once the log is synced.
+ *
+ * Invariants: an id is told to be forgotten only after the record that its
+ * recipient is done is on disk; after that queue never asks for it again.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "log.h"
+#include "util.h"
+#include "queue.h"
+
+#define INSTANCES_MAX	64
+#define ANSWER_MS	(600 * 1000)	/* deliver answers in this time */
+#define FORGET_MAX	14336
+
+struct forget {
+	struct msg_id	 id;
+	uint32_t	 account;
+};
+
+static struct {
+	struct chan	*chan[INSTANCES_MAX];
+	unsigned int	 n;
+	struct forget	*forget;
+	size_t		 nforget, capforget;
+} lo;
+
+static void	 on_gone(struct chan *, void *);
+static void	 on_full(struct chan *, bool, void *);
+static void	 on_answer(struct chan *, struct msg *, void *);
+static void	 forget_send(unsigned int);
+
+static const struct chan_ops ops = { on_gone, on_full };
+
+void
+local_channel(struct event_base *base, uint16_t instance, int fd)
+{
+	if (instance >= INSTANCES_MAX)
+		fatalx("deliver instance %u", instance);
+	if (lo.chan[instance] != NULL)
+		chan_free(lo.chan[instance]);
+	lo.chan[instance] = chan_new(base, fd, CHAN_DELIVER, SIDE_A, NULL, 0,
+	    &ops, NULL);
+	if (instance >= lo.n)
+		lo.n = instance + 1U;
+	schedule_wake();
+}
+
+unsigned int
+local_count(void)
+{
+	return lo.n;
+}
+
+bool
+local_send(struct job *j)
+{
+	static uint8_t targets[10240];
+	struct chan *c = lo.chan[j->dest->instance];
+	struct message *m = j->m;
+	struct deliver_msg d = { 0 };
+	struct item_target t;
+	struct envelope e;
+	size_t off = 0;
+	uint32_t i;
+	int fd;
+
+	if (c == NULL || chan_full(c))
+		return false;
+	if (message_envelope(m, &e) == -1 || (fd = message_fd(m)) == -1) {
+		result_damaged(j);
+		return true;
+	}
+	for (i = 0; i < j->n; i++) {
+		t = (struct item_target){ .index = j->idx[i],
+		    .account = m->rcpt[j->idx[i]].account,
+		    .address = slice_str(rcpt_orig(m, &m->rcpt[j->idx[i]])) };
+		rcpt_delivery_id(m, j->idx[i], &t.id);
+		if (item_target_put(targets, sizeof(targets), &off, &t) == -1)
+			break;
+		m->rcpt[j->idx[i]].state = RCPT_SENT;
+		if (m->rcpt[j->idx[i]].maybe)
+			d.maybe_done = 1;
+	}
+	schedule_job_split(j, i);
+	d.sid = e.sid;
+	d.sender = e.sender;
+	d.folder = e.folder;
+	d.trace = e.trace;
+	d.size = m->hdr.size;
+	d.facts = m->hdr.facts_len;
+	d.received = e.received;
+	d.targets = slice_of((char *)targets, off);
+	j->chan = c;
+	if (chan_ask(c, DELIVER_MSG, &d, &fd, 1, ANSWER_MS, on_answer,
+	    j) == 0) {
+		j->chan = NULL;
+		return false;
+	}
+	if (m->nwait == 0)
+		message_release(m);
+	return true;
+}
+
+static void
+on_answer(struct chan *c, struct msg *msg, void *arg)
+{
+	struct job *j = arg;
+	struct message *m = j->m;
+	struct item_result r;
+	size_t off = 0;
+	uint32_t i;
+
+	while (msg != NULL && item_result_get(
+	    msg->body->deliver_msg_r.results, &off, &r) == 1) {
+		for (i = 0; i < j->n && j->idx[i] != r.index; i++)
+			;
+		if (i < j->n && m->rcpt[r.index].state == RCPT_SENT)
+			result_rcpt(m, r.index, &r);
+	}
+	/* No answer for it: it may have been delivered all the same. */
+	for (i = 0; i < j->n; i++)
+		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
+			result_lost(m, j->idx[i]);
+	schedule_job_end(j);
+	result_end(m);
+}
+
+static void
+on_gone(struct chan *c, void *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < lo.n; i++)
+		if (lo.chan[i] == c)
+			lo.chan[i] = NULL;
+	log_warnx("deliver is gone");
+}
+
+static void
+on_full(struct chan *c, bool full, void *arg)
+{
+	if (!full)
+		schedule_wake();
+}
+
+/* ---- forgetting ------------------------------------------------------------ */
+
+void
+local_forget(const struct msg_id *id, uint32_t account)
+{
+	if (lo.nforget == lo.capforget) {
+		lo.capforget = lo.capforget == 0 ? 1024 : lo.capforget * 2;
+		lo.forget = xreallocarray(lo.forget, lo.capforget,
+		    sizeof(*lo.forget));
+	}
+	lo.forget[lo.nforget++] = (struct forget){ *id, account };
+}
+
+size_t
+local_forget_count(void)
+{
+	return lo.nforget;
+}
+
+/* An instance that is away just now keeps its ids; they cost a little room
+ * in the account until the next check of it. */
+void
+local_forget_send(void)
+{
+	unsigned int i;
+
+	if (lo.n == 0)
+		return;
+	for (i = 0; i < lo.n; i++)
+		forget_send(i);
+	lo.nforget = 0;
+}
+
+static void
+forget_send(unsigned int instance)
+{
+	static uint8_t buf[FORGET_MAX];
+	struct deliver_forget_ev e;
+	struct item_target t = { .address = { "", 0 } };
+	size_t i, off = 0;
+
+	if (lo.chan[instance] == NULL)
+		return;
+	for (i = 0; i < lo.nforget; i++) {
+		if (lo.forget[i].account % lo.n != instance)
+			continue;
+		t.id = lo.forget[i].id;
+		t.account = lo.forget[i].account;
+		if (item_target_put(buf, sizeof(buf), &off, &t) == 0)
+			continue;
+		e.targets = slice_of((char *)buf, off);
+		chan_send(lo.chan[instance], DELIVER_FORGET_EV, &e, NULL, 0);
+		off = 0;
+		item_target_put(buf, sizeof(buf), &off, &t);
+	}
+	e.targets = slice_of((char *)buf, off);
+	if (off > 0)
+		chan_send(lo.chan[instance], DELIVER_FORGET_EV, &e, NULL, 0);
+}

@@ -1,0 +1,228 @@
+/*
+ * What came of an attempt: done, try again later, or report that it failed.
+ * The one place where a recipient's state changes because of an answer, and
+ * where that is logged; local and remote call it.
+ *
+ * A recipient that was lost with its deliver process gets another attempt at
+ * once, marked as maybe done, so that deliver looks its id up; after a few
+ * losses in a row it waits like a failed one, in case it is the cause.
+ */
+#include "compat.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "queue.h"
+
+#define LOST_MAX	2		/* attempts lost before it has to wait */
+
+static const struct conf *conf;
+
+static void	 defer(struct message *, unsigned int, const char *);
+static void	 fail(struct message *, unsigned int, const char *);
+static void	 log_result(const struct message *, const struct rcpt *,
+		    const char *, const char *);
+static void	 error_text(char *, size_t, const struct item_result *);
+static bool	 warning_due(const struct message *);
+
+void
+result_conf(const struct conf *c)
+{
+	conf = c;
+}
+
+void
+result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
+{
+	char text[LOG_TEXT_MAX];
+
+	error_text(text, sizeof(text), r);
+	m->rcpt[idx].lost = 0;
+	switch ((enum delivery_result)r->result) {
+	case DELIVERY_OK:
+		log_result(m, &m->rcpt[idx],
+		    m->rcpt[idx].type == ROUTE_LOCAL ? "delivered" :
+		    "relayed", text);
+		result_done(m, idx);
+		return;
+	case DELIVERY_TEMP:
+		defer(m, idx, text);
+		return;
+	case DELIVERY_PERM:
+		fail(m, idx, text);
+		return;
+	}
+	defer(m, idx, "4.3.0 unknown answer");
+}
+
+void
+result_lost(struct message *m, unsigned int idx)
+{
+	struct rcpt *r = &m->rcpt[idx];
+
+	if (r->type == ROUTE_LOCAL) {
+		r->maybe = 1;
+		if (++r->lost <= LOST_MAX) {
+			r->state = RCPT_WAIT;
+			r->next = 0;
+			return;
+		}
+	}
+	defer(m, idx, "4.3.0 no answer from our own process");
+}
+
+void
+result_damaged(struct job *j)
+{
+	struct message *m = j->m;
+	struct log_rec rec = { .type = LOG_HELD, .seg = m->seg->id,
+	    .no = m->no, .text = SLICE_LIT("5.3.0 queue file damaged") };
+	uint32_t i;
+
+	for (i = 0; i < j->n; i++) {
+		m->rcpt[j->idx[i]].state = RCPT_HELD;
+		rcpt_error(&m->rcpt[j->idx[i]], "5.3.0 queue file damaged");
+		log_result(m, &m->rcpt[j->idx[i]], "held",
+		    "5.3.0 queue file damaged");
+		rec.rcpt = (uint16_t)j->idx[i];
+		qlog_add(&rec);
+	}
+	schedule_job_end(j);
+	result_end(m);
+}
+
+/* The local delivery id is forgotten once this is on disk. */
+void
+result_done(struct message *m, unsigned int idx)
+{
+	struct rcpt *r = &m->rcpt[idx];
+	struct log_rec rec = { .type = LOG_DONE, .seg = m->seg->id,
+	    .no = m->no, .rcpt = (uint16_t)idx };
+	struct msg_id id;
+
+	if (r->state == RCPT_DONE)
+		return;
+	r->state = RCPT_DONE;
+	m->nlive--;
+	qlog_add(&rec);
+	m->seg->done_gen = qlog_gen();
+	if (r->type == ROUTE_LOCAL) {
+		rcpt_delivery_id(m, idx, &id);
+		local_forget(&id, r->account);
+	}
+}
+
+void
+result_end(struct message *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nrcpt; i++)
+		if (m->rcpt[i].state == RCPT_FAILED) {
+			bounce_message(m, DSN_FAILED);
+			break;
+		}
+	if (m->nlive == 0 && m->njobs == 0 && !m->copying) {
+		queue_message_done(m);
+		return;
+	}
+	if (warning_due(m)) {
+		m->warned = 1;
+		bounce_message(m, DSN_DELAYED);
+		qlog_add(&(struct log_rec){ .type = LOG_WARNED,
+		    .seg = m->seg->id, .no = m->no });
+	}
+	schedule_message(m);
+}
+
+/* Later, or if that is too late, never. */
+static void
+defer(struct message *m, unsigned int idx, const char *text)
+{
+	struct rcpt *r = &m->rcpt[idx];
+	struct log_rec rec = { .type = LOG_DEFERRED, .seg = m->seg->id,
+	    .no = m->no, .rcpt = (uint16_t)idx, .text = slice_str(text) };
+	uint32_t now = (uint32_t)now_sec(), last;
+
+	if (r->attempts < UINT16_MAX)
+		r->attempts++;
+	r->maybe = 1;
+	last = m->received + conf->queue.expire;
+	if (now >= last) {
+		fail(m, idx, text);
+		return;
+	}
+	rcpt_error(r, text);
+	r->state = RCPT_WAIT;
+	r->next = now + schedule_delay(conf, r->attempts,
+	    (uint32_t)random_u64());
+	if (r->next > last)
+		r->next = last;
+	log_result(m, r, "deferred", text);
+	rec.attempts = r->attempts;
+	rec.next = r->next;
+	qlog_add(&rec);
+}
+
+static void
+fail(struct message *m, unsigned int idx, const char *text)
+{
+	rcpt_error(&m->rcpt[idx], text);
+	m->rcpt[idx].state = RCPT_FAILED;
+	log_result(m, &m->rcpt[idx], "failed", text);
+}
+
+static bool
+warning_due(const struct message *m)
+{
+	unsigned int i;
+
+	if (conf->queue.delay_warning == 0 || m->warned ||
+	    (m->flags & QF_DSN) || *message_sender(m) == '\0' ||
+	    now_sec() < (uint64_t)m->received + conf->queue.delay_warning)
+		return false;
+	for (i = 0; i < m->nrcpt; i++)
+		if (m->rcpt[i].state == RCPT_WAIT && m->rcpt[i].attempts > 0)
+			return true;
+	return false;
+}
+
+/* "4.4.1 mta said: text" on one clean line. */
+static void
+error_text(char *buf, size_t size, const struct item_result *r)
+{
+	char mta[256], status[13];
+
+	if (slice_cpy(r->mta, mta, sizeof(mta)) == -1)
+		mta[0] = '\0';
+	if (slice_cpy(r->status, status, sizeof(status)) == -1 ||
+	    status[0] == '\0')
+		strlcpy(status, r->result == DELIVERY_OK ? "2.0.0" :
+		    r->result == DELIVERY_TEMP ? "4.0.0" : "5.0.0",
+		    sizeof(status));
+	snprintf(buf, size, "%s %s%s%s", status, mta,
+	    mta[0] == '\0' ? "" : " said: ", log_text(r->text.p, r->text.n));
+}
+
+static void
+log_result(const struct message *m, const struct rcpt *r, const char *verb,
+    const char *text)
+{
+	char id[MSG_ID_TEXT];
+	const char *to = rcpt_address(m, r), *orig = rcpt_orig(m, r);
+
+	message_id(m, id);
+	log_info("%s %s id=%s to=<%s>%s%s%s attempts=%u age=%llu "
+	    "status=\"%s\"", message_sid(m), verb, id,
+	    log_text(to, strlen(to)), to == orig ? "" : " orig=<",
+	    to == orig ? "" : log_text(orig, strlen(orig)),
+	    to == orig ? "" : ">", r->attempts + 1U,
+	    (unsigned long long)(now_sec() - m->received), text);
+}
