@@ -1,20 +1,4 @@
 /*
- * Copyright (c) 2026 the maild authors
- *
- * Permission to use, copy, modify, and distribute this software for any
- * purpose with or without fee is hereby granted, provided that the above
- * copyright notice and this permission notice appear in all copies.
- *
- * THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES
- * WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF
- * MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR
- * ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
- * WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN
- * ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF
- * OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
- */
-
-/*
  * The account store: one account = one directory = one append-only log.
  * maild-store(5) has the files and their invariants.
  *
@@ -326,7 +310,7 @@ int	 store_view_keyword_bit(struct store_view *, const char *name);
 
 /*
  * Message by sequence number 1..exists, else NULL.  The pointer is good
- * until the next call that writes or refreshes.
+ * until the view is closed; what it points to follows the log.
  */
 const struct store_msg *store_view_msg(struct store_view *, uint32_t seq);
 
@@ -503,6 +487,12 @@ int	 store_watch_release(struct store *);
 
 /* Wakes all watchers but ourselves. */
 void	 store_poke(struct store *);
+
+/*
+ * Makes the two sockets that watching and poking need, for processes that
+ * may not call socket(2) once they are in their jail.  0 or -1.
+ */
+int	 store_sockets(void);
 
 /* ---- upkeep ------------------------------------------------------------------ */
 

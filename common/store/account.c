@@ -1,0 +1,537 @@
+/*
+ * An account as its readers and writers see it: opening, catching up with
+ * the log, and the transaction around every change.  Used by deliver (which
+ * as a rule keeps no state but the trailer of the last group) and by the
+ * sessions (which keep everything).
+ *
+ * A transaction: store_begin() locks, reads what others wrote, cuts a torn
+ * tail; the caller adds records to st->g; store_group() appends them as one
+ * group, unlocks and applies them here.  Any failure before the append
+ * leaves the account as it was.
+ *
+ * What stands at the end of the log, and what is done about it:
+ *
+ *	a valid group			nothing
+ *	part of a group, or holes	a writer died: cut, under the lock; a
+ *					reader without the lock stops before it
+ *	a bad group before the durable	damage: the account can be read up to
+ *	mark, or valid ones behind it	there, all writes are DAMAGED
+ *	an end before what we read	damage
+ */
+#include "compat.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "store.h"
+#include "local.h"
+
+#define READ_CHUNK	(256U << 10)
+#define READ_KEEP	(1U << 20)	/* buffer kept between reads */
+#define RESYNC_WINDOW	(32U << 20)	/* looked at behind a bad group */
+
+/* One for the process: most of its pages are touched once. */
+static struct {
+	uint8_t	*p;
+	size_t	 cap;
+} rbuf;
+
+const char *
+store_strerror(enum store_result r)
+{
+	switch (r) {
+	case STORE_OK:
+		return "ok";
+	case STORE_BUSY:
+		return "account is locked";
+	case STORE_DAMAGED:
+		return "account is damaged";
+	case STORE_NOSPACE:
+		return "no space left";
+	case STORE_OVERQUOTA:
+		return "over quota";
+	case STORE_IO:
+		return "input/output error";
+	case STORE_NOTFOUND:
+		return "not found";
+	case STORE_EXISTS:
+		return "exists already";
+	case STORE_INVALID:
+		return "not permitted";
+	case STORE_LIMIT:
+		return "limit reached";
+	case STORE_DUPLICATE:
+		return "delivered already";
+	case STORE_READONLY:
+		return "read only";
+	case STORE_NOMEM:
+		return "out of memory";
+	}
+	return "unknown";
+}
+
+uint64_t
+store_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int
+rbuf_room(size_t n)
+{
+	uint8_t *p;
+
+	if (n <= rbuf.cap)
+		return 0;
+	if ((p = realloc(rbuf.p, n)) == NULL)
+		return -1;
+	rbuf.p = p;
+	rbuf.cap = n;
+	return 0;
+}
+
+static void
+rbuf_trim(void)
+{
+	if (rbuf.cap <= READ_KEEP)
+		return;
+	free(rbuf.p);
+	rbuf.p = NULL;
+	rbuf.cap = 0;
+}
+
+/* ---- catching up -------------------------------------------------------------- */
+
+/* One group that was read or written becomes part of what we know. */
+static enum store_result
+absorb(struct store *st, const struct loggroup *g, size_t len)
+{
+	if (g->seq != st->tr.seq + 1)
+		return STORE_DAMAGED;
+	if (st->state != NULL && state_apply(st->state, g) == -1)
+		return STORE_DAMAGED;
+	store_seen(st, st->pos, g);
+	st->tr = g->tr;
+	st->pos += len;
+	return STORE_OK;
+}
+
+/*
+ * Under the lock: what is wrong at st->pos?  A torn tail is cut and all is
+ * well; anything else is damage.
+ */
+static enum store_result
+tail_settle(struct store *st, uint64_t end)
+{
+	enum store_result r;
+	struct mark m;
+	size_t n, got;
+
+	backend_mark_get(&st->b, st->seed, &m);
+	if (st->pos >= m.pos) {
+		n = end - st->pos > RESYNC_WINDOW ? RESYNC_WINDOW :
+		    (size_t)(end - st->pos);
+		if (rbuf_room(n) == -1)
+			return STORE_NOMEM;
+		r = backend_read(st->b.log, st->pos, rbuf.p, n, &got);
+		if (r != STORE_OK)
+			return r;
+		if (log_resync(rbuf.p, got, st->seed) == -1)
+			return backend_log_cut(&st->b, st->pos);
+	}
+	store_mark_damaged(st);
+	return STORE_DAMAGED;
+}
+
+/*
+ * Reads one buffer of the log and takes in its groups.  OK with *more unset:
+ * the rest is no valid group (yet).
+ */
+static enum store_result
+read_groups(struct store *st, uint64_t end, size_t *need, bool *more)
+{
+	struct loggroup g;
+	enum store_result r;
+	size_t n, off, want;
+	ssize_t len = 0;
+
+	n = end - st->pos < *need ? (size_t)(end - st->pos) : *need;
+	if (rbuf_room(n) == -1)
+		return STORE_NOMEM;
+	if ((r = backend_read(st->b.log, st->pos, rbuf.p, n, &n)) != STORE_OK)
+		return r;
+	for (off = 0; off < n; off += (size_t)len) {
+		len = loggroup_parse(rbuf.p + off, n - off, st->seed, &g,
+		    &want);
+		if (len <= 0)
+			break;
+		if ((r = absorb(st, &g, (size_t)len)) != STORE_OK)
+			return r;
+	}
+	*more = off == n || (len == 0 && end - st->pos >= want);
+	*need = len == 0 && want > READ_CHUNK ? want : READ_CHUNK;
+	return STORE_OK;
+}
+
+/* Reads the log up to end; stops before what is not a valid group. */
+static enum store_result
+replay(struct store *st, uint64_t end)
+{
+	size_t need = READ_CHUNK;
+	enum store_result r = STORE_OK;
+	bool more = true;
+
+	if (end - st->pos > LOG_SCAN_MAX)
+		return STORE_LIMIT;
+	while (st->pos < end && more && r == STORE_OK)
+		r = read_groups(st, end, &need, &more);
+	return r;
+}
+
+/*
+ * Brings what we know to the end of the log.  With the lock, the log ends at
+ * a group afterwards, or it is damaged.
+ */
+enum store_result
+store_catch_up(struct store *st, uint64_t end)
+{
+	enum store_result r;
+
+	if (end == st->pos)
+		return STORE_OK;
+	if (end < st->pos) {
+		st->damaged = true;
+		return STORE_DAMAGED;
+	}
+	r = replay(st, end);
+	if (r == STORE_OK && st->pos < end && st->b.locked)
+		r = tail_settle(st, end);
+	else if (r == STORE_DAMAGED && st->b.locked)
+		store_mark_damaged(st);
+	if (r == STORE_DAMAGED)
+		st->damaged = true;
+	rbuf_trim();
+	return r;
+}
+
+/*
+ * Starts at a position where a group is known to end, with its trailer only:
+ * 0, or -1 if none ends there.
+ */
+static int
+jump(struct store *st, uint64_t pos)
+{
+	uint8_t t[LOG_TRAILER];
+	struct loggroup g;
+	struct trailer tr;
+	size_t len, got, want;
+
+	if (pos < LOG_HEADER + LOG_GROUP_MIN || backend_read(st->b.log,
+	    pos - LOG_TRAILER, t, sizeof(t), &got) != STORE_OK ||
+	    got != sizeof(t) || trailer_parse(t, &tr, &len) == -1 ||
+	    len > pos - LOG_HEADER || rbuf_room(len) == -1 ||
+	    backend_read(st->b.log, pos - len, rbuf.p, len, &got) != STORE_OK ||
+	    loggroup_parse(rbuf.p, got, st->seed, &g, &want) != (ssize_t)len)
+		return -1;
+	st->tr = g.tr;
+	st->pos = pos;
+	return 0;
+}
+
+/*
+ * Loads the whole state (or, without messages, the tree) up to where we are:
+ * from the checkpoint and the log behind it.
+ */
+enum store_result
+store_need_state(struct store *st, bool messages)
+{
+	struct index_at at;
+	enum store_result r;
+	uint64_t end = st->pos;
+
+	if (st->state != NULL && (st->state->messages || !messages))
+		return STORE_OK;
+	state_free(st->state);
+	st->state = NULL;
+	r = index_load(&st->b, st->head.uuid, &st->state, messages, &at);
+	if (r == STORE_OK && at.pos > end) {
+		state_free(st->state);
+		if ((st->state = state_new(messages)) == NULL)
+			return STORE_NOMEM;
+		memset(&at, 0, sizeof(at));
+	} else if (r != STORE_OK && r != STORE_NOTFOUND)
+		return r;
+	st->index_pos = at.pos;
+	st->index_size = st->state->mapn;
+	st->pos = at.pos == 0 ? LOG_HEADER : at.pos;
+	st->tr = at.tr;
+	r = store_catch_up(st, end);
+	if (r == STORE_OK && st->pos != end)
+		r = STORE_DAMAGED;
+	if (r != STORE_OK) {
+		state_free(st->state);
+		st->state = NULL;
+		st->pos = end;
+	}
+	return r;
+}
+
+/* ---- open and close ------------------------------------------------------------- */
+
+/* deliver: nothing but a place to read on from. */
+static enum store_result
+open_light(struct store *st, const struct mark *m)
+{
+	st->verify = m->pos > LOG_HEADER ? m->pos : LOG_HEADER;
+	if (jump(st, m->pos) == -1)
+		st->pos = LOG_HEADER;
+	st->durable = m->pos;
+	rbuf_trim();
+	return STORE_OK;
+}
+
+/* A session: everything.  Damage is no reason not to read what is whole. */
+static enum store_result
+open_whole(struct store *st, const struct mark *m)
+{
+	struct index_at at;
+	enum store_result r;
+	uint64_t end;
+
+	r = index_load(&st->b, st->head.uuid, &st->state, true, &at);
+	if (r != STORE_OK && r != STORE_NOTFOUND)
+		return r;
+	if ((r = backend_log_size(&st->b, &end)) != STORE_OK)
+		return r;
+	if (at.pos > end) {
+		state_free(st->state);
+		if ((st->state = state_new(true)) == NULL)
+			return STORE_NOMEM;
+		memset(&at, 0, sizeof(at));
+	}
+	st->index_pos = at.pos;
+	st->index_size = st->state->mapn;
+	st->pos = at.pos == 0 ? LOG_HEADER : at.pos;
+	st->tr = at.tr;
+	st->durable = m->pos > at.pos ? m->pos : at.pos;
+	st->verify = st->durable > 0 ? st->durable : LOG_HEADER;
+	r = store_catch_up(st, end);
+	if (r == STORE_OK && st->pos < end) {
+		/* A writer at work, or one that died: the lock tells. */
+		if ((r = backend_begin(&st->b, &end)) == STORE_OK)
+			r = store_catch_up(st, end);
+		backend_end(&st->b);
+	}
+	return r == STORE_DAMAGED || r == STORE_BUSY ? STORE_OK : r;
+}
+
+static enum store_result
+open_head(struct store *st)
+{
+	uint8_t p[LOG_HEADER];
+	enum store_result r;
+	size_t got;
+
+	if ((r = backend_read(st->b.log, 0, p, sizeof(p), &got)) != STORE_OK)
+		return r;
+	if (got != sizeof(p) || loghead_decode(p, &st->head) == -1)
+		return STORE_DAMAGED;
+	st->seed = log_seed(st->head.uuid);
+	return STORE_OK;
+}
+
+enum store_result
+store_open(struct store **out, int dirfd, enum store_mode mode)
+{
+	struct store *st;
+	struct mark m;
+	enum store_result r;
+
+	*out = NULL;
+	if ((st = calloc(1, sizeof(*st))) == NULL)
+		return STORE_NOMEM;
+	st->watch = -1;
+	st->tr.segment_next = 1;
+	(void)umask(0);
+	r = backend_open(&st->b, dirfd, mode);
+	if (r == STORE_OK)
+		r = open_head(st);
+	if (r == STORE_OK) {
+		backend_mark_get(&st->b, st->seed, &m);
+		st->damaged = (m.flags & MARK_DAMAGED) != 0;
+		r = mode == STORE_DELIVER ? open_light(st, &m) :
+		    open_whole(st, &m);
+	}
+	if (r == STORE_OK && mode == STORE_SESSION && !st->damaged)
+		r = store_recover(st);
+	if (r != STORE_OK) {
+		store_close(st);
+		return r;
+	}
+	*out = st;
+	return STORE_OK;
+}
+
+void
+store_close(struct store *st)
+{
+	if (st == NULL)
+		return;
+	store_unwatch(st);
+	state_free(st->state);
+	group_free(&st->g);
+	free(st->forget);
+	free(st->lost);
+	free(st->mail.p);
+	free(st->facts.p);
+	backend_close(&st->b);
+	free(st);
+}
+
+/* ---- transactions --------------------------------------------------------------------- */
+
+/* Forgotten delivery ids ride on the next group. */
+static void
+forget_add(struct store *st)
+{
+	uint8_t *p;
+
+	if (st->nforget == 0)
+		return;
+	if ((p = group_add(&st->g, REC_FORGET, 0,
+	    st->nforget * STORE_ID_LEN)) != NULL)
+		memcpy(p, st->forget, st->nforget * STORE_ID_LEN);
+}
+
+/* Locks and catches up; on success the caller ends with group or abort. */
+enum store_result
+store_begin(struct store *st)
+{
+	enum store_result r;
+	uint64_t end;
+
+	if (st->failed)
+		return STORE_IO;
+	if (st->damaged)
+		return STORE_DAMAGED;
+	if ((r = backend_begin(&st->b, &end)) != STORE_OK)
+		return r;
+	if ((r = store_catch_up(st, end)) == STORE_OK &&
+	    st->b.mode == STORE_DELIVER)
+		r = store_recover(st);
+	if (r == STORE_OK && st->tr.seq == 0)
+		r = STORE_DAMAGED;	/* a log without its first group */
+	if (r != STORE_OK) {
+		backend_end(&st->b);
+		return r;
+	}
+	group_start(&st->g);
+	forget_add(st);
+	return STORE_OK;
+}
+
+void
+store_abort(struct store *st)
+{
+	backend_end(&st->b);
+}
+
+/*
+ * Appends st->g as one group; tr is st->tr with what the group changes in
+ * it.  Unlocks when the log has it; else the caller still has the lock, to
+ * take back what it wrote elsewhere, and ends with store_abort().
+ */
+enum store_result
+store_group(struct store *st, struct trailer *tr)
+{
+	struct loggroup g = { 0 };
+	enum store_result r;
+	uint64_t us = store_now_us();
+
+	if (st->g.nrec == 0 && !st->g.failed) {
+		backend_end(&st->b);
+		return STORE_OK;
+	}
+	tr->seq = st->tr.seq + 1;
+	if (group_finish(&st->g, st->seed, us, tr) == -1)
+		r = STORE_LIMIT;
+	else
+		r = backend_log_append(&st->b, st->pos, st->g.p, st->g.n);
+	if (r != STORE_OK)
+		return r;
+	backend_end(&st->b);
+	st->nforget = 0;
+	g.seq = tr->seq;
+	g.time = us / 1000000;
+	g.nrec = st->g.nrec;
+	g.recs = st->g.p + LOG_GROUP_HEAD;
+	g.nrecs = st->g.n - LOG_GROUP_MIN;
+	g.tr = *tr;
+	if ((r = absorb(st, &g, st->g.n)) != STORE_OK)
+		st->failed = true;	/* what we hold is not the log */
+	return r;
+}
+
+/* The same for those with nothing to take back: unlocks in any case. */
+enum store_result
+store_finish(struct store *st, struct trailer *tr)
+{
+	enum store_result r;
+
+	if ((r = store_group(st, tr)) != STORE_OK)
+		store_abort(st);
+	return r;
+}
+
+/* Is there room for this much more? */
+bool
+store_room(const struct store *st, uint64_t bytes, uint64_t messages)
+{
+	if (st->tr.messages > UINT32_MAX / 2 ||
+	    (st->max_messages != 0 &&
+	    st->tr.messages + messages > st->max_messages))
+		return false;
+	return st->max_bytes == 0 || st->tr.bytes + bytes <= st->max_bytes;
+}
+
+void
+store_limit(struct store *st, uint64_t bytes, uint64_t messages)
+{
+	st->max_bytes = bytes;
+	st->max_messages = messages;
+}
+
+void
+store_usage(struct store *st, uint64_t *bytes, uint64_t *messages)
+{
+	*bytes = st->tr.bytes;
+	*messages = st->tr.messages;
+}
+
+enum store_result
+store_refresh(struct store *st)
+{
+	enum store_result r;
+	uint64_t end;
+
+	if (st->failed)
+		return STORE_IO;
+	if ((r = backend_log_size(&st->b, &end)) != STORE_OK)
+		return r;
+	if (!st->damaged && (r = store_catch_up(st, end)) != STORE_OK &&
+	    r != STORE_DAMAGED)
+		return r;
+	return st->b.mode == STORE_SESSION ? store_sync(st) : STORE_OK;
+}

@@ -1,0 +1,341 @@
+/*
+ * The file calls of the store, all of them under one small interface: where
+ * does the log end (and keep others from moving it), append there, read a
+ * range, replace a blob, the durable mark.  Runs in deliver, which trusts no
+ * account, and in sessions.  A distributed object store would replace this
+ * file.  Never follows a symlink, never opens what is not a regular file.
+ *
+ * Invariants of `lock` (32 octets, never synced on its own):
+ *
+ *	holder of the OFD write lock	the only one that appends, cuts
+ *	0  "MARK", 4 flags, 8 pos	log and all bytes it names are durable
+ *					up to pos; written after that sync
+ *	16 zero, 28 crc32c of 0..27	seeded with the account: else ignored
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#ifdef __linux__
+#include <linux/openat2.h>
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "store.h"
+#include "local.h"
+
+#define LOCK_WAIT_SESSION	5000	/* milliseconds */
+#define LOCK_WAIT_DELIVER	20
+#define MARK_LEN		32
+#define IOV_STEP		1024	/* what one pwritev takes */
+
+enum store_result
+backend_errno(int e)
+{
+	switch (e) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return STORE_NOSPACE;
+	case ENOENT:
+	case ENOTDIR:
+		return STORE_NOTFOUND;
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+		return STORE_NOMEM;
+	case ELOOP:
+	case EXDEV:
+	case ENXIO:
+	case EISDIR:
+		return STORE_DAMAGED;
+	default:
+		return STORE_IO;
+	}
+}
+
+/* One path component beneath dir, no symlink, CLOEXEC. */
+static int
+open_beneath(int dir, const char *name, int flags)
+{
+#ifdef SYS_openat2
+	struct open_how how = { 0 };
+	long fd;
+
+	how.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW);
+	how.mode = (flags & O_CREAT) != 0 ? 0666 : 0;
+	how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+	    RESOLVE_NO_MAGICLINKS;
+	fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	if (fd != -1 || (errno != ENOSYS && errno != EPERM))
+		return (int)fd;
+#endif
+	return openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, 0666);
+}
+
+/*
+ * Opens a regular file (with O_DIRECTORY: a directory) of the account.
+ * O_NONBLOCK so that a FIFO put there cannot hold us.  -1 and errno.
+ */
+int
+backend_file(int dir, const char *name, int flags)
+{
+	struct stat sb;
+	int fd, e;
+
+	if ((fd = open_beneath(dir, name, flags | O_NONBLOCK | O_NOCTTY)) == -1)
+		return -1;
+	if ((flags & O_DIRECTORY) != 0)
+		return fd;
+	if (fstat(fd, &sb) == -1)
+		e = errno;
+	else if (!S_ISREG(sb.st_mode))
+		e = ENXIO;
+	else
+		return fd;
+	close(fd);
+	errno = e;
+	return -1;
+}
+
+enum store_result
+backend_open(struct backend *b, int dirfd, enum store_mode mode)
+{
+	enum store_result r;
+
+	memset(b, 0, sizeof(*b));
+	b->mode = mode;
+	b->lock = b->log = b->facts = b->notify = -1;
+	if ((b->dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 3)) == -1)
+		return backend_errno(errno);
+	if ((b->log = backend_file(b->dir, "journal", O_RDWR)) == -1 ||
+	    (b->lock = backend_file(b->dir, "lock", O_RDWR | O_CREAT)) == -1) {
+		r = backend_errno(errno);
+		backend_close(b);
+		return r;
+	}
+	return STORE_OK;
+}
+
+void
+backend_close(struct backend *b)
+{
+	int *fds[] = { &b->dir, &b->lock, &b->log, &b->facts, &b->notify };
+	size_t i;
+
+	for (i = 0; i < NITEMS(fds); i++) {
+		if (*fds[i] != -1)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	for (i = 0; i < SEGMENT_CACHE; i++)
+		if (b->seg[i].number != 0)
+			close(b->seg[i].fd);
+	memset(b->seg, 0, sizeof(b->seg));
+	b->locked = false;
+}
+
+static int
+lock_try(int fd, short type)
+{
+#ifdef F_OFD_SETLK
+	struct flock fl = { 0 };
+
+	fl.l_type = type;
+	fl.l_whence = SEEK_SET;
+	return fcntl(fd, F_OFD_SETLK, &fl);
+#else
+	return flock(fd, type == F_UNLCK ? LOCK_UN : LOCK_EX | LOCK_NB);
+#endif
+}
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * The first half of compare-and-append: tells where the log ends and keeps
+ * it there until backend_end().  BUSY after the mode's patience.
+ */
+enum store_result
+backend_begin(struct backend *b, uint64_t *end)
+{
+	struct timespec ts = { 0, 50000 };
+	int64_t until = 0;
+	enum store_result r;
+
+	while (lock_try(b->lock, F_WRLCK) == -1) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR &&
+		    errno != EWOULDBLOCK)
+			return backend_errno(errno);
+		if (until == 0)
+			until = clock_ms() + (b->mode == STORE_DELIVER ?
+			    LOCK_WAIT_DELIVER : LOCK_WAIT_SESSION);
+		else if (clock_ms() >= until)
+			return STORE_BUSY;
+		nanosleep(&ts, NULL);
+		if (ts.tv_nsec < 2000000)
+			ts.tv_nsec *= 2;
+	}
+	b->locked = true;
+	if ((r = backend_log_size(b, end)) != STORE_OK)
+		backend_end(b);
+	return r;
+}
+
+void
+backend_end(struct backend *b)
+{
+	if (b->locked)
+		(void)lock_try(b->lock, F_UNLCK);
+	b->locked = false;
+}
+
+enum store_result
+backend_log_size(struct backend *b, uint64_t *end)
+{
+	struct stat sb;
+
+	if (fstat(b->log, &sb) == -1)
+		return backend_errno(errno);
+	if (sb.st_nlink == 0)		/* taken away under us */
+		return STORE_DAMAGED;
+	*end = (uint64_t)sb.st_size;
+	return STORE_OK;
+}
+
+/* All of iov at off; iov is used up.  Short writes go on to their cause. */
+enum store_result
+backend_write(int fd, uint64_t off, struct iovec *iov, int n)
+{
+	ssize_t w;
+
+	while (n > 0) {
+		w = pwritev(fd, iov, n > IOV_STEP ? IOV_STEP : n, (off_t)off);
+		if (w == -1) {
+			if (errno == EINTR)
+				continue;
+			return backend_errno(errno);
+		}
+		off += (uint64_t)w;
+		while (n > 0 && (size_t)w >= iov->iov_len) {
+			w -= (ssize_t)iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (n > 0) {
+			iov->iov_base = (char *)iov->iov_base + w;
+			iov->iov_len -= (size_t)w;
+		}
+	}
+	return STORE_OK;
+}
+
+/* The second half; a part that was written is taken back. */
+enum store_result
+backend_log_append(struct backend *b, uint64_t end, const void *p, size_t n)
+{
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+	enum store_result r;
+
+	if ((r = backend_write(b->log, end, &iov, 1)) != STORE_OK)
+		(void)backend_log_cut(b, end);
+	return r;
+}
+
+enum store_result
+backend_log_cut(struct backend *b, uint64_t end)
+{
+	if (ftruncate(b->log, (off_t)end) == -1)
+		return backend_errno(errno);
+	return STORE_OK;
+}
+
+/* Up to n octets at off; *got is less only at the end of the file. */
+enum store_result
+backend_read(int fd, uint64_t off, void *p, size_t n, size_t *got)
+{
+	ssize_t r;
+
+	*got = 0;
+	if (off > INT64_MAX - n)
+		return STORE_DAMAGED;
+	while (*got < n) {
+		r = pread(fd, (char *)p + *got, n - *got, (off_t)(off + *got));
+		if (r == -1) {
+			if (errno == EINTR)
+				continue;
+			return backend_errno(errno);
+		}
+		if (r == 0)
+			break;
+		*got += (size_t)r;
+	}
+	return STORE_OK;
+}
+
+/* A whole file, new, durable, then under its name. */
+enum store_result
+backend_replace(struct backend *b, const char *name, struct iovec *iov, int n)
+{
+	char tmp[64];
+	enum store_result r;
+	int fd;
+
+	(void)snprintf(tmp, sizeof(tmp), "%s.new.%ld", name, (long)getpid());
+	(void)unlinkat(b->dir, tmp, 0);
+	fd = backend_file(b->dir, tmp, O_RDWR | O_CREAT | O_EXCL);
+	if (fd == -1)
+		return backend_errno(errno);
+	r = backend_write(fd, 0, iov, n);
+	if (r == STORE_OK && fsync(fd) == -1)
+		r = backend_errno(errno);
+	if (close(fd) == -1 && r == STORE_OK)
+		r = backend_errno(errno);
+	if (r == STORE_OK && renameat(b->dir, tmp, b->dir, name) == -1)
+		r = backend_errno(errno);
+	if (r != STORE_OK)
+		(void)unlinkat(b->dir, tmp, 0);
+	return r;
+}
+
+/* No mark, or a bad one, is pos 0: nothing is known to be durable. */
+void
+backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
+{
+	uint8_t buf[MARK_LEN];
+	size_t got;
+
+	memset(m, 0, sizeof(*m));
+	if (backend_read(b->lock, 0, buf, sizeof(buf), &got) != STORE_OK ||
+	    got != sizeof(buf) || memcmp(buf, "MARK", 4) != 0 ||
+	    get32(buf + 28) != crc32c(seed, buf, 28))
+		return;
+	m->flags = get32(buf + 4);
+	m->pos = get64(buf + 8);
+}
+
+void
+backend_mark_set(struct backend *b, uint32_t seed, const struct mark *m)
+{
+	uint8_t buf[MARK_LEN] = "MARK";
+	struct iovec iov = { buf, sizeof(buf) };
+
+	put32(buf + 4, m->flags);
+	put64(buf + 8, m->pos);
+	put32(buf + 28, crc32c(seed, buf, 28));
+	(void)backend_write(b->lock, 0, &iov, 1);
+}

@@ -1,0 +1,130 @@
+/*
+ * `facts`: what was found out about each message when it arrived, so that
+ * ENVELOPE and BODYSTRUCTURE are copied and no mail.NNNN is opened.  May be
+ * deleted at any time: an entry that does not check out is made again from
+ * the message (read.c), in its old place if it fits.
+ *
+ * Invariants (little endian):
+ *
+ *	head	0 "MAILDFCT", 8 version, 12 0, 16 uuid[16], 32..59 0,
+ *		60 crc of 0..59
+ *	entry	0 "FACT", 4 length, 8 segment, 12 crc of 0..11, of 16..23 and
+ *		of the blob, seeded with the account, 16 offset of the message
+ *		in its segment; blob, padded to 8
+ *	entries lie where REC_ADD or REC_FACTS say; the place after the last
+ *	is in the trailer of every group; holes are entries not yet made again
+ *	never synced on its own: a lost entry is made again
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "store.h"
+#include "local.h"
+
+#define FACTS_MAGIC	"MAILDFCT"
+#define FACTS_FORMAT	1
+
+static uint32_t
+entry_crc(const struct store *st, const uint8_t *e, const void *blob, size_t n)
+{
+	return crc32c(crc32c(crc32c(st->seed, e, 12), e + 16, 8), blob, n);
+}
+
+/* What goes before the blob of message m. */
+void
+facts_entry(struct store *st, uint8_t e[FACTS_ENTRY],
+    const struct store_msg *m, const void *blob, size_t n)
+{
+	memcpy(e, "FACT", 4);
+	put32(e + 4, (uint32_t)n);
+	put32(e + 8, m->segment);
+	put64(e + 16, m->offset);
+	put32(e + 12, entry_crc(st, e, blob, n));
+}
+
+/* Are these n octets the whole entry of message m?  0 or -1. */
+int
+facts_check(struct store *st, const uint8_t *e, size_t n,
+    const struct store_msg *m)
+{
+	if (m->facts_len == 0 || n < FACTS_ENTRY + (size_t)m->facts_len ||
+	    memcmp(e, "FACT", 4) != 0 || get32(e + 4) != m->facts_len ||
+	    get32(e + 8) != m->segment || get64(e + 16) != m->offset ||
+	    get32(e + 12) != entry_crc(st, e, e + FACTS_ENTRY, m->facts_len))
+		return -1;
+	return 0;
+}
+
+static void
+head_make(const struct store *st, uint8_t p[FACTS_HEADER])
+{
+	memset(p, 0, FACTS_HEADER);
+	memcpy(p, FACTS_MAGIC, 8);
+	put32(p + 8, FACTS_FORMAT);
+	memcpy(p + 16, st->head.uuid, 16);
+	put32(p + 60, crc32c(0, p, 60));
+}
+
+/* A file of ours?  Writes the head if it is new.  0 or -1. */
+static int
+head_check(struct store *st, int fd)
+{
+	uint8_t want[FACTS_HEADER], have[FACTS_HEADER];
+	struct iovec iov = { want, sizeof(want) };
+	size_t got;
+
+	head_make(st, want);
+	if (backend_read(fd, 0, have, sizeof(have), &got) != STORE_OK)
+		return -1;
+	if (got == 0)
+		return backend_write(fd, 0, &iov, 1) == STORE_OK ? 0 : -1;
+	return got == sizeof(have) && memcmp(want, have, got) == 0 ? 0 : -1;
+}
+
+/*
+ * Opens the file, or makes it if it is not there, not ours, or was taken
+ * away since.
+ */
+enum store_result
+facts_open(struct store *st)
+{
+	struct stat sb;
+	int fd, tries;
+
+	if (st->b.facts != -1 && fstat(st->b.facts, &sb) == 0 &&
+	    sb.st_nlink > 0)
+		return STORE_OK;
+	if (st->b.facts != -1)
+		close(st->b.facts);
+	st->b.facts = -1;
+	for (tries = 0; tries < 2; tries++) {
+		fd = backend_file(st->b.dir, "facts", O_RDWR | O_CREAT);
+		if (fd != -1 && head_check(st, fd) == 0) {
+			st->b.facts = fd;
+			return STORE_OK;
+		}
+		if (fd != -1)
+			close(fd);
+		if (fd != -1 || errno == ENXIO || errno == ELOOP)
+			(void)unlinkat(st->b.dir, "facts", 0);
+	}
+	return STORE_IO;
+}
+
+enum store_result
+facts_write(struct store *st, uint64_t off, struct iovec *iov, int n)
+{
+	enum store_result r;
+
+	if ((r = facts_open(st)) != STORE_OK)
+		return r;
+	return backend_write(st->b.facts, off, iov, n);
+}

@@ -1,0 +1,479 @@
+/*
+ * What the files of the store share among themselves: on-disk constants,
+ * the in-memory account, and one group of prototypes a file.  Nobody outside
+ * common/store includes this (the unit tests and fuzz entries do).
+ */
+
+#ifndef STORE_LOCAL_H
+#define STORE_LOCAL_H
+
+/* ---- numbers in files: little endian, one by one -------------------------- */
+
+static inline void
+put32(void *p, uint32_t v)
+{
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)v;
+	b[1] = (uint8_t)(v >> 8);
+	b[2] = (uint8_t)(v >> 16);
+	b[3] = (uint8_t)(v >> 24);
+}
+
+static inline void
+put64(void *p, uint64_t v)
+{
+	put32(p, (uint32_t)v);
+	put32((uint8_t *)p + 4, (uint32_t)(v >> 32));
+}
+
+static inline uint32_t
+get32(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
+	    (uint32_t)b[3] << 24;
+}
+
+static inline uint64_t
+get64(const void *p)
+{
+	return get32(p) | (uint64_t)get32((const uint8_t *)p + 4) << 32;
+}
+
+#define PAD8(n)		(((n) + 7) & ~(size_t)7)
+
+/* ---- backend.c: the file calls -------------------------------------------- */
+
+#define SEGMENT_CACHE	8		/* open segments of an account */
+
+struct segment {			/* an open mail.NNNN */
+	uint32_t	 number;	/* 0: slot is free */
+	int		 fd;
+	uint64_t	 used;		/* clock of the last use */
+};
+
+struct backend {
+	enum store_mode	 mode;
+	int		 dir;
+	int		 lock;
+	int		 log;		/* "journal" */
+	int		 facts;		/* -1 until needed */
+	int		 notify;	/* directory, -1 until needed */
+	struct segment	 seg[SEGMENT_CACHE];
+	uint64_t	 clock;
+	bool		 locked;
+};
+
+#define MARK_DAMAGED	0x1		/* somebody saw damage under the lock */
+#define MARK_SYNCFAIL	0x2		/* a sync of the log failed */
+
+struct mark {				/* what `lock` holds */
+	uint64_t	 pos;		/* log and bytes are durable up to */
+	uint32_t	 flags;
+};
+
+enum store_result backend_errno(int);
+enum store_result backend_open(struct backend *, int dirfd, enum store_mode);
+void	 backend_close(struct backend *);
+int	 backend_file(int dir, const char *name, int flags);
+enum store_result backend_begin(struct backend *, uint64_t *end);
+void	 backend_end(struct backend *);
+enum store_result backend_log_size(struct backend *, uint64_t *);
+enum store_result backend_log_append(struct backend *, uint64_t end,
+	    const void *, size_t);
+enum store_result backend_log_cut(struct backend *, uint64_t end);
+enum store_result backend_read(int fd, uint64_t off, void *, size_t,
+	    size_t *got);
+enum store_result backend_write(int fd, uint64_t off, struct iovec *, int);
+enum store_result backend_replace(struct backend *, const char *name,
+	    struct iovec *, int);
+void	 backend_mark_get(struct backend *, uint32_t seed, struct mark *);
+void	 backend_mark_set(struct backend *, uint32_t seed,
+	    const struct mark *);
+
+/* ---- journal.c: groups of records ------------------------------------------ */
+
+#define LOG_VERSION	1
+#define LOG_HEADER	64
+#define LOG_GROUP_HEAD	32
+#define LOG_TRAILER	64
+#define LOG_REC_HEAD	8
+#define LOG_GROUP_MAX	(16U << 20)
+#define LOG_GROUP_MIN	(LOG_GROUP_HEAD + LOG_TRAILER)
+#define LOG_SCAN_MAX	(1ULL << 30)	/* of log read by one catch-up */
+
+enum rec_type {
+	REC_MAILBOX_CREATE = 1,
+	REC_MAILBOX_DELETE,
+	REC_MAILBOX_RENAME,
+	REC_SUBSCRIBE,
+	REC_KEYWORD,
+	REC_ADD,
+	REC_FLAGS,
+	REC_EXPUNGE,
+	REC_COPY,
+	REC_MOVE,
+	REC_RECENT,
+	REC_FORGET,
+	REC_SEGMENT,
+	REC_FACTS,
+	REC_LOST,
+	REC_QUOTA,		/* reserved: limits kept with the account */
+	REC_SIEVE,		/* reserved: script put, active, removed */
+	REC_COMPACT		/* reserved: bytes moved to another segment */
+};
+
+#define REC_MAY		0x8000	/* flag: who does not know it may skip it */
+#define REC_ADD_ID	0x0001	/* flag of REC_ADD: a delivery id follows */
+
+#define REC_ADD_LEN	64	/* without the id */
+#define REC_COPY_LEN	88	/* before the ranges */
+
+struct trailer {
+	uint64_t	 seq;
+	uint64_t	 bytes;		/* of all messages of all mailboxes */
+	uint64_t	 facts_end;	/* where the next blob goes */
+	uint32_t	 messages;
+	uint32_t	 inbox_uidnext;
+	uint32_t	 segment;	/* shared one now written, 0 none */
+	uint32_t	 segment_next;	/* lowest number never used */
+};
+
+struct loghead {
+	uint8_t		 uuid[16];
+	uint64_t	 generation;
+	uint64_t	 created;
+};
+
+struct rec {
+	uint32_t	 type;
+	uint32_t	 flags;
+	const uint8_t	*p;
+	size_t		 n;
+};
+
+struct loggroup {			/* one that was read */
+	uint64_t	 seq;
+	uint64_t	 time;		/* seconds */
+	uint32_t	 nrec;
+	const uint8_t	*recs;
+	size_t		 nrecs;		/* octets */
+	struct trailer	 tr;
+};
+
+struct group {				/* one that is made */
+	uint8_t		*p;
+	size_t		 n, cap;
+	uint32_t	 nrec;
+	bool		 failed;	/* out of memory, or too long */
+};
+
+void	 loghead_encode(const struct loghead *, uint8_t [LOG_HEADER]);
+int	 loghead_decode(const uint8_t [LOG_HEADER], struct loghead *);
+uint32_t log_seed(const uint8_t uuid[16]);
+void	 group_start(struct group *);
+uint8_t	*group_add(struct group *, enum rec_type, uint32_t flags, size_t n);
+int	 group_finish(struct group *, uint32_t seed, uint64_t time,
+	    const struct trailer *);
+void	 group_free(struct group *);
+ssize_t	 loggroup_parse(const uint8_t *, size_t, uint32_t seed,
+	    struct loggroup *, size_t *want);
+void	 trailer_encode(uint8_t [LOG_TRAILER], const struct trailer *, size_t);
+int	 trailer_parse(const uint8_t [LOG_TRAILER], struct trailer *,
+	    size_t *len);
+int	 rec_next(const uint8_t **, size_t *, struct rec *);
+ssize_t	 log_resync(const uint8_t *, size_t, uint32_t seed);
+
+/* ---- state.c: the account in memory ----------------------------------------- */
+
+#define MSG_GONE	0x100	/* in store_msg.flags: expunged */
+#define INBOX_ID	1
+#define MAILBOX_IDS_MAX	(1U << 20)	/* mailboxes ever made */
+#define TAIL_CHUNK	256	/* messages allocated at once */
+#define TOMBS_MAX	4096		/* remembered expunges of a mailbox */
+
+struct tomb {
+	struct store_range uids;
+	uint64_t	 modseq;
+};
+
+struct mailbox {
+	char		*name;
+	uint32_t	 id;
+	uint32_t	 attr;		/* STORE_MB_SPECIAL | NOSELECT */
+	uint32_t	 uidvalidity;
+	uint32_t	 uidnext;
+	uint32_t	 recent;	/* UIDs up to here are claimed */
+	uint32_t	 messages;	/* live ones */
+	uint32_t	 unseen;
+	uint64_t	 bytes;
+	uint64_t	 modseq;	/* highest */
+	struct store_msg *base;	/* mapped or allocated with the index */
+	struct store_msg **tail;	/* chunks: messages never move */
+	uint32_t	 nbase, ntail, nchunks;
+	uint32_t	 ngone;
+	char		*keywords[STORE_KEYWORDS_MAX];
+	uint32_t	 nkeywords;
+	struct tomb	*tombs;
+	uint32_t	 ntombs, captombs;
+	uint64_t	 tombs_from;	/* complete for modseqs above this */
+	struct store_view *views;
+};
+
+struct idset {				/* delivery ids not yet forgotten */
+	struct idslot {
+		uint8_t	 id[STORE_ID_LEN];
+		uint64_t time;		/* 0: slot is free */
+	}		*v;
+	size_t		 n, cap;
+};
+
+struct state {
+	bool		 messages;	/* false: tree, uidnext and ids only */
+	struct mailbox	**byname;	/* strcmp order */
+	size_t		 nnames, capnames;
+	struct mailbox	**byid;		/* [id]; NULL when removed */
+	uint32_t	 nids;
+	uint32_t	 lastid;	/* highest id ever given */
+	uint32_t	 uidvalidity;	/* last one given */
+	char		**subs;		/* strcmp order */
+	size_t		 nsubs, capsubs;
+	struct idset	 ids;
+	void		*map;		/* index, NULL if none */
+	size_t		 mapn;
+	bool		 mapped;	/* else allocated */
+	struct store_view *mute;	/* its own changes, .SILENT */
+};
+
+struct state *state_new(bool messages);
+void	 state_free(struct state *);
+int	 state_apply(struct state *, const struct loggroup *);
+struct mailbox *mailbox_byid(struct state *, uint32_t);
+struct mailbox *mailbox_byname(struct state *, const char *);
+struct mailbox *mailbox_insert(struct state *, const char *name, uint32_t id);
+bool	 mailbox_children(struct state *, const struct mailbox *);
+int	 mailbox_keyword(const struct mailbox *, const char *);
+int	 mailbox_tomb(struct mailbox *, struct store_range, uint64_t modseq);
+void	 mailbox_free(struct mailbox *);
+uint32_t mailbox_recent(struct mailbox *);
+int	 subs_set(struct state *, const char *name, bool on);
+bool	 subs_has(struct state *, const char *name);
+int	 name_canon(const char *, char [STORE_NAME_MAX + 1]);
+
+static inline uint32_t
+mailbox_slots(const struct mailbox *m)
+{
+	return m->nbase + m->ntail;
+}
+
+static inline struct store_msg *
+mailbox_msg(struct mailbox *m, uint32_t slot)
+{
+	if (slot < m->nbase)
+		return &m->base[slot];
+	slot -= m->nbase;
+	return &m->tail[slot / TAIL_CHUNK][slot % TAIL_CHUNK];
+}
+
+uint32_t mailbox_slot(struct mailbox *, uint32_t uid);
+
+/* ---- ids.c ------------------------------------------------------------------- */
+
+int	 idset_add(struct idset *, const uint8_t [STORE_ID_LEN], uint64_t time);
+bool	 idset_has(const struct idset *, const uint8_t [STORE_ID_LEN]);
+void	 idset_del(struct idset *, const uint8_t [STORE_ID_LEN]);
+void	 idset_free(struct idset *);
+
+/* ---- index.c: the checkpoint --------------------------------------------------- */
+
+#define INDEX_VERSION	1
+
+struct index_at {			/* where the checkpoint stands */
+	uint64_t	 pos;
+	struct trailer	 tr;
+};
+
+int	 index_parse(uint8_t *, size_t, const uint8_t uuid[16],
+	    struct state *, struct index_at *);
+enum store_result index_load(struct backend *, const uint8_t uuid[16],
+	    struct state **, bool messages, struct index_at *);
+enum store_result index_write(struct backend *, const uint8_t uuid[16],
+	    struct state *, const struct index_at *, uint64_t now);
+
+/* ---- segment.c: mail.NNNN -------------------------------------------------------- */
+
+#define SEGMENT_LINE	160	/* readable line before each message */
+#define SEGMENT_TAIL	2	/* CRLF behind it */
+
+struct segwrite {		/* a segment that bytes go to */
+	uint32_t	 number;
+	uint32_t	 next;		/* trailer's segment_next afterwards */
+	int		 fd;		/* of the cache */
+	uint64_t	 nonce;
+	uint64_t	 start;		/* to roll back to */
+	uint64_t	 end;
+	bool		 created;
+};
+
+void	 segment_line(char [SEGMENT_LINE], uint64_t nonce,
+	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
+int	 segment_fd(struct backend *, uint32_t number);
+enum store_result segment_create(struct store *, struct segwrite *);
+enum store_result segment_begin(struct store *, size_t need,
+	    struct segwrite *);
+void	 segment_rollback(struct store *, struct segwrite *);
+void	 segment_done(struct store *, const struct segwrite *,
+	    struct trailer *);
+int	 segment_record(struct group *, const struct segwrite *, bool own);
+enum store_result segment_check(struct backend *, const struct store_msg *);
+
+/* ---- factfile.c -------------------------------------------------------------------- */
+
+#define FACTS_HEADER	64
+#define FACTS_ENTRY	24	/* before each blob */
+#define FACTS_ROOM(n)	(FACTS_ENTRY + PAD8(n))
+
+void	 facts_entry(struct store *, uint8_t [FACTS_ENTRY],
+	    const struct store_msg *, const void *, size_t);
+enum store_result facts_open(struct store *);
+enum store_result facts_write(struct store *, uint64_t off, struct iovec *,
+	    int);
+int	 facts_check(struct store *, const uint8_t *, size_t,
+	    const struct store_msg *);
+
+/* ---- read.c --------------------------------------------------------------------------- */
+
+struct window {				/* read-ahead */
+	uint8_t		*p;
+	size_t		 n, cap;
+	uint64_t	 off;
+	uint32_t	 file;		/* segment number, or 0 for facts */
+	size_t		 ahead;
+};
+
+/* ---- account.c: open, catch up, transactions ------------------------------------- */
+
+#define DIRTY_MAX	16		/* segments to sync one by one */
+#define FORGET_MAX	4096		/* ids waiting for the next group */
+#define LOST_MAX	1024		/* messages given up in one go */
+
+struct lost {
+	uint32_t	 segment;
+	bool		 hasid;
+	uint64_t	 offset;
+	uint8_t		 id[STORE_ID_LEN];
+};
+
+struct store {
+	struct backend	 b;
+	struct loghead	 head;
+	uint32_t	 seed;
+	uint64_t	 pos;		/* log is known up to here, 0 not yet */
+	uint64_t	 durable;	/* and on stable storage up to here */
+	uint64_t	 verify;	/* look at bytes of groups from here */
+	uint64_t	 index_pos;
+	uint64_t	 index_size;
+	struct trailer	 tr;
+	struct state	*state;		/* NULL: deliver without need */
+	struct group	 g;
+	bool		 damaged;	/* may only be read */
+	bool		 failed;	/* a sync failed: may not be used */
+	bool		 dirty_dir;
+	bool		 dirty_all;
+	uint32_t	 dirty[DIRTY_MAX];
+	unsigned int	 ndirty;
+	uint32_t	 seg;		/* segment seg_nonce is of */
+	uint64_t	 seg_nonce;
+	uint64_t	 max_bytes, max_messages;
+	uint8_t		(*forget)[STORE_ID_LEN];
+	size_t		 nforget;
+	struct lost	*lost;
+	size_t		 nlost;
+	struct window	 mail, facts;
+	struct store_mailbox iter;
+	int		 watch;
+	char		 watch_name[40];
+};
+
+uint64_t store_now_us(void);
+enum store_result store_begin(struct store *);
+enum store_result store_group(struct store *, struct trailer *);
+enum store_result store_finish(struct store *, struct trailer *);
+void	 store_abort(struct store *);
+enum store_result store_catch_up(struct store *, uint64_t end);
+enum store_result store_need_state(struct store *, bool messages);
+int	 store_add_record(struct group *, uint32_t mailbox,
+	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
+bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
+
+/* ---- sync.c ---------------------------------------------------------------------------- */
+
+void	 store_dirty(struct store *, uint32_t segment);
+void	 store_seen(struct store *, uint64_t pos, const struct loggroup *);
+enum store_result store_recover(struct store *);
+void	 store_mark_damaged(struct store *);
+
+/* ---- view.c -------------------------------------------------------------------------- */
+
+void	 view_changed(struct mailbox *, uint32_t slot, struct store_view *mute);
+void	 view_gone(struct mailbox *, uint32_t slot);
+void	 view_deleted(struct mailbox *);
+
+/* ---- view.c, shared with write.c ------------------------------------------------------- */
+
+struct recents {		/* UIDs that are \Recent for one view */
+	struct store_range *v;
+	size_t		 n, cap;
+};
+
+struct slots {			/* a list of slots */
+	uint32_t	*v;
+	size_t		 n, cap;
+};
+
+struct store_view {
+	struct store	*st;
+	struct mailbox	*m;
+	struct store_view *next;	/* of the same mailbox */
+	unsigned int	 flags;
+	bool		 deleted;
+	uint32_t	 seen;		/* slots of the mailbox looked at */
+	uint32_t	 exists;
+	uint32_t	 uidnext;
+	size_t		 nkeywords;	/* reported */
+	struct slots	 live;		/* slot of each seq; v NULL: the same */
+	struct slots	 changed;	/* slots, any order */
+	struct slots	 gone;		/* slots still in live */
+	bool		 lost;		/* no memory for changed: all are */
+	uint64_t	 reported;	/* modseq up to which changes were */
+	struct recents	 recents;
+	uint32_t	*seqs;		/* handed out */
+	size_t		 capseqs;
+	uint32_t	*uids;
+	size_t		 capuids;
+	struct store_range *ranges;
+	size_t		 nranges, capranges;
+};
+
+uint32_t view_slot(const struct store_view *, uint32_t seq);
+
+/* ---- write.c ---------------------------------------------------------------------------- */
+
+struct keyset {			/* keywords a group defines in a mailbox */
+	struct mailbox	*m;
+	uint32_t	 n;
+	const char	*name[STORE_KEYWORDS_MAX];
+};
+
+void	 keyset_start(struct keyset *, struct mailbox *);
+enum store_result keyset_bit(struct keyset *, struct group *,
+	    const char *name, uint32_t *bit);
+enum store_result keyset_bits(struct keyset *, struct group *,
+	    const struct store_flagset *, uint64_t *bits);
+void	 copy_record(struct store *, struct mailbox *from,
+	    struct mailbox *to, const struct store_range *, size_t,
+	    uint32_t n, uint64_t keywords, bool move);
+
+#endif /* STORE_LOCAL_H */

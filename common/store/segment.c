@@ -1,0 +1,348 @@
+/*
+ * `mail.NNNN`: message bytes in wire form behind one readable line each.
+ * Small messages share a segment, which is written under the account's lock
+ * alone; a large one has a segment of its own, written before the lock is
+ * taken.  grep, less and regress/store/recover.py read them without us.
+ *
+ * Invariants:
+ *
+ *	first line	"maild-segment 1 number= nonce= uuid=", 160 octets
+ *			with CRLF; the nonce is random
+ *	before each	"MSG nonce size= prefix= crc= date= id=", 160 octets
+ *	message		with CRLF; size octets follow, of which prefix are
+ *			deliver's own headers, then CRLF
+ *	bytes that a REC_ADD names are never written again
+ *	bytes that none names (a crash before the log) may be anything
+ *	a shared one takes no message beyond 64 MiB: then it never changes
+ */
+#include "compat.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "store.h"
+#include "local.h"
+
+#define SEGMENT_TRIES	10000		/* numbers left over by crashes */
+#define NONCE_AT	40		/* column of the nonce's digits */
+#define CHECK_CHUNK	65536
+
+static char *
+hex(char *p, const void *v, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *b = v;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		*p++ = digits[b[i] >> 4];
+		*p++ = digits[b[i] & 15];
+	}
+	return p;
+}
+
+static char *
+hex64(char *p, uint64_t v)
+{
+	uint8_t b[8];
+
+	put32(b, __builtin_bswap32((uint32_t)(v >> 32)));
+	put32(b + 4, __builtin_bswap32((uint32_t)v));
+	return hex(p, b, 8);
+}
+
+static char *
+text(char *p, const char *s)
+{
+	size_t n = strlen(s);
+
+	memcpy(p, s, n);
+	return p + n;
+}
+
+/* Ten digits, leading zeros: a fixed width that a person can read. */
+static char *
+dec10(char *p, uint32_t v)
+{
+	int i;
+
+	for (i = 9; i >= 0; i--, v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + 10;
+}
+
+/* The readable line of a message, without the help of stdio: it is hot. */
+void
+segment_line(char line[SEGMENT_LINE], uint64_t nonce,
+    const struct store_msg *m, const uint8_t id[STORE_ID_LEN])
+{
+	static const uint8_t none[STORE_ID_LEN];
+	char date[DATE_TEXT_MAX];
+	uint8_t crc[4];
+	char *p;
+
+	memset(line, ' ', SEGMENT_LINE);
+	p = hex64(text(line, "MSG "), nonce);
+	p = dec10(text(p, " size="), m->size);
+	p = dec10(text(p, " prefix="), m->prefix);
+	put32(crc, __builtin_bswap32(m->crc));
+	p = hex(text(p, " crc="), crc, 4);
+	p = text(p, " date=");
+	(void)isodate_print(m->date, date, sizeof(date));
+	p = text(p, date);
+	(void)hex(text(p, " id="), id == NULL ? none : id, STORE_ID_LEN);
+	line[SEGMENT_LINE - 2] = '\r';
+	line[SEGMENT_LINE - 1] = '\n';
+}
+
+static void
+segment_name(char name[32], uint32_t number)
+{
+	(void)snprintf(name, 32, "mail.%04u", number);
+}
+
+/* A free place in the table of open segments; closes the one unused longest. */
+static struct segment *
+segment_slot(struct backend *b)
+{
+	struct segment *s = &b->seg[0];
+	size_t i;
+
+	for (i = 1; i < SEGMENT_CACHE; i++)
+		if (b->seg[i].used < s->used)
+			s = &b->seg[i];
+	if (s->number != 0)
+		close(s->fd);
+	s->number = 0;
+	return s;
+}
+
+static int
+segment_keep(struct backend *b, uint32_t number, int fd)
+{
+	struct segment *s = segment_slot(b);
+
+	s->number = number;
+	s->fd = fd;
+	s->used = ++b->clock;
+	return fd;
+}
+
+/* An open descriptor of a segment, kept for later; -1 and errno. */
+int
+segment_fd(struct backend *b, uint32_t number)
+{
+	char name[32];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < SEGMENT_CACHE; i++)
+		if (b->seg[i].number == number && number != 0) {
+			b->seg[i].used = ++b->clock;
+			return b->seg[i].fd;
+		}
+	segment_name(name, number);
+	if ((fd = backend_file(b->dir, name, O_RDWR)) == -1)
+		return -1;
+	return segment_keep(b, number, fd);
+}
+
+/* Closes a segment that is kept open. */
+static void
+segment_forget(struct backend *b, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < SEGMENT_CACHE; i++)
+		if (b->seg[i].number == number) {
+			close(b->seg[i].fd);
+			memset(&b->seg[i], 0, sizeof(b->seg[i]));
+		}
+}
+
+static enum store_result
+segment_head(struct store *st, struct segwrite *w)
+{
+	char line[SEGMENT_LINE], *p;
+	struct iovec iov = { line, sizeof(line) };
+
+	memset(line, ' ', sizeof(line));
+	p = dec10(text(line, "maild-segment 1 number="), w->number);
+	p = hex64(text(p, " nonce="), w->nonce);
+	(void)hex(text(p, " uuid="), st->head.uuid, 16);
+	line[SEGMENT_LINE - 2] = '\r';
+	line[SEGMENT_LINE - 1] = '\n';
+	return backend_write(w->fd, 0, &iov, 1);
+}
+
+/*
+ * A new segment under the next free number, with its first line.  Needs no
+ * lock: creation itself decides.  The number has to go into the log.
+ */
+enum store_result
+segment_create(struct store *st, struct segwrite *w)
+{
+	char name[32];
+	uint32_t number = st->tr.segment_next, tries;
+	enum store_result r;
+	int fd = -1;
+
+	for (tries = 0; tries < SEGMENT_TRIES; tries++, number++) {
+		segment_name(name, number);
+		fd = backend_file(st->b.dir, name, O_RDWR | O_CREAT | O_EXCL);
+		if (fd != -1 || errno != EEXIST)
+			break;
+	}
+	if (fd == -1)
+		return errno == EEXIST ? STORE_LIMIT : backend_errno(errno);
+	memset(w, 0, sizeof(*w));
+	w->number = number;
+	w->next = number + 1;
+	w->fd = segment_keep(&st->b, number, fd);
+	w->created = true;
+	w->end = SEGMENT_LINE;
+	if (getrandom(&w->nonce, sizeof(w->nonce), 0) !=
+	    (ssize_t)sizeof(w->nonce))
+		r = STORE_IO;
+	else
+		r = segment_head(st, w);
+	if (r != STORE_OK)
+		segment_rollback(st, w);
+	return r;
+}
+
+/* Reads the nonce of the shared segment. */
+static enum store_result
+segment_nonce(struct store *st, int fd)
+{
+	char line[SEGMENT_LINE], *end;
+	enum store_result r;
+	size_t got;
+
+	r = backend_read(fd, 0, line, sizeof(line), &got);
+	if (r != STORE_OK)
+		return r;
+	if (got != sizeof(line) || memcmp(line, "maild-segment 1 ", 16) != 0 ||
+	    memcmp(line + NONCE_AT - 6, "nonce=", 6) != 0)
+		return STORE_DAMAGED;
+	line[NONCE_AT + 16] = '\0';
+	st->seg_nonce = strtoull(line + NONCE_AT, &end, 16);
+	return STORE_OK;
+}
+
+/*
+ * Under the lock: where need octets of messages go now, in the shared
+ * segment or in a new one if it is full.
+ */
+enum store_result
+segment_begin(struct store *st, size_t need, struct segwrite *w)
+{
+	struct stat sb;
+	enum store_result r;
+	int fd;
+
+	memset(w, 0, sizeof(*w));
+	if (st->tr.segment == 0)
+		return segment_create(st, w);
+	if ((fd = segment_fd(&st->b, st->tr.segment)) == -1)
+		return backend_errno(errno) == STORE_NOTFOUND ?
+		    segment_create(st, w) : backend_errno(errno);
+	if (fstat(fd, &sb) == -1)
+		return backend_errno(errno);
+	if (sb.st_nlink == 0) {
+		segment_forget(&st->b, st->tr.segment);
+		return segment_create(st, w);
+	}
+	if (st->seg != st->tr.segment) {
+		if ((r = segment_nonce(st, fd)) != STORE_OK)
+			return r == STORE_DAMAGED ? segment_create(st, w) : r;
+		st->seg = st->tr.segment;
+	}
+	if ((uint64_t)sb.st_size + need > STORE_SEGMENT_MAX)
+		return segment_create(st, w);
+	w->number = st->tr.segment;
+	w->next = st->tr.segment_next;
+	w->fd = fd;
+	w->nonce = st->seg_nonce;
+	w->start = w->end = (uint64_t)sb.st_size;
+	return STORE_OK;
+}
+
+/* The group was not written: nothing of it stays. */
+void
+segment_rollback(struct store *st, struct segwrite *w)
+{
+	char name[32];
+
+	if (w->number == 0)
+		return;
+	if (!w->created) {
+		if (ftruncate(w->fd, (off_t)w->start) == -1)
+			return;	/* nobody names these bytes */
+		return;
+	}
+	segment_forget(&st->b, w->number);
+	segment_name(name, w->number);
+	(void)unlinkat(st->b.dir, name, 0);
+	w->number = 0;
+}
+
+/* The log names it now: what the next writer has to know. */
+void
+segment_done(struct store *st, const struct segwrite *w, struct trailer *tr)
+{
+	tr->segment = w->number;
+	if (w->next > tr->segment_next)
+		tr->segment_next = w->next;
+	st->seg = w->number;
+	st->seg_nonce = w->nonce;
+}
+
+/* Tells the log of a segment that was made. */
+int
+segment_record(struct group *g, const struct segwrite *w, bool own)
+{
+	uint8_t *p;
+
+	if (!w->created)
+		return 0;
+	if ((p = group_add(g, REC_SEGMENT, 0, 16)) == NULL)
+		return -1;
+	put32(p, w->number);
+	put32(p + 4, own ? 1 : 0);
+	put64(p + 8, w->nonce);
+	return 0;
+}
+
+/* Are the bytes of a message what the log says? */
+enum store_result
+segment_check(struct backend *b, const struct store_msg *m)
+{
+	static uint8_t buf[CHECK_CHUNK];
+	enum store_result r;
+	uint32_t crc = 0, done, n;
+	size_t got;
+	int fd;
+
+	if ((fd = segment_fd(b, m->segment)) == -1)
+		return backend_errno(errno);
+	for (done = 0; done < m->size; done += n) {
+		n = m->size - done > CHECK_CHUNK ? CHECK_CHUNK : m->size - done;
+		r = backend_read(fd, m->offset + done, buf, n, &got);
+		if (r != STORE_OK)
+			return r;
+		if (got != n)
+			return STORE_DAMAGED;
+		crc = crc32c(crc, buf, n);
+	}
+	return crc == m->crc ? STORE_OK : STORE_DAMAGED;
+}

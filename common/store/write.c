@@ -1,0 +1,508 @@
+/*
+ * What a session changes in the messages of its view: flags, expunge, copy
+ * and move.  Each is one group, built under the lock from the newest state,
+ * so that it says exactly which messages it is about.
+ */
+#include "compat.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "store.h"
+#include "local.h"
+
+/* ---- lists that a view lends ----------------------------------------------------- */
+
+/* Adds UIDs to the view's ranges.  0 or -1. */
+static int
+range_add(struct store_view *v, uint32_t first, uint32_t last)
+{
+	struct store_range *p;
+	size_t cap = v->capranges == 0 ? 16 : v->capranges * 2;
+
+	if (v->nranges == v->capranges) {
+		if ((p = reallocarray(v->ranges, cap, sizeof(*p))) == NULL)
+			return -1;
+		v->ranges = p;
+		v->capranges = cap;
+	}
+	v->ranges[v->nranges++] = (struct store_range){ first, last };
+	return 0;
+}
+
+static int
+seqs_add(struct store_view *v, size_t n, uint32_t seq)
+{
+	uint32_t *p;
+	size_t cap = v->capseqs == 0 ? 64 : v->capseqs * 2;
+
+	if (n == v->capseqs) {
+		if ((p = reallocarray(v->seqs, cap, sizeof(*p))) == NULL)
+			return -1;
+		v->seqs = p;
+		v->capseqs = cap;
+	}
+	v->seqs[n] = seq;
+	return 0;
+}
+
+static uint8_t *
+put_ranges(uint8_t *p, const struct store_view *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->nranges; i++, p += 8) {
+		put32(p, v->ranges[i].first);
+		put32(p + 4, v->ranges[i].last);
+	}
+	return p;
+}
+
+/* ---- walking the messages asked for ------------------------------------------------ */
+
+struct pick {			/* those of seqs[] that are still there */
+	struct store_view *v;
+	const struct store_range *seqs;
+	size_t		 n, i;
+	uint32_t	 seq;		/* next one to look at */
+	uint32_t	 last;		/* slot that was taken before */
+};
+
+static bool
+seqs_valid(const struct store_view *v, const struct store_range *seqs,
+    size_t n)
+{
+	uint32_t before = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (seqs[i].first <= before || seqs[i].last < seqs[i].first ||
+		    seqs[i].last > v->exists)
+			return false;
+		before = seqs[i].last;
+	}
+	return true;
+}
+
+static void
+pick_start(struct pick *k, struct store_view *v,
+    const struct store_range *seqs, size_t n)
+{
+	*k = (struct pick){ v, seqs, n, 0, n > 0 ? seqs[0].first : 0,
+	    UINT32_MAX };
+	v->nranges = 0;
+}
+
+/* The next message, its sequence number in *seq; NULL at the end. */
+static const struct store_msg *
+pick_next(struct pick *k, uint32_t *seq)
+{
+	const struct store_msg *m;
+
+	while (k->i < k->n) {
+		if (k->seq > k->seqs[k->i].last) {
+			if (++k->i < k->n)
+				k->seq = k->seqs[k->i].first;
+			continue;
+		}
+		*seq = k->seq++;
+		m = store_view_msg(k->v, *seq);
+		if ((m->flags & MSG_GONE) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* It is taken: into the ranges, which never reach over one that is not. */
+static int
+pick_take(struct pick *k, const struct store_msg *m, uint32_t seq)
+{
+	uint32_t slot = view_slot(k->v, seq);
+	bool next = k->last != UINT32_MAX && slot == k->last + 1;
+
+	k->last = slot;
+	if (next) {
+		k->v->ranges[k->v->nranges - 1].last = m->uid;
+		return 0;
+	}
+	return range_add(k->v, m->uid, m->uid);
+}
+
+/* Locks, if the view may write and its mailbox is still there. */
+static enum store_result
+write_begin(struct store_view *v, const struct store_range *seqs, size_t n)
+{
+	enum store_result r;
+
+	if ((v->flags & STORE_VIEW_READONLY) != 0)
+		return STORE_READONLY;
+	if (!seqs_valid(v, seqs, n))
+		return STORE_INVALID;
+	if ((r = store_begin(v->st)) != STORE_OK)
+		return r;
+	if (v->deleted) {
+		store_abort(v->st);
+		return STORE_NOTFOUND;
+	}
+	return STORE_OK;
+}
+
+/* ---- keywords ------------------------------------------------------------------------ */
+
+static bool
+keyword_valid(const char *s)
+{
+	size_t i, n = strlen(s);
+
+	if (n == 0 || n > STORE_KEYWORD_LEN)
+		return false;
+	for (i = 0; i < n; i++)
+		if ((unsigned char)s[i] <= 0x20 || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Defines keyword bit of mailbox m. */
+static int
+keyword_record(struct group *g, const struct mailbox *m, uint32_t bit,
+    const char *name)
+{
+	size_t n = strlen(name);
+	uint8_t *p;
+
+	if ((p = group_add(g, REC_KEYWORD, 0, 12 + n)) == NULL)
+		return -1;
+	put32(p, m->id);
+	put32(p + 4, bit);
+	put32(p + 8, (uint32_t)n);
+	memcpy(p + 12, name, n);
+	return 0;
+}
+
+void
+keyset_start(struct keyset *k, struct mailbox *m)
+{
+	memset(k, 0, sizeof(*k));
+	k->m = m;
+}
+
+/*
+ * Bit of a keyword of the mailbox, with a record for one that is new.
+ * OK, INVALID, LIMIT.
+ */
+enum store_result
+keyset_bit(struct keyset *k, struct group *g, const char *name, uint32_t *bit)
+{
+	uint32_t i;
+	int b;
+
+	if (!keyword_valid(name))
+		return STORE_INVALID;
+	if ((b = mailbox_keyword(k->m, name)) != -1) {
+		*bit = (uint32_t)b;
+		return STORE_OK;
+	}
+	for (i = 0; i < k->n; i++)
+		if (slice_caseis(slice_str(name), k->name[i])) {
+			*bit = k->m->nkeywords + i;
+			return STORE_OK;
+		}
+	*bit = k->m->nkeywords + k->n;
+	if (*bit >= STORE_KEYWORDS_MAX)
+		return STORE_LIMIT;
+	k->name[k->n++] = name;
+	return keyword_record(g, k->m, *bit, name) == -1 ? STORE_LIMIT :
+	    STORE_OK;
+}
+
+/* Bits of all the keywords of a set. */
+enum store_result
+keyset_bits(struct keyset *k, struct group *g, const struct store_flagset *fs,
+    uint64_t *bits)
+{
+	enum store_result r;
+	uint32_t bit;
+	size_t i;
+
+	*bits = 0;
+	for (i = 0; fs != NULL && i < fs->nkeywords; i++) {
+		r = keyset_bit(k, g, fs->keywords[i], &bit);
+		if (r != STORE_OK)
+			return r;
+		*bits |= 1ULL << bit;
+	}
+	return STORE_OK;
+}
+
+/* The same for taking away: what is not defined is on no message. */
+static uint64_t
+keywords_known(const struct mailbox *m, const struct store_flagset *fs)
+{
+	uint64_t bits = 0;
+	size_t i;
+	int b;
+
+	for (i = 0; i < fs->nkeywords; i++)
+		if ((b = mailbox_keyword(m, fs->keywords[i])) != -1)
+			bits |= 1ULL << b;
+	return bits;
+}
+
+/* ---- flags ------------------------------------------------------------------------------ */
+
+static bool
+would_change(const struct store_msg *m, enum store_flagop op, uint32_t sys,
+    uint64_t kw)
+{
+	switch (op) {
+	case STORE_FLAGS_SET:
+		return (m->flags & STORE_FLAGS) != sys || m->keywords != kw;
+	case STORE_FLAGS_ADD:
+		return (sys & ~m->flags) != 0 || (kw & ~m->keywords) != 0;
+	case STORE_FLAGS_DEL:
+		return (sys & m->flags) != 0 || (kw & m->keywords) != 0;
+	}
+	return false;
+}
+
+static int
+flags_record(struct store_view *v, enum store_flagop op, uint32_t sys,
+    uint64_t kw)
+{
+	uint8_t *p;
+
+	if ((p = group_add(&v->st->g, REC_FLAGS, 0,
+	    24 + v->nranges * 8)) == NULL)
+		return -1;
+	put32(p, v->m->id);
+	put32(p + 4, op);
+	put32(p + 8, sys);
+	put32(p + 12, (uint32_t)v->nranges);
+	put64(p + 16, kw);
+	(void)put_ranges(p + 24, v);
+	return 0;
+}
+
+/* Sorts the messages asked for into taken and refused. */
+static enum store_result
+flags_pick(struct pick *k, enum store_flagop op, uint32_t sys, uint64_t kw,
+    uint64_t since, struct store_changed *out)
+{
+	const struct store_msg *m;
+	uint32_t seq;
+
+	while ((m = pick_next(k, &seq)) != NULL) {
+		if (m->modseq > since) {
+			if (seqs_add(k->v, out->nmodified, seq) == -1)
+				return STORE_NOMEM;
+			out->nmodified++;
+			continue;
+		}
+		if (pick_take(k, m, seq) == -1)
+			return STORE_NOMEM;
+		if (would_change(m, op, sys, kw))
+			out->nchanged++;
+	}
+	out->modified = k->v->seqs;
+	return STORE_OK;
+}
+
+enum store_result
+store_flags(struct store_view *v, const struct store_range *seqs, size_t n,
+    enum store_flagop op, const struct store_flagset *fs, uint64_t since,
+    bool quiet, struct store_changed *out)
+{
+	struct trailer tr;
+	struct keyset ks;
+	struct pick k;
+	enum store_result r;
+	uint64_t kw;
+
+	memset(out, 0, sizeof(*out));
+	if ((fs->sys & ~(uint32_t)STORE_FLAGS) != 0)
+		return STORE_INVALID;
+	if ((r = write_begin(v, seqs, n)) != STORE_OK)
+		return r;
+	keyset_start(&ks, v->m);
+	kw = keywords_known(v->m, fs);
+	if (op != STORE_FLAGS_DEL)
+		r = keyset_bits(&ks, &v->st->g, fs, &kw);
+	pick_start(&k, v, seqs, n);
+	if (r == STORE_OK)
+		r = flags_pick(&k, op, fs->sys, kw, since, out);
+	if (r != STORE_OK || out->nchanged == 0) {
+		store_abort(v->st);
+		return r;
+	}
+	(void)flags_record(v, op, fs->sys, kw);
+	tr = v->st->tr;
+	v->st->state->mute = quiet ? v : NULL;
+	r = store_finish(v->st, &tr);
+	v->st->state->mute = NULL;
+	out->modseq = tr.seq;
+	return r;
+}
+
+/* ---- expunge ---------------------------------------------------------------------------- */
+
+enum store_result
+store_expunge(struct store_view *v, const struct store_range *seqs, size_t n,
+    bool any, uint32_t *count)
+{
+	struct store_range all = { 1, v->exists };
+	const struct store_msg *m;
+	struct trailer tr;
+	struct pick k;
+	enum store_result r;
+	uint32_t seq;
+	uint8_t *p;
+
+	if (count != NULL)
+		*count = 0;
+	if (seqs == NULL) {
+		seqs = &all;
+		n = v->exists > 0;
+	}
+	if ((r = write_begin(v, seqs, n)) != STORE_OK)
+		return r;
+	tr = v->st->tr;
+	pick_start(&k, v, seqs, n);
+	while (r == STORE_OK && (m = pick_next(&k, &seq)) != NULL) {
+		if (!any && (m->flags & STORE_DELETED) == 0)
+			continue;
+		tr.messages--;
+		tr.bytes -= m->size;
+		if (pick_take(&k, m, seq) == -1)
+			r = STORE_NOMEM;
+	}
+	if (r != STORE_OK || v->nranges == 0) {
+		store_abort(v->st);
+		return r;
+	}
+	if ((p = group_add(&v->st->g, REC_EXPUNGE, 0,
+	    8 + v->nranges * 8)) != NULL) {
+		put32(p, v->m->id);
+		put32(p + 4, (uint32_t)v->nranges);
+		(void)put_ranges(p + 8, v);
+	}
+	if (count != NULL)
+		*count = v->st->tr.messages - tr.messages;
+	return store_finish(v->st, &tr);
+}
+
+/* ---- copy, move -------------------------------------------------------------------------- */
+
+/* Keyword bits of one mailbox in another; those that do not fit are 255. */
+static void
+keywords_between(struct store *st, struct mailbox *from, struct mailbox *to,
+    uint64_t used, uint8_t map[64])
+{
+	struct keyset ks;
+	uint32_t i, bit;
+
+	memset(map, 255, 64);
+	keyset_start(&ks, to);
+	for (i = 0; i < from->nkeywords; i++)
+		if ((used >> i & 1) != 0 && keyset_bit(&ks, &st->g,
+		    from->keywords[i], &bit) == STORE_OK)
+			map[i] = (uint8_t)bit;
+}
+
+/* The record for the ranges of the view; n messages get UIDs from first. */
+void
+copy_record(struct store *st, struct mailbox *from, struct mailbox *to,
+    const struct store_range *ranges, size_t nranges, uint32_t n,
+    uint64_t keywords, bool move)
+{
+	uint8_t map[64], *p;
+	size_t i;
+
+	keywords_between(st, from, to, keywords, map);
+	if ((p = group_add(&st->g, move ? REC_MOVE : REC_COPY, 0,
+	    REC_COPY_LEN + nranges * 8)) == NULL)
+		return;
+	put32(p, from->id);
+	put32(p + 4, to->id);
+	put32(p + 8, to->uidnext);
+	put32(p + 12, n);
+	put32(p + 16, (uint32_t)nranges);
+	memcpy(p + 24, map, sizeof(map));
+	for (i = 0, p += REC_COPY_LEN; i < nranges; i++, p += 8) {
+		put32(p, ranges[i].first);
+		put32(p + 4, ranges[i].last);
+	}
+}
+
+static enum store_result
+copy_pick(struct pick *k, struct store_copied *out, uint64_t *bytes,
+    uint64_t *keywords)
+{
+	const struct store_msg *m;
+	uint32_t seq;
+
+	*bytes = *keywords = 0;
+	while ((m = pick_next(k, &seq)) != NULL) {
+		if (pick_take(k, m, seq) == -1)
+			return STORE_NOMEM;
+		*bytes += m->size;
+		*keywords |= m->keywords;
+		out->n++;
+	}
+	out->src = k->v->ranges;
+	out->nsrc = k->v->nranges;
+	return STORE_OK;
+}
+
+enum store_result
+store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
+    const char *dst, bool move, struct store_copied *out)
+{
+	char name[STORE_NAME_MAX + 1];
+	struct store *st = v->st;
+	struct mailbox *to = NULL;
+	struct trailer tr;
+	struct pick k;
+	enum store_result r;
+	uint64_t bytes, kw;
+
+	memset(out, 0, sizeof(*out));
+	if ((v->flags & STORE_VIEW_READONLY) != 0 && move)
+		return STORE_READONLY;
+	if (name_canon(dst, name) == -1)
+		return STORE_NOTFOUND;
+	if (!seqs_valid(v, seqs, n))
+		return STORE_INVALID;
+	if ((r = store_begin(st)) != STORE_OK)
+		return r;
+	pick_start(&k, v, seqs, n);
+	if (!v->deleted)
+		to = mailbox_byname(st->state, name);
+	if (to == NULL || (to->attr & STORE_MB_NOSELECT) != 0)
+		r = STORE_NOTFOUND;
+	else if ((r = copy_pick(&k, out, &bytes, &kw)) == STORE_OK &&
+	    out->n > 0) {
+		if (!move && !store_room(st, bytes, out->n))
+			r = STORE_OVERQUOTA;
+		else if (out->n >= UINT32_MAX - 1 - to->uidnext)
+			r = STORE_LIMIT;
+	}
+	if (r != STORE_OK || out->n == 0) {
+		store_abort(st);
+		out->n = 0;
+		return r;
+	}
+	tr = st->tr;
+	out->uidvalidity = to->uidvalidity;
+	out->dst.first = to->uidnext;
+	out->dst.last = to->uidnext + out->n - 1;
+	copy_record(st, v->m, to, v->ranges, v->nranges, out->n, kw, move);
+	if (!move) {
+		tr.messages += out->n;
+		tr.bytes += bytes;
+	}
+	if (to->id == INBOX_ID)
+		tr.inbox_uidnext = out->dst.last + 1;
+	return store_finish(st, &tr);
+}
