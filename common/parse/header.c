@@ -60,21 +60,19 @@ header_len(const char *p, size_t n)
 ssize_t
 header_end(const char *p, size_t n, size_t *seen)
 {
-	const char *q, *end = p + n;
-	size_t first;
+	const char *line = p + *seen, *end = p + n, *q;
 
-	while ((q = memchr(p + *seen, '\n', n - *seen)) != NULL) {
-		if (q == p || p[*seen] == '\n' ||
-		    (q == p + *seen + 1 && p[*seen] == '\r'))
+	if (*seen == 0 && (n >= FIRST_MAX || memchr(p, '\n', n) != NULL) &&
+	    !header_first(p, n < FIRST_MAX ? n : FIRST_MAX))
+		return 0;
+	while (line < end &&
+	    (q = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+		if (q == line || (q == line + 1 && *line == '\r'))
 			return q + 1 - p;
-		first = n < FIRST_MAX ? n : FIRST_MAX;
-		if (*seen == 0 && !header_first(p, first))
-			return 0;
-		*seen = (size_t)(q + 1 - p);
+		line = q + 1;
 	}
-	/* *seen is where the line started that is not complete. */
-	return *seen == 0 && end - p >= FIRST_MAX &&
-	    !header_first(p, FIRST_MAX) ? 0 : -1;
+	*seen = (size_t)(line - p);	/* this one is not complete */
+	return -1;
 }
 
 int

@@ -1,0 +1,61 @@
+/*
+ * SHA-256 as a stream, over libcrypto.  The one file of common/verify that
+ * calls a library.
+ */
+#include "compat.h"
+
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "digest.h"
+
+int
+dkim_sha256(const void *p, size_t n, uint8_t hash[DKIM_HASH])
+{
+	return EVP_Digest(p, n, hash, NULL, EVP_sha256(), NULL) == 1 ? 0 : -1;
+}
+
+int
+digest_start(struct digest *d)
+{
+	d->n = 0;
+	if (d->ctx == NULL)
+		d->ctx = EVP_MD_CTX_new();
+	d->bad = d->ctx == NULL ||
+	    EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1;
+	return d->bad ? -1 : 0;
+}
+
+void
+digest_put(struct digest *d, const char *p, size_t n)
+{
+	if (n > sizeof(d->buf) - d->n) {
+		d->bad |= EVP_DigestUpdate(d->ctx, d->buf, d->n) != 1;
+		d->n = 0;
+	}
+	if (n > sizeof(d->buf)) {
+		d->bad |= EVP_DigestUpdate(d->ctx, p, n) != 1;
+		return;
+	}
+	memcpy(d->buf + d->n, p, n);
+	d->n += n;
+}
+
+int
+digest_end(struct digest *d, uint8_t *hash)
+{
+	d->bad |= EVP_DigestUpdate(d->ctx, d->buf, d->n) != 1 ||
+	    EVP_DigestFinal_ex(d->ctx, hash, NULL) != 1;
+	d->n = 0;
+	return d->bad ? -1 : 0;
+}
+
+void
+digest_free(struct digest *d)
+{
+	EVP_MD_CTX_free(d->ctx);
+	d->ctx = NULL;
+}

@@ -1,0 +1,24 @@
+/*
+ * Octets on their way into SHA-256, gathered so that small runs do not cost
+ * a call each.  Private to common/verify.
+ */
+#ifndef DIGEST_H
+#define DIGEST_H
+
+#define DIGEST_BUF	4096
+
+struct digest {
+	EVP_MD_CTX	*ctx;
+	int		 bad;		/* libcrypto failed */
+	size_t		 n;
+	char		 buf[DIGEST_BUF];
+};
+
+/* 0 or -1. */
+int	 digest_start(struct digest *);
+void	 digest_put(struct digest *, const char *, size_t);
+/* 0 or -1.  The context stays, for another start. */
+int	 digest_end(struct digest *, uint8_t *hash);
+void	 digest_free(struct digest *);
+
+#endif
