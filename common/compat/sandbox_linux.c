@@ -120,7 +120,7 @@ static const struct {
 	{ SYS_getdents64, MAY_FILES }, { SYS_unlink, MAY_FILES },
 	{ SYS_unlinkat, MAY_FILES }, { SYS_rename, MAY_FILES },
 	{ SYS_renameat, MAY_FILES }, { SYS_renameat2, MAY_FILES },
-	{ SYS_linkat, MAY_FILES }, { SYS_fstatfs, MAY_FILES },
+	{ SYS_fstatfs, MAY_FILES },
 	{ SYS_statfs, MAY_FILES }, { SYS_flock, MAY_FILES },
 	{ SYS_syncfs, MAY_FILES }, { SYS_sync_file_range, MAY_FILES },
 	{ SYS_fadvise64, MAY_FILES }, { SYS_fchmod, MAY_FILES },
@@ -136,7 +136,7 @@ static const struct {
 	{ SYS_chroot, MAY_FORK }, { SYS_fchdir, MAY_FORK },
 	{ SYS_setgroups, MAY_FORK }, { SYS_setresgid, MAY_FORK },
 	{ SYS_setresuid, MAY_FORK }, { SYS_setuid, MAY_FORK },
-	{ SYS_setgid, MAY_FORK }, { SYS_prctl, MAY_FORK },
+	{ SYS_setgid, MAY_FORK },
 	{ SYS_seccomp, MAY_FORK }, { SYS_setrlimit, MAY_FORK },
 	{ SYS_prlimit64, MAY_FORK }, { SYS_capset, MAY_FORK },
 	{ SYS_landlock_create_ruleset, MAY_FORK },
@@ -224,6 +224,22 @@ filter_socket(struct filter *f, unsigned int may)
 	filter_add(f, STMT(BPF_RET | BPF_K, no));
 }
 
+/* prctl(2): what a session needs to be jailed, nothing that loosens. */
+static void
+filter_prctl(struct filter *f)
+{
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 9));
+	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0])));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_NAME, 5, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PDEATHSIG, 4, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_NO_NEW_PRIVS, 3, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_DUMPABLE, 0, 3));
+	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1])));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
+}
+
 static void
 filter_install(unsigned int may)
 {
@@ -241,6 +257,8 @@ filter_install(unsigned int may)
 			filter_call(&f, calls[i].nr, SECCOMP_RET_ALLOW);
 	filter_memory(&f);
 	filter_socket(&f, may);
+	if (may & MAY_FORK)
+		filter_prctl(&f);
 	for (i = 0; i < NITEMS(soft); i++)
 		filter_call(&f, soft[i].nr, SECCOMP_RET_ERRNO |
 		    (unsigned int)soft[i].error);

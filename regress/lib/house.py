@@ -195,11 +195,11 @@ class House:
 
     # ---- life
 
-    def start(self, wait=True, env=None, wrap=()):
+    def start(self, wait=True, env=None, wrap=(), debug=False):
         if self.dns and not self.dns.proc:
             self.dns.start()
         self.out = open(f"{self.dir}/maild.out", "ab")
-        argv = [*wrap, f"{self.build}/maild", "-D", "-f", self.conf_file, "-l", self.libexec]
+        argv = [*wrap, f"{self.build}/maild", "-d" if debug else "-D", "-f", self.conf_file, "-l", self.libexec]
         self.proc = subprocess.Popen(argv, stdout=self.out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                      env=dict(os.environ, **(env or {})), start_new_session=True)
         if wait:
