@@ -48,6 +48,15 @@ ifneq ($(FAULT),)
 CPPFLAGS +=	-DFAULT_$(FAULT)
 endif
 
+# V=1 shows every command.
+ifeq ($(V),1)
+Q =
+say =
+else
+Q =		@
+say =		@printf '  %-5s%s\n' $(1) $(2);
+endif
+
 # ---- libraries: one archive a folder of common ------------------------------
 
 LIBS =		common store verify parse compat
@@ -107,7 +116,8 @@ objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 $(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive
 $(O)/lib$(1).a: $(call objs,$(SRCS.$(1)))
@@ -118,7 +128,8 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
 define program
 $(O)/$(1): $(call objs,$(SRCS.$(1))) $(ARCHIVES)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(call objs,$(SRCS.$(1))) $(ARCHIVES:%=%) $(LD.$(1))
+	$(call say,LD,$$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(call objs,$(SRCS.$(1))) $(ARCHIVES:%=%) $(LD.$(1))
 endef
 $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 

@@ -120,7 +120,7 @@ static const struct {
 	{ SYS_getdents64, MAY_FILES }, { SYS_unlink, MAY_FILES },
 	{ SYS_unlinkat, MAY_FILES }, { SYS_rename, MAY_FILES },
 	{ SYS_renameat, MAY_FILES }, { SYS_renameat2, MAY_FILES },
-	{ SYS_fstatfs, MAY_FILES },
+	{ SYS_linkat, MAY_FILES }, { SYS_fstatfs, MAY_FILES },
 	{ SYS_statfs, MAY_FILES }, { SYS_flock, MAY_FILES },
 	{ SYS_syncfs, MAY_FILES }, { SYS_sync_file_range, MAY_FILES },
 	{ SYS_fadvise64, MAY_FILES }, { SYS_fchmod, MAY_FILES },

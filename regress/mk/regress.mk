@@ -12,7 +12,9 @@ UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lz -lidn2 -levent_core -lsodiu
 define unit
 $(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/obj/regress/unit/test_$(1).o \
+	@mkdir -p $$(@D)
+	$(call say,LD,$$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/obj/regress/unit/test_$(1).o \
 	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
 endef
 $(foreach u,$(UNIT),$(eval $(call unit,$(u))))
@@ -22,7 +24,9 @@ unit: $(UNIT:%=$(O)/regress/unit/%)
 
 # The hostile program of the jail test, in place of any role.
 $(O)/regress/standin: $(call objs,regress/jail/standin.c) $(ARCHIVES)
-	$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -o $@ $(call objs,regress/jail/standin.c) \
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $(call objs,regress/jail/standin.c) \
 	    $(ARCHIVES)
 
 # What "make regress" runs, in this order; each group is a folder of
