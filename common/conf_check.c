@@ -216,23 +216,43 @@ key_fold(char *dst, const char *src, size_t size)
 		    (char)ascii_lower((unsigned char)*dst);
 }
 
+/* Name of the section key is in; false when that was the one before. */
+static bool
+section_name(const char *key, char *name, size_t size)
+{
+	size_t n = strcspn(key, ".");
+
+	if (key[n] == '\0' || (strncmp(name, key, n) == 0 && name[n] == '\0'))
+		return false;
+	snprintf(name, size, "%.*s", (int)n, key);
+	return true;
+}
+
 const char *
 conf_nearest(const char *key)
 {
+	static char best[NEAREST_MAX + 1];
 	const struct conf_key *k;
-	const char *best = NULL, *dot = strrchr(key, '.');
-	char folded[NEAREST_MAX + 1];
+	const char *dot = strrchr(key, '.');
+	char folded[NEAREST_MAX + 1], section[NEAREST_MAX + 1] = "";
 	size_t d, len, least;
 
 	if (strlen(key) > NEAREST_MAX)
 		return NULL;
+	best[0] = '\0';
 	key_fold(folded, key, sizeof(folded));
 	len = strlen(dot == NULL ? key : dot + 1);
 	least = len < 4 ? 3 : 2 + len / 3;
-	for (size_t i = 0; (k = conf_key(i)) != NULL; i++)
+	for (size_t i = 0; (k = conf_key(i)) != NULL; i++) {
+		if (section_name(k->key, section, sizeof(section)) &&
+		    (d = edits(folded, section)) < least) {
+			least = d;
+			strlcpy(best, section, sizeof(best));
+		}
 		if ((d = distance(folded, k->key)) < least) {
 			least = d;
-			best = k->key;
+			strlcpy(best, k->key, sizeof(best));
 		}
-	return best;
+	}
+	return best[0] == '\0' ? NULL : best;
 }

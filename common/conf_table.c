@@ -22,6 +22,9 @@
 #define R_ALL		0xffffffffu
 #define R_NONE		0u
 #define R_FRONTS	(R(SMTPD) | R(IMAPD) | R(POP3D))
+#define R_SESSIONS	(R(IMAP_NURSERY) | R(POP3_NURSERY))
+#define R_IMAP		(R(IMAPD) | R(IMAP_NURSERY))
+#define R_POP3		(R(POP3D) | R(POP3_NURSERY))
 #define R_MAIL		(R(SMTPD) | R(QUEUE) | R(DELIVER) | R(RELAY))
 
 #define UINT_LIMIT	4294967295ULL
@@ -65,7 +68,7 @@ static const struct conf_list *const lists[] = {
 
 static const struct conf_key keys[] = {
 	K("hostname", CT_HOST, false, hostname, NULL, 0, 253,
-	    R_MAIL | R_FRONTS | R(AUTHD) | R(SIGND_DKIM),
+	    R_MAIL | R_FRONTS | R_SESSIONS | R(AUTHD) | R(SIGND_DKIM),
 	    "name of this machine in greetings, Received and certificates"),
 	L("domains", CT_HOST, list_domains, 253,
 	    R_MAIL | R(AUTHD) | R(SIGND_DKIM),
@@ -89,7 +92,7 @@ static const struct conf_key keys[] = {
 	L("networks", CT_NET, list_networks, 49, R(SMTPD) | R(AUTHD),
 	    "networks that may send to anywhere without a login"),
 	K("quota", CT_SIZE, false, quota, "0", 0, 1024 * 1024 * GIB,
-	    R(AUTHD) | R(DELIVER) | R(SMTPD) | R(IMAPD),
+	    R(AUTHD) | R(DELIVER) | R(SMTPD) | R_SESSIONS,
 	    "octets an account may hold; 0 is no limit"),
 
 	K("smtp.max-size", CT_SIZE, false, smtp.max_size, "50M",
@@ -113,24 +116,24 @@ static const struct conf_key keys[] = {
 	    0, 0, R(SMTPD), "name a submitting client's address in Received"),
 
 	K("imap.login-timeout", CT_SEC, false, imap.login_timeout, "1m",
-	    1, DAY, R(IMAPD), "time to log in"),
+	    1, DAY, R_IMAP, "time to log in"),
 	K("imap.timeout", CT_SEC, false, imap.timeout, "30m",
-	    1, DAY, R(IMAPD), "wait for a command"),
+	    1, DAY, R_IMAP, "wait for a command"),
 	K("imap.max-connections", CT_UINT, false, imap.max_connections,
-	    "12000", 1, 1000000, R(IMAPD), "connections of one imapd"),
+	    "12000", 1, 1000000, R_IMAP, "connections of one imapd"),
 	K("imap.max-per-account", CT_UINT, false, imap.max_per_account, "100",
-	    1, 100000, R(IMAPD), "connections of one account"),
+	    1, 100000, R_IMAP, "connections of one account"),
 	K("imap.max-append", CT_SIZE, false, imap.max_append, "50M",
-	    64 * KIB, 2 * GIB, R(IMAPD), "largest message of APPEND"),
+	    64 * KIB, 2 * GIB, R_IMAP, "largest message of APPEND"),
 
 	K("pop3.login-timeout", CT_SEC, false, pop3.login_timeout, "1m",
-	    1, DAY, R(POP3D), "time to log in"),
+	    1, DAY, R_POP3, "time to log in"),
 	K("pop3.timeout", CT_SEC, false, pop3.timeout, "10m",
-	    1, DAY, R(POP3D), "wait for a command"),
+	    1, DAY, R_POP3, "wait for a command"),
 	K("pop3.max-connections", CT_UINT, false, pop3.max_connections,
-	    "12000", 1, 1000000, R(POP3D), "connections of pop3d"),
+	    "12000", 1, 1000000, R_POP3, "connections of pop3d"),
 	K("pop3.max-per-account", CT_UINT, false, pop3.max_per_account, "100",
-	    1, 100000, R(POP3D), "connections of one account"),
+	    1, 100000, R_POP3, "connections of one account"),
 
 	K("queue.retry-min", CT_SEC, false, queue.retry_min, "5m",
 	    1, DAY, R(QUEUE), "first wait before another attempt"),

@@ -1,0 +1,475 @@
+/*
+ * The processes of the house: fork and exec, the channel to each, what
+ * happens when one dies.  Run by maild as root; a child gets fd 3 (channel)
+ * and fd 4 (log) and nothing else, and drops its rights itself (common/
+ * proc.c) before anything from outside reaches it.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define FAST_MS		3000	/* a shorter life counts against it */
+#define DELAY_MIN	250	/* ms, doubled each time */
+#define DELAY_MAX	30000
+#define START_TRIES	3	/* deaths before the house was ever up */
+#define OLD_STOP_MS	2000	/* for a generation that was replaced */
+#define MAIN_BUFFER	(256 * 1024)
+
+static void	 child_exec(struct child *, int, int)
+		    __attribute__((noreturn));
+static void	 child_died(struct child *, int);
+static void	 child_again(struct child *);
+static void	 child_free(struct child *);
+static void	 child_last_words(struct child *);
+static void	 on_ready(struct chan *, struct msg *, void *);
+static void	 on_account(struct chan *, struct msg *, void *);
+static void	 on_gone(struct chan *, void *);
+static void	 on_timer(evutil_socket_t, short, void *);
+
+/* What each role may say to maild: nothing else is let through. */
+static const struct chan_handler plain_handlers[] = {
+	{ PROC_READY_EV,	on_ready },
+	{ MAIN_ROW_EV,		control_on_row },
+};
+static const struct chan_handler authd_handlers[] = {
+	{ PROC_READY_EV,	on_ready },
+	{ MAIN_ROW_EV,		control_on_row },
+	{ GRANT_OPEN_EV,	grant_on_open },
+	{ GRANT_REVOKE_EV,	grant_on_revoke },
+	{ ACCOUNT_CREATE,	on_account },
+};
+static const struct chan_handler front_handlers[] = {
+	{ PROC_READY_EV,	on_ready },
+	{ MAIN_ROW_EV,		control_on_row },
+	{ GRANT_AGAIN_EV,	grant_on_again },
+	{ GRANT_RELEASE_EV,	grant_on_release },
+};
+static const struct chan_handler nursery_handlers[] = {
+	{ PROC_READY_EV,	on_ready },
+	{ NURSERY_EXIT_EV,	grant_on_exit },
+};
+
+static const struct chan_handler *
+child_handlers(enum proc_role role, size_t *n)
+{
+	if (role == ROLE_AUTHD) {
+		*n = NITEMS(authd_handlers);
+		return authd_handlers;
+	}
+	if (role == ROLE_IMAPD || role == ROLE_POP3D) {
+		*n = NITEMS(front_handlers);
+		return front_handlers;
+	}
+	if (role == ROLE_IMAP_NURSERY || role == ROLE_POP3_NURSERY) {
+		*n = NITEMS(nursery_handlers);
+		return nursery_handlers;
+	}
+	*n = NITEMS(plain_handlers);
+	return plain_handlers;
+}
+
+static unsigned int
+cores(unsigned int wanted)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (wanted != 0)
+		return wanted;
+	return n < 1 ? 1 : n > INSTANCES_MAX ? INSTANCES_MAX : (unsigned int)n;
+}
+
+unsigned int
+child_wanted(const struct conf *c, enum proc_role role)
+{
+	switch (role) {
+	case ROLE_SMTPD:
+		return cores(c->proc.smtpd);
+	case ROLE_IMAPD:
+		return cores(c->proc.imapd);
+	case ROLE_HASH:
+		return c->auth.workers;
+	case ROLE_DELIVER:
+		return c->proc.deliver;
+	case ROLE_RELAY:
+		return c->proc.relay;
+	case ROLE_LOGD:
+	case ROLE_SIGND_TLS:
+	case ROLE_SIGND_DKIM:
+	case ROLE_AUTHD:
+	case ROLE_RESOLVE:
+	case ROLE_QUEUE:
+	case ROLE_IMAP_NURSERY:
+	case ROLE_POP3_NURSERY:
+	case ROLE_POP3D:
+		return 1;
+	case ROLE_MAILD:
+	case ROLE_IMAP_SESSION:
+	case ROLE_POP3_SESSION:
+	case ROLE_KEYGEN:
+	case ROLE_MAX:
+		break;
+	}
+	return 0;
+}
+
+const char *
+child_state_name(enum child_state state)
+{
+	switch (state) {
+	case CHILD_WAITING:
+		return "waiting";
+	case CHILD_STARTING:
+		return "starting";
+	case CHILD_READY:
+		return "ready";
+	case CHILD_STOPPING:
+		return "stopping";
+	}
+	return "";
+}
+
+struct child *
+child_new(struct house *h, enum proc_role role, uint16_t instance)
+{
+	struct child *c = xcalloc(1, sizeof(*c));
+
+	c->house = h;
+	c->role = role;
+	c->instance = instance;
+	c->state = CHILD_WAITING;
+	c->current = true;
+	if ((c->timer = evtimer_new(h->base, on_timer, c)) == NULL)
+		fatalx("child: no event");
+	TAILQ_INSERT_TAIL(&h->children, c, entry);
+	return c;
+}
+
+static void
+child_free(struct child *c)
+{
+	TAILQ_REMOVE(&c->house->children, c, entry);
+	event_free(c->timer);
+	free(c);
+}
+
+struct child *
+child_ready(struct house *h, enum proc_role role, uint16_t instance)
+{
+	struct child *c;
+
+	TAILQ_FOREACH(c, &h->children, entry)
+		if (c->role == role && c->instance == instance && c->current &&
+		    c->state == CHILD_READY && c->chan != NULL)
+			return c;
+	return NULL;
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+void
+child_start(struct child *c, const struct conf *conf,
+    const struct files *files)
+{
+	static const struct chan_ops ops = { on_gone, NULL };
+	struct house *h = c->house;
+	const struct chan_handler *handlers;
+	int sv[2], *log = share_log(h, c->role, c->instance);
+	size_t n;
+
+	c->started = now_ms();
+	c->listening = false;
+	if (graph_pair(sv, MAIN_BUFFER) == -1) {
+		log_warn("start name=%s: socketpair", proc_name(c->role));
+		child_again(c);
+		return;
+	}
+	log_flush();
+	if ((c->pid = fork()) == 0)
+		child_exec(c, sv[1], log[0]);
+	close(sv[1]);
+	if (c->pid == -1) {
+		log_warn("start name=%s: fork", proc_name(c->role));
+		close(sv[0]);
+		c->pid = 0;
+		child_again(c);
+		return;
+	}
+	c->state = CHILD_STARTING;
+	handlers = child_handlers(c->role, &n);
+	c->chan = chan_new(h->base, sv[0], CHAN_MAIN, SIDE_A, handlers, n,
+	    &ops, c);
+	share_send(c, conf, files, false);
+	log_debug("start name=%s instance=%u pid=%d", proc_name(c->role),
+	    c->instance, (int)c->pid);
+}
+
+/* In the child: the two descriptors to their places, all else closed. */
+static void
+child_exec(struct child *c, int mainfd, int logfd)
+{
+	struct house *h = c->house;
+	char path[1200];
+	const char *argv[3] = { proc_program(c->role), NULL, NULL };
+	char *envp[3] = { NULL, NULL, NULL };
+	sigset_t none;
+	int n = 0, out = h->debug ? STDERR_FILENO : h->null;
+
+	if (c->role == ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM)
+		argv[1] = c->role == ROLE_SIGND_TLS ? "tls" : "dkim";
+	snprintf(path, sizeof(path), "%s/%s", h->libexec, argv[0]);
+#ifdef MAILD_SANITIZE
+	static char asan[1024], ubsan[1024];
+	static const char *const names[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS" };
+	char *bufs[] = { asan, ubsan };
+
+	for (size_t i = 0; i < NITEMS(names); i++)
+		if (getenv(names[i]) != NULL) {
+			snprintf(bufs[i], sizeof(asan), "%s=%s", names[i],
+			    getenv(names[i]));
+			envp[n++] = bufs[i];
+		}
+#endif
+	envp[n] = NULL;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(077);
+	if ((mainfd = fcntl(mainfd, F_DUPFD, 10)) == -1 ||
+	    (logfd = fcntl(logfd, F_DUPFD, 10)) == -1 ||
+	    dup2(h->null, STDIN_FILENO) == -1 ||
+	    dup2(out, STDOUT_FILENO) == -1 ||
+	    dup2(out, STDERR_FILENO) == -1 ||
+	    dup2(mainfd, PROC_FD_MAIN) == -1 ||
+	    dup2(logfd, PROC_FD_LOG) == -1 || chdir("/") == -1)
+		_exit(126);
+	close_range(PROC_FD_LOG + 1, ~0U, 0);
+	execve(path, (char *const *)(uintptr_t)argv, envp);
+	_exit(127);
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+static void
+on_ready(struct chan *chan, struct msg *m, void *arg)
+{
+	struct child *c = arg;
+
+	if (c->state != CHILD_STARTING)
+		return;			/* a reload was taken over */
+	c->state = CHILD_READY;
+	log_debug("ready name=%s instance=%u ms=%llu", proc_name(c->role),
+	    c->instance, (unsigned long long)(now_ms() - c->started));
+	if (!c->current)
+		reload_child(c, true);
+	else {
+		if (c->role == ROLE_LOGD)
+			share_logs(c->house);
+		graph_ready(c);
+	}
+}
+
+static void
+on_account(struct chan *chan, struct msg *m, void *arg)
+{
+	struct child *c = arg;
+	struct account_create_r r = { 0 };
+	char err[200] = "";
+
+	r.ok = directory_account(c->house, m->body->account_create.account,
+	    err, sizeof(err)) == 0;
+	r.error = slice_str(err);
+	chan_reply(chan, m->id, ACCOUNT_CREATE_R, &r, NULL, 0);
+}
+
+/* The channel ended: the process is dead or broke the rules, then it dies
+ * now; what follows is in child_died. */
+static void
+on_gone(struct chan *chan, void *arg)
+{
+	struct child *c = arg;
+
+	c->chan = NULL;
+	if (c->pid != 0 && c->state != CHILD_STOPPING)
+		kill(c->pid, SIGKILL);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+void
+child_kill(struct child *c)
+{
+	c->state = CHILD_STOPPING;
+	if (c->pid != 0)
+		kill(c->pid, SIGKILL);
+}
+
+void
+child_discard(struct child *c)
+{
+	if (c->pid == 0)
+		child_free(c);
+	else
+		child_kill(c);
+}
+
+void
+child_stop(struct child *c, unsigned int ms)
+{
+	struct timeval tv = { ms / 1000, (int)(ms % 1000) * 1000 };
+	struct proc_stop_ev ev = { 0 };
+
+	c->state = CHILD_STOPPING;
+	event_del(c->timer);
+	if (c->pid == 0)
+		return;
+	if (c->chan == NULL)
+		kill(c->pid, SIGKILL);
+	else
+		chan_send(c->chan, PROC_STOP_EV, &ev, NULL, 0);
+	event_add(c->timer, &tv);
+}
+
+static void
+on_timer(evutil_socket_t fd, short ev, void *arg)
+{
+	struct child *c = arg;
+
+	if (c->state == CHILD_WAITING)
+		child_start(c, c->house->conf, c->house->files);
+	else if (c->state == CHILD_READY && !c->current)
+		child_stop(c, OLD_STOP_MS);
+	else if (c->state == CHILD_STOPPING && c->pid != 0) {
+		log_warnx("does not stop, killed name=%s instance=%u pid=%d",
+		    proc_name(c->role), c->instance, (int)c->pid);
+		kill(c->pid, SIGKILL);
+	}
+}
+
+/* At first at once, then later and later while it keeps dying young. */
+static void
+child_again(struct child *c)
+{
+	uint64_t ms = 0;
+	struct timeval tv;
+
+	if (!c->current) {		/* reload sees that it never comes */
+		c->state = CHILD_STOPPING;
+		return;
+	}
+	c->fast = now_ms() - c->started < FAST_MS ? c->fast + 1 : 0;
+	if (c->fast > 1)
+		ms = c->fast > 9 ? DELAY_MAX :
+		    (uint64_t)DELAY_MIN << (c->fast - 2);
+	if (ms > DELAY_MAX)
+		ms = DELAY_MAX;
+	c->state = CHILD_WAITING;
+	c->restarts++;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
+	event_add(c->timer, &tv);
+}
+
+static void
+child_log_death(const struct child *c, int status)
+{
+	const char *what = WIFSIGNALED(status) ? "signal" : "status";
+	int n = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+
+	log_warnx("died name=%s instance=%u pid=%d %s=%d%s lived=%llums",
+	    proc_name(c->role), c->instance, (int)c->pid, what, n,
+	    n == 127 ? " (its program could not be run)" :
+	    c->state == CHILD_STARTING ? " (before it was ready)" : "",
+	    (unsigned long long)(now_ms() - c->started));
+}
+
+/* Before the house is up nobody reads a log: tell it on our stderr. */
+static void
+child_last_words(struct child *c)
+{
+	static uint8_t buf[MSG_MAX];
+	int fd = share_log(c->house, c->role, c->instance)[1];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		for (size_t off = 0; off + 3 < (size_t)n;) {
+			size_t len = buf[off + 1] | (size_t)buf[off + 2] << 8;
+
+			if (len > (size_t)n - off - 3)
+				break;
+			log_warnx("%s says: %.*s", proc_name(c->role),
+			    (int)len, (const char *)buf + off + 3);
+			off += 3 + len;
+		}
+}
+
+static void
+child_died(struct child *c, int status)
+{
+	struct house *h = c->house;
+	bool expected = c->state == CHILD_STOPPING;
+	bool young = c->state == CHILD_STARTING;
+
+	if (!expected)
+		child_log_death(c, status);
+	c->pid = 0;
+	event_del(c->timer);
+	chan_free(c->chan);
+	c->chan = NULL;
+	if (c->role == ROLE_IMAPD || c->role == ROLE_POP3D)
+		grant_front_died(h, c->role, c->instance);
+	if (!c->current) {
+		if (!expected)
+			reload_child(c, false);
+		child_free(c);
+		stop_child(h);
+		return;
+	}
+	if (expected || h->stop != NULL) {
+		c->state = CHILD_STOPPING;
+		stop_child(h);
+		return;
+	}
+	child_again(c);
+	if (h->starting && young) {
+		child_last_words(c);
+		if (c->restarts >= START_TRIES) {
+			log_warnx("%s does not start; giving up",
+			    proc_name(c->role));
+			stop_begin(h, 1);
+		}
+	}
+}
+
+void
+child_reap(struct house *h)
+{
+	struct child *c, *next;
+	int status;
+
+	for (c = TAILQ_FIRST(&h->children); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (c->pid != 0 && waitpid(c->pid, &status, WNOHANG) == c->pid)
+			child_died(c, status);
+	}
+}

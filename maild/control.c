@@ -1,0 +1,467 @@
+/*
+ * The control socket, where mailctl asks.  Peers are known by the kernel
+ * (SO_PEERCRED): root, or the socket's group.  What a peer sends wrongly
+ * ends that peer alone.  maild answers for itself; everything else goes to
+ * the process that owns the thing, and its rows come back through here.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define PEERS_MAX	32
+#define PEER_SECONDS	900	/* a connection lasts no longer */
+#define ARGS_MAX	64
+#define OWNER_MS	600000	/* an owner's answer */
+#define GROUPS_MAX	256
+
+struct peer {
+	TAILQ_ENTRY(peer) entry;
+	struct house	*house;
+	struct chan	*chan;
+	struct event	*timer;
+	struct command	*cmd;		/* under way, or NULL */
+	uint32_t	 uid;
+};
+
+struct command {
+	TAILQ_ENTRY(command) entry;
+	struct house	*house;
+	struct peer	*peer;		/* NULL: it went away */
+	uint32_t	 ask;		/* its id at the peer */
+	struct chan	*owner;		/* passed on to, or NULL */
+	uint32_t	 owner_ask;
+};
+
+struct control {
+	int		 fd;
+	gid_t		 gid;		/* of the socket */
+	struct event	*ev;
+	size_t		 npeers;
+	TAILQ_HEAD(, peer) peers;
+	TAILQ_HEAD(, command) commands;
+};
+
+static void	 on_accept(evutil_socket_t, short, void *);
+static void	 on_run(struct chan *, struct msg *, void *);
+static void	 on_gone(struct chan *, void *);
+static void	 on_late(evutil_socket_t, short, void *);
+static void	 on_answer(struct chan *, struct msg *, void *);
+static void	 run_status(struct command *, char **, size_t);
+static void	 run_stop(struct command *, char **, size_t);
+static void	 run_reload(struct command *, char **, size_t);
+static void	 run_dkim(struct command *, char **, size_t);
+
+static const struct chan_handler handlers[] = {
+	{ CTL_RUN,	on_run },
+};
+
+/* Who answers for a noun: maild itself (fn), or the owner. */
+static const struct {
+	const char	*noun;
+	void		(*fn)(struct command *, char **, size_t);
+	enum proc_role	 owner;
+} nouns[] = {
+	{ "status",	run_status,	ROLE_MAILD },
+	{ "stop",	run_stop,	ROLE_MAILD },
+	{ "reload",	run_reload,	ROLE_MAILD },
+	{ "dkim",	run_dkim,	ROLE_MAILD },
+	{ "account",	NULL,		ROLE_AUTHD },
+	{ "alias",	NULL,		ROLE_AUTHD },
+	{ "domain",	NULL,		ROLE_AUTHD },
+	{ "queue",	NULL,		ROLE_QUEUE },
+	{ "log",	NULL,		ROLE_LOGD },
+	{ "why",	NULL,		ROLE_LOGD },
+};
+
+/* ---- the socket ---------------------------------------------------------- */
+
+int
+control_open(struct house *h, char *err, size_t errsize)
+{
+	struct control *c = xcalloc(1, sizeof(*c));
+	const char *path = h->conf->dir.socket;
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
+	mode_t old;
+	int ret;
+
+	TAILQ_INIT(&c->peers);
+	TAILQ_INIT(&c->commands);
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	unlink(path);			/* the pid file says we are alone */
+	old = umask(0117);
+	ret = c->fd == -1 ? -1 : bind(c->fd, (struct sockaddr *)&sun,
+	    sizeof(sun));
+	umask(old);
+	if (ret == -1 || stat(path, &st) == -1 || listen(c->fd, 16) == -1) {
+		snprintf(err, errsize, "%s: cannot be made: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	c->gid = st.st_gid;
+	c->ev = event_new(h->base, c->fd, EV_READ | EV_PERSIST, on_accept, h);
+	if (c->ev == NULL || event_add(c->ev, NULL) == -1)
+		fatalx("control: no event");
+	h->control = c;
+	return 0;
+}
+
+void
+control_close(struct house *h)
+{
+	if (h->control == NULL)
+		return;
+	event_free(h->control->ev);
+	close(h->control->fd);
+	unlink(h->conf->dir.socket);
+}
+
+/* Root, or a member of the socket's group. */
+static bool
+peer_allowed(const struct control *c, int fd, uint32_t *uid)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	gid_t groups[GROUPS_MAX];
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return false;
+	*uid = (uint32_t)cred.uid;
+	if (cred.uid == 0)
+		return true;
+	if (c->gid == 0)
+		return false;
+	if (cred.gid == c->gid)
+		return true;
+	len = sizeof(groups);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == -1)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == c->gid)
+			return true;
+	return false;
+}
+
+static void
+on_accept(evutil_socket_t lfd, short ev, void *arg)
+{
+	static const struct chan_ops ops = { on_gone, NULL };
+	const struct timeval tv = { PEER_SECONDS, 0 };
+	struct house *h = arg;
+	struct control *c = h->control;
+	struct peer *p;
+	uint32_t uid = 0;
+	int fd = accept4((int)lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd == -1)
+		return;
+	if (c->npeers >= PEERS_MAX || !peer_allowed(c, fd, &uid)) {
+		log_warnx("control: refused uid=%u", uid);
+		close(fd);
+		return;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->house = h;
+	p->uid = uid;
+	p->chan = chan_new(h->base, fd, CHAN_CTL, SIDE_B, handlers,
+	    NITEMS(handlers), &ops, p);
+	if ((p->timer = evtimer_new(h->base, on_late, p)) == NULL)
+		fatalx("control: no event");
+	event_add(p->timer, &tv);
+	TAILQ_INSERT_TAIL(&c->peers, p, entry);
+	c->npeers++;
+}
+
+/* ---- commands ------------------------------------------------------------ */
+
+static struct command *
+command_new(struct peer *p, uint32_t ask)
+{
+	struct command *cmd = xcalloc(1, sizeof(*cmd));
+
+	cmd->house = p->house;
+	cmd->peer = p;
+	cmd->ask = ask;
+	p->cmd = cmd;
+	TAILQ_INSERT_TAIL(&p->house->control->commands, cmd, entry);
+	return cmd;
+}
+
+static void
+command_free(struct command *cmd)
+{
+	TAILQ_REMOVE(&cmd->house->control->commands, cmd, entry);
+	if (cmd->peer != NULL)
+		cmd->peer->cmd = NULL;
+	free(cmd);
+}
+
+struct house *
+command_house(struct command *cmd)
+{
+	return cmd->house;
+}
+
+void
+command_row(struct command *cmd, const struct row *row)
+{
+	struct ctl_row_ev ev = { cmd->ask,
+	    { (const char *)row->buf, row->n } };
+
+	if (cmd->peer != NULL)
+		chan_send(cmd->peer->chan, CTL_ROW_EV, &ev, NULL, 0);
+}
+
+void
+command_done(struct command *cmd, int code, const char *fmt, ...)
+{
+	char text[4000];
+	struct ctl_run_r r;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r.code = (uint8_t)code;
+	r.text = slice_str(text);
+	if (cmd->peer != NULL)
+		chan_reply(cmd->peer->chan, cmd->ask, CTL_RUN_R, &r, NULL, 0);
+	command_free(cmd);
+}
+
+/* ---- peers --------------------------------------------------------------- */
+
+static void
+peer_free(struct peer *p)
+{
+	struct command *cmd = p->cmd;
+
+	if (cmd != NULL) {
+		cmd->peer = NULL;
+		if (cmd->owner != NULL) {
+			chan_forget(cmd->owner, cmd->owner_ask);
+			command_free(cmd);
+		}
+	}
+	TAILQ_REMOVE(&p->house->control->peers, p, entry);
+	p->house->control->npeers--;
+	event_free(p->timer);
+	free(p);
+}
+
+static void
+on_gone(struct chan *chan, void *arg)
+{
+	peer_free(arg);
+}
+
+static void
+on_late(evutil_socket_t fd, short ev, void *arg)
+{
+	struct peer *p = arg;
+	struct chan *chan = p->chan;
+
+	peer_free(p);
+	chan_free(chan);
+}
+
+/* Arguments as strings in one block; how many, 0 when malformed. */
+static size_t
+args_copy(struct slice list, char *buf, size_t size, char **args)
+{
+	struct item_arg a;
+	size_t off = 0, used = 0, n = 0;
+	int r;
+
+	while ((r = item_arg_get(list, &off, &a)) == 1) {
+		if (n == ARGS_MAX || a.text.n + 1 > size - used)
+			return 0;
+		args[n++] = buf + used;
+		memcpy(buf + used, a.text.p, a.text.n);
+		used += a.text.n;
+		buf[used++] = '\0';
+	}
+	return r == 0 ? n : 0;
+}
+
+static void
+command_unknown(struct command *cmd, const char *noun)
+{
+	char list[256] = "";
+
+	for (size_t i = 0; i < NITEMS(nouns); i++) {
+		strlcat(list, i == 0 ? "" : ", ", sizeof(list));
+		strlcat(list, nouns[i].noun, sizeof(list));
+	}
+	command_done(cmd, EX_USAGE, "%s: no such command; there are %s",
+	    log_text(noun, strlen(noun)), list);
+}
+
+/* Pass it on to the process that owns the thing. */
+static void
+command_pass(struct command *cmd, enum proc_role owner, struct slice args)
+{
+	struct child *c = child_ready(cmd->house, owner, 0);
+	struct main_run run = { cmd->peer->uid, args };
+
+	if (c == NULL) {
+		command_done(cmd, EX_TEMPFAIL, "%s is not running now; try "
+		    "again", proc_name(owner));
+		return;
+	}
+	cmd->owner = c->chan;
+	cmd->owner_ask = chan_ask(c->chan, MAIN_RUN, &run, NULL, 0, OWNER_MS,
+	    on_answer, cmd);
+	if (cmd->owner_ask == 0)
+		command_done(cmd, EX_TEMPFAIL, "%s is not running now; try "
+		    "again", proc_name(owner));
+}
+
+static void
+on_answer(struct chan *chan, struct msg *m, void *arg)
+{
+	struct command *cmd = arg;
+
+	if (m == NULL)
+		command_done(cmd, EX_TEMPFAIL, "no answer: the process died "
+		    "or is too slow");
+	else
+		command_done(cmd, m->body->main_run_r.code, "%.*s",
+		    (int)m->body->main_run_r.text.n,
+		    m->body->main_run_r.text.p);
+}
+
+/* A row of an owner: to the peer whose command it is, if it still waits. */
+void
+control_on_row(struct chan *chan, struct msg *m, void *arg)
+{
+	struct house *h = ((struct child *)arg)->house;
+	const struct main_row_ev *e = &m->body->main_row_ev;
+	struct ctl_row_ev out = { 0, e->cells };
+	struct command *cmd;
+
+	TAILQ_FOREACH(cmd, &h->control->commands, entry)
+		if (cmd->owner == chan && cmd->owner_ask == e->ask)
+			break;
+	if (cmd == NULL || cmd->peer == NULL)
+		return;
+	out.ask = cmd->ask;
+	chan_send(cmd->peer->chan, CTL_ROW_EV, &out, NULL, 0);
+}
+
+static void
+on_run(struct chan *chan, struct msg *m, void *arg)
+{
+	static char buf[16384];
+	struct peer *p = arg;
+	struct slice list = m->body->ctl_run.args;
+	struct ctl_run_r busy = { EX_TEMPFAIL,
+	    SLICE_LIT("one command at a time") };
+	struct command *cmd;
+	char *args[ARGS_MAX];
+	size_t i, n;
+
+	if (p->cmd != NULL) {
+		chan_reply(chan, m->id, CTL_RUN_R, &busy, NULL, 0);
+		return;
+	}
+	cmd = command_new(p, m->id);
+	if ((n = args_copy(list, buf, sizeof(buf), args)) == 0) {
+		command_done(cmd, EX_USAGE, "malformed command");
+		return;
+	}
+	for (i = 0; i < NITEMS(nouns); i++)
+		if (strcmp(nouns[i].noun, args[0]) == 0)
+			break;
+	if (i == NITEMS(nouns))
+		command_unknown(cmd, args[0]);
+	else if (nouns[i].fn != NULL)
+		nouns[i].fn(cmd, args, n);
+	else
+		command_pass(cmd, nouns[i].owner, list);
+	explicit_bzero(buf, sizeof(buf));
+}
+
+/* ---- what maild answers itself ------------------------------------------- */
+
+static void
+status_row(struct command *cmd, const struct child *c)
+{
+	struct row row = { .n = 0 };
+
+	row_str(&row, "process", slice_str(proc_name(c->role)));
+	row_num(&row, "instance", c->instance);
+	row_num(&row, "pid", c->pid);
+	row_str(&row, "user", slice_str(directory_user(c->role)));
+	row_str(&row, "state", slice_str(child_state_name(c->state)));
+	row_num(&row, "restarts", c->restarts);
+	row_num(&row, "uptime", c->pid == 0 ? 0 :
+	    (long long)((now_ms() - c->started) / 1000));
+	command_row(cmd, &row);
+}
+
+static void
+run_status(struct command *cmd, char **args, size_t n)
+{
+	struct row row = { .n = 0 };
+	struct child *c;
+
+	row_str(&row, "process", slice_str("maild"));
+	row_num(&row, "instance", 0);
+	row_num(&row, "pid", getpid());
+	row_str(&row, "user", slice_str("root"));
+	row_str(&row, "state", slice_str(cmd->house->stop != NULL ?
+	    "stopping" : cmd->house->starting ? "starting" : "ready"));
+	row_num(&row, "restarts", 0);
+	row_num(&row, "uptime", (long long)((now_ms() -
+	    cmd->house->since) / 1000));
+	command_row(cmd, &row);
+	TAILQ_FOREACH(c, &cmd->house->children, entry)
+		status_row(cmd, c);
+	command_done(cmd, EX_OK, "%s", "");
+}
+
+static void
+run_stop(struct command *cmd, char **args, size_t n)
+{
+	struct house *h = cmd->house;
+
+	command_done(cmd, EX_OK, "stopping");
+	stop_begin(h, 0);
+}
+
+static void
+run_reload(struct command *cmd, char **args, size_t n)
+{
+	reload_begin(cmd->house, cmd);
+}
+
+static void
+run_dkim(struct command *cmd, char **args, size_t n)
+{
+	dkim_run(cmd->house, cmd, args, n);
+}

@@ -1,0 +1,216 @@
+/*
+ * Users and directories: who each role runs as, and the directories with
+ * the owners and modes that make them walls.  Run by maild as root at
+ * start, and for authd when it makes an account.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define PATH_LIMIT	1024
+
+static const char *const users[ROLE_MAX] = {
+	[ROLE_LOGD] = "_maillog",
+	[ROLE_SIGND_TLS] = "_signd",
+	[ROLE_SIGND_DKIM] = "_signdkim",
+	[ROLE_AUTHD] = "_authd",
+	[ROLE_HASH] = "_authd",
+	[ROLE_RESOLVE] = "_maildns",
+	[ROLE_DELIVER] = "_mailbox",
+	[ROLE_RELAY] = "_relay",
+	[ROLE_QUEUE] = "_mailq",
+	[ROLE_SMTPD] = "_smtpd",
+	[ROLE_IMAPD] = "_imapd",
+	[ROLE_POP3D] = "_popd"
+};
+
+const char *
+directory_user(enum proc_role role)
+{
+	return users[role] == NULL ? "root" : users[role];
+}
+
+int
+directory_users(struct house *h, char *err, size_t errsize)
+{
+	for (int r = 0; r < ROLE_MAX; r++) {
+		const struct passwd *pw;
+
+		if (users[r] == NULL)
+			continue;		/* nursery: root */
+		if ((pw = getpwnam(users[r])) == NULL) {
+			snprintf(err, errsize, "user %s of %s does not exist; "
+			    "run: make install", users[r],
+			    proc_name((enum proc_role)r));
+			return -1;
+		}
+		if (pw->pw_uid == 0 || pw->pw_gid == 0) {
+			snprintf(err, errsize, "user %s is root; run: "
+			    "make install", users[r]);
+			return -1;
+		}
+		h->ids[r].uid = pw->pw_uid;
+		h->ids[r].gid = pw->pw_gid;
+	}
+	h->mailbox = h->ids[ROLE_DELIVER].gid;
+	return 0;
+}
+
+/* path and what leads to it; then path's own owner and mode. */
+static int
+make_path(const char *path, mode_t mode, uid_t uid, gid_t gid, char *err,
+    size_t errsize)
+{
+	char buf[PATH_LIMIT];
+	struct stat st;
+
+	if (strlcpy(buf, path, sizeof(buf)) >= sizeof(buf)) {
+		snprintf(err, errsize, "%s: too long", path);
+		return -1;
+	}
+	for (char *p = buf + 1; *p != '\0'; p++)
+		if (*p == '/') {
+			*p = '\0';
+			if (mkdir(buf, 0755) == -1 && errno != EEXIST)
+				goto fail;
+			*p = '/';
+		}
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		goto fail;
+	if (lstat(path, &st) == -1)
+		goto fail;
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		goto fail;
+	}
+	if ((st.st_uid != uid || st.st_gid != gid) &&
+	    lchown(path, uid, gid) == -1)
+		goto fail;
+	if ((st.st_mode & 07777) != mode && chmod(path, mode) == -1)
+		goto fail;
+	return 0;
+fail:
+	snprintf(err, errsize, "%s: directory cannot be made: %s", path,
+	    strerror(errno));
+	return -1;
+}
+
+/* A root that processes live in must hold nothing they could find. */
+static int
+check_empty(const char *path, char *err, size_t errsize)
+{
+	struct dirent *e;
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		n++;
+	if (dir != NULL)
+		closedir(dir);
+	if (n <= 2)
+		return 0;
+	snprintf(err, errsize, "%s: must be empty, for it is the root of "
+	    "processes that need no files", path);
+	return -1;
+}
+
+static int
+make_parent(const char *path, char *err, size_t errsize)
+{
+	char buf[PATH_LIMIT], *slash;
+	struct stat st;
+
+	strlcpy(buf, path, sizeof(buf));
+	slash = strrchr(buf, '/');
+	if (slash == buf)
+		return 0;
+	*slash = '\0';
+	if (stat(buf, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;		/* may be /run itself: not ours */
+	return make_path(buf, 0755, 0, 0, err, errsize);
+}
+
+int
+directory_make(const struct house *h, const struct conf *c, char *err,
+    size_t errsize)
+{
+	const struct { const char *path; mode_t mode; uid_t uid; gid_t gid; }
+	dirs[] = {
+		{ c->dir.spool, 0700, h->ids[ROLE_QUEUE].uid,
+		    h->ids[ROLE_QUEUE].gid },
+		{ c->dir.store, 0750, 0, h->mailbox },
+		{ c->dir.auth, 0700, h->ids[ROLE_AUTHD].uid,
+		    h->ids[ROLE_AUTHD].gid },
+		{ c->dir.log, 0750, h->ids[ROLE_LOGD].uid,
+		    h->ids[ROLE_LOGD].gid },
+		{ c->dir.empty, 0755, 0, 0 },
+		{ c->dir.tls, 0755, 0, 0 },
+		{ c->dkim.directory, 0700, 0, 0 },
+	};
+
+	for (size_t i = 0; i < NITEMS(dirs); i++)
+		if (make_path(dirs[i].path, dirs[i].mode, dirs[i].uid,
+		    dirs[i].gid, err, errsize) == -1)
+			return -1;
+	if (make_parent(c->dir.socket, err, errsize) == -1 ||
+	    make_parent(c->dir.pid, err, errsize) == -1)
+		return -1;
+	return check_empty(c->dir.empty, err, errsize);
+}
+
+int
+directory_account(struct house *h, uint32_t account, char *err,
+    size_t errsize)
+{
+	uid_t uid = (uid_t)(h->conf->proc.uid_base + account);
+	char name[16];
+	struct stat st;
+	int fd = -1, ret = -1;
+
+	if (account >= h->conf->proc.uid_count) {
+		snprintf(err, errsize, "account %u is beyond "
+		    "processes.uid-count", account);
+		return -1;
+	}
+	snprintf(name, sizeof(name), "%u", account);
+	if (mkdirat(h->storefd, name, 0700) == -1 && errno != EEXIST)
+		goto out;
+	if ((fd = openat(h->storefd, name, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC)) == -1 || fstat(fd, &st) == -1)
+		goto out;
+	if (st.st_uid != 0 && st.st_uid != uid) {
+		snprintf(err, errsize, "directory %s of the store belongs to "
+		    "user %u", name, (unsigned int)st.st_uid);
+		close(fd);
+		return -1;
+	}
+	if (fchown(fd, uid, h->mailbox) == -1 || fchmod(fd, 02770) == -1 ||
+	    fsync(fd) == -1 || fsync(h->storefd) == -1)
+		goto out;
+	ret = 0;
+out:
+	if (ret == -1)
+		snprintf(err, errsize, "directory %s of the store: %s", name,
+		    strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return ret;
+}

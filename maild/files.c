@@ -1,0 +1,325 @@
+/*
+ * The files that children read: certificates, private keys, signing keys,
+ * the CA bundle, the smarthost's password.  Opened and checked by maild as
+ * root, handed on as descriptors; maild never reads an octet of a private
+ * key.  One struct files is one generation: a child started later gets the
+ * same files as its neighbours.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define CHAIN_MAX	(256 * 1024)	/* octets of a certificate chain */
+#define RESOLV_MAX	65536		/* octets of resolv.conf */
+
+static int	 open_secret(const char *, char *, size_t);
+static int	 load_chain(struct files *, const struct conf *, size_t, char *,
+		    size_t);
+static int	 load_dkim(struct files *, const struct conf *, char *, size_t);
+static int	 load_relay(struct files *, const struct conf *, char *, size_t);
+
+static struct files *
+files_new(void)
+{
+	struct files *f = xcalloc(1, sizeof(*f));
+
+	for (size_t i = 0; i < CONF_NLIST; i++)
+		f->tlskey[i] = -1;
+	f->ca = f->password = -1;
+	return f;
+}
+
+void
+files_free(struct files *f)
+{
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < CONF_NLIST; i++) {
+		free(f->chain[i].pem);
+		if (f->tlskey[i] != -1)
+			close(f->tlskey[i]);
+	}
+	for (size_t i = 0; i < f->ndkim; i++) {
+		free(f->dkim[i].name);
+		close(f->dkim[i].fd);
+	}
+	free(f->dkim);
+	if (f->ca != -1)
+		close(f->ca);
+	if (f->password != -1)
+		close(f->password);
+	free(f);
+}
+
+/* Open what only root may read, or say what to do about it. */
+static int
+open_secret(const char *path, char *err, size_t errsize)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		snprintf(err, errsize, "%s: cannot be read: %s", path,
+		    strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		snprintf(err, errsize, "%s: is not a file", path);
+	else if (st.st_uid != 0)
+		snprintf(err, errsize, "%s: belongs to user %u; run: "
+		    "chown root %s", path, (unsigned int)st.st_uid, path);
+	else if ((st.st_mode & 077) != 0)
+		snprintf(err, errsize, "%s: others may read it (mode %04o); "
+		    "run: chmod 600 %s", path, (unsigned int)st.st_mode & 07777,
+		    path);
+	else if (st.st_size == 0)
+		snprintf(err, errsize, "%s: is empty", path);
+	else
+		return fd;
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
+/* At least one certificate that parses; expired ones are told. */
+static int
+check_chain(const char *path, const char *pem, size_t n, char *err,
+    size_t errsize)
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)n);
+	X509 *x = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	int ret = -1;
+
+	if (strstr(pem, "PRIVATE KEY-----") != NULL)
+		snprintf(err, errsize, "%s: has a private key in it; would "
+		    "be right: certificates alone", path);
+	else if (x == NULL)
+		snprintf(err, errsize, "%s: has no certificate in PEM", path);
+	else {
+		if (X509_cmp_current_time(X509_get0_notAfter(x)) < 0)
+			log_warnx("certificate %s has expired", path);
+		ret = 0;
+	}
+	X509_free(x);
+	BIO_free(bio);
+	ERR_clear_error();
+	return ret;
+}
+
+static int
+load_chain(struct files *f, const struct conf *conf, size_t i, char *err,
+    size_t errsize)
+{
+	const char *path = conf->cert[i].certificate;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd != -1)
+		f->chain[i].pem = read_fd(fd, CHAIN_MAX, &f->chain[i].n);
+	if (f->chain[i].pem == NULL)
+		snprintf(err, errsize, "%s: certificate cannot be read: %s",
+		    path, strerror(errno));
+	if (fd != -1)
+		close(fd);
+	if (f->chain[i].pem == NULL || check_chain(path, f->chain[i].pem,
+	    f->chain[i].n, err, errsize) == -1)
+		return -1;
+	f->tlskey[i] = open_secret(conf->cert[i].key, err, errsize);
+	return f->tlskey[i] == -1 ? -1 : 0;
+}
+
+/* "DOMAIN.SELECTOR.key": the selector is the last label.  0, -1. */
+static int
+dkim_name(const char *file, char *name, size_t size)
+{
+	size_t n = strlen(file);
+	char *dot;
+
+	if (n < 7 || n >= size || strcmp(file + n - 4, ".key") != 0)
+		return -1;
+	strlcpy(name, file, size);
+	name[n - 4] = '\0';
+	if ((dot = strrchr(name, '.')) == NULL || dot == name || dot[1] == '\0')
+		return -1;
+	*dot = '/';
+	return 0;
+}
+
+static int
+dkim_compare(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(*x, *y);
+}
+
+static int
+load_dkim(struct files *f, const struct conf *conf, char *err, size_t errsize)
+{
+	char name[300], path[1300];
+	struct dirent *e;
+	DIR *dir = opendir(conf->dkim.directory);
+	int fd, ret = 0;
+
+	if (dir == NULL) {
+		snprintf(err, errsize, "%s: cannot be read: %s",
+		    conf->dkim.directory, strerror(errno));
+		return -1;
+	}
+	f->dkim = xcalloc(DKIM_MAX, sizeof(*f->dkim));
+	while (ret == 0 && (e = readdir(dir)) != NULL) {
+		if (dkim_name(e->d_name, name, sizeof(name)) == -1 ||
+		    strcmp(e->d_name, "ticket.key") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", conf->dkim.directory,
+		    e->d_name);
+		fd = -1;
+		if (f->ndkim == DKIM_MAX)
+			snprintf(err, errsize, "%s: more than %d keys",
+			    conf->dkim.directory, DKIM_MAX);
+		else
+			fd = open_secret(path, err, errsize);
+		if (fd == -1) {
+			ret = -1;
+			continue;
+		}
+		f->dkim[f->ndkim].name = xstrdup(name);
+		f->dkim[f->ndkim++].fd = fd;
+	}
+	closedir(dir);
+	/* the newest selector of a domain comes last, dates sort */
+	qsort(f->dkim, f->ndkim, sizeof(*f->dkim), dkim_compare);
+	return ret;
+}
+
+static int
+load_relay(struct files *f, const struct conf *conf, char *err, size_t errsize)
+{
+	const char *ca = conf->relay.ca_file;
+
+	if (ca != NULL && (f->ca = open(ca, O_RDONLY | O_CLOEXEC |
+	    O_NONBLOCK | O_NOCTTY)) == -1) {
+		if (conf->relay.smarthost != NULL &&
+		    conf->relay.smarthost_tls) {
+			snprintf(err, errsize, "%s: relay.ca-file cannot be "
+			    "read: %s", ca, strerror(errno));
+			return -1;
+		}
+		log_warn("%s: no authorities, certificates of other servers "
+		    "cannot be checked", ca);
+	}
+	if (conf->relay.password_file != NULL && (f->password =
+	    open_secret(conf->relay.password_file, err, errsize)) == -1)
+		return -1;
+	return 0;
+}
+
+/* The default certificate of a new installation. */
+static int
+make_certificate(struct house *h, const struct conf *conf, char *err,
+    size_t errsize)
+{
+	const struct conf_cert *t = &conf->cert[0];
+	size_t n = strlen(conf->dir.tls);
+
+	if (conf->ncert != 1 || strncmp(t->key, conf->dir.tls, n) != 0 ||
+	    t->key[n] != '/' || access(t->certificate, F_OK) == 0 ||
+	    access(t->key, F_OK) == 0)
+		return 0;
+	log_warnx("no certificate yet: making a self-signed one, %s; clients "
+	    "will not trust it", t->certificate);
+	return key_certificate(h, conf, t, err, errsize);
+}
+
+struct files *
+files_load(struct house *h, const struct conf *conf, char *err,
+    size_t errsize)
+{
+	struct files *f = files_new();
+	int ret = make_certificate(h, conf, err, errsize);
+
+	for (size_t i = 0; ret == 0 && i < conf->ncert; i++)
+		ret = load_chain(f, conf, i, err, errsize);
+	if (ret == 0)
+		ret = load_dkim(f, conf, err, errsize);
+	if (ret == 0)
+		ret = load_relay(f, conf, err, errsize);
+	if (ret == 0)
+		return f;
+	files_free(f);
+	return NULL;
+}
+
+/* ---- what is not handed on as a file ------------------------------------- */
+
+void
+files_resolvers(struct conf *conf)
+{
+	char line[512], addr[64];
+	const char *want;
+	unsigned int n = 0;
+	FILE *fp;
+
+	if (conf->dns.nresolvers != 0)
+		return;
+	if ((fp = fopen("/etc/resolv.conf", "re")) != NULL) {
+		for (long left = RESOLV_MAX; left > 0 && n < 3 &&
+		    fgets(line, sizeof(line), fp) != NULL;
+		    left -= (long)strlen(line))
+			if (sscanf(line, " nameserver %63[0-9a-fA-F.:]",
+			    addr) == 1 &&
+			    conf_set(conf, "dns.resolvers", n, addr,
+			    &want) == 0)
+				n++;
+		fclose(fp);
+	}
+	if (n == 0)
+		(void)conf_set(conf, "dns.resolvers", 0, "127.0.0.1", &want);
+}
+
+int
+files_ticket(const struct conf *conf, uint8_t key[32], char *err,
+    size_t errsize)
+{
+	char path[1000], tmp[1024];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/ticket.key", conf->dkim.directory);
+	if (access(path, F_OK) == 0) {
+		if ((fd = open_secret(path, err, errsize)) == -1)
+			return -1;
+		if ((ret = read_all(fd, key, 32)) == -1)
+			snprintf(err, errsize, "%s: too short; remove it",
+			    path);
+		close(fd);
+		return ret;
+	}
+	random_bytes(key, 32);
+	if ((fd = key_create(path, tmp, sizeof(tmp))) == -1 ||
+	    write_all(fd, key, 32) == -1 || key_commit(fd, tmp, path) == -1) {
+		snprintf(err, errsize, "%s: cannot be made: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
+}

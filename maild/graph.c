@@ -1,0 +1,134 @@
+/*
+ * Who may talk to whom: the static table of channels, and the socket pairs
+ * made from it.  Run by maild.  A channel is a capability: there is no
+ * other way for two processes of the house to meet, and this table is all
+ * of design section 2's picture.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define CHANNEL_BUFFER	(512 * 1024)	/* octets in flight each way */
+
+/* kind, side A (asks), side B (owns) */
+static const struct {
+	enum chan_kind	 kind;
+	enum proc_role	 a, b;
+} graph[] = {
+	{ CHAN_AUTH,	ROLE_SMTPD,	ROLE_AUTHD },
+	{ CHAN_AUTH,	ROLE_IMAPD,	ROLE_AUTHD },
+	{ CHAN_AUTH,	ROLE_POP3D,	ROLE_AUTHD },
+	{ CHAN_AUTH,	ROLE_QUEUE,	ROLE_AUTHD },
+	{ CHAN_HASH,	ROLE_AUTHD,	ROLE_HASH },
+	{ CHAN_QUEUE,	ROLE_SMTPD,	ROLE_QUEUE },
+	{ CHAN_DELIVER,	ROLE_QUEUE,	ROLE_DELIVER },
+	{ CHAN_RELAY,	ROLE_QUEUE,	ROLE_RELAY },
+	{ CHAN_DNS,	ROLE_SMTPD,	ROLE_RESOLVE },
+	{ CHAN_DNS,	ROLE_RELAY,	ROLE_RESOLVE },
+	{ CHAN_SIGN,	ROLE_SMTPD,	ROLE_SIGND_TLS },
+	{ CHAN_SIGN,	ROLE_SMTPD,	ROLE_SIGND_DKIM },
+	{ CHAN_SIGN,	ROLE_IMAPD,	ROLE_SIGND_TLS },
+	{ CHAN_SIGN,	ROLE_POP3D,	ROLE_SIGND_TLS },
+	{ CHAN_SIGN,	ROLE_RELAY,	ROLE_SIGND_DKIM },
+	{ CHAN_SIGN,	ROLE_QUEUE,	ROLE_SIGND_DKIM },
+};
+
+static bool	 graph_complete(struct house *, enum proc_role);
+
+int
+graph_pair(int sv[2], int bufsize)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	    sv) == -1)
+		return -1;
+	for (int i = 0; i < 2 && bufsize > 0; i++) {
+		(void)setsockopt(sv[i], SOL_SOCKET, SO_SNDBUFFORCE, &bufsize,
+		    sizeof(bufsize));
+		(void)setsockopt(sv[i], SOL_SOCKET, SO_RCVBUFFORCE, &bufsize,
+		    sizeof(bufsize));
+	}
+	return 0;
+}
+
+static void
+graph_connect(struct child *a, struct child *b, enum chan_kind kind)
+{
+	struct proc_channel_ev to_a = { (uint8_t)kind, SIDE_A,
+	    (uint8_t)b->role, b->instance };
+	struct proc_channel_ev to_b = { (uint8_t)kind, SIDE_B,
+	    (uint8_t)a->role, a->instance };
+	int sv[2];
+
+	if (graph_pair(sv, CHANNEL_BUFFER) == -1) {
+		/* without it neither can work: have the newer one again */
+		log_warn("channel %s to %s", proc_name(a->role),
+		    proc_name(b->role));
+		return;
+	}
+	chan_send(b->chan, PROC_CHANNEL_EV, &to_b, &sv[1], 1);
+	chan_send(a->chan, PROC_CHANNEL_EV, &to_a, &sv[0], 1);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+void
+graph_ready(struct child *c)
+{
+	struct house *h = c->house;
+	struct child *p;
+	bool up = true;
+
+	TAILQ_FOREACH(p, &h->children, entry) {
+		if (!p->current || p->state != CHILD_READY || p->chan == NULL)
+			continue;
+		for (size_t i = 0; i < NITEMS(graph); i++) {
+			if (graph[i].a == c->role && graph[i].b == p->role)
+				graph_connect(c, p, graph[i].kind);
+			else if (graph[i].b == c->role &&
+			    graph[i].a == p->role)
+				graph_connect(p, c, graph[i].kind);
+		}
+	}
+	TAILQ_FOREACH(p, &h->children, entry) {
+		if (!p->current)
+			continue;
+		if (p->state == CHILD_READY && !p->listening &&
+		    graph_complete(h, p->role))
+			share_listeners(p);
+		up = up && p->listening;
+	}
+	if (up && h->starting)
+		house_up(h);
+}
+
+/* All neighbours of that role, and the nurseries, are ready. */
+static bool
+graph_complete(struct house *h, enum proc_role role)
+{
+	const struct child *p;
+
+	TAILQ_FOREACH(p, &h->children, entry) {
+		bool needed = (p->role == ROLE_IMAP_NURSERY &&
+		    role == ROLE_IMAPD) || (p->role == ROLE_POP3_NURSERY &&
+		    role == ROLE_POP3D);
+
+		for (size_t i = 0; i < NITEMS(graph); i++)
+			if (graph[i].a == role && graph[i].b == p->role)
+				needed = true;
+		if (needed && p->current && p->state != CHILD_READY)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,152 @@
+/*
+ * Listening sockets.  Only maild binds; fronts get the sockets and accept.
+ * maild keeps its copies, so connections wait in the kernel while a front
+ * is restarted, and a reload keeps every socket whose address stays.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define BACKLOG		4096
+
+static socklen_t
+listen_addr(const struct conf_listen *l, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *s4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *s6 = (struct sockaddr_in6 *)ss;
+	struct ipaddr ip;
+
+	memset(ss, 0, sizeof(*ss));
+	if (ipaddr_parse(slice_str(l->address), &ip) == -1)
+		return 0;
+	if (ip.family == 4) {
+		s4->sin_family = AF_INET;
+		s4->sin_port = htons((uint16_t)l->port);
+		memcpy(&s4->sin_addr, ip.b, 4);
+		return sizeof(*s4);
+	}
+	s6->sin6_family = AF_INET6;
+	s6->sin6_port = htons((uint16_t)l->port);
+	memcpy(&s6->sin6_addr, ip.b, 16);
+	return sizeof(*s6);
+}
+
+/* What went wrong and what to do, with the address and port. */
+static void
+listen_error(const struct conf_listen *l, int error, char *err, size_t size)
+{
+	const char *what = strerror(error);
+
+	if (error == EADDRINUSE)
+		snprintf(err, size, "listen %s port %u: in use by another "
+		    "program; stop it (ss -ltnp shows it) or change listen",
+		    l->address, l->port);
+	else if (error == EADDRNOTAVAIL)
+		snprintf(err, size, "listen %s port %u: this machine has no "
+		    "such address; add it or change listen", l->address,
+		    l->port);
+	else
+		snprintf(err, size, "listen %s port %u: %s", l->address,
+		    l->port, what);
+}
+
+/* A socket, -1 with a message, or -2: not on this machine, never mind. */
+static int
+listen_one(const struct conf_listen *l, char *err, size_t errsize)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = listen_addr(l, &ss);
+	int fd, on = 1;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (fd == -1 && errno == EAFNOSUPPORT && strcmp(l->address, "::") == 0)
+		return -2;
+	if (fd == -1) {
+		listen_error(l, errno, err, errsize);
+		return -1;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (ss.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+		    sizeof(on));
+	/* what is accepted inherits this: no call a connection */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&ss, len) == -1 ||
+	    listen(fd, BACKLOG) == -1) {
+		int error = errno;
+
+		close(fd);
+		if (error == EADDRNOTAVAIL && strcmp(l->address, "::") == 0)
+			return -2;
+		listen_error(l, error, err, errsize);
+		return -1;
+	}
+	return fd;
+}
+
+/* The socket of the same address and port in another configuration. */
+static int
+listen_find(const struct conf *conf, const int *fds,
+    const struct conf_listen *l)
+{
+	for (size_t i = 0; conf != NULL && i < conf->nlisten; i++)
+		if (fds[i] != -1 && conf->listen[i].port == l->port &&
+		    strcmp(conf->listen[i].address, l->address) == 0)
+			return fds[i];
+	return -1;
+}
+
+int
+listen_open(const struct conf *conf, int *fds, const struct conf *old,
+    const int *old_fds, char *err, size_t errsize)
+{
+	size_t i;
+
+	for (i = 0; i < CONF_NLIST; i++)
+		fds[i] = -1;
+	for (i = 0; i < conf->nlisten; i++) {
+		const struct conf_listen *l = &conf->listen[i];
+
+		if ((fds[i] = listen_find(old, old_fds, l)) != -1)
+			continue;
+		if ((fds[i] = listen_one(l, err, errsize)) == -2) {
+			log_info("listen %s port %u: no IPv6 here",
+			    l->address, l->port);
+			fds[i] = -1;
+		} else if (fds[i] == -1) {
+			listen_close(conf, fds, old, old_fds);
+			for (i = 0; i < CONF_NLIST; i++)
+				fds[i] = -1;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void
+listen_close(const struct conf *old, const int *old_fds,
+    const struct conf *conf, const int *fds)
+{
+	for (size_t i = 0; i < old->nlisten; i++)
+		if (old_fds[i] != -1 && listen_find(conf, fds,
+		    &old->listen[i]) != old_fds[i])
+			close(old_fds[i]);
+}

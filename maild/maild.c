@@ -1,0 +1,363 @@
+/*
+ * maild: the root master.  Reads the configuration, binds the listeners,
+ * starts every process of the house with what it needs and no more, joins
+ * them by socket pairs, starts them again when they die.  It never parses
+ * an octet from the network and sees no password, message or private key.
+ */
+#include "compat.h"
+
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "conf_yaml.h"
+#include "maild.h"
+
+#define UP_SECONDS	60		/* the caller waits no longer */
+#define NOFILE_SPARE	2048		/* descriptors beyond connections */
+
+static struct house house;
+
+static void	 usage(void) __attribute__((noreturn));
+static struct conf *read_conf(const char *);
+static void	 daemonize(struct house *);
+static void	 lock_pid(const struct conf *);
+static void	 raise_limits(const struct conf *);
+static void	 check_programs(const struct house *);
+static void	 start(struct house *);
+static void	 start_children(struct house *);
+static void	 on_signal(evutil_socket_t, short, void *);
+static int	 run(struct house *);
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: maild [-dnv] [-f file] [-l libexecdir]\n");
+	exit(EX_USAGE);
+}
+
+/* An absolute path: maild works in /. */
+static const char *
+absolute(const char *path)
+{
+	char buf[PATH_MAX], *real = realpath(path, buf);
+
+	return xstrdup(real == NULL ? path : real);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct house *h = &house;
+	bool check = false, verbose = false;
+	int ch;
+
+	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
+	h->libexec = MAILD_LIBEXECDIR;
+	h->notify = h->storefd = -1;
+	while ((ch = getopt(argc, argv, "df:l:nv")) != -1)
+		switch (ch) {
+		case 'd':
+			h->debug = true;
+			break;
+		case 'f':
+			h->conffile = optarg;
+			break;
+		case 'l':
+			h->libexec = optarg;
+			break;
+		case 'n':
+			check = true;
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		default:
+			usage();
+		}
+	if (argc != optind)
+		usage();
+	log_init("maild", -1);
+	h->conf = read_conf(h->conffile);
+	if (check) {
+		if (verbose)
+			conf_print(h->conf, stdout);
+		else
+			fprintf(stderr, "%s: configuration is right\n",
+			    h->conffile);
+		conf_free(h->conf);
+		return 0;
+	}
+	if (verbose)
+		log_setlevel(LOG_L_DEBUG);
+	if (geteuid() != 0)
+		fatalx("maild must be started by root");
+	h->conffile = absolute(h->conffile);
+	h->libexec = absolute(h->libexec);
+	return run(h);
+}
+
+static struct conf *
+read_conf(const char *path)
+{
+	struct conf_errors *errors = xcalloc(1, sizeof(*errors));
+	struct conf *conf = conf_yaml_load(path, errors);
+
+	if (conf == NULL) {
+		fputs(errors->text, stderr);
+		exit(EX_CONFIG);
+	}
+	free(errors);
+	return conf;
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+/* Whoever started us waits until every process is ready or one is not, so
+ * that the exit status means something. */
+static void
+wait_for_up(pid_t pid, int fd)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+	char c;
+	int n;
+
+	while ((n = poll(&pfd, 1, UP_SECONDS * 1000)) == -1 && errno == EINTR)
+		;
+	if (n == 0) {
+		fprintf(stderr, "maild: not everything is ready after %d s; "
+		    "the log tells more\n", UP_SECONDS);
+		_exit(EX_TEMPFAIL);
+	}
+	if (read(fd, &c, 1) == 1)
+		_exit(0);
+	_exit(EX_UNAVAILABLE);
+}
+
+static void
+daemonize(struct house *h)
+{
+	int fds[2];
+	pid_t pid;
+
+	/* 0, 1 and 2 are open, whoever started us */
+	do {
+		if ((h->null = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
+			fatal("/dev/null");
+	} while (h->null <= STDERR_FILENO && dup(h->null) != -1);
+	umask(022);
+	if (chdir("/") == -1)
+		fatal("chdir /");
+	if (h->debug)
+		return;
+	if (pipe2(fds, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+		fatal("becoming a daemon");
+	if (pid != 0) {
+		close(fds[1]);
+		wait_for_up(pid, fds[0]);
+	}
+	close(fds[0]);
+	h->notify = fds[1];
+	if (setsid() == -1)
+		fatal("setsid");
+}
+
+void
+house_up(struct house *h)
+{
+	h->starting = false;
+	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+	if (h->debug)
+		return;
+	log_init("maild", share_log(h, ROLE_MAILD, 0)[0]);
+	if (write(h->notify, "", 1) == -1)
+		log_warn("telling who started us");
+	close(h->notify);
+	h->notify = -1;
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (dup2(h->null, fd) == -1)
+			log_warn("dup2");
+	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+}
+
+/* The lock is held by the open file until maild is dead. */
+static void
+lock_pid(const struct conf *conf)
+{
+	char text[32] = "";
+	int fd = open(conf->dir.pid, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0644);
+
+	if (fd == -1)
+		fatal("%s", conf->dir.pid);
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (read(fd, text, sizeof(text) - 1) > 0)
+			text[strcspn(text, "\n")] = '\0';
+		fatalx("maild runs already (process %s, %s); stop it: "
+		    "mailctl stop", text, conf->dir.pid);
+	}
+	snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) == -1 || pwrite_all(fd, text, strlen(text),
+	    0) == -1)
+		fatal("%s", conf->dir.pid);
+}
+
+/* Every connection is a descriptor in a front, and two more in flight. */
+static void
+raise_limits(const struct conf *conf)
+{
+	rlim_t want = 2 * (rlim_t)(conf->smtp.max_connections +
+	    conf->imap.max_connections) + NOFILE_SPARE;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return;
+	if (r.rlim_max > want)
+		want = r.rlim_max;
+	r.rlim_cur = r.rlim_max = want;
+	if (setrlimit(RLIMIT_NOFILE, &r) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+		log_warnx("at most %llu descriptors; %llu would be right for "
+		    "this configuration", (unsigned long long)r.rlim_cur,
+		    (unsigned long long)want);
+	}
+}
+
+static void
+check_programs(const struct house *h)
+{
+	char path[1200];
+
+	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
+		snprintf(path, sizeof(path), "%s/%s", h->libexec,
+		    proc_program((enum proc_role)r));
+		if (access(path, X_OK) == -1)
+			fatal("%s: program of %s; run: make install", path,
+			    proc_name((enum proc_role)r));
+	}
+}
+
+/* All that can be wrong is found here, before anything runs. */
+static void
+start(struct house *h)
+{
+	char err[1024];
+
+	if (directory_users(h, err, sizeof(err)) == -1 ||
+	    directory_make(h, h->conf, err, sizeof(err)) == -1)
+		fatalx("%s", err);
+	lock_pid(h->conf);
+	check_programs(h);
+	raise_limits(h->conf);
+	files_resolvers(h->conf);
+	if ((h->files = files_load(h, h->conf, err, sizeof(err))) == NULL ||
+	    files_ticket(h->conf, h->secret_ticket, err, sizeof(err)) == -1 ||
+	    listen_open(h->conf, h->listen, NULL, NULL, err, sizeof(err)) == -1)
+		fatalx("%s", err);
+	if ((h->storefd = open(h->conf->dir.store, O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC)) == -1)
+		fatal("%s", h->conf->dir.store);
+	random_bytes(h->secret_rcpt, sizeof(h->secret_rcpt));
+	random_bytes(h->secret_sender, sizeof(h->secret_sender));
+	grant_init(h);
+	if (control_open(h, err, sizeof(err)) == -1)
+		fatalx("%s", err);
+}
+
+static void
+start_children(struct house *h)
+{
+	for (int r = ROLE_LOGD; r < ROLE_MAX; r++)
+		for (unsigned int i = 0; i < child_wanted(h->conf,
+		    (enum proc_role)r); i++)
+			child_new(h, (enum proc_role)r, (uint16_t)i);
+	for (struct child *c = TAILQ_FIRST(&h->children); c != NULL;
+	    c = TAILQ_NEXT(c, entry))
+		child_start(c, h->conf, h->files);
+}
+
+/* ---- run ----------------------------------------------------------------- */
+
+static void
+on_signal(evutil_socket_t sig, short ev, void *arg)
+{
+	struct house *h = arg;
+
+	if (sig == SIGCHLD)
+		child_reap(h);
+	else if (sig == SIGHUP)
+		reload_begin(h, NULL);
+	else
+		stop_begin(h, 0);
+}
+
+static struct event_base *
+make_base(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base;
+
+	if (cfg == NULL)
+		fatalx("event_config_new");
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK |
+	    EVENT_BASE_FLAG_IGNORE_ENV);
+	if ((base = event_base_new_with_config(cfg)) == NULL)
+		fatalx("event_base_new");
+	event_config_free(cfg);
+	return base;
+}
+
+static int
+run(struct house *h)
+{
+	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
+	struct event *ev[NITEMS(signals)];
+
+	daemonize(h);
+	TAILQ_INIT(&h->children);
+	h->starting = true;
+	h->since = now_ms();
+	h->base = make_base();
+	signal(SIGPIPE, SIG_IGN);
+	start(h);
+	for (size_t i = 0; i < NITEMS(signals); i++)
+		if ((ev[i] = evsignal_new(h->base, signals[i], on_signal,
+		    h)) == NULL || event_add(ev[i], NULL) == -1)
+			fatalx("signal events");
+	start_children(h);
+	while (stop_status(h) == -1) {
+		log_flush();
+		if (event_base_loop(h->base, EVLOOP_ONCE) == -1)
+			fatalx("event loop");
+	}
+	control_close(h);
+	unlink(h->conf->dir.pid);
+	log_notice("stopped");
+	log_flush();
+	return stop_status(h);
+}

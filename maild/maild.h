@@ -1,0 +1,212 @@
+/*
+ * The root master: what its files share.  Included after the headers of
+ * common (parse msg chan conf log proc util).
+ */
+#ifndef MAILD_H
+#define MAILD_H
+
+#include <sys/queue.h>
+
+#define INSTANCES_MAX	64	/* of one role */
+#define DKIM_MAX	4096	/* signing keys */
+#define GRANTS_MAX	65536	/* sessions and parked connections */
+
+struct event;
+struct house;
+struct grants;
+struct control;
+struct reload;
+struct stop;
+
+enum child_state {
+	CHILD_WAITING,		/* to be started again after a while */
+	CHILD_STARTING,		/* exec'd, not yet confined and ready */
+	CHILD_READY,
+	CHILD_STOPPING		/* told to end; not started again */
+};
+
+struct child {
+	TAILQ_ENTRY(child) entry;
+	struct house	*house;
+	enum proc_role	 role;
+	uint16_t	 instance;
+	enum child_state state;
+	bool		 current;	/* false: a new or old generation */
+	bool		 listening;	/* a front that has its listeners */
+	pid_t		 pid;		/* 0: none */
+	struct chan	*chan;		/* NULL: none */
+	uint64_t	 started;	/* now_ms() */
+	unsigned int	 restarts;
+	unsigned int	 fast;		/* deaths soon after the start, in a row */
+	struct event	*timer;		/* start again, or end the old one */
+};
+TAILQ_HEAD(children, child);
+
+/* Files that children read, opened and checked as one generation. */
+struct files {
+	struct { char *pem; size_t n; } chain[CONF_NLIST];
+	int		 tlskey[CONF_NLIST];
+	struct { char *name; int fd; } *dkim;	/* "DOMAIN/SELECTOR" */
+	size_t		 ndkim;
+	int		 ca, password;		/* -1: none */
+};
+
+struct account_ids { uid_t uid; gid_t gid; };
+
+struct house {
+	struct event_base *base;
+	const char	*conffile, *libexec;	/* absolute */
+	struct conf	*conf;
+	struct files	*files;
+	uint32_t	 generation;
+	bool		 debug, starting;
+	uint64_t	 since;			/* now_ms() at the start */
+	int		 null;			/* /dev/null */
+	int		 notify;		/* who waits for us to be up */
+	int		 storefd;		/* directories.store */
+	int		 listen[CONF_NLIST];	/* -1: not on this machine */
+	struct account_ids ids[ROLE_MAX];
+	gid_t		 mailbox;		/* group of every account */
+	int		 log[ROLE_MAX][INSTANCES_MAX][2]; /* child's, logd's */
+	uint8_t		 secret_rcpt[32], secret_sender[32],
+			 secret_ticket[32];
+	struct children	 children;
+	struct grants	*grants;
+	struct control	*control;
+	struct reload	*reload;		/* NULL: none under way */
+	struct stop	*stop;			/* NULL: running */
+};
+
+/* ---- maild.c ---- */
+/* Everything serves: let whoever started us go. */
+void	 house_up(struct house *);
+
+/* ---- child.c: the processes ---- */
+/* How many of role the configuration wants. */
+unsigned int child_wanted(const struct conf *, enum proc_role);
+/* A new slot, not started. */
+struct child *child_new(struct house *, enum proc_role, uint16_t instance);
+/* Fork and exec the program and send its share of the configuration. */
+void	 child_start(struct child *, const struct conf *,
+	    const struct files *);
+/* Tell it to end; SIGKILL after ms. */
+void	 child_stop(struct child *, unsigned int ms);
+void	 child_kill(struct child *);
+/* A generation that is not wanted: kill it, forget it when it is dead. */
+void	 child_discard(struct child *);
+/* After SIGCHLD: reap all that died, start again what should live. */
+void	 child_reap(struct house *);
+/* The current process of that role and number when it is ready, or NULL. */
+struct child *child_ready(struct house *, enum proc_role, uint16_t instance);
+const char *child_state_name(enum child_state);
+
+/* ---- share.c: what a child is told ---- */
+void	 share_send(struct child *, const struct conf *,
+	    const struct files *, bool reload);
+void	 share_listeners(struct child *);
+/* The log socket pair of a slot, made at first use. */
+int	*share_log(struct house *, enum proc_role, uint16_t instance);
+/* Give logd its end of every log socket. */
+void	 share_logs(struct house *);
+
+/* ---- graph.c: who may talk to whom ---- */
+/* A child became ready: make its channels to all that are, and hand
+ * listeners to fronts that now have all their neighbours. */
+void	 graph_ready(struct child *);
+/* Socket pair of the house's kind; 0, -1. */
+int	 graph_pair(int sv[2], int bufsize);
+
+/* ---- files.c ---- */
+/* Open and check all files of the configuration; makes a certificate when
+ * the default one is missing.  NULL with a message. */
+struct files *files_load(struct house *, const struct conf *, char *err,
+	    size_t errsize);
+void	 files_free(struct files *);
+/* Name servers of /etc/resolv.conf when the configuration has none. */
+void	 files_resolvers(struct conf *);
+/* The secret that tickets are made with, kept in a file.  0, -1. */
+int	 files_ticket(const struct conf *, uint8_t key[32], char *err,
+	    size_t errsize);
+
+/* ---- listen.c ---- */
+/* Open the listeners of conf into fds, taking over those old_fds that have
+ * the same address and port.  0, or -1 with a message, nothing changed. */
+int	 listen_open(const struct conf *, int *fds, const struct conf *old,
+	    const int *old_fds, char *err, size_t errsize);
+/* Close those of old_fds that are not in fds. */
+void	 listen_close(const struct conf *old, const int *old_fds,
+	    const struct conf *, const int *fds);
+
+/* ---- directory.c ---- */
+int	 directory_users(struct house *, char *err, size_t errsize);
+int	 directory_make(const struct house *, const struct conf *, char *err,
+	    size_t errsize);
+/* The account's directory, made; 0, or -1 with a message. */
+int	 directory_account(struct house *, uint32_t account, char *err,
+	    size_t errsize);
+const char *directory_user(enum proc_role);	/* name of its user */
+
+/* ---- grant.c ---- */
+void	 grant_init(struct house *);
+void	 grant_front_died(struct house *, enum proc_role, uint16_t instance);
+size_t	 grant_count(const struct house *);
+void	 grant_on_open(struct chan *, struct msg *, void *);
+void	 grant_on_again(struct chan *, struct msg *, void *);
+void	 grant_on_release(struct chan *, struct msg *, void *);
+void	 grant_on_revoke(struct chan *, struct msg *, void *);
+void	 grant_on_exit(struct chan *, struct msg *, void *);
+
+/* ---- control.c ---- */
+int	 control_open(struct house *, char *err, size_t errsize);
+void	 control_close(struct house *);
+void	 control_on_row(struct chan *, struct msg *, void *);
+
+/* A command under way for one mailctl. */
+struct command;
+void	 command_row(struct command *, const struct row *);
+/* Answer and forget it. */
+void	 command_done(struct command *, int code, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+struct house *command_house(struct command *);
+
+/* ---- reload.c ---- */
+/* Read, check and apply the file; the old configuration stays when anything
+ * is wrong.  cmd: who asked, NULL a signal. */
+void	 reload_begin(struct house *, struct command *cmd);
+/* A new generation of signd dkim alone (keys have changed); cmd is answered
+ * with text at its end. */
+void	 reload_dkim(struct house *, struct command *cmd, const char *text);
+/* The house stops: forget a reload under way. */
+void	 reload_cancel(struct house *);
+/* From child.c: a process of the new generation is ready, or died. */
+void	 reload_child(struct child *, bool ready);
+
+/* ---- dkim.c ---- */
+void	 dkim_run(struct house *, struct command *, char **args, size_t n);
+
+/* ---- key.c: keys and certificates made by keygen ---- */
+struct key_job {
+	pid_t	 pid;
+	int	 out;		/* its standard output: the public part */
+};
+/* Start keygen with args behind its own (NULL at the end); key goes to the
+ * open file keyfd.  0, -1. */
+int	 key_start(struct house *, struct key_job *, enum proc_role as,
+	    int keyfd, const char *const *args);
+/* Wait for it; what it printed is in out.  0, or -1 when it failed. */
+int	 key_finish(struct key_job *, char *out, size_t size);
+/* A self-signed certificate and its key, both files new.  0, -1. */
+int	 key_certificate(struct house *, const struct conf *,
+	    const struct conf_cert *, char *err, size_t errsize);
+/* Create path.XXXX, mode 0600, for a file that gets its name with
+ * key_commit (never replacing another).  fd, -1. */
+int	 key_create(const char *path, char *tmp, size_t size);
+int	 key_commit(int fd, const char *tmp, const char *path);
+
+/* ---- stop.c ---- */
+void	 stop_begin(struct house *, int status);
+/* A child that was told to stop is gone. */
+void	 stop_child(struct house *);
+int	 stop_status(const struct house *);
+
+#endif

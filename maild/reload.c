@@ -1,0 +1,357 @@
+/*
+ * Reload: the whole new configuration is read and checked, its files and
+ * listeners opened, and a new generation of signd started with its keys,
+ * before anything of the old one is touched.  Then it is applied at once;
+ * if anything was wrong, nothing has changed.  Connections live on.
+ */
+#include "compat.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "conf_yaml.h"
+#include "maild.h"
+
+#define READY_SECONDS	20	/* for signd to check its keys */
+#define OLD_MS		2000	/* the old signd may finish an answer */
+
+struct reload {
+	struct conf	*conf;		/* NULL: keys alone */
+	struct files	*files;
+	int		 listen[CONF_NLIST];
+	struct child	*next[2];	/* new signds, NULL: none or ready */
+	struct event	*timer;
+	struct command	*cmd;
+	char		*text;		/* for cmd */
+	bool		 again;		/* asked for once more meanwhile */
+};
+
+static void	 reload_end(struct house *, const char *);
+static void	 on_late(evutil_socket_t, short, void *);
+
+/* Values that need a restart: what they shape exists already. */
+static const char *const fixed[] = {
+	"directories.", "processes.", "auth.workers", "dkim.directory"
+};
+
+struct fixed_value {
+	const struct conf *old;
+	const char	*changed;
+	const char	*key, *value;	/* looked for in old */
+	unsigned int	 index;
+	bool		 same;
+};
+
+static void
+fixed_compare(const char *key, unsigned int index, const char *value,
+    void *arg)
+{
+	struct fixed_value *f = arg;
+
+	if (index == f->index && strcmp(key, f->key) == 0)
+		f->same = strcmp(value, f->value) == 0;
+}
+
+static void
+fixed_check(const char *key, unsigned int index, const char *value, void *arg)
+{
+	struct fixed_value *f = arg;
+	bool is_fixed = false;
+
+	for (size_t i = 0; i < NITEMS(fixed); i++)
+		if (strncmp(key, fixed[i], strlen(fixed[i])) == 0)
+			is_fixed = true;
+	if (!is_fixed || f->changed != NULL)
+		return;
+	f->key = key;
+	f->value = value;
+	f->index = index;
+	f->same = true;
+	conf_each(f->old, -1, fixed_compare, f);
+	if (!f->same)
+		f->changed = key;
+}
+
+/* A key that cannot change in a running house, or NULL. */
+static const char *
+reload_fixed(const struct conf *old, const struct conf *conf)
+{
+	struct fixed_value f = { .old = old };
+
+	conf_each(conf, -1, fixed_check, &f);
+	return f.changed;
+}
+
+/* ---- begin --------------------------------------------------------------- */
+
+static void
+reload_signd(struct house *h, size_t slot, enum proc_role role)
+{
+	struct reload *r = h->reload;
+	struct child *c = child_new(h, role, 0);
+
+	c->current = false;
+	r->next[slot] = c;
+	child_start(c, r->conf == NULL ? h->conf : r->conf, r->files);
+}
+
+/* Start it; NULL when another is under way. */
+static struct reload *
+reload_new(struct house *h, struct command *cmd)
+{
+	const struct timeval tv = { READY_SECONDS, 0 };
+	struct reload *r;
+
+	if (h->reload != NULL || h->stop != NULL)
+		return NULL;
+	r = h->reload = xcalloc(1, sizeof(*r));
+	r->cmd = cmd;
+	if ((r->timer = evtimer_new(h->base, on_late, h)) == NULL)
+		fatalx("reload: no event");
+	event_add(r->timer, &tv);
+	h->generation++;
+	return r;
+}
+
+/* Read and check everything; 0, or -1 with a message. */
+static int
+reload_read(struct house *h, struct reload *r, char *err, size_t errsize)
+{
+	struct conf_errors *errors = xcalloc(1, sizeof(*errors));
+	const char *key;
+
+	r->conf = conf_yaml_load(h->conffile, errors);
+	if (r->conf == NULL)
+		strlcpy(err, errors->text, errsize);
+	free(errors);
+	if (r->conf == NULL)
+		return -1;
+	files_resolvers(r->conf);
+	if ((key = reload_fixed(h->conf, r->conf)) != NULL) {
+		snprintf(err, errsize, "%s: cannot change while maild runs; "
+		    "restart it", key);
+		return -1;
+	}
+	if ((r->files = files_load(h, r->conf, err, errsize)) == NULL)
+		return -1;
+	return listen_open(r->conf, r->listen, h->conf, h->listen, err,
+	    errsize);
+}
+
+void
+reload_begin(struct house *h, struct command *cmd)
+{
+	struct reload *r = reload_new(h, cmd);
+	char err[3000];
+
+	if (r == NULL) {
+		if (h->reload != NULL)
+			h->reload->again = true;
+		if (cmd != NULL)
+			command_done(cmd, EX_TEMPFAIL, "another reload is "
+			    "under way; this one follows it");
+		return;
+	}
+	log_info("reload file=%s", h->conffile);
+	for (size_t i = 0; i < CONF_NLIST; i++)
+		r->listen[i] = -1;
+	if (reload_read(h, r, err, sizeof(err)) == -1) {
+		reload_end(h, err);
+		return;
+	}
+	reload_signd(h, 0, ROLE_SIGND_TLS);
+	reload_signd(h, 1, ROLE_SIGND_DKIM);
+}
+
+void
+reload_dkim(struct house *h, struct command *cmd, const char *text)
+{
+	struct reload *r = reload_new(h, cmd);
+	char err[1024];
+
+	if (r == NULL) {
+		if (h->reload != NULL)
+			h->reload->again = true;
+		command_done(cmd, EX_OK, "%s", text);
+		return;
+	}
+	r->text = xstrdup(text);
+	if ((r->files = files_load(h, h->conf, err, sizeof(err))) == NULL)
+		reload_end(h, err);
+	else
+		reload_signd(h, 1, ROLE_SIGND_DKIM);
+}
+
+/* ---- apply --------------------------------------------------------------- */
+
+/* The new process takes the place of the old one, which then ends. */
+static void
+reload_replace(struct house *h, struct child *c)
+{
+	const struct timeval tv = { OLD_MS / 1000, 0 };
+	struct child *old;
+
+	TAILQ_FOREACH(old, &h->children, entry)
+		if (old->current && old->role == c->role)
+			break;
+	c->current = true;
+	if (old != NULL) {
+		c->restarts = old->restarts;
+		old->current = false;
+		if (old->state == CHILD_READY)
+			event_add(old->timer, &tv);	/* then child_stop */
+		else
+			child_kill(old);
+	}
+	graph_ready(c);
+}
+
+static void
+reload_tell(struct house *h)
+{
+	struct child *c;
+
+	TAILQ_FOREACH(c, &h->children, entry) {
+		if (!c->current || c->chan == NULL || c->role ==
+		    ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM ||
+		    c->role == ROLE_IMAP_NURSERY ||
+		    c->role == ROLE_POP3_NURSERY)
+			continue;
+		share_send(c, h->conf, h->files, true);
+		if (c->listening)
+			share_listeners(c);
+	}
+}
+
+static void
+reload_apply(struct house *h, struct child *ready[2])
+{
+	struct reload *r = h->reload;
+	struct conf *old = h->conf;
+
+	files_free(h->files);
+	h->files = r->files;
+	r->files = NULL;
+	for (int i = 0; i < 2; i++)
+		if (ready[i] != NULL)
+			reload_replace(h, ready[i]);
+	if (r->conf != NULL) {
+		h->conf = r->conf;
+		listen_close(old, h->listen, h->conf, r->listen);
+		memcpy(h->listen, r->listen, sizeof(h->listen));
+		r->conf = NULL;
+		conf_free(old);
+		reload_tell(h);
+	}
+	reload_end(h, NULL);
+}
+
+void
+reload_child(struct child *c, bool ready)
+{
+	struct house *h = c->house;
+	struct reload *r = h->reload;
+	struct child *n, *done[2] = { NULL, NULL };
+	char err[200];
+
+	if (r == NULL || (c != r->next[0] && c != r->next[1]))
+		return;
+	if (!ready) {
+		r->next[c == r->next[0] ? 0 : 1] = NULL;
+		snprintf(err, sizeof(err), "%s does not take its keys; the "
+		    "log tells why (mailctl log)", proc_name(c->role));
+		reload_end(h, err);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		n = r->next[i];
+		if (n != NULL && n->state != CHILD_READY)
+			return;
+		done[i] = n;
+	}
+	r->next[0] = r->next[1] = NULL;
+	reload_apply(h, done);
+}
+
+/* ---- end ----------------------------------------------------------------- */
+
+static void
+reload_free(struct house *h)
+{
+	struct reload *r = h->reload;
+
+	h->reload = NULL;
+	for (int i = 0; i < 2; i++)
+		if (r->next[i] != NULL)
+			child_discard(r->next[i]);
+	if (r->conf != NULL)
+		listen_close(r->conf, r->listen, h->conf, h->listen);
+	event_free(r->timer);
+	conf_free(r->conf);
+	files_free(r->files);
+	free(r->text);
+	free(r);
+}
+
+/* Log a message of several lines. */
+static void
+reload_log(const char *err)
+{
+	while (*err != '\0') {
+		size_t n = strcspn(err, "\n");
+
+		log_warnx("reload: %.*s", (int)n, err);
+		err += n + (err[n] == '\n');
+	}
+	log_warnx("reload: nothing has changed, the old configuration stays");
+}
+
+static void
+reload_end(struct house *h, const char *err)
+{
+	struct reload *r = h->reload;
+	bool again = r->again;
+
+	if (err != NULL)
+		reload_log(err);
+	else
+		log_notice("reload done generation=%u", h->generation);
+	if (r->cmd != NULL && err != NULL)
+		command_done(r->cmd, r->text != NULL ? EX_SOFTWARE :
+		    EX_CONFIG, "%s", err);
+	else if (r->cmd != NULL)
+		command_done(r->cmd, EX_OK, "%s", r->text == NULL ?
+		    "configuration reloaded" : r->text);
+	reload_free(h);
+	if (again)
+		reload_begin(h, NULL);
+}
+
+void
+reload_cancel(struct house *h)
+{
+	if (h->reload == NULL)
+		return;
+	if (h->reload->cmd != NULL)
+		command_done(h->reload->cmd, EX_TEMPFAIL, "maild is stopping");
+	reload_free(h);
+}
+
+static void
+on_late(evutil_socket_t fd, short ev, void *arg)
+{
+	reload_end(arg, "signd was not ready in time");
+}

@@ -1,0 +1,245 @@
+/*
+ * What a child is told: its share of the configuration, the files and
+ * secrets of its role, its listeners, and the log sockets.  Run by maild.
+ * The table of design section 2 is here in code: nobody gets a file or a
+ * secret that its row does not name.
+ */
+#include "compat.h"
+
+#include <sys/mman.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define LOG_BUFFER	(1024 * 1024)	/* octets of lines not yet written */
+
+static void	 share_log_one(struct house *, enum proc_role, uint16_t);
+
+static const char *
+share_root(const struct conf *conf, enum proc_role role)
+{
+	switch (role) {
+	case ROLE_QUEUE:
+		return conf->dir.spool;
+	case ROLE_DELIVER:
+		return conf->dir.store;
+	case ROLE_AUTHD:
+		return conf->dir.auth;
+	case ROLE_LOGD:
+		return conf->dir.log;
+	case ROLE_MAILD:
+	case ROLE_SIGND_TLS:
+	case ROLE_SIGND_DKIM:
+	case ROLE_HASH:
+	case ROLE_RESOLVE:
+	case ROLE_RELAY:
+	case ROLE_IMAP_NURSERY:
+	case ROLE_POP3_NURSERY:
+	case ROLE_SMTPD:
+	case ROLE_IMAPD:
+	case ROLE_POP3D:
+	case ROLE_IMAP_SESSION:
+	case ROLE_POP3_SESSION:
+	case ROLE_KEYGEN:
+	case ROLE_MAX:
+		break;
+	}
+	return conf->dir.empty;
+}
+
+static void
+share_item(const char *key, unsigned int index, const char *value, void *arg)
+{
+	struct child *c = arg;
+	struct conf_item item = { slice_str(key), (uint16_t)index,
+	    slice_str(value) };
+
+	chan_send(c->chan, CONF_ITEM, &item, NULL, 0);
+}
+
+static void
+share_file(struct child *c, enum conf_file_kind kind, size_t index,
+    const char *name, int fd)
+{
+	struct conf_file file = { (uint8_t)kind, (uint16_t)index,
+	    slice_str(name) };
+
+	/* every reader begins at the start */
+	if (fd == -1 || lseek(fd, 0, SEEK_SET) == -1) {
+		log_warn("file %s for %s", name, proc_name(c->role));
+		return;
+	}
+	chan_send(c->chan, CONF_FILE, &file, &fd, 1);
+}
+
+/* Certificate chains are public; a sealed copy, so that all processes of a
+ * generation see the same octets. */
+static void
+share_chain(struct child *c, size_t index, const char *name, const char *pem,
+    size_t n)
+{
+	int fd = memfd_create("chain", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || write_all(fd, pem, n) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
+	    F_SEAL_SEAL) == -1)
+		log_warn("certificate %s for %s", name, proc_name(c->role));
+	else
+		share_file(c, FILE_TLS_CHAIN, index, name, fd);
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+share_secret(struct child *c, enum conf_secret_kind kind,
+    const uint8_t key[32])
+{
+	struct conf_secret secret = { .what = (uint8_t)kind };
+
+	memcpy(secret.key.b, key, sizeof(secret.key.b));
+	chan_send(c->chan, CONF_SECRET, &secret, NULL, 0);
+	explicit_bzero(&secret, sizeof(secret));
+}
+
+static void
+share_files(struct child *c, const struct conf *conf, const struct files *f)
+{
+	enum proc_role r = c->role;
+
+	for (size_t i = 0; i < conf->ncert; i++) {
+		if (r == ROLE_SMTPD || r == ROLE_IMAPD || r == ROLE_POP3D)
+			share_chain(c, i, conf->cert[i].certificate,
+			    f->chain[i].pem, f->chain[i].n);
+		if (r == ROLE_SIGND_TLS)
+			share_file(c, FILE_TLS_KEY, i, conf->cert[i].key,
+			    f->tlskey[i]);
+	}
+	for (size_t i = 0; r == ROLE_SIGND_DKIM && i < f->ndkim; i++)
+		share_file(c, FILE_DKIM_KEY, i, f->dkim[i].name,
+		    f->dkim[i].fd);
+	if (r == ROLE_RELAY && f->ca != -1)
+		share_file(c, FILE_CA, 0, conf->relay.ca_file, f->ca);
+	if (r == ROLE_RELAY && f->password != -1)
+		share_file(c, FILE_PASSWORD, 0, conf->relay.password_file,
+		    f->password);
+}
+
+static void
+share_secrets(struct child *c)
+{
+	const struct house *h = c->house;
+
+	if (c->role == ROLE_AUTHD || c->role == ROLE_QUEUE)
+		share_secret(c, SECRET_RCPT, h->secret_rcpt);
+	if (c->role == ROLE_AUTHD || c->role == ROLE_SIGND_DKIM)
+		share_secret(c, SECRET_SENDER, h->secret_sender);
+	if (c->role == ROLE_SIGND_DKIM)
+		share_secret(c, SECRET_TICKET, h->secret_ticket);
+}
+
+void
+share_send(struct child *c, const struct conf *conf,
+    const struct files *files, bool reload)
+{
+	struct house *h = c->house;
+	struct conf_begin begin = { 0 };
+	struct conf_end end = { h->generation };
+
+	begin.generation = h->generation;
+	begin.role = (uint8_t)c->role;
+	begin.instance = c->instance;
+	begin.uid = h->ids[c->role].uid;
+	begin.gid = h->ids[c->role].gid;
+	begin.root = slice_str(share_root(conf, c->role));
+	begin.reload = reload;
+	chan_send(c->chan, CONF_BEGIN, &begin, NULL, 0);
+	conf_each(conf, (int)c->role, share_item, c);
+	share_files(c, conf, files);
+	if (!reload)
+		share_secrets(c);
+	chan_send(c->chan, CONF_END, &end, NULL, 0);
+}
+
+static bool
+share_protocol(enum proc_role role, enum conf_protocol p)
+{
+	switch (p) {
+	case PROTO_SMTP:
+	case PROTO_SUBMISSION:
+	case PROTO_SMTPS:
+		return role == ROLE_SMTPD;
+	case PROTO_IMAP:
+	case PROTO_IMAPS:
+		return role == ROLE_IMAPD;
+	case PROTO_POP3:
+	case PROTO_POP3S:
+		return role == ROLE_POP3D;
+	}
+	return false;
+}
+
+void
+share_listeners(struct child *c)
+{
+	const struct house *h = c->house;
+
+	for (size_t i = 0; i < h->conf->nlisten; i++) {
+		struct proc_listen_ev ev = { (uint16_t)i };
+
+		if (h->listen[i] != -1 &&
+		    share_protocol(c->role, h->conf->listen[i].protocol))
+			chan_send(c->chan, PROC_LISTEN_EV, &ev, &h->listen[i],
+			    1);
+	}
+	c->listening = true;
+}
+
+/* ---- log sockets --------------------------------------------------------- */
+
+/* One pair a slot for the life of maild: lines outlive the process that
+ * wrote them and a logd that died. */
+int *
+share_log(struct house *h, enum proc_role role, uint16_t instance)
+{
+	int *pair = h->log[role][instance];
+
+	if (pair[0] == 0) {
+		if (graph_pair(pair, LOG_BUFFER) == -1)
+			fatal("log socket");
+		fd_nonblock(pair[1]);
+		share_log_one(h, role, instance);
+	}
+	return pair;
+}
+
+static void
+share_log_one(struct house *h, enum proc_role role, uint16_t instance)
+{
+	struct child *logd = child_ready(h, ROLE_LOGD, 0);
+	struct proc_channel_ev ev = { CHAN_LOG, SIDE_B, (uint8_t)role,
+	    instance };
+
+	if (logd != NULL)
+		chan_send(logd->chan, PROC_CHANNEL_EV, &ev,
+		    &h->log[role][instance][1], 1);
+}
+
+void
+share_logs(struct house *h)
+{
+	for (unsigned int r = 0; r < ROLE_MAX; r++)
+		for (uint16_t i = 0; i < INSTANCES_MAX; i++)
+			if (h->log[r][i][0] != 0)
+				share_log_one(h, (enum proc_role)r, i);
+}

@@ -1,0 +1,103 @@
+/*
+ * The orderly end: fronts first, so that nothing new comes in, then what
+ * works for them, the log last.  Each stage has a bounded time; then the
+ * next begins.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define STAGE_MS	5000	/* then SIGKILL */
+
+#define R(role)		(1u << ROLE_##role)
+
+static const uint32_t stages[] = {
+	R(SMTPD) | R(IMAPD) | R(POP3D),
+	R(IMAP_NURSERY) | R(POP3_NURSERY),
+	R(QUEUE),
+	R(DELIVER) | R(RELAY),
+	R(AUTHD) | R(HASH) | R(RESOLVE) | R(SIGND_TLS) | R(SIGND_DKIM),
+	R(LOGD)
+};
+
+struct stop {
+	size_t		 stage;
+	int		 status;
+	bool		 moving;	/* stop_stage is on the stack */
+};
+
+static void
+stop_stage(struct house *h)
+{
+	struct child *c;
+
+	TAILQ_FOREACH(c, &h->children, entry)
+		if (stages[h->stop->stage] >> c->role & 1) {
+			if (c->role == ROLE_LOGD)
+				log_flush();
+			child_stop(c, STAGE_MS);
+		}
+}
+
+/* Something of that stage still runs. */
+static bool
+stop_waits(const struct house *h)
+{
+	const struct child *c;
+
+	TAILQ_FOREACH(c, &h->children, entry)
+		if (stages[h->stop->stage] >> c->role & 1 && c->pid != 0)
+			return true;
+	return false;
+}
+
+void
+stop_child(struct house *h)
+{
+	struct stop *s = h->stop;
+
+	if (s == NULL || s->moving)
+		return;
+	s->moving = true;
+	while (s->stage < NITEMS(stages) && !stop_waits(h))
+		if (++s->stage < NITEMS(stages))
+			stop_stage(h);
+	s->moving = false;
+	if (s->stage == NITEMS(stages))
+		event_base_loopbreak(h->base);
+}
+
+void
+stop_begin(struct house *h, int status)
+{
+	if (h->stop != NULL)
+		return;
+	log_notice("stopping");
+	h->stop = xcalloc(1, sizeof(*h->stop));
+	h->stop->status = status;
+	reload_cancel(h);
+	listen_close(h->conf, h->listen, NULL, NULL);
+	for (size_t i = 0; i < CONF_NLIST; i++)
+		h->listen[i] = -1;
+	stop_stage(h);
+	stop_child(h);
+}
+
+int
+stop_status(const struct house *h)
+{
+	return h->stop != NULL && h->stop->stage == NITEMS(stages) ?
+	    h->stop->status : -1;
+}
