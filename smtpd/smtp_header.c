@@ -1,0 +1,270 @@
+/*
+ * The header of a message while it is received: loops are counted, forged
+ * Authentication-Results of this host are taken out of mail from outside
+ * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
+ * (RFC 6409 8) and its From is looked at for the signature.  And the trace
+ * field of our own (RFC 5321 4.4, 3848).
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tls.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "util.h"
+#include "smtp.h"
+
+struct seen {
+	bool		 field;		/* the message starts with a header */
+	bool		 date, msgid;
+	unsigned int	 from;
+	struct header_field first;	/* From */
+};
+
+static bool	 is_forged(const struct header_field *);
+static size_t	 header_add(struct session *, struct mail *, size_t,
+		    const struct seen *);
+static void	 from_take(struct mail *, const struct seen *);
+static const char *date_now(void);
+
+/* Skip blanks, folding and comments; -1 when a comment does not end. */
+static ssize_t
+skip_cfws(struct slice v, size_t i)
+{
+	int depth = 0;
+
+	for (; i < v.n; i++) {
+		switch (v.p[i]) {
+		case ' ':
+		case '\t':
+		case '\r':
+		case '\n':
+			continue;
+		case '(':
+			depth++;
+			continue;
+		case ')':
+			if (depth-- == 0)
+				return (ssize_t)i;
+			continue;
+		case '\\':
+			if (depth > 0)
+				i++;
+			break;
+		}
+		if (depth == 0)
+			return (ssize_t)i;
+	}
+	return depth == 0 ? (ssize_t)v.n : -1;
+}
+
+/* Authentication-Results that says it is ours. */
+static bool
+is_forged(const struct header_field *f)
+{
+	struct slice id = f->value;
+	size_t n;
+	ssize_t i;
+
+	if (f->name.n != 22 ||
+	    !slice_caseis(f->name, "Authentication-Results"))
+		return false;
+	if ((i = skip_cfws(id, 0)) == -1)
+		return true;		/* nobody can read it anyway */
+	id.p += i;
+	id.n -= (size_t)i;
+	if (id.n > 0 && id.p[0] == '"') {
+		id.p++;
+		id.n--;
+		id.n = slice_find(id, '"');
+	}
+	for (n = 0; n < id.n && strchr(" \t\r\n;(", id.p[n]) == NULL; n++)
+		;
+	return slice_caseis(slice_of(id.p, n), house()->conf->hostname);
+}
+
+static void
+field_look(struct mail *m, const struct header_field *f, struct seen *seen)
+{
+	if (f->name.n == 0)
+		return;
+	seen->field = true;
+	switch (ascii_lower((unsigned char)f->name.p[0])) {
+	case 'r':
+		if (slice_caseis(f->name, "Received"))
+			m->hops++;
+		break;
+	case 'd':
+		if (slice_caseis(f->name, "Date"))
+			seen->date = true;
+		break;
+	case 'm':
+		if (slice_caseis(f->name, "Message-ID"))
+			seen->msgid = true;
+		break;
+	case 'f':
+		if (slice_caseis(f->name, "From") && seen->from++ == 0)
+			seen->first = *f;
+		break;
+	}
+}
+
+size_t
+header_take(struct session *s, struct mail *m, size_t n)
+{
+	struct slice rest = slice_of(m->buf, n);
+	struct header_field f;
+	struct seen seen = { 0 };
+	char *out = m->buf;
+	const char *in = m->buf;
+	size_t fields = 0;
+
+	while (header_next(&rest, &f) == 1) {
+		if (fields++ == HEADER_FIELDS_MAX) {
+			m->refusal = "552 5.3.4 too many header fields";
+			return n;
+		}
+		field_look(m, &f, &seen);
+		in = f.raw.p + f.raw.n;
+		if (s->proto == PROTO_SMTP && is_forged(&f))
+			continue;
+		if (out != f.raw.p)
+			memmove(out, f.raw.p, f.raw.n);
+		out += f.raw.n;
+	}
+	if (m->hops > SMTP_HOPS)
+		m->refusal = "554 5.4.6 too many hops, is this a loop?";
+	if (out != in) {		/* fields went: the rest moves up */
+		memmove(out, in, (size_t)(m->buf + m->n - in));
+		n -= (size_t)(in - out);
+		m->n -= (size_t)(in - out);
+		m->size -= (size_t)(in - out);
+	}
+	if (s->proto == PROTO_SMTP)
+		return n;
+	from_take(m, &seen);
+	return header_add(s, m, n, &seen);
+}
+
+/* Put in front what a submitted message lacks.  The header's new length. */
+static size_t
+header_add(struct session *s, struct mail *m, size_t n,
+    const struct seen *seen)
+{
+	bool headless = !seen->field && m->n > 0 && m->buf[0] != '\r';
+	char text[SMTP_ADDED];
+	uint64_t r;
+	int k = 0;
+
+	if (seen->date && seen->msgid)
+		return n;
+	if (!seen->date)
+		k = snprintf(text, sizeof(text), "Date: %s\r\n", date_now());
+	if (!seen->msgid) {
+		r = random_u64();
+		k += snprintf(text + k, sizeof(text) - (size_t)k,
+		    "Message-ID: <%s.%016llx@%s>\r\n", s->sid,
+		    (unsigned long long)r, house()->conf->hostname);
+	}
+	if (headless)			/* a text becomes a body */
+		k += snprintf(text + k, sizeof(text) - (size_t)k, "\r\n");
+	if ((size_t)k >= sizeof(text) || m->cap - m->n < (size_t)k)
+		return n;
+	memmove(m->buf + k, m->buf, m->n);
+	memcpy(m->buf, text, (size_t)k);
+	m->n += (size_t)k;
+	m->size += (size_t)k;
+	return headless ? (size_t)k : n + (size_t)k;
+}
+
+/*
+ * A ticket is for one From field whose every address is in the domain that
+ * the sender may use; only then is the message signed.
+ */
+static void
+from_take(struct mail *m, const struct seen *seen)
+{
+	struct addrlist list;
+	struct addritem *item;
+	char *canon = NULL;
+	bool good = seen->from == 1;
+	size_t size, count = 0;
+	ssize_t n;
+
+	if (!good || (item = malloc(sizeof(*item))) == NULL)
+		return;
+	addrlist_start(&list, seen->first.value);
+	while (good && addrlist_next(&list, item) == 1) {
+		if (item->kind != ADDRITEM_MAILBOX)
+			continue;
+		count++;
+		good = slice_caseis(item->domain, m->domain);
+	}
+	free(item);
+	if (!good || count == 0)
+		return;
+	size = seen->first.raw.n + 2;
+	if ((canon = malloc(size)) == NULL)
+		return;
+	n = dkim_header_canon(seen->first.raw, DKIM_RELAXED, canon, size);
+	m->hasfrom = n > 0 &&
+	    dkim_sha256(canon, (size_t)n, m->fromhash.b) == 0;
+	free(canon);
+}
+
+/* ---- our own ------------------------------------------------------------- */
+
+/* Made once a second. */
+static const char *
+date_now(void)
+{
+	static char text[DATE_TEXT_MAX];
+	static uint64_t made;
+	uint64_t now = smtpd_now();
+
+	if (now != made) {
+		date_print((int64_t)now, text, sizeof(text));
+		made = now;
+	}
+	return text;
+}
+
+void
+header_trace(struct session *s, struct mail *m)
+{
+	const struct conf *conf = house()->conf;
+	struct tls *tls = io_tls(s->io);
+	char peer[46], from[SMTP_HELO_MAX + 80], how[160] = "";
+	char rcpt[ADDR_TEXT_MAX + 16] = "";
+	int n;
+
+	conn_text(&s->conn.peer, peer);
+	if (s->proto != PROTO_SMTP && !conf->smtp.received_client)
+		strlcpy(from, "client.invalid", sizeof(from));
+	else
+		snprintf(from, sizeof(from), "%s ([%s%s])", s->helo,
+		    s->conn.peer.family == 6 ? "IPv6:" : "", peer);
+	if (tls != NULL)
+		snprintf(how, sizeof(how), "\r\n\t(%s %s)",
+		    tls_conn_version(tls), tls_conn_cipher(tls));
+	if (m->nrcpt == 1)
+		snprintf(rcpt, sizeof(rcpt), "\r\n\tfor <%s>", m->rcpt);
+	n = snprintf(m->trace, sizeof(m->trace),
+	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n",
+	    from, how, conf->hostname, s->esmtp ? "ESMTP" : "SMTP",
+	    s->esmtp && s->tls ? "S" : "", s->esmtp && s->authed ? "A" : "",
+	    s->sid, rcpt, date_now());
+	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) ? (size_t)n : 0;
+}

@@ -1,0 +1,426 @@
+/*
+ * smtpd: takes mail in on 25, 587 and 465.  Event driven, many sessions a
+ * process, one process a core.  It parses what comes, asks authd about
+ * logins, senders and recipients and signd about signatures, and hands
+ * sealed messages to queue.  It opens no path, holds no key and can neither
+ * relay nor deliver by itself.
+ *
+ * This file is the process: channels, listeners, certificates, the end.
+ * The sessions are in smtp_session.c.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <tls.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "proc.h"
+#include "tlskey.h"
+#include "util.h"
+#include "smtp.h"
+
+#define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */
+#define ACCEPT_TURN	16		/* connections taken a loop turn */
+#define ACCEPT_REST_MS	200		/* after running out of something */
+#define STOP_MS		5000		/* to finish what was promised */
+
+struct listener {
+	struct event	*ev;
+	struct event	*rest;		/* wakes it again */
+	int		 fd;
+	unsigned int	 burst;		/* accepts worth trying */
+	bool		 used;
+};
+
+static void	 smtpd_load(const struct conf *);
+static void	 smtpd_file(enum conf_file_kind, uint16_t, struct slice, int);
+static void	 smtpd_start(const struct conf *);
+static void	 smtpd_channel(enum chan_kind, enum proc_role, uint16_t, int);
+static void	 smtpd_listener(uint16_t, int);
+static void	 smtpd_reload(const struct conf *);
+static void	 smtpd_stop(void);
+
+static void	 on_gone(struct chan *, void *);
+static void	 on_full(struct chan *, bool, void *);
+static void	 on_queue_state(struct chan *, struct msg *, void *);
+static void	 on_accept(evutil_socket_t, short, void *);
+static void	 on_rested(evutil_socket_t, short, void *);
+static void	 on_stop_timer(evutil_socket_t, short, void *);
+static void	 certificates_take(void);
+
+static const struct role smtpd_role = {
+	.id = ROLE_SMTPD,
+	.load = smtpd_load,
+	.file = smtpd_file,
+	.start = smtpd_start,
+	.channel = smtpd_channel,
+	.listener = smtpd_listener,
+	.reload = smtpd_reload,
+	.stop = smtpd_stop,
+};
+
+static const struct chan_handler queue_handlers[] = {
+	{ QUEUE_STATE_EV, on_queue_state },
+};
+
+static const struct chan_ops chan_ops = { on_gone, on_full };
+
+static struct {
+	struct house	 h;
+	struct listener	 listener[CONF_NLIST];
+	struct tlskey	*certs;		/* being collected */
+	struct event	*stop_timer;
+	int		 reserve;	/* a descriptor kept for bad times */
+	size_t		 nsessions;
+} smtpd = { .reserve = -1 };
+
+const struct house *
+house(void)
+{
+	return &smtpd.h;
+}
+
+uint64_t
+smtpd_now(void)
+{
+	struct timespec ts;
+
+#ifdef CLOCK_REALTIME_COARSE
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+#else
+	clock_gettime(CLOCK_REALTIME, &ts);
+#endif
+	return (uint64_t)ts.tv_sec;
+}
+
+void
+smtpd_session(struct session *s, bool here)
+{
+	if (here) {
+		LIST_INSERT_HEAD(&smtpd.h.sessions, s, entry);
+		smtpd.nsessions++;
+		return;
+	}
+	LIST_REMOVE(s, entry);
+	smtpd.nsessions--;
+	if (smtpd.h.stopping && smtpd.nsessions == 0)
+		proc_exit(0);
+}
+
+/* ---- start and configuration --------------------------------------------- */
+
+static void
+smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
+{
+	char text[513], *pem;
+	size_t n;
+
+	pem = read_fd(fd, PEM_MAX, &n);
+	close(fd);
+	if (slice_cpy(name, text, sizeof(text)) == -1)
+		strlcpy(text, "certificate", sizeof(text));
+	if (what != FILE_TLS_CHAIN || pem == NULL) {
+		log_warnx("tls certificate=%s not readable", text);
+		free(pem);
+		return;
+	}
+	if (smtpd.certs == NULL)
+		smtpd.certs = tlskey_new();
+	tlskey_add(smtpd.certs, text, pem, n);
+	free(pem);
+}
+
+/* The new context if its chains are good, else the one there was. */
+static void
+certificates_take(void)
+{
+	struct tls *tls;
+
+	if (smtpd.certs == NULL)
+		return;
+	if ((tls = tlskey_server(smtpd.certs)) != NULL) {
+		tls_free(smtpd.h.tls);
+		smtpd.h.tls = tls;
+	}
+	tlskey_free(smtpd.certs);
+	smtpd.certs = NULL;
+}
+
+static void
+smtpd_load(const struct conf *conf)
+{
+	certificates_take();
+	smtpd.reserve = dup(PROC_FD_MAIN);
+	fd_cloexec(smtpd.reserve);
+	if (conn_start(-1, proc_instance()) == -1)
+		fatal("table of sources");
+}
+
+static void
+smtpd_start(const struct conf *conf)
+{
+	smtpd.h.conf = conf;
+	smtpd.h.base = proc_base();
+}
+
+static void
+smtpd_reload(const struct conf *conf)
+{
+	smtpd.h.conf = conf;
+	certificates_take();
+}
+
+/* ---- neighbours ---------------------------------------------------------- */
+
+static void
+smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	struct session *s, *next;
+	struct chan **c = NULL;
+
+	smtpd.h.base = proc_base();
+	if (kind == CHAN_SIGN && peer == ROLE_SIGND_TLS) {
+		tlskey_signer(fd);
+		return;
+	}
+	if (kind == CHAN_AUTH)
+		c = &smtpd.h.authd;
+	else if (kind == CHAN_QUEUE)
+		c = &smtpd.h.queue;
+	else if (kind == CHAN_SIGN)
+		c = &smtpd.h.signd;
+	if (c == NULL) {		/* resolve: for SPF, later */
+		close(fd);
+		return;
+	}
+	chan_free(*c);
+	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, queue_handlers,
+	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0, &chan_ops, NULL);
+	if (kind != CHAN_QUEUE)
+		return;
+	smtpd.h.queue_accepting = true;
+	smtpd.h.queue_free = UINT64_MAX;
+	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, entry);
+		if (s->mail != NULL && s->mail->lost)
+			commit_again(s);
+	}
+}
+
+static void
+on_gone(struct chan *c, void *arg)
+{
+	if (c == smtpd.h.authd)
+		smtpd.h.authd = NULL;
+	else if (c == smtpd.h.queue)
+		smtpd.h.queue = NULL;
+	else if (c == smtpd.h.signd)
+		smtpd.h.signd = NULL;
+}
+
+static void
+on_full(struct chan *c, bool full, void *arg)
+{
+	struct session *s;
+
+	smtpd.h.full = full;
+	if (!full)
+		LIST_FOREACH(s, &smtpd.h.sessions, entry)
+			io_again(s->io);
+}
+
+static void
+on_queue_state(struct chan *c, struct msg *m, void *arg)
+{
+	smtpd.h.queue_accepting = m->body->queue_state_ev.accepting != 0;
+	smtpd.h.queue_free = m->body->queue_state_ev.free_bytes;
+}
+
+/* ---- listeners ----------------------------------------------------------- */
+
+static void
+smtpd_listener(uint16_t index, int fd)
+{
+	struct listener *l;
+	int on = 1;
+
+	if (index >= CONF_NLIST) {
+		close(fd);
+		return;
+	}
+	l = &smtpd.listener[index];
+	if (l->used) {
+		event_free(l->ev);
+		event_free(l->rest);
+		close(l->fd);
+	}
+	/* Accepted sockets inherit it: answers leave at once. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	fd_nonblock(fd);
+	l->fd = fd;
+	l->burst = 1;
+	l->used = true;
+	smtpd.h.base = proc_base();
+	l->ev = event_new(smtpd.h.base, fd, EV_READ | EV_PERSIST, on_accept, l);
+	l->rest = evtimer_new(smtpd.h.base, on_rested, l);
+	if (l->ev == NULL || l->rest == NULL || event_add(l->ev, NULL) == -1)
+		fatalx("listener: no event");
+}
+
+/* Refuse before anything was made for the connection. */
+static void
+refuse(int fd, const char *text)
+{
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
+		log_debug("refusal not sent");
+	close(fd);
+}
+
+static void
+take(struct listener *l, int fd, const struct sockaddr *sa)
+{
+	const struct conf_listen *cl =
+	    &smtpd.h.conf->listen[l - smtpd.listener];
+	const char *why = NULL;
+	struct conn conn;
+
+	switch (conn_open(&conn, sa, smtpd.h.conf->smtp.max_connections,
+	    smtpd.h.conf->smtp.max_per_source)) {
+	case CONN_OK:
+		break;
+	case CONN_MANY:
+		why = "421 4.3.2 too many connections, try later\r\n";
+		break;
+	case CONN_SOURCE:
+		why = "421 4.7.0 too many connections from you\r\n";
+		break;
+	case CONN_PENALTY:
+		why = "421 4.7.0 too many errors from you, try later\r\n";
+		break;
+	}
+	if (smtpd.h.stopping)
+		why = "421 4.3.2 going down, try later\r\n";
+	if (why != NULL) {
+		conn_close(&conn);
+		refuse(fd, cl->protocol == PROTO_SMTPS ? "" : why);
+		return;
+	}
+	session_start(fd, &conn, cl->protocol, cl->plaintext_auth);
+}
+
+/* No descriptor is left: the reserve takes the connection and says so. */
+static void
+out_of_descriptors(struct listener *l)
+{
+	struct timeval tv = { 0, ACCEPT_REST_MS * 1000 };
+	int fd;
+
+	log_warn("accept");
+	if (smtpd.reserve != -1) {
+		close(smtpd.reserve);
+		fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd != -1)
+			refuse(fd, "421 4.3.2 too many connections\r\n");
+		smtpd.reserve = dup(PROC_FD_MAIN);
+		fd_cloexec(smtpd.reserve);
+	}
+	event_del(l->ev);
+	evtimer_add(l->rest, &tv);
+}
+
+static void
+on_accept(evutil_socket_t lfd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < l->burst; i++) {
+		len = sizeof(ss);
+		fd = accept4(lfd, (struct sockaddr *)&ss, &len,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd == -1) {
+			l->burst = 1;
+			if (errno == EMFILE || errno == ENFILE ||
+			    errno == ENOMEM || errno == ENOBUFS)
+				out_of_descriptors(l);
+			return;
+		}
+		take(l, fd, (struct sockaddr *)&ss);
+	}
+	if (l->burst < ACCEPT_TURN)
+		l->burst *= 2;
+}
+
+static void
+on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	if (!smtpd.h.stopping)
+		event_add(l->ev, NULL);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/* Sessions whose message is with queue get their answer; the others go. */
+static void
+smtpd_stop(void)
+{
+	struct timeval tv = { STOP_MS / 1000, 0 };
+	struct session *s, *next;
+	size_t i;
+
+	smtpd.h.stopping = true;
+	for (i = 0; i < CONF_NLIST; i++)
+		if (smtpd.listener[i].used)
+			event_del(smtpd.listener[i].ev);
+	smtpd.stop_timer = evtimer_new(smtpd.h.base, on_stop_timer, NULL);
+	if (smtpd.stop_timer == NULL || smtpd.nsessions == 0) {
+		proc_exit(0);
+		return;
+	}
+	evtimer_add(smtpd.stop_timer, &tv);
+	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, entry);
+		if (s->mail != NULL && s->mail->committing)
+			continue;
+		session_end(s, "421 4.3.2 going down, try later");
+		session_run(s);
+	}
+}
+
+static void
+on_stop_timer(evutil_socket_t fd, short what, void *arg)
+{
+	proc_exit(0);
+}
+
+int
+main(void)
+{
+	return proc_enter(&smtpd_role);
+}
