@@ -1,0 +1,308 @@
+/*
+ * signd, the role: answers requests for signatures from keys that never
+ * leave it.  As "tls" it signs handshakes of the fronts; as "dkim" it gives
+ * tickets to smtpd and queue and signs what relay sends.  No network, no
+ * files after the start.  Each instance knows only its own requests, each
+ * channel only those of its peer.
+ */
+#include "compat.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <sodium.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "proc.h"
+#include "cap.h"
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "verify.h"
+#include "signd.h"
+
+#define PEERS_MAX	256
+#define WRONG_MAX	16	/* wrong texts before a channel is ended */
+#define TICKET_MARGIN	(5 * 86400)	/* s a ticket outlives the queue */
+#define SIGNATURE_MAX	4096
+
+struct peer {
+	enum proc_role	 role;
+	uint16_t	 instance;
+	struct chan	*chan;
+	unsigned int	 wrong;
+};
+
+struct secrets {
+	uint8_t	sender[32], ticket[32];
+};
+
+static void	 on_tls(struct chan *, struct msg *, void *);
+static void	 on_ticket(struct chan *, struct msg *, void *);
+static void	 on_dkim(struct chan *, struct msg *, void *);
+
+static const struct chan_handler tls_handlers[] = {
+	{ SIGN_TLS,	on_tls },
+};
+static const struct chan_handler ticket_handlers[] = {
+	{ SIGN_TICKET,	on_ticket },
+};
+static const struct chan_handler relay_handlers[] = {
+	{ SIGN_DKIM,	on_dkim },
+};
+
+static struct {
+	struct secrets	*secrets;	/* sodium_malloc, read-only */
+	size_t		 npeers;
+} st;
+
+/* ---- peers ------------------------------------------------------------------ */
+
+static void
+on_gone(struct chan *c, void *arg)
+{
+	st.npeers--;
+	free(arg);
+}
+
+/* A request that an honest peer does not make; too many end its channel. */
+static void
+peer_wrong(struct peer *p, const char *what)
+{
+	log_warnx("%s[%u] asked for a signature refused: %s",
+	    proc_name(p->role), p->instance, what);
+	if (++p->wrong < WRONG_MAX)
+		return;
+	log_warnx("%s[%u] cut off", proc_name(p->role), p->instance);
+	chan_free(p->chan);
+	st.npeers--;
+	free(p);
+}
+
+static void
+peer_new(enum proc_role role, uint16_t instance, int fd,
+    const struct chan_handler *h, size_t n)
+{
+	static const struct chan_ops ops = { on_gone, NULL };
+	struct peer *p = xcalloc(1, sizeof(*p));
+
+	if (++st.npeers > PEERS_MAX)
+		fatalx("too many peers");
+	p->role = role;
+	p->instance = instance;
+	p->chan = chan_new(proc_base(), fd, CHAN_SIGN, SIDE_B, h, n, &ops, p);
+}
+
+/* ---- tls -------------------------------------------------------------------- */
+
+static void
+on_tls(struct chan *c, struct msg *m, void *arg)
+{
+	struct peer *p = arg;
+	const struct sign_tls *q = &m->body->sign_tls;
+	struct sign_tls_r r = { 0 };
+	uint8_t sig[1024];
+	struct key *k = key_by_spki(&q->spki);
+	bool right = tls_text_ok(q->version, q->text);
+	ssize_t n = -1;
+
+	if (right && k != NULL)
+		n = tls_sign(k, q, sig, sizeof(sig));
+	if (n > 0) {
+		r.ok = 1;
+		r.sig = slice_of((const char *)sig, (size_t)n);
+	}
+	chan_reply(c, m->id, SIGN_TLS_R, &r, NULL, 0);
+	if (!right)
+		peer_wrong(p, "not the text of a TLS server");
+	else if (k == NULL)
+		log_notice("%s[%u] asked for a key that is not here",
+		    proc_name(p->role), p->instance);
+	else if (n <= 0)
+		log_notice("%s[%u] TLS signature failed key=%s digest=%u "
+		    "padding=%u", proc_name(p->role), p->instance, k->name,
+		    q->digest, q->padding);
+}
+
+/* ---- dkim ------------------------------------------------------------------- */
+
+/* Did authd say so for this connection, which is the asker's own?  queue
+ * speaks for the system itself. */
+static bool
+sender_proved(const struct peer *p, const struct sign_ticket *q, uint64_t now)
+{
+	struct msg_mac want;
+
+	if (p->role == ROLE_QUEUE)
+		return q->account == 0;
+	if (q->account == 0 || q->conn >> 56 != (uint64_t)p->role ||
+	    ((q->conn >> 48) & 0xff) != (p->instance & 0xff) ||
+	    q->expires <= now)
+		return false;
+	cap_sender(&want, st.secrets->sender, q->conn, q->account, q->domain,
+	    q->expires);
+	return cap_equal(&want, &q->token);
+}
+
+static void
+on_ticket(struct chan *c, struct msg *m, void *arg)
+{
+	struct peer *p = arg;
+	const struct sign_ticket *q = &m->body->sign_ticket;
+	struct sign_ticket_r r = { .result = SIGN_REFUSED };
+	uint64_t now = now_sec();
+	struct ticket t = { .account = q->account, .issued = now,
+	    .expires = now + proc_conf()->queue.expire + TICKET_MARGIN,
+	    .bodyhash = q->bodyhash, .fromhash = q->fromhash };
+	uint8_t buf[TICKET_MAX];
+	bool proved = sender_proved(p, q, now);
+
+	if (proved && !key_has_domain(q->domain))
+		r.result = SIGN_NOKEY;
+	else if (proved &&
+	    slice_cpy(q->domain, t.domain, sizeof(t.domain)) == 0) {
+		r.result = SIGN_OK;
+		r.ticket = slice_of((const char *)buf,
+		    ticket_make(&t, st.secrets->ticket, buf));
+	}
+	chan_reply(c, m->id, SIGN_TICKET_R, &r, NULL, 0);
+	if (!proved && q->expires > now)
+		peer_wrong(p, "a ticket without authd's word");
+}
+
+static void
+on_dkim(struct chan *c, struct msg *m, void *arg)
+{
+	const struct sign_dkim *q = &m->body->sign_dkim;
+	const struct conf *conf = proc_conf();
+	struct dkim_options o = { .headers = conf->dkim.headers,
+	    .expire = conf->dkim.expire, .now = now_sec() };
+	struct sign_dkim_r r = { .result = SIGN_REFUSED };
+	char sig[SIGNATURE_MAX];
+	struct ticket t;
+	ssize_t n;
+
+	if (ticket_check(q->ticket, st.secrets->ticket, o.now, &t) == -1)
+		log_notice("dkim ticket refused");
+	else if (!dkim_from_ok(q->headers, &t))
+		log_notice("dkim refused domain=%s account=%u: From is not "
+		    "that of the ticket", t.domain, t.account);
+	else if ((n = dkim_sign(q->headers, &t, &o, sig, sizeof(sig))) > 0) {
+		r.result = SIGN_OK;
+		r.signature = slice_of(sig, (size_t)n);
+	} else if (n == 0)
+		r.result = SIGN_NOKEY;
+	else
+		log_warnx("dkim failed domain=%s", t.domain);
+	chan_reply(c, m->id, SIGN_DKIM_R, &r, NULL, 0);
+}
+
+/* ---- the role ---------------------------------------------------------------- */
+
+static void
+role_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
+{
+	const char *why;
+
+	if (key_read(name, fd, kind == FILE_DKIM_KEY, &why) == -1)
+		log_warnx("key %s is not used: %s",
+		    log_text(name.p, name.n), why);
+}
+
+static void
+tls_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
+{
+	if (kind != FILE_TLS_KEY)
+		fatalx("file kind %d is not for signd tls", kind);
+	role_file(kind, index, name, fd);
+}
+
+static void
+dkim_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
+{
+	if (kind != FILE_DKIM_KEY)
+		fatalx("file kind %d is not for signd dkim", kind);
+	role_file(kind, index, name, fd);
+}
+
+static void
+dkim_secret(enum conf_secret_kind kind, const uint8_t key[32])
+{
+	if (kind == SECRET_SENDER)
+		memcpy(st.secrets->sender, key, 32);
+	else if (kind == SECRET_TICKET)
+		memcpy(st.secrets->ticket, key, 32);
+	else
+		fatalx("secret %d is not for signd", kind);
+}
+
+static void
+role_start(const struct conf *conf)
+{
+	sodium_mprotect_readonly(st.secrets);
+	log_info("%zu keys", key_count());
+}
+
+static void
+tls_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	if (kind != CHAN_SIGN || (peer != ROLE_SMTPD && peer != ROLE_IMAPD &&
+	    peer != ROLE_POP3D))
+		fatalx("channel kind %d to %s is not for signd tls", kind,
+		    proc_name(peer));
+	peer_new(peer, instance, fd, tls_handlers, NITEMS(tls_handlers));
+}
+
+static void
+dkim_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	if (kind != CHAN_SIGN)
+		fatalx("channel kind %d is not for signd dkim", kind);
+	if (peer == ROLE_RELAY)
+		peer_new(peer, instance, fd, relay_handlers,
+		    NITEMS(relay_handlers));
+	else if (peer == ROLE_SMTPD || peer == ROLE_QUEUE)
+		peer_new(peer, instance, fd, ticket_handlers,
+		    NITEMS(ticket_handlers));
+	else
+		fatalx("channel to %s is not for signd dkim",
+		    proc_name(peer));
+}
+
+static const struct role tls_role = {
+	.id = ROLE_SIGND_TLS,
+	.file = tls_file,
+	.start = role_start,
+	.channel = tls_channel,
+};
+
+static const struct role dkim_role = {
+	.id = ROLE_SIGND_DKIM,
+	.file = dkim_file,
+	.secret = dkim_secret,
+	.start = role_start,
+	.channel = dkim_channel,
+};
+
+int
+main(int argc, char *argv[])
+{
+	bool dkim = argc == 2 && strcmp(argv[1], "dkim") == 0;
+
+	if (!dkim && (argc != 2 || strcmp(argv[1], "tls") != 0)) {
+		fprintf(stderr, "usage: signd tls | dkim (started by maild)\n");
+		return 64;
+	}
+	key_memory();
+	if (sodium_init() == -1 ||
+	    (st.secrets = sodium_malloc(sizeof(*st.secrets))) == NULL)
+		fatalx("no memory for secrets");
+	memset(st.secrets, 0, sizeof(*st.secrets));
+	return proc_enter(dkim ? &dkim_role : &tls_role);
+}

@@ -1,0 +1,92 @@
+/*
+ * signd: private keys and what may be signed with them.  Two instances of
+ * one program: TLS keys of the fronts, DKIM keys of the domains.  Included
+ * after parse.h and msg.h.
+ */
+#ifndef SIGND_H
+#define SIGND_H
+
+#include <stdbool.h>
+
+struct evp_pkey_st;
+
+enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
+
+/* ---- signd_key.c ---------------------------------------------------------- */
+
+#define KEYS_MAX	4160	/* as many as maild hands out, and some */
+#define KEY_FILE_MAX	16384	/* octets of a key file */
+
+enum key_type { KEY_RSA, KEY_EC, KEY_ED25519 };
+
+struct key {
+	struct key		*next;
+	struct evp_pkey_st	*pkey;
+	enum key_type		 type;
+	struct msg_mac		 spki;	/* SHA-256 of SubjectPublicKeyInfo */
+	char			 name[512];	/* of the file, for messages */
+	char			 domain[256];	/* DKIM: d= and s= */
+	char			 selector[256];
+};
+
+/* Before any key is read, as root: lock all memory of this process, give
+ * libcrypto a guarded heap for private numbers.  fatal() without. */
+void	 key_memory(void);
+/* Check and read a private key from fd (closed in every case).  dkim: the
+ * name is "DOMAIN/SELECTOR".  A later one of the same domain and type, or of
+ * the same file, takes the place of the earlier.  0, or -1 with *why. */
+int	 key_read(struct slice name, int fd, bool dkim, const char **why);
+struct key *key_by_spki(const struct msg_mac *);
+struct key *key_by_domain(struct slice domain, enum key_type);
+bool	 key_has_domain(struct slice domain);
+size_t	 key_count(void);
+
+/* ---- signd_tls.c ---------------------------------------------------------- */
+
+/*
+ * Is this what a TLS server signs in a handshake and nothing else?  13: 64
+ * spaces, "TLS 1.3, server CertificateVerify", NUL, a transcript hash of 32
+ * or 48 octets (RFC 8446 4.4.3).  12: both randoms and ECDH parameters of a
+ * named curve with a point of its length (RFC 8422 5.4).  Pure.
+ */
+bool	 tls_text_ok(unsigned int version, struct slice text);
+/* Sign it.  Returns the length of sig (size octets), -1: refused or failed. */
+ssize_t	 tls_sign(struct key *, const struct sign_tls *, uint8_t *sig,
+	    size_t size);
+
+/* ---- signd_ticket.c ------------------------------------------------------- */
+
+#define TICKET_MAX	512
+
+/* What signd promised to sign later: kept in the envelope meanwhile. */
+struct ticket {
+	uint32_t	 account;	/* 0: the system itself */
+	uint64_t	 issued, expires;	/* seconds UTC */
+	struct msg_mac	 bodyhash, fromhash;
+	char		 domain[256];
+};
+
+/* Encode with the keyed hash behind it; the length. */
+size_t	 ticket_make(const struct ticket *, const uint8_t key[32],
+	    uint8_t buf[TICKET_MAX]);
+/* 0, or -1: damaged, not ours, or expired. */
+int	 ticket_check(struct slice, const uint8_t key[32], uint64_t now,
+	    struct ticket *);
+
+/* ---- signd_dkim.c --------------------------------------------------------- */
+
+struct dkim_options {
+	const char	*headers;	/* h= list, NULL: chosen */
+	unsigned int	 expire;	/* s, 0: no x= */
+	uint64_t	 now;
+};
+
+/* Does the head have exactly one From field, all authors of that domain and
+ * with that hash?  Pure. */
+bool	 dkim_from_ok(struct slice head, const struct ticket *);
+/* DKIM-Signature fields with CRLF, one a key of the ticket's domain; their
+ * length, 0 if there is no key, -1 if nothing could be signed. */
+ssize_t	 dkim_sign(struct slice head, const struct ticket *,
+	    const struct dkim_options *, char *out, size_t size);
+
+#endif
