@@ -5,8 +5,6 @@
  */
 #include "compat.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,24 +96,6 @@ route_release(struct route *r)
 {
 	if (r != NULL && --r->refs == 0)
 		free(r);
-}
-
-void
-reason_set(struct reason *r, enum delivery_result result, const char *status,
-    const char *mta, const char *fmt, ...)
-{
-	va_list ap;
-	char *p;
-
-	r->result = result;
-	(void)strlcpy(r->status, status, sizeof(r->status));
-	(void)strlcpy(r->mta, mta, sizeof(r->mta));
-	va_start(ap, fmt);
-	(void)vsnprintf(r->text, sizeof(r->text), fmt, ap);
-	va_end(ap);
-	for (p = r->text; *p != '\0'; p++)
-		if (*p < 32 || *p > 126)
-			*p = '?';
 }
 
 static void

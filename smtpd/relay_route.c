@@ -5,6 +5,8 @@
  */
 #include "compat.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,24 @@ static bool	 host_known(const struct route *, struct slice);
 static void	 addr_push(struct route *, size_t, const struct ipaddr *);
 static void	 shuffle(struct ipaddr *, size_t, uint64_t *);
 static uint64_t	 random_next(uint64_t *);
+
+void
+reason_set(struct reason *r, enum delivery_result result, const char *status,
+    const char *mta, const char *fmt, ...)
+{
+	va_list ap;
+	char *p;
+
+	r->result = result;
+	(void)strlcpy(r->status, status, sizeof(r->status));
+	(void)strlcpy(r->mta, mta, sizeof(r->mta));
+	va_start(ap, fmt);
+	(void)vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	va_end(ap);
+	for (p = r->text; *p != '\0'; p++)
+		if (*p < 32 || *p > 126)
+			*p = '?';
+}
 
 int
 route_mx(struct route *r, const char *domain, const char *self,

@@ -1,1 +1,3 @@
 # LINK.NAME = role files that regress/unit/test_NAME.c links besides common
+LINK.dns = smtpd/resolve_packet.c smtpd/resolve_cache.c
+LINK.route = smtpd/relay_route.c
