@@ -234,7 +234,7 @@ child_exec(struct child *c, int mainfd, int logfd)
 	const char *argv[3] = { proc_program(c->role), NULL, NULL };
 	char *envp[3] = { NULL, NULL, NULL };
 	sigset_t none;
-	int n = 0, out = h->debug ? STDERR_FILENO : h->null;
+	int n = 0, out = h->foreground ? STDERR_FILENO : h->null;
 
 	if (c->role == ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM)
 		argv[1] = c->role == ROLE_SIGND_TLS ? "tls" : "dkim";

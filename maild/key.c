@@ -45,7 +45,7 @@ key_exec(struct house *h, int keyfd, int outfd, char *const *argv)
 	    dup2(outfd, STDOUT_FILENO) == -1 ||
 	    dup2(keyfd, 3) == -1 || chdir("/") == -1)
 		_exit(126);
-	if (!h->debug && !h->starting)
+	if (!h->foreground && !h->starting)
 		dup2(h->null, STDERR_FILENO);
 	close_range(4, ~0U, 0);
 	execve(path, argv, envp);

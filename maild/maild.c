@@ -54,7 +54,7 @@ static int	 run(struct house *);
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: maild [-dnv] [-f file] [-l libexecdir]\n");
+	fprintf(stderr, "usage: maild [-Ddnv] [-f file] [-l libexecdir]\n");
 	exit(EX_USAGE);
 }
 
@@ -77,10 +77,13 @@ main(int argc, char **argv)
 	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
 	h->libexec = MAILD_LIBEXECDIR;
 	h->notify = h->storefd = -1;
-	while ((ch = getopt(argc, argv, "df:l:nv")) != -1)
+	while ((ch = getopt(argc, argv, "Ddf:l:nv")) != -1)
 		switch (ch) {
+		case 'D':
+			h->foreground = true;
+			break;
 		case 'd':
-			h->debug = true;
+			h->debug = h->foreground = true;
 			break;
 		case 'f':
 			h->conffile = optarg;
@@ -170,7 +173,7 @@ daemonize(struct house *h)
 	umask(022);
 	if (chdir("/") == -1)
 		fatal("chdir /");
-	if (h->debug)
+	if (h->foreground)
 		return;
 	if (pipe2(fds, O_CLOEXEC) == -1 || (pid = fork()) == -1)
 		fatal("becoming a daemon");
@@ -192,6 +195,9 @@ house_up(struct house *h)
 	if (h->debug)
 		return;
 	log_init("maild", share_log(h, ROLE_MAILD, 0)[0]);
+	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+	if (h->foreground)
+		return;
 	if (write(h->notify, "", 1) == -1)
 		log_warn("telling who started us");
 	close(h->notify);
@@ -199,7 +205,6 @@ house_up(struct house *h)
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (dup2(h->null, fd) == -1)
 			log_warn("dup2");
-	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
 }
 
 /* The lock is held by the open file until maild is dead. */

@@ -59,7 +59,9 @@ struct house {
 	struct conf	*conf;
 	struct files	*files;
 	uint32_t	 generation;
-	bool		 debug, starting;
+	bool		 foreground;		/* no daemon, stderr stays */
+	bool		 debug;			/* log to stderr */
+	bool		 starting;
 	uint64_t	 since;			/* now_ms() at the start */
 	int		 null;			/* /dev/null */
 	int		 notify;		/* who waits for us to be up */
