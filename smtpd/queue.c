@@ -478,6 +478,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (!qlog_dirty())
 		tick_synced();
 	tick_segments();
+	compact_look();
 	if (qlog_long() && recover_log() == -1)
 		log_warn("queue.log");
 	space_look();

@@ -434,6 +434,11 @@ void	 bounce_channel(enum chan_kind, struct event_base *, int fd);
  * that were deferred. */
 void	 bounce_message(struct message *, enum dsn_action);
 
+/* ---- queue_compact.c ------------------------------------------------------------ */
+
+/* Copy what still lives in a mostly finished segment; now and then. */
+void	 compact_look(void);
+
 /* ---- queue_control.c, queue_recover.c, queue.c -------------------------------- */
 
 void	 control_run(uint32_t ask, uint32_t uid, struct slice args);

@@ -39,6 +39,7 @@ struct pending {
 	struct msg_id	 commit;
 	enum queue_result result;
 	const char	*why;
+	bool		 copy;		/* of a message that is on disk */
 	struct chan	*chan;
 	uint32_t	 ask;
 	void		(*fn)(void *, enum queue_result, struct message *);
@@ -231,7 +232,8 @@ group_failed(enum queue_result r, const char *why)
 	g.recent = NULL;
 	for (i = 0; i < g.nv; i++) {
 		if (g.v[i].m != NULL) {
-			if (g.v[i].m->hdr.flags & FRAME_LARGE)
+			if ((g.v[i].m->hdr.flags & FRAME_LARGE) &&
+			    !g.v[i].copy)
 				large_unlink(g.v[i].m->hdr.large);
 			message_free(g.v[i].m);
 			g.v[i].m = NULL;
@@ -374,8 +376,9 @@ pend(const struct commit *c)
 {
 	struct pending *p = &g.v[g.nv++];
 
-	*p = (struct pending){ .commit = c->env.commit, .chan = c->chan,
-	    .ask = c->ask, .fn = c->fn, .arg = c->arg };
+	*p = (struct pending){ .commit = c->env.commit,
+	    .copy = c->env.copy != 0, .chan = c->chan, .ask = c->ask,
+	    .fn = c->fn, .arg = c->arg };
 	return p;
 }
 
@@ -388,7 +391,7 @@ refuse(struct commit *c, enum queue_result r, const char *why)
 	if (c->fd != -1)
 		close(c->fd);
 	c->fd = -1;
-	if (c->large != 0)
+	if (c->large != 0 && !c->env.copy)
 		large_unlink(c->large);
 	log_warnx("queue refused from=<%s> reason=\"%s\"",
 	    log_text(c->env.sender.p, c->env.sender.n), why);
@@ -403,6 +406,8 @@ answer(struct pending *p)
 
 	if (p->m != NULL) {
 		message_id(p->m, id);
+	}
+	if (p->m != NULL && !p->copy) {
 		log_info("%s queued id=%s from=<%s> size=%llu nrcpt=%u",
 		    message_sid(p->m), id, log_text(message_sender(p->m),
 		    strlen(message_sender(p->m))),
