@@ -7,7 +7,6 @@
 #include "compat.h"
 
 #include <sys/types.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -37,6 +36,9 @@ struct child {
 static struct {
 	enum proc_role	 session;
 	nursery_fn	 fn;
+	struct conf	*conf;		/* of the last reload, or NULL */
+	struct conf	*next;		/* being received */
+	uint32_t	 generation;
 	struct child	*child;		/* not in any order */
 	size_t		 nchild, size;
 	volatile sig_atomic_t reap;
@@ -44,6 +46,9 @@ static struct {
 
 static void	on_sigchld(int);
 static int	nursery_wait(const sigset_t *);
+static void	nursery_message(struct msg *);
+static void	conf_item_set(const struct conf_item *);
+static void	conf_replace(void);
 static void	nursery_spawn(struct msg *);
 static void	child_run(struct msg *) __attribute__((noreturn));
 static void	child_add(pid_t, uint64_t);
@@ -87,12 +92,55 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn)
 			continue;
 		if (n == -1)
 			fatal("channel to maild");
-		if (m.type == NURSERY_SPAWN_EV)
-			nursery_spawn(&m);
-		else if (m.type == PROC_STOP_EV)
+		if (m.type == PROC_STOP_EV)
 			return (0);
+		nursery_message(&m);
 		msg_close_fds(&m);
 	}
+}
+
+/* Sessions to be made; a reload, which later ones will see. */
+static void
+nursery_message(struct msg *m)
+{
+	if (m->type == NURSERY_SPAWN_EV)
+		nursery_spawn(m);
+	else if (m->type == CONF_BEGIN) {
+		conf_free(nursery.next);
+		nursery.next = conf_new();
+		nursery.generation = m->body->conf_begin.generation;
+	} else if (m->type == CONF_ITEM)
+		conf_item_set(&m->body->conf_item);
+	else if (m->type == CONF_END)
+		conf_replace();
+}
+
+static void
+conf_item_set(const struct conf_item *item)
+{
+	char		 key[65], value[8193];
+	const char	*want;
+
+	if (nursery.next == NULL ||
+	    slice_cpy(item->key, key, sizeof(key)) == -1 ||
+	    slice_cpy(item->value, value, sizeof(value)) == -1 ||
+	    conf_set(nursery.next, key, item->index, value, &want) == -1)
+		fatalx("configuration item %s refused",
+		    log_text(item->key.p, item->key.n));
+}
+
+static void
+conf_replace(void)
+{
+	struct proc_ready_ev	 ready = { .generation = nursery.generation };
+
+	if (nursery.next == NULL)
+		fatalx("CONF_END without CONF_BEGIN");
+	conf_free(nursery.conf);
+	nursery.conf = nursery.next;
+	nursery.next = NULL;
+	if (msg_send(PROC_FD_MAIN, PROC_READY_EV, 0, &ready, NULL, 0) == -1)
+		fatal("channel to maild");
 }
 
 /* Until maild says something (1); reaps what has died (0). */
@@ -145,11 +193,10 @@ child_run(struct msg *m)
 	int	 status;
 
 	close(PROC_FD_MAIN);
-	prctl(PR_SET_NAME, proc_name(nursery.session));
 	jail_enter_session(nursery.session, m->fd[0],
 	    m->body->nursery_spawn_ev.uid, m->body->nursery_spawn_ev.gid);
-	close(m->fd[0]);
-	status = nursery.fn(sock, proc_conf());
+	status = nursery.fn(sock, nursery.conf != NULL ? nursery.conf :
+	    proc_conf());
 	log_flush();
 	_exit(status);
 }

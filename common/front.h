@@ -1,0 +1,123 @@
+/*
+ * What imapd and pop3d share: listeners, connections, TLS, logins, grants,
+ * and passing octets between a client and its session.  A role adds the few
+ * commands before login (struct front_ops).  Event driven; holds no key and
+ * opens no path.  Included after parse.h, msg.h, io.h, conn.h, chan.h,
+ * conf.h, proc.h.
+ */
+#ifndef FRONT_H
+#define FRONT_H
+
+#include <stdbool.h>
+
+#include <event2/event_struct.h>
+
+#define FRONT_LINE_MAX	8192	/* octets of a command before login */
+#define FRONT_TAG_MAX	64	/* octets of a tag */
+#define FRONT_BAD_MAX	3	/* bad commands before login */
+#define FRONT_FAIL_MAX	3	/* failed logins of a connection */
+
+/* What comes next on a connection; set in front.c alone. */
+enum front_state {
+	FRONT_HANDSHAKE,	/* TLS, then the greeting */
+	FRONT_COMMAND,		/* a command before login */
+	FRONT_AUTH,		/* authd's answer */
+	FRONT_DELAY,		/* the time authd wants an answer to take */
+	FRONT_GRANT,		/* maild's session */
+	FRONT_PASS		/* octets, both ways */
+};
+
+enum front_end {		/* why a connection ends */
+	FRONT_TIMEOUT,
+	FRONT_BUSY,		/* too many connections */
+	FRONT_BADNESS,		/* too many bad commands, or worse */
+	FRONT_REVOKED,		/* the account was changed */
+	FRONT_STOPPING,
+	FRONT_LOST		/* the session died */
+};
+
+struct front_conn {
+	struct io	*io;
+	struct conn	 source;
+	uint64_t	 id;
+	struct front_conn *next;	/* of its bucket */
+	enum front_state state;
+	bool		 implicit;	/* TLS from the first octet */
+	bool		 plaintext;	/* logins without TLS are allowed */
+	bool		 tls;
+	bool		 counted;	/* in its account's connections */
+	unsigned int	 nbad, nfail;
+	uint32_t	 ask;		/* to authd, 0 none */
+	uint32_t	 account;
+	uint64_t	 grant;		/* 0 none */
+	enum auth_result result;
+	struct event	 timer;		/* FRONT_DELAY, FRONT_GRANT */
+
+	/* the session's end of the pipe */
+	int		 sock;		/* -1 none */
+	struct event	 rd, wr;
+	bool		 held;		/* not read: the client is slow */
+	bool		 stuck;		/* not written: the session is slow */
+	bool		 eof;		/* the client will say no more */
+
+	/* of the protocol */
+	char		 tag[FRONT_TAG_MAX + 1];
+	unsigned int	 literals;	/* "+" sent for this command */
+	bool		 sasl;		/* a SASL response is due */
+	char		 user[SASL_FIELD_MAX + 1];
+};
+
+struct front_ops {
+	enum proc_role	 role;
+	enum conf_protocol tls;		/* the protocol that starts with TLS */
+	void	(*greet)(struct front_conn *);
+	/* Input is there (FRONT_COMMAND): take one command.  True: took one
+	 * and there may be more; false: wait. */
+	bool	(*command)(struct front_conn *);
+	/* The login failed: AUTH_BAD or AUTH_TEMP. */
+	void	(*refused)(struct front_conn *, enum auth_result);
+	/* A last word to the client. */
+	const char *(*bye)(enum front_end);
+};
+
+/* main() of a front: does not return before the process ends. */
+int	 front_main(const struct front_ops *);
+
+/* Called by the protocol, in FRONT_COMMAND. */
+
+/* May passwords be sent here now?  Is STARTTLS possible? */
+bool	 front_may_login(const struct front_conn *);
+bool	 front_may_starttls(const struct front_conn *);
+/* The reply was written: do the handshake.  Ends the connection when the
+ * client said something in the clear already. */
+void	 front_starttls(struct front_conn *);
+/* Ask authd; c->tag is what the session answers with. */
+void	 front_login(struct front_conn *, struct slice user,
+	    struct slice password);
+/* One more bad command: true when that was one too many, and c is gone. */
+bool	 front_bad(struct front_conn *);
+/* Say goodbye and free; c is gone. */
+void	 front_end(struct front_conn *, enum front_end);
+/* The same with everything said already (LOGOUT, QUIT). */
+void	 front_quit(struct front_conn *);
+
+/* front_pass.c */
+
+/* Start passing; sends SESSION_START.  0, or -1: the session is gone. */
+int	 front_pass_start(struct front_conn *, struct event_base *,
+	    const char *hostname);
+/* The client sent something, or left (c->eof); its output drained.  These
+ * and the events of the session's socket call front_pass_done() at the end
+ * and touch c no more. */
+void	 front_pass_input(struct front_conn *);
+void	 front_pass_drained(struct front_conn *);
+void	 front_pass_stop(struct front_conn *);
+
+/* front.c, for front_pass.c: the session is gone; clean: it said so. */
+void	 front_pass_done(struct front_conn *, bool clean);
+void	 front_alive(struct front_conn *);	/* the idle time starts anew */
+
+/* front_count.c: connections of each account in this process. */
+bool	 front_count_add(uint32_t account, unsigned int max);
+void	 front_count_del(uint32_t account);
+#endif

@@ -1,0 +1,342 @@
+/*
+ * imapd: the IMAP front.  Greets, reads the few commands there are before
+ * login (RFC 3501 6.1, 6.2; SASL-IR, LITERAL+, ID) and hands logins to
+ * common/front.c; from then on octets only pass through.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "io.h"
+#include "conn.h"
+#include "chan.h"
+#include "conf.h"
+#include "proc.h"
+#include "front.h"
+
+#define CAPABILITY	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
+
+static void	imap_greet(struct front_conn *);
+static bool	imap_command(struct front_conn *);
+static void	imap_refused(struct front_conn *, enum auth_result);
+static const char *imap_bye(enum front_end);
+
+static int	command_ready(struct front_conn *, struct slice *);
+static bool	line_valid(struct slice, size_t);
+static void	command_run(struct front_conn *, char *, size_t);
+static void	command_verb(struct front_conn *, struct imap_in *);
+static bool	login_allowed(struct front_conn *);
+static const char *capabilities(struct front_conn *);
+static bool	bad(struct front_conn *, const char *);
+static void	cmd_capability(struct front_conn *, struct imap_in *);
+static void	cmd_noop(struct front_conn *, struct imap_in *);
+static void	cmd_logout(struct front_conn *, struct imap_in *);
+static void	cmd_starttls(struct front_conn *, struct imap_in *);
+static void	cmd_login(struct front_conn *, struct imap_in *);
+static void	cmd_authenticate(struct front_conn *, struct imap_in *);
+static void	cmd_id(struct front_conn *, struct imap_in *);
+static void	sasl_response(struct front_conn *, struct slice);
+
+static const struct {
+	const char	*verb;
+	bool		 args;
+	void		(*fn)(struct front_conn *, struct imap_in *);
+} commands[] = {
+	{ "CAPABILITY",		false,	cmd_capability },
+	{ "LOGIN",		true,	cmd_login },
+	{ "AUTHENTICATE",	true,	cmd_authenticate },
+	{ "STARTTLS",		false,	cmd_starttls },
+	{ "LOGOUT",		false,	cmd_logout },
+	{ "NOOP",		false,	cmd_noop },
+	{ "ID",			true,	cmd_id },
+};
+
+static const struct front_ops ops = {
+	.role = ROLE_IMAPD,
+	.tls = PROTO_IMAPS,
+	.greet = imap_greet,
+	.command = imap_command,
+	.refused = imap_refused,
+	.bye = imap_bye,
+};
+
+int
+main(void)
+{
+	return (front_main(&ops));
+}
+
+static const char *
+capabilities(struct front_conn *c)
+{
+	if (front_may_login(c))
+		return (front_may_starttls(c) ?
+		    CAPABILITY " STARTTLS AUTH=PLAIN" :
+		    CAPABILITY " AUTH=PLAIN");
+	return (front_may_starttls(c) ? CAPABILITY " STARTTLS LOGINDISABLED" :
+	    CAPABILITY " LOGINDISABLED");
+}
+
+static void
+imap_greet(struct front_conn *c)
+{
+	io_printf(c->io, "* OK [CAPABILITY %s] %s ready\r\n", capabilities(c),
+	    proc_conf()->hostname);
+}
+
+static const char *
+imap_bye(enum front_end why)
+{
+	switch (why) {
+	case FRONT_TIMEOUT:
+		return ("* BYE Timeout\r\n");
+	case FRONT_BUSY:
+		return ("* BYE [UNAVAILABLE] Too many connections\r\n");
+	case FRONT_BADNESS:
+		return ("* BYE Too many errors\r\n");
+	case FRONT_REVOKED:
+		return ("* BYE The account was changed, log in again\r\n");
+	case FRONT_STOPPING:
+		return ("* BYE [UNAVAILABLE] The server is going down\r\n");
+	case FRONT_LOST:
+		break;
+	}
+	return ("* BYE [UNAVAILABLE] Try again\r\n");
+}
+
+static void
+imap_refused(struct front_conn *c, enum auth_result why)
+{
+	io_printf(c->io, "%s NO %s\r\n", c->tag, why == AUTH_BAD ?
+	    "[AUTHENTICATIONFAILED] Authentication failed" :
+	    "[UNAVAILABLE] Authentication is not possible now");
+}
+
+/*
+ * One whole command, literals included, is copied out and run: the parser
+ * writes into it, and a password does not stay in the input buffer longer
+ * than it must.
+ */
+static bool
+imap_command(struct front_conn *c)
+{
+	char		 buf[FRONT_LINE_MAX];
+	struct slice	 cmd;
+
+	switch (command_ready(c, &cmd)) {
+	case 0:
+		return (false);
+	case -1:
+		front_end(c, FRONT_BADNESS);
+		return (true);
+	}
+	memcpy(buf, cmd.p, cmd.n);
+	explicit_bzero((char *)cmd.p, cmd.n);
+	io_drain(c->io, cmd.n);
+	c->literals = 0;
+	command_run(c, buf, cmd.n);
+	explicit_bzero(buf, cmd.n);
+	return (true);
+}
+
+/* 1 a whole command is there, 0 more is needed, -1 it is none. */
+static int
+command_ready(struct front_conn *c, struct slice *cmd)
+{
+	struct slice	 in = io_peek(c->io);
+	unsigned int	 literals = 0;
+	uint64_t	 size;
+	size_t		 at = 0, end;
+	int		 flags, r;
+
+	for (;;) {
+		end = at + slice_find(slice_of(in.p + at, in.n - at), '\n');
+		if (end >= in.n || end >= FRONT_LINE_MAX)
+			return (in.n >= FRONT_LINE_MAX ? -1 : 0);
+		if (!line_valid(in, end))
+			return (-1);
+		*cmd = slice_of(in.p, end + 1);
+		r = imap_literal(slice_of(in.p + at, end - 1 - at), &size,
+		    &flags);
+		if (r == 0)
+			return (1);
+		if (r == -1 || size > FRONT_LINE_MAX - end - 2)
+			return (-1);
+		if (literals++ == c->literals) {
+			if (!(flags & IMAP_LITERAL_PLUS))
+				io_printf(c->io, "+ OK\r\n");
+			c->literals++;
+		}
+		at = end + 1 + (size_t)size;
+		if (at > in.n)
+			return (0);
+	}
+}
+
+/* The line that ends at `end' (a LF) ends in CRLF and has no NUL. */
+static bool
+line_valid(struct slice in, size_t end)
+{
+	return (end > 0 && in.p[end - 1] == '\r' &&
+	    memchr(in.p, '\0', end) == NULL);
+}
+
+static void
+command_run(struct front_conn *c, char *p, size_t n)
+{
+	struct imap_in	 in;
+	struct slice	 tag;
+
+	if (c->sasl) {
+		c->sasl = false;
+		sasl_response(c, slice_of(p, n - 2));
+		return;
+	}
+	strlcpy(c->tag, "*", sizeof(c->tag));
+	imap_start(&in, p, n);
+	if (imap_tag(&in, &tag) == -1 || imap_space(&in) == -1 ||
+	    slice_cpy(tag, c->tag, sizeof(c->tag)) == -1) {
+		bad(c, "A command is a tag, a blank and a name");
+		return;
+	}
+	command_verb(c, &in);
+}
+
+static void
+command_verb(struct front_conn *c, struct imap_in *in)
+{
+	struct slice	 verb;
+	size_t		 i;
+
+	/* "GET / HTTP/1.1" and its like: what follows is not for us. */
+	if (imap_atom(in, &verb) == -1 ||
+	    memchr(verb.p, '/', verb.n) != NULL ||
+	    memchr(verb.p, ':', verb.n) != NULL) {
+		front_end(c, FRONT_BADNESS);
+		return;
+	}
+	for (i = 0; i < NITEMS(commands); i++)
+		if (slice_caseis(verb, commands[i].verb))
+			break;
+	if (i == NITEMS(commands))
+		bad(c, "Not a command before login");
+	else if ((commands[i].args ? imap_space(in) : imap_end(in)) == -1)
+		bad(c, commands[i].args ? "Arguments missing" :
+		    "No arguments here");
+	else
+		commands[i].fn(c, in);
+}
+
+/* True: c is gone. */
+static bool
+bad(struct front_conn *c, const char *why)
+{
+	io_printf(c->io, "%s BAD %s\r\n", c->tag, why);
+	return (front_bad(c));
+}
+
+static void
+cmd_capability(struct front_conn *c, struct imap_in *in)
+{
+	io_printf(c->io, "* CAPABILITY %s\r\n%s OK Done\r\n", capabilities(c),
+	    c->tag);
+}
+
+static void
+cmd_noop(struct front_conn *c, struct imap_in *in)
+{
+	io_printf(c->io, "%s OK Done\r\n", c->tag);
+}
+
+static void
+cmd_logout(struct front_conn *c, struct imap_in *in)
+{
+	io_printf(c->io, "* BYE Bye\r\n%s OK Done\r\n", c->tag);
+	front_quit(c);
+}
+
+/* What the client sends is for its own logs; nobody has logged in. */
+static void
+cmd_id(struct front_conn *c, struct imap_in *in)
+{
+	io_printf(c->io, "* ID (\"name\" \"maild\")\r\n%s OK Done\r\n",
+	    c->tag);
+}
+
+static void
+cmd_starttls(struct front_conn *c, struct imap_in *in)
+{
+	if (!front_may_starttls(c)) {
+		bad(c, "TLS is not possible");
+		return;
+	}
+	io_printf(c->io, "%s OK Begin TLS\r\n", c->tag);
+	front_starttls(c);
+}
+
+static bool
+login_allowed(struct front_conn *c)
+{
+	if (front_may_login(c))
+		return (true);
+	io_printf(c->io, "%s NO [PRIVACYREQUIRED] Only with TLS\r\n", c->tag);
+	return (false);
+}
+
+static void
+cmd_login(struct front_conn *c, struct imap_in *in)
+{
+	struct slice	 user, password;
+
+	if (!login_allowed(c))
+		return;
+	if (imap_astring(in, &user) == -1 || imap_space(in) == -1 ||
+	    imap_astring(in, &password) == -1 || imap_end(in) == -1)
+		bad(c, "LOGIN user password");
+	else
+		front_login(c, user, password);
+}
+
+/* PLAIN with or without an initial response (RFC 4959). */
+static void
+cmd_authenticate(struct front_conn *c, struct imap_in *in)
+{
+	if (!login_allowed(c))
+		return;
+	if (!imap_word(in, "PLAIN"))
+		io_printf(c->io, "%s NO Only PLAIN\r\n", c->tag);
+	else if (imap_end(in) == 0) {
+		c->sasl = true;
+		io_printf(c->io, "+ \r\n");
+	} else if (imap_space(in) == -1)
+		bad(c, "AUTHENTICATE PLAIN");
+	else
+		sasl_response(c, slice_trim(slice_of(in->p + in->off,
+		    in->n - in->off)));
+}
+
+static void
+sasl_response(struct front_conn *c, struct slice b64)
+{
+	struct sasl_cred	 cred;
+
+	if (slice_is(b64, "*")) {
+		io_printf(c->io, "%s BAD Cancelled\r\n", c->tag);
+		return;
+	}
+	if (sasl_plain(b64, &cred, NULL) == -1)
+		bad(c, "Not a PLAIN response");
+	else if (cred.authzid[0] != '\0' &&
+	    strcmp(cred.authzid, cred.authcid) != 0)
+		io_printf(c->io, "%s NO [AUTHORIZATIONFAILED] Not for "
+		    "somebody else\r\n", c->tag);
+	else
+		front_login(c, slice_str(cred.authcid),
+		    slice_str(cred.passwd));
+	explicit_bzero(&cred, sizeof(cred));
+}
