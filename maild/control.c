@@ -417,7 +417,8 @@ status_row(struct command *cmd, const struct child *c)
 	row_num(&row, "instance", c->instance);
 	row_num(&row, "pid", c->pid);
 	row_str(&row, "user", slice_str(directory_user(c->role)));
-	row_str(&row, "state", slice_str(child_state_name(c->state)));
+	row_str(&row, "state", slice_str(c->current ?
+	    child_state_name(c->state) : "changing"));
 	row_num(&row, "restarts", c->restarts);
 	row_num(&row, "uptime", c->pid == 0 ? 0 :
 	    (long long)((now_ms() - c->started) / 1000));
