@@ -1,0 +1,273 @@
+/*
+ * pop3d: the POP3 front: the AUTHORIZATION state of RFC 1939 with STLS
+ * (2595), CAPA (2449), AUTH PLAIN (5034); logins go to common/front.c; from
+ * then on octets only pass through.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "io.h"
+#include "conn.h"
+#include "chan.h"
+#include "conf.h"
+#include "proc.h"
+#include "front.h"
+
+#define LINE_MAX_OCTETS	1024	/* a SASL response fits */
+
+static void	pop3_greet(struct front_conn *);
+static bool	pop3_command(struct front_conn *);
+static void	pop3_refused(struct front_conn *, enum auth_result);
+static const char *pop3_bye(enum front_end);
+
+static void	command_run(struct front_conn *, struct slice);
+static bool	login_allowed(struct front_conn *);
+static bool	bad(struct front_conn *, const char *);
+static void	cmd_user(struct front_conn *, struct slice);
+static void	cmd_pass(struct front_conn *, struct slice);
+static void	cmd_auth(struct front_conn *, struct slice);
+static void	cmd_capa(struct front_conn *, struct slice);
+static void	cmd_stls(struct front_conn *, struct slice);
+static void	cmd_quit(struct front_conn *, struct slice);
+static void	sasl_response(struct front_conn *, struct slice);
+
+static const struct {
+	const char	*verb;
+	bool		 args;
+	void		(*fn)(struct front_conn *, struct slice);
+} commands[] = {
+	{ "USER",	true,	cmd_user },
+	{ "PASS",	true,	cmd_pass },
+	{ "AUTH",	true,	cmd_auth },
+	{ "CAPA",	false,	cmd_capa },
+	{ "STLS",	false,	cmd_stls },
+	{ "QUIT",	false,	cmd_quit },
+};
+
+static const struct front_ops ops = {
+	.role = ROLE_POP3D,
+	.tls = PROTO_POP3S,
+	.greet = pop3_greet,
+	.command = pop3_command,
+	.refused = pop3_refused,
+	.bye = pop3_bye,
+};
+
+int
+main(void)
+{
+	return (front_main(&ops));
+}
+
+/* No timestamp in angle brackets: there is no APOP. */
+static void
+pop3_greet(struct front_conn *c)
+{
+	io_printf(c->io, "+OK %s ready\r\n", proc_conf()->hostname);
+}
+
+static const char *
+pop3_bye(enum front_end why)
+{
+	switch (why) {
+	case FRONT_TIMEOUT:
+		return ("-ERR Timeout\r\n");
+	case FRONT_BUSY:
+		return ("-ERR [SYS/TEMP] Too many connections\r\n");
+	case FRONT_BADNESS:
+		return ("-ERR Too many errors\r\n");
+	case FRONT_REVOKED:
+		return ("-ERR [AUTH] The account was changed, log in "
+		    "again\r\n");
+	case FRONT_STOPPING:
+		return ("-ERR [SYS/TEMP] The server is going down\r\n");
+	case FRONT_LOST:
+		break;
+	}
+	return ("-ERR [SYS/TEMP] Try again\r\n");
+}
+
+static void
+pop3_refused(struct front_conn *c, enum auth_result why)
+{
+	io_printf(c->io, why == AUTH_BAD ?
+	    "-ERR [AUTH] Authentication failed\r\n" :
+	    "-ERR [SYS/TEMP] Authentication is not possible now\r\n");
+}
+
+static bool
+pop3_command(struct front_conn *c)
+{
+	char		 buf[LINE_MAX_OCTETS];
+	struct slice	 line;
+
+	switch (io_line(c->io, LINE_MAX_OCTETS - 2, &line)) {
+	case IO_LINE:
+		break;
+	case IO_MORE:
+		return (false);
+	case IO_TOOLONG:
+	case IO_BARE:
+		front_end(c, FRONT_BADNESS);
+		return (true);
+	}
+	if (memchr(line.p, '\0', line.n) != NULL) {
+		front_end(c, FRONT_BADNESS);
+		return (true);
+	}
+	/* A password does not stay in the input buffer. */
+	memcpy(buf, line.p, line.n);
+	explicit_bzero((char *)line.p, line.n);
+	line.p = buf;
+	if (c->sasl) {
+		c->sasl = false;
+		sasl_response(c, line);
+	} else
+		command_run(c, line);
+	explicit_bzero(buf, line.n);
+	return (true);
+}
+
+static void
+command_run(struct front_conn *c, struct slice line)
+{
+	struct slice	 verb, rest = { line.p, 0 };
+	size_t		 i, n = slice_find(line, ' ');
+
+	verb = slice_of(line.p, n);
+	if (n < line.n)
+		rest = slice_of(line.p + n + 1, line.n - n - 1);
+	for (i = 0; i < NITEMS(commands); i++)
+		if (slice_caseis(verb, commands[i].verb))
+			break;
+	/* "GET / HTTP/1.1" and its like: what follows is not for us. */
+	if (i == NITEMS(commands) && (slice_find(line, '/') < line.n ||
+	    slice_find(line, ':') < line.n))
+		front_end(c, FRONT_BADNESS);
+	else if (i == NITEMS(commands))
+		bad(c, "-ERR Not a command before login\r\n");
+	else if (!commands[i].args && rest.n > 0)
+		bad(c, "-ERR No arguments here\r\n");
+	else
+		commands[i].fn(c, rest);
+}
+
+/* True: c is gone. */
+static bool
+bad(struct front_conn *c, const char *line)
+{
+	io_write(c->io, line, strlen(line));
+	return (front_bad(c));
+}
+
+static bool
+login_allowed(struct front_conn *c)
+{
+	if (front_may_login(c))
+		return (true);
+	io_printf(c->io, "-ERR Only with TLS\r\n");
+	return (false);
+}
+
+/* The same answer whoever it is. */
+static void
+cmd_user(struct front_conn *c, struct slice arg)
+{
+	if (!login_allowed(c))
+		return;
+	if (!sasl_field_valid(arg) ||
+	    slice_cpy(arg, c->user, sizeof(c->user)) == -1)
+		bad(c, "-ERR Not a user name\r\n");
+	else
+		io_printf(c->io, "+OK\r\n");
+}
+
+/* Blanks belong to the password (RFC 1939 7). */
+static void
+cmd_pass(struct front_conn *c, struct slice arg)
+{
+	char	 user[sizeof(c->user)];
+
+	if (!login_allowed(c))
+		return;
+	if (c->user[0] == '\0') {
+		bad(c, "-ERR USER first\r\n");
+		return;
+	}
+	strlcpy(user, c->user, sizeof(user));
+	front_login(c, slice_str(user), arg);
+}
+
+static void
+cmd_auth(struct front_conn *c, struct slice arg)
+{
+	size_t	 n = slice_find(arg, ' ');
+
+	if (arg.n == 0) {	/* the list of old clients */
+		io_printf(c->io, front_may_login(c) ?
+		    "+OK\r\nPLAIN\r\n.\r\n" : "+OK\r\n.\r\n");
+		return;
+	}
+	if (!login_allowed(c))
+		return;
+	if (!slice_caseis(slice_of(arg.p, n), "PLAIN"))
+		bad(c, "-ERR Only PLAIN\r\n");
+	else if (n == arg.n) {
+		c->sasl = true;
+		io_printf(c->io, "+ \r\n");
+	} else
+		sasl_response(c, slice_trim(slice_of(arg.p + n, arg.n - n)));
+}
+
+static void
+sasl_response(struct front_conn *c, struct slice b64)
+{
+	struct sasl_cred	 cred;
+
+	if (slice_is(b64, "*")) {
+		io_printf(c->io, "-ERR Cancelled\r\n");
+		return;
+	}
+	if (sasl_plain(b64, &cred, NULL) == -1)
+		bad(c, "-ERR Not a PLAIN response\r\n");
+	else if (cred.authzid[0] != '\0' &&
+	    strcmp(cred.authzid, cred.authcid) != 0)
+		io_printf(c->io, "-ERR [AUTH] Not for somebody else\r\n");
+	else
+		front_login(c, slice_str(cred.authcid),
+		    slice_str(cred.passwd));
+	explicit_bzero(&cred, sizeof(cred));
+}
+
+static void
+cmd_capa(struct front_conn *c, struct slice arg)
+{
+	io_printf(c->io, "+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
+	    "AUTH-RESP-CODE\r\nEXPIRE NEVER\r\n%s%s.\r\n",
+	    front_may_starttls(c) ? "STLS\r\n" : "",
+	    front_may_login(c) ? "USER\r\nSASL PLAIN\r\n" : "");
+}
+
+static void
+cmd_stls(struct front_conn *c, struct slice arg)
+{
+	if (!front_may_starttls(c)) {
+		bad(c, "-ERR TLS is not possible\r\n");
+		return;
+	}
+	io_printf(c->io, "+OK Begin TLS\r\n");
+	front_starttls(c);
+}
+
+static void
+cmd_quit(struct front_conn *c, struct slice arg)
+{
+	io_printf(c->io, "+OK Bye\r\n");
+	front_quit(c);
+}
