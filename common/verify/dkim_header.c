@@ -140,8 +140,8 @@ field_hash(struct digest *d, struct slice raw, enum dkim_canon canon, int crlf)
 static size_t
 canon_relaxed(const char *p, size_t n, char *out)
 {
-	size_t i, k = 0;
-	int c, colon = 0, blank = 0;
+	size_t i, k = 0, start = 0;	/* where the value does */
+	int c, blank = 0;
 
 	for (i = 0; i < n; i++) {
 		c = (unsigned char)p[i];
@@ -151,16 +151,16 @@ canon_relaxed(const char *p, size_t n, char *out)
 			blank = 1;
 			continue;
 		}
-		if (c == ':' && !colon) {
+		if (c == ':' && start == 0) {
 			out[k++] = ':';
-			colon = 1;
+			start = k;
 			blank = 0;
 			continue;
 		}
-		if (blank && colon && out[k - 1] != ':' )
+		if (blank && start > 0 && k > start)
 			out[k++] = ' ';
 		blank = 0;
-		out[k++] = (char)(colon ? c : ascii_lower(c));
+		out[k++] = (char)(start > 0 ? c : ascii_lower(c));
 	}
 	out[k++] = '\r';
 	out[k++] = '\n';
