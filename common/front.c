@@ -52,6 +52,7 @@ static struct {
 /* The role */
 static void	front_file(enum conf_file_kind, uint16_t, struct slice, int);
 static void	front_load(const struct conf *);
+static void	front_reload(const struct conf *);
 static void	front_start(const struct conf *);
 static void	front_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	front_stop(void);
@@ -87,7 +88,7 @@ static struct role role = {
 	.start = front_start,
 	.channel = front_channel,
 	.listener = front_listen,
-	.reload = front_load,
+	.reload = front_reload,
 	.stop = front_stop,
 	.handlers = handlers,
 	.nhandlers = NITEMS(handlers),
@@ -136,6 +137,14 @@ front_load(const struct conf *conf)
 	}
 	tlskey_free(front.keys);
 	front.keys = NULL;
+}
+
+/* maild sends the listeners of the new configuration right after this. */
+static void
+front_reload(const struct conf *conf)
+{
+	front_listen_drop();
+	front_load(conf);
 }
 
 static void

@@ -18,5 +18,6 @@ void	 front_new(int fd, const struct conn *, enum conf_protocol,
 
 /* front_listen.c */
 void	 front_listen(uint16_t index, int fd);
+void	 front_listen_drop(void);	/* close all */
 void	 front_listen_stop(void);
 #endif

@@ -80,6 +80,20 @@ front_listen(uint16_t index, int fd)
 }
 
 void
+front_listen_drop(void)
+{
+	size_t	 i;
+
+	for (i = 0; i < NITEMS(listeners); i++)
+		if (listeners[i].used) {
+			event_del(&listeners[i].ev);
+			event_del(&listeners[i].rest);
+			close(listeners[i].fd);
+			listeners[i].used = false;
+		}
+}
+
+void
 front_listen_stop(void)
 {
 	size_t	 i;

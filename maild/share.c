@@ -118,7 +118,9 @@ share_files(struct child *c, const struct conf *conf, const struct files *f)
 	enum proc_role r = c->role;
 
 	for (size_t i = 0; i < conf->ncert; i++) {
-		if (r == ROLE_SMTPD || r == ROLE_IMAPD || r == ROLE_POP3D)
+		/* signd checks that it has the keys of all of them */
+		if (r == ROLE_SMTPD || r == ROLE_IMAPD || r == ROLE_POP3D ||
+		    r == ROLE_SIGND_TLS)
 			share_chain(c, i, conf->cert[i].certificate,
 			    f->chain[i].pem, f->chain[i].n);
 		if (r == ROLE_SIGND_TLS)

@@ -216,9 +216,12 @@ role_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 static void
 tls_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 {
-	if (kind != FILE_TLS_KEY)
+	if (kind == FILE_TLS_CHAIN)
+		cert_read(name, fd);
+	else if (kind == FILE_TLS_KEY)
+		role_file(kind, index, name, fd);
+	else
 		fatalx("file kind %d is not for signd tls", kind);
-	role_file(kind, index, name, fd);
 }
 
 static void
@@ -238,6 +241,12 @@ dkim_secret(enum conf_secret_kind kind, const uint8_t key[32])
 		memcpy(st.secrets->ticket, key, 32);
 	else
 		fatalx("secret %d is not for signd", kind);
+}
+
+static void
+tls_load(const struct conf *conf)
+{
+	cert_check();
 }
 
 static void
@@ -278,6 +287,7 @@ dkim_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 static const struct role tls_role = {
 	.id = ROLE_SIGND_TLS,
 	.file = tls_file,
+	.load = tls_load,
 	.start = role_start,
 	.channel = tls_channel,
 };

@@ -41,6 +41,13 @@ struct key *key_by_domain(struct slice domain, enum key_type);
 bool	 key_has_domain(struct slice domain);
 size_t	 key_count(void);
 
+/* ---- signd_cert.c --------------------------------------------------------- */
+
+/* A chain in PEM of the fronts (fd is closed).  fatal() when unusable. */
+void	 cert_read(struct slice name, int fd);
+/* Every one of them must have its key here, else fatal(). */
+void	 cert_check(void);
+
 /* ---- signd_tls.c ---------------------------------------------------------- */
 
 /*

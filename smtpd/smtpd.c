@@ -67,6 +67,7 @@ static void	 on_accept(evutil_socket_t, short, void *);
 static void	 on_rested(evutil_socket_t, short, void *);
 static void	 on_stop_timer(evutil_socket_t, short, void *);
 static void	 certificates_take(void);
+static void	 listeners_drop(void);
 
 static const struct role smtpd_role = {
 	.id = ROLE_SMTPD,
@@ -186,6 +187,8 @@ smtpd_start(const struct conf *conf)
 static void
 smtpd_reload(const struct conf *conf)
 {
+	/* maild sends those of the new configuration right after this */
+	listeners_drop();
 	smtpd.h.conf = conf;
 	certificates_take();
 }
@@ -258,6 +261,21 @@ on_queue_state(struct chan *c, struct msg *m, void *arg)
 }
 
 /* ---- listeners ----------------------------------------------------------- */
+
+static void
+listeners_drop(void)
+{
+	for (size_t i = 0; i < CONF_NLIST; i++) {
+		struct listener *l = &smtpd.listener[i];
+
+		if (!l->used)
+			continue;
+		event_free(l->ev);
+		event_free(l->rest);
+		close(l->fd);
+		l->used = false;
+	}
+}
 
 static void
 smtpd_listener(uint16_t index, int fd)
