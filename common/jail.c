@@ -5,6 +5,7 @@
  */
 #include "compat.h"
 
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -79,6 +80,10 @@ jail_enter_session(enum proc_role role, int rootfd, uid_t uid, gid_t gid)
 
 	if (uid == 0 || gid == 0)
 		fatalx("a session does not run as root");
+	/* the directory lets in its account alone: look with its eyes */
+	if (setgroups(1, &gid) == -1 || setresgid(gid, gid, gid) == -1)
+		fatal("groups of the account");
+	setfsuid(uid);
 	if (fchdir(rootfd) == -1 || chroot(".") == -1)
 		fatal("chroot to the account");
 	close(rootfd);

@@ -202,6 +202,13 @@ directory_account(struct house *h, uint32_t account, char *err,
 		close(fd);
 		return -1;
 	}
+	/* notify/ for the store: deliver, who may come first, makes none */
+	if (mkdirat(fd, "notify", 0700) == -1 && errno != EEXIST)
+		goto out;
+	if (fchownat(fd, "notify", uid, h->mailbox, AT_SYMLINK_NOFOLLOW) == -1)
+		goto out;
+	if (st.st_uid == 0 && fchmodat(fd, "notify", 02777, 0) == -1)
+		goto out;
 	if (fchown(fd, uid, h->mailbox) == -1 || fchmod(fd, 02770) == -1 ||
 	    fsync(fd) == -1 || fsync(h->storefd) == -1)
 		goto out;

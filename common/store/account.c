@@ -366,6 +366,8 @@ store_open(struct store **out, int dirfd, enum store_mode mode)
 	st->tr.segment_next = 1;
 	(void)umask(0);
 	r = backend_open(&st->b, dirfd, mode);
+	if (r == STORE_NOTFOUND && (r = store_create(dirfd)) == STORE_OK)
+		r = backend_open(&st->b, dirfd, mode);
 	if (r == STORE_OK)
 		r = open_head(st);
 	if (r == STORE_OK) {

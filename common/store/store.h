@@ -76,8 +76,8 @@ enum store_mode {
 /*
  * Opens the account in directory dirfd (kept by the caller; the store makes
  * its own duplicate).  All files are opened beneath it, without symlinks,
- * regular files only.  STORE_NOTFOUND: no journal there.  On success *st is
- * freed by store_close().
+ * regular files only.  A new account's files are made (store_create).  On
+ * success *st is freed by store_close().
  */
 enum store_result store_open(struct store **st, int dirfd, enum store_mode);
 
