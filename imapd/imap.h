@@ -44,6 +44,7 @@ struct session {
 	struct store	*store;
 	struct store_view *view;	/* SELECTED */
 	enum session_state state;
+	size_t		 nkeywords;	/* told in FLAGS */
 	uint64_t	 max_append;
 
 	/* of the command that runs */

@@ -134,6 +134,7 @@ void
 session_update(struct session *s, bool expunge)
 {
 	enum store_result	 r;
+	struct store_view_info	 info;
 	struct store_delta	 d;
 	size_t			 i;
 
@@ -152,8 +153,9 @@ session_update(struct session *s, bool expunge)
 		frames_num(s->io, d.expunged[i]);
 		frames_puts(s->io, " EXPUNGE\r\n");
 	}
-	if (d.keywords)
-		out_flags_line(s, false);
+	store_view_info(s->view, &info);
+	if (info.nkeywords != s->nkeywords)
+		out_flags_line(s, true);
 	if (d.grown)
 		frames_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n",
 		    d.exists, d.recent);

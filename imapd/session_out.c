@@ -112,13 +112,14 @@ out_flags_line(struct session *s, bool permanent)
 	    "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
 	struct store_view_info	 info;
 
+	store_view_info(s->view, &info);
+	s->nkeywords = info.nkeywords;
 	frames_puts(s->io, "* FLAGS (");
 	frames_puts(s->io, system);
 	out_keywords(s);
 	frames_puts(s->io, ")\r\n");
 	if (!permanent)
 		return;
-	store_view_info(s->view, &info);
 	frames_puts(s->io, "* OK [PERMANENTFLAGS (");
 	if (!info.readonly) {
 		frames_puts(s->io, system);

@@ -69,15 +69,15 @@ static enum reply
 store_run(struct session *s, enum store_flagop op, bool silent,
     const struct store_flagset *set)
 {
-	struct store_view_info	 before, after;
+	struct store_view_info	 info;
 	struct store_changed	 changed;
 	enum store_result	 sr;
 	enum reply		 r;
 	uint32_t		 seq;
 	size_t			 i;
 
-	store_view_info(s->view, &before);
-	if (before.readonly)
+	store_view_info(s->view, &info);
+	if (info.readonly)
 		return (reply_store(s, STORE_READONLY));
 	if (s->nset == 0)
 		return (REPLY_OK);
@@ -87,8 +87,8 @@ store_run(struct session *s, enum store_flagop op, bool silent,
 		return (reply_store(s, sr));
 	if (changed.nchanged > 0 && (r = reply_commit(s)) != REPLY_OK)
 		return (r);
-	store_view_info(s->view, &after);
-	if (after.nkeywords != before.nkeywords)
+	store_view_info(s->view, &info);
+	if (info.nkeywords != s->nkeywords)
 		out_flags_line(s, true);
 	if (silent)
 		return (REPLY_OK);
