@@ -64,7 +64,7 @@ static const struct command commands[] = {
 	{ "account", "enable", 1, 1, account_enable, "ADDRESS" },
 	{ "account", "disable", 1, 1, account_disable, "ADDRESS" },
 	{ "account", "list", 0, 0, account_list, "" },
-	{ "alias", "add", 2, DIR_TARGETS_MAX, alias_add,
+	{ "alias", "add", 2, DIR_TARGETS_MAX + 1, alias_add,
 	    "ADDRESS|@DOMAIN TARGET ..." },
 	{ "alias", "del", 1, 1, alias_del, "ADDRESS|@DOMAIN" },
 	{ "alias", "list", 0, 0, alias_list, "" },
@@ -203,7 +203,7 @@ on_created(struct chan *chan, struct msg *m, void *arg)
 	else {
 		db_account_delete(c->id);
 		proc_done(c->ask, EX_CANTCREAT, "the account's directory could "
-		    "not be made: %s", log_text(why.p, why.n));
+		    "not be made: %.*s", (int)why.n, why.p);
 	}
 	change_free(c);
 }

@@ -1,0 +1,106 @@
+"""A role program with a directory, secrets and arguments of its own: what role.Role has not.
+
+    with Part("authd", {"hostname": "me.test", "domains": ["me.test"]}, secrets={"SECRET_RCPT": key}) as p:
+        smtpd = p.channel("CHAN_AUTH", "SIDE_B", "ROLE_SMTPD")
+"""
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from role import ENUM, TOP, Channel, Role, items, pack
+
+UID = 65534
+
+
+def args(*words):
+    """a list of item_arg, as mailctl sends it"""
+    return b"".join(pack("ITEM_ARG", {"text": w}) for w in words)
+
+
+def cells(blob):
+    return {c["name"].decode(): c["value"].decode() for c in items("ITEM_CELL", blob)}
+
+
+class Part(Role):
+    def __init__(self, program, conf, files=(), role=None, argv=(), secrets=(), root=None, prepare=None):
+        build = os.environ.get("BUILD", TOP + "/build")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.keep = root is not None
+        self.empty = root or tempfile.mkdtemp(prefix="maild-part-")
+        os.chmod(self.empty, 0o750)
+        os.chown(self.empty, UID, UID)
+        if prepare:
+            prepare(self.empty)
+        self.log = self.empty + ".log"
+        fd = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 10)     # 4 would be taken for the log
+        with open(self.log, "ab") as out:
+            self.proc = subprocess.Popen([f"{build}/{program}", *argv], close_fds=False,
+                                         preexec_fn=lambda: os.dup2(fd, 3, inheritable=True),
+                                         stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        os.close(fd)
+        theirs.close()
+        self.main = Channel(ours)
+        self.begin(role or "ROLE_" + program.upper().replace("-", "_"), conf, files, dict(secrets))
+
+    def begin(self, role, conf, files, secrets):
+        self.main.send("CONF_BEGIN", generation=1, role=ENUM[role], uid=UID, gid=UID, root=self.empty)
+        for key, value in conf.items():
+            for i, v in enumerate(value if isinstance(value, list) else [value]):
+                self.main.send("CONF_ITEM", key=key, index=i, value=str(v))
+        for i, (kind, name, path) in enumerate(files):
+            with open(path, "rb") as f:
+                self.main.send("CONF_FILE", 0, [f.fileno()], what=ENUM[kind], index=i, name=name)
+        for kind, key in secrets.items():
+            self.main.send("CONF_SECRET", what=ENUM[kind], key=key)
+        self.main.send("CONF_END", generation=1)
+        m = self.main.recv(20)
+        if m is None or m.name != "PROC_READY_EV":
+            raise AssertionError(f"not ready: {self.text()}")
+
+    def channel(self, kind, side, peer, instance=0):
+        a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.main.send("PROC_CHANNEL_EV", 0, [b.fileno()], kind=ENUM[kind], side=ENUM[side], peer=ENUM[peer],
+                       instance=instance)
+        b.close()
+        return Channel(a)
+
+    def run(self, *words, on_ask=None):
+        """a command of mailctl: (code, text, rows); on_ask answers what the role asks maild meanwhile"""
+        ident = self.main.ask("MAIN_RUN", uid=0, args=args(*words))
+        rows = []
+        while True:
+            m = self.main.recv(30)
+            if m is None:
+                raise AssertionError("gone: " + self.text())
+            if m.name == "MAIN_ROW_EV" and m.ask == ident:
+                rows.append(cells(m.cells))
+            elif m.name == "MAIN_RUN_R" and m.id == ident:
+                return m.code, m.text.decode(), rows
+            elif on_ask:
+                on_ask(m)
+
+    def text(self):
+        with open(self.log, errors="replace") as f:
+            return f.read()
+
+    def close(self):
+        self.main.sock.close()
+        try:
+            self.proc.wait(10)
+        except subprocess.TimeoutExpired:
+            self.proc.kill()
+            self.proc.wait()
+        if not self.keep:
+            shutil.rmtree(self.empty)
+        return self.proc.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+        if os.path.exists(self.log):
+            os.unlink(self.log)
