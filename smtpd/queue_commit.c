@@ -5,9 +5,10 @@
  * call, synced with one, and only then is anybody told.
  *
  * How long a group stays open adapts: with one client a message is synced in
- * the turn it came; when messages come side by side the group stays open as
- * long as more arrive, looking each millisecond, a few at most, because a
- * sync costs more than the wait.
+ * the turn it came.  When messages come side by side the group stays open
+ * for some milliseconds while it grows, until it is as large as the one
+ * before, because a sync costs more than the wait.  The wait is a sleep, not
+ * a timer: libevent's clock ticks every 4 ms, and nothing here is urgent.
  *
  * A write or sync that fails ends the segment: its good frames stay, what
  * the group put behind them is refused, and the next group gets a new one.
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -30,7 +32,8 @@
 #include "queue.h"
 
 #define GROUP_MAX	256		/* messages of one group */
-#define GROUP_LOOKS	4		/* ms a group may stay open */
+#define GROUP_LOOKS	4		/* times a group is left open for */
+#define GROUP_LOOK_NS	1000000		/* so long */
 #define GROUP_IDLE	100		/* ms of silence: begin at once again */
 #define SEALS		(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -58,6 +61,7 @@ static struct {
 	bool		 busy;		/* messages come side by side */
 	unsigned int	 looks;		/* at this group so far */
 	size_t		 seen;		/* messages at the last look */
+	size_t		 last;		/* messages of the last group */
 	uint64_t	 ended;		/* now_ms() of the last sync */
 	struct segment	*recent;	/* where buf lies, until reused */
 	uint32_t	 recent_off;
@@ -250,13 +254,14 @@ static void
 adapt(void)
 {
 	g.busy = g.nv > 1;
+	g.last = g.nv;
 	g.ended = now_ms();
 }
 
 static void
 plan(void)
 {
-	static const struct timeval look = { 0, 1000 };
+	static const struct timeval next_turn = { 0, 0 };
 
 	if (g.nv >= GROUP_MAX) {
 		commit_run();
@@ -267,20 +272,24 @@ plan(void)
 	g.planned = true;
 	g.looks = 0;
 	g.seen = 0;
-	if (!g.busy || now_ms() - g.ended > GROUP_IDLE)
-		event_active(g.ev, 0, 0);
-	else
-		event_add(g.ev, &look);
+	if (g.busy && now_ms() - g.ended > GROUP_IDLE)
+		g.busy = false;
+	event_add(g.ev, &next_turn);
 }
 
+/* After everything that was there has been read. */
 static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval look = { 0, 1000 };
+	static const struct timeval next_turn = { 0, 0 };
+	static const struct timespec look = { 0, GROUP_LOOK_NS };
 
-	if ((what & EV_TIMEOUT) && g.nv > g.seen && ++g.looks < GROUP_LOOKS) {
+	if (g.busy && g.nv < g.last && g.looks < GROUP_LOOKS &&
+	    (g.looks == 0 || g.nv > g.seen)) {
+		g.looks++;
 		g.seen = g.nv;
-		event_add(g.ev, &look);
+		nanosleep(&look, NULL);
+		event_add(g.ev, &next_turn);
 		return;
 	}
 	commit_run();
