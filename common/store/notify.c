@@ -5,6 +5,8 @@
  * does not trust: names are taken from the directory, sockets only; a link
  * that appears in between can misdirect one octet to another socket that
  * deliver may write to, which costs its owner one look at an unchanged log.
+ * A socket address has 108 octets: so the working directory goes to notify/
+ * when there is a name to send to.
  */
 #include "compat.h"
 
@@ -48,9 +50,9 @@ store_sockets(void)
 	return poke_fd == -1 || spare_fd == -1 ? -1 : 0;
 }
 
-/* Goes to notify/, for names in socket addresses.  0 or -1. */
+/* Opens notify/, again if it was taken away.  0 or -1. */
 static int
-notify_enter(struct store *st, bool make)
+notify_open(struct store *st, bool make)
 {
 	struct stat sb;
 
@@ -64,7 +66,7 @@ notify_enter(struct store *st, bool make)
 	if (st->b.notify == -1)
 		st->b.notify = backend_file(st->b.dir, "notify",
 		    O_RDONLY | O_DIRECTORY);
-	return st->b.notify == -1 ? -1 : fchdir(st->b.notify);
+	return st->b.notify == -1 ? -1 : 0;
 }
 
 int
@@ -76,7 +78,7 @@ store_watch(struct store *st)
 
 	if (st->watch != -1)
 		return st->watch;
-	if (notify_enter(st, true) == -1 ||
+	if (notify_open(st, true) == -1 || fchdir(st->b.notify) == -1 ||
 	    getrandom(rnd, sizeof(rnd), 0) != (ssize_t)sizeof(rnd))
 		return -1;
 	fd = spare_fd != -1 ? spare_fd : new_socket();
@@ -162,6 +164,8 @@ poke_all(struct store *st)
 				continue;
 			if (d->d_name[0] != 'w')
 				continue;
+			if (count == 0 && fchdir(st->b.notify) == -1)
+				return;
 			if (count++ >= NOTIFY_MAX)
 				return;
 			poke_one(st, d->d_name);
@@ -185,8 +189,9 @@ poke_all(struct store *st)
 	}
 	while ((d = readdir(dir)) != NULL && count < NOTIFY_MAX)
 		if (d->d_name[0] == 'w') {
+			if (count++ == 0 && fchdir(st->b.notify) == -1)
+				break;
 			poke_one(st, d->d_name);
-			count++;
 		}
 	closedir(dir);
 }
@@ -197,6 +202,6 @@ store_poke(struct store *st)
 {
 	if (poke_fd == -1 && (poke_fd = new_socket()) == -1)
 		return;
-	if (notify_enter(st, false) == 0)
+	if (notify_open(st, false) == 0)
 		poke_all(st);
 }
