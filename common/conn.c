@@ -114,6 +114,16 @@ addr_from(struct msg_addr *a, const struct sockaddr *sa)
 	}
 }
 
+/* Programs of this machine (webmail, relays before us) speak for many. */
+static bool
+is_loopback(const struct msg_addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return a->family == 4 ? a->b[0] == 127 :
+	    memcmp(a->b, one, sizeof(one)) == 0;
+}
+
 static unsigned int
 slot_conns(struct slot *s)
 {
@@ -202,7 +212,7 @@ conn_penalty(struct conn *c, unsigned int points)
 	uint32_t now = seconds();
 	struct slot *s;
 
-	if (c->slot == NO_SLOT)
+	if (c->slot == NO_SLOT || is_loopback(&c->peer))
 		return;
 	s = &conns.t->slot[c->slot];
 	atomic_store(&s->points, slot_points(s, now) + points);

@@ -44,7 +44,8 @@ void	 conn_close(struct conn *);
 /*
  * The source did something wrong: points add up over all its connections
  * and halve every minute; from CONN_PENALTY_MAX on new connections get
- * CONN_PENALTY.  For failed logins 10, a bad command 1.
+ * CONN_PENALTY.  For failed logins 10, a bad command 1.  Loopback sources
+ * are counted but never punished.
  */
 #define CONN_PENALTY_MAX	200
 void	 conn_penalty(struct conn *, unsigned int points);
