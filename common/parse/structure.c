@@ -83,7 +83,7 @@ text_room(struct text *t, size_t n)
 		t->bad = TEXT_FULL;
 		return NULL;
 	}
-	if (n > t->cap - t->n) {
+	if (t->p == NULL || n > t->cap - t->n) {
 		for (cap = t->cap == 0 ? 512 : t->cap; cap - t->n < n; )
 			cap *= 2;
 		if ((q = realloc(t->p, cap)) == NULL) {
