@@ -283,7 +283,7 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 	if (!c->current)
 		reload_child(c, true);
 	else {
-		if (c->role == ROLE_LOGD)
+		if (c->role == ROLE_LOGD && !c->house->logs_held)
 			share_logs(c->house);
 		graph_ready(c);
 	}
@@ -355,7 +355,9 @@ on_timer(evutil_socket_t fd, short ev, void *arg)
 {
 	struct child *c = arg;
 
-	if (c->state == CHILD_WAITING)
+	if (c->house->stop != NULL && c->pid == 0)
+		c->state = CHILD_STOPPING;
+	else if (c->state == CHILD_WAITING)
 		child_start(c, c->house->conf, c->house->files);
 	else if (c->state == CHILD_READY && !c->current)
 		child_stop(c, OLD_STOP_MS);
@@ -430,7 +432,10 @@ child_died(struct child *c, int status)
 	bool expected = c->state == CHILD_STOPPING;
 	bool young = c->state == CHILD_STARTING;
 
-	if (!expected)
+	if (expected)
+		log_debug("ended name=%s instance=%u pid=%d",
+		    proc_name(c->role), c->instance, (int)c->pid);
+	else
 		child_log_death(c, status);
 	c->pid = 0;
 	event_del(c->timer);

@@ -36,6 +36,7 @@
 #include "maild.h"
 
 #define UP_SECONDS	60		/* the caller waits no longer */
+#define HOLD_SECONDS	10		/* then the log is written anyway */
 #define NOFILE_SPARE	2048		/* descriptors beyond connections */
 
 static struct house house;
@@ -49,6 +50,7 @@ static void	 check_programs(const struct house *);
 static void	 start(struct house *);
 static void	 start_children(struct house *);
 static void	 on_signal(evutil_socket_t, short, void *);
+static void	 on_hold(evutil_socket_t, short, void *);
 static int	 run(struct house *);
 
 static void
@@ -191,6 +193,7 @@ void
 house_up(struct house *h)
 {
 	h->starting = false;
+	share_logs(h);
 	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
 	if (h->debug)
 		return;
@@ -321,6 +324,15 @@ on_signal(evutil_socket_t sig, short ev, void *arg)
 		stop_begin(h, 0);
 }
 
+static void
+on_hold(evutil_socket_t fd, short ev, void *arg)
+{
+	struct house *h = arg;
+
+	if (h->logs_held)
+		share_logs(h);
+}
+
 static struct event_base *
 make_base(void)
 {
@@ -341,11 +353,12 @@ static int
 run(struct house *h)
 {
 	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
+	const struct timeval hold = { HOLD_SECONDS, 0 };
 	struct event *ev[NITEMS(signals)];
 
 	daemonize(h);
 	TAILQ_INIT(&h->children);
-	h->starting = true;
+	h->starting = h->logs_held = true;
 	h->since = now_ms();
 	h->base = make_base();
 	signal(SIGPIPE, SIG_IGN);
@@ -354,6 +367,8 @@ run(struct house *h)
 		if ((ev[i] = evsignal_new(h->base, signals[i], on_signal,
 		    h)) == NULL || event_add(ev[i], NULL) == -1)
 			fatalx("signal events");
+	if (event_base_once(h->base, -1, EV_TIMEOUT, on_hold, h, &hold) == -1)
+		fatalx("no event");
 	start_children(h);
 	while (stop_status(h) == -1) {
 		log_flush();

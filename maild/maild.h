@@ -62,6 +62,7 @@ struct house {
 	bool		 foreground;		/* no daemon, stderr stays */
 	bool		 debug;			/* log to stderr */
 	bool		 starting;
+	bool		 logs_held;		/* logd does not read yet */
 	uint64_t	 since;			/* now_ms() at the start */
 	int		 null;			/* /dev/null */
 	int		 notify;		/* who waits for us to be up */
@@ -108,7 +109,9 @@ void	 share_send(struct child *, const struct conf *,
 void	 share_listeners(struct child *);
 /* The log socket pair of a slot, made at first use. */
 int	*share_log(struct house *, enum proc_role, uint16_t instance);
-/* Give logd its end of every log socket. */
+/* Give logd its end of every log socket, from now on at once.  Held back
+ * while the house starts: if it does not come up, the last words of a child
+ * are for our stderr. */
 void	 share_logs(struct house *);
 
 /* ---- graph.c: who may talk to whom ---- */

@@ -232,7 +232,7 @@ share_log_one(struct house *h, enum proc_role role, uint16_t instance)
 	struct proc_channel_ev ev = { CHAN_LOG, SIDE_B, (uint8_t)role,
 	    instance };
 
-	if (logd != NULL)
+	if (logd != NULL && !h->logs_held)
 		chan_send(logd->chan, PROC_CHANNEL_EV, &ev,
 		    &h->log[role][instance][1], 1);
 }
@@ -240,6 +240,7 @@ share_log_one(struct house *h, enum proc_role role, uint16_t instance)
 void
 share_logs(struct house *h)
 {
+	h->logs_held = false;
 	for (unsigned int r = 0; r < ROLE_MAX; r++)
 		for (uint16_t i = 0; i < INSTANCES_MAX; i++)
 			if (h->log[r][i][0] != 0)

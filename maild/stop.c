@@ -85,6 +85,7 @@ stop_begin(struct house *h, int status)
 	if (h->stop != NULL)
 		return;
 	log_notice("stopping");
+	share_logs(h);
 	h->stop = xcalloc(1, sizeof(*h->stop));
 	h->stop->status = status;
 	reload_cancel(h);
