@@ -28,7 +28,7 @@
 #include "util.h"
 #include "signd.h"
 
-#define SECURE_HEAP	(16 * 1024 * 1024)	/* a power of two */
+#define SECURE_HEAP	(4 * 1024 * 1024)	/* a power of two */
 #define RSA_BITS_MIN	2048
 #define RSA_BITS_MAX	8192
 
@@ -46,16 +46,23 @@ key_memory(void)
 #ifdef MCL_ONFAULT
 	flags |= MCL_ONFAULT;
 #endif
+	/* all of it where the limit can be raised (CAP_SYS_RESOURCE), else
+	 * the heap of private numbers alone */
 #ifndef MAILD_SANITIZE		/* its shadow memory cannot be locked */
-	if (setrlimit(RLIMIT_MEMLOCK, &lim) == -1 || mlockall(flags) == -1)
-		log_warn("memory with keys cannot be locked");
+	if (setrlimit(RLIMIT_MEMLOCK, &lim) == 0 && mlockall(flags) == -1)
+		log_warn("memory cannot be locked");
 #else
 	(void)lim;
 	(void)flags;
 #endif
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	if (CRYPTO_secure_malloc_init(SECURE_HEAP, 32) == 0)
+	switch (CRYPTO_secure_malloc_init(SECURE_HEAP, 32)) {
+	case 0:
 		fatalx("no memory for keys");
+	case 2:
+		log_warnx("memory of keys is not locked or not guarded");
+		break;
+	}
 }
 
 /* The octets of the file in guarded memory; OPENSSL_secure_clear_free. */

@@ -5,10 +5,13 @@
 """
 import fcntl
 import os
+import select
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 
 from role import ENUM, TOP, Channel, Role, items, pack
 
@@ -34,12 +37,15 @@ class Part(Role):
         os.chown(self.empty, UID, UID)
         if prepare:
             prepare(self.empty)
-        self.log = self.empty + ".log"
+        self.said = b""
         fd = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 10)     # 4 would be taken for the log
-        with open(self.log, "ab") as out:
-            self.proc = subprocess.Popen([f"{build}/{program}", *argv], close_fds=False,
-                                         preexec_fn=lambda: os.dup2(fd, 3, inheritable=True),
-                                         stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        # a pipe: most roles may not write a file
+        self.proc = subprocess.Popen([f"{build}/{program}", *argv], close_fds=False,
+                                     preexec_fn=lambda: os.dup2(fd, 3, inheritable=True),
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.set_blocking(self.proc.stderr.fileno(), False)
+        self.reader = threading.Thread(target=self.listen, daemon=True)
+        self.reader.start()
         os.close(fd)
         theirs.close()
         self.main = Channel(ours)
@@ -82,9 +88,18 @@ class Part(Role):
             elif on_ask:
                 on_ask(m)
 
+    def listen(self):
+        fd = self.proc.stderr.fileno()
+        while True:
+            select.select([fd], [], [])
+            got = os.read(fd, 65536)
+            if not got:
+                return
+            self.said += got
+
     def text(self):
-        with open(self.log, errors="replace") as f:
-            return f.read()
+        time.sleep(0.05)
+        return self.said.decode(errors="replace")
 
     def close(self):
         self.main.sock.close()
@@ -93,6 +108,8 @@ class Part(Role):
         except subprocess.TimeoutExpired:
             self.proc.kill()
             self.proc.wait()
+        self.reader.join(5)
+        self.proc.stderr.close()
         if not self.keep:
             shutil.rmtree(self.empty)
         return self.proc.returncode
@@ -102,5 +119,3 @@ class Part(Role):
 
     def __exit__(self, *exc):
         self.close()
-        if os.path.exists(self.log):
-            os.unlink(self.log)
