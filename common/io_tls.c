@@ -190,6 +190,13 @@ handshake(struct io *io)
 	return false;
 }
 
+/* Octets read from the socket that TLS has not taken. */
+static size_t
+raw_left(const struct io *io)
+{
+	return io->raw == NULL ? 0 : io->raw->w - io->raw->r;
+}
+
 /*
  * As much as is there, there is room for and one loop turn allows.  Returns
  * what tls_read said last; > 0: there may be more.
@@ -198,7 +205,7 @@ static ssize_t
 decrypt(struct io *io)
 {
 	struct iobuf *b;
-	size_t total = 0;
+	size_t left, total = 0;
 	ssize_t n;
 
 	while (total < IO_TURN_MAX) {
@@ -208,7 +215,12 @@ decrypt(struct io *io)
 			return 1;
 		}
 		b = io->in;
+		left = raw_left(io);
 		n = tls_read(io->tls, b->data + b->w, b->size - b->w);
+		/* a record without data (a ticket) stops it; more may wait */
+		if (n == TLS_WANT_POLLIN && raw_left(io) > 0 &&
+		    raw_left(io) < left)
+			continue;
 		if (n <= 0)
 			return n;
 		b->w += (uint32_t)n;
