@@ -192,6 +192,7 @@ void
 io_finish(struct io *io, unsigned int linger_ms)
 {
 	io->cb = NULL;
+	io->corked = false;
 	io->linger = linger_ms > 0;
 	io->hs_tick = 0;
 	io->user_tick = wheel_tick(linger_ms > 0 ? linger_ms : IO_DRAIN_MS);
@@ -426,7 +427,7 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
 			continue;
 		}
 		io_settle(io);
-		if (!io->wr_on && !io->connecting)
+		if (!io->wr_on && !io->connecting && !io->corked)
 			io_flush(io);
 	}
 }
@@ -513,6 +514,14 @@ size_t
 io_queued(const struct io *io)
 {
 	return io->out.n + io->cipher.n;
+}
+
+void
+io_cork(struct io *io, bool on)
+{
+	io->corked = on;
+	if (!on && io->out.n > 0)
+		io_dirty(io);
 }
 
 /*

@@ -53,6 +53,8 @@ int	 io_printf(struct io *, const char *, ...)
  * nothing: fd must stay open till IO_DRAINED or io_free. */
 int	 io_sendfile(struct io *, int fd, off_t off, size_t n);
 size_t	 io_queued(const struct io *);
+/* Hold output back (more comes soon, one write for all), or let it go. */
+void	 io_cork(struct io *, bool);
 
 /* Input. */
 enum io_line { IO_LINE, IO_MORE, IO_TOOLONG, IO_BARE };

@@ -63,7 +63,7 @@ struct io {
 	unsigned int	 busy;		/* callbacks running */
 	bool		 rd_on, wr_on;	/* events are added */
 	bool		 in_wheel, in_dirty, in_again;
-	bool		 paused, eof, failed, dead;
+	bool		 paused, eof, failed, dead, corked;
 	bool		 connecting, skipping, big, stuck;
 	bool		 announce;	/* IO_DRAINED is due */
 	bool		 raw_eof;	/* the socket ended */

@@ -267,6 +267,7 @@ rcpt_wait(struct session *s, uint32_t ask)
 
 	r = &s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING];
 	*r = (struct rcpt_slot){ ask, NULL };
+	io_cork(s->io, true);
 }
 
 void
@@ -339,6 +340,7 @@ rcpt_flush(struct session *s)
 		io_write(s->io, text, strlen(text));
 		io_write(s->io, "\r\n", 2);
 	}
+	io_cork(s->io, false);
 	if (s->errors >= house()->conf->smtp.max_errors)
 		session_end(s, "421 4.7.0 too many errors");
 }
@@ -347,6 +349,9 @@ void
 rcpt_forget(struct session *s)
 {
 	struct rcpt_slot *slot;
+
+	if (s->nslots > 0 && s->io != NULL)
+		io_cork(s->io, false);
 
 	for (; s->nslots > 0; s->nslots--) {
 		slot = &s->slot[s->slot0];
