@@ -161,7 +161,7 @@ directory_make(const struct house *h, const struct conf *c, char *err,
 		    h->ids[ROLE_AUTHD].gid },
 		{ c->dir.log, 0750, h->ids[ROLE_LOGD].uid,
 		    h->ids[ROLE_LOGD].gid },
-		{ c->dir.empty, 0755, 0, 0 },
+		{ c->dir.empty, 0555, 0, 0 },
 		{ c->dir.tls, 0755, 0, 0 },
 		{ c->dkim.directory, 0700, 0, 0 },
 	};

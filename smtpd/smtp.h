@@ -127,7 +127,7 @@ struct house {
 	const struct conf *conf;
 	struct event_base *base;
 	struct tls	*tls;		/* NULL: no certificate */
-	struct chan	*authd, *queue, *signd;	/* NULL: gone, will be back */
+	struct chan	*authd, *queue, *signd, *resolve; /* NULL: gone */
 	bool		 queue_accepting;
 	uint64_t	 queue_free;
 	bool		 full;		/* a channel's send queue is */

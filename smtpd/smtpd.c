@@ -213,7 +213,9 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		c = &smtpd.h.queue;
 	else if (kind == CHAN_SIGN)
 		c = &smtpd.h.signd;
-	if (c == NULL) {		/* resolve: for SPF, later */
+	else if (kind == CHAN_DNS)
+		c = &smtpd.h.resolve;
+	if (c == NULL) {
 		close(fd);
 		return;
 	}
@@ -236,6 +238,8 @@ on_gone(struct chan *c, void *arg)
 {
 	if (c == smtpd.h.authd)
 		smtpd.h.authd = NULL;
+	else if (c == smtpd.h.resolve)
+		smtpd.h.resolve = NULL;
 	else if (c == smtpd.h.queue)
 		smtpd.h.queue = NULL;
 	else if (c == smtpd.h.signd)

@@ -123,7 +123,7 @@ static const struct {
 	{ SYS_linkat, MAY_FILES }, { SYS_fstatfs, MAY_FILES },
 	{ SYS_statfs, MAY_FILES }, { SYS_flock, MAY_FILES },
 	{ SYS_syncfs, MAY_FILES }, { SYS_sync_file_range, MAY_FILES },
-	{ SYS_fadvise64, MAY_FILES }, { SYS_fchmod, MAY_FILES },
+	{ SYS_fadvise64, MAY_FILES },
 	{ SYS_utimensat, MAY_FILES }, { SYS_mkdir, MAY_MKDIR },
 	{ SYS_mkdirat, MAY_MKDIR },
 

@@ -200,8 +200,14 @@ class House:
             self.dns.start()
         self.out = open(f"{self.dir}/maild.out", "ab")
         argv = [*wrap, f"{self.build}/maild", "-d" if debug else "-D", "-f", self.conf_file, "-l", self.libexec]
-        self.proc = subprocess.Popen(argv, stdout=self.out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        out = self.out
+        if debug:       # children write there: through a pipe, for most may not write files
+            self.cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=out, start_new_session=True)
+            out = self.cat.stdin
+        self.proc = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                      env=dict(os.environ, **(env or {})), start_new_session=True)
+        if debug:
+            self.cat.stdin.close()
         if wait:
             self.wait_ready()
         return self
