@@ -37,6 +37,7 @@
 #define LOG_PATH	"/maild.log"
 #define BATCH		8	/* datagrams a recvmmsg */
 #define TURNS		4	/* of them a source and loop turn */
+#define LAST_TURNS	4096	/* the same when logd stops */
 #define CHECK_SECONDS	10	/* between looks whether the file was moved */
 #define TAIL_MAX	(1024 * 1024)	/* octets read back at the start */
 #define LINES_DEFAULT	100	/* of "log" without -n */
@@ -149,12 +150,12 @@ source_batch(struct source *s)
 }
 
 static void
-source_read(struct source *s)
+source_read(struct source *s, int turns)
 {
 	int i, n = BATCH;
 
 	stamp_now();
-	for (i = 0; i < TURNS && n == BATCH; i++)
+	for (i = 0; i < turns && n == BATCH; i++)
 		n = source_batch(s);
 	if (n == -1)
 		event_del(s->ev);
@@ -164,7 +165,7 @@ source_read(struct source *s)
 static void
 on_read(evutil_socket_t fd, short ev, void *arg)
 {
-	source_read(arg);
+	source_read(arg, TURNS);
 }
 
 static void
@@ -256,8 +257,9 @@ run_log(uint32_t ask, const struct slice *v, size_t n)
 		return;
 	}
 	for (i = 0; i < n; i++) {
-		if (slice_is(v[i], "-n") && i + 1 < n) {
-			if (slice_number(v[++i], LINES_MAX, &lines) == 0)
+		if (slice_is(v[i], "-n")) {
+			if (++i < n &&
+			    slice_number(v[i], LINES_MAX, &lines) == 0)
 				continue;
 		} else if (text.p == NULL) {
 			text = v[i];
@@ -373,7 +375,7 @@ role_stop(void)
 
 	log_flush();
 	for (s = st.sources; s != NULL; s = s->next)
-		source_read(s);
+		source_read(s, LAST_TURNS);
 	file_flush();
 	proc_exit(0);
 }
