@@ -186,6 +186,10 @@ front_stop(void)
 	size_t		 i;
 
 	front_listen_stop();
+	if (front.n == 0) {
+		proc_exit(0);
+		return;
+	}
 	for (i = 0; i < BUCKETS; i++)
 		while (front.bucket[i] != NULL)
 			front_end(front.bucket[i], FRONT_STOPPING);
@@ -418,7 +422,8 @@ on_login(struct chan *ch, struct msg *m, void *arg)
 		    r->result == AUTH_BAD ? AUTH_BAD : AUTH_TEMP;
 		c->account = r->account;
 		wait = r->wait_ms;
-		slice_cpy(r->user, c->user, sizeof(c->user));
+		if (c->result == AUTH_OK)
+			slice_cpy(r->user, c->user, sizeof(c->user));
 	}
 	if (wait > 0)
 		front_wait(c, FRONT_DELAY, wait);
