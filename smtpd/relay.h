@@ -226,9 +226,8 @@ bool	 transaction_start(struct session *, struct message *);
 /* A complete reply in a state of the transaction.  The session may be gone
  * afterwards: false. */
 bool	 transaction_reply(struct session *);
-/* The socket can take more of the message.  The session may be gone
- * afterwards. */
-void	 transaction_more(struct session *);
+/* The socket can take more of the message.  False: the session may be gone. */
+bool	 transaction_more(struct session *);
 /* The connection is lost.  True: the message waits for another one. */
 bool	 transaction_lost(struct session *, const struct reason *);
 

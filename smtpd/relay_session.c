@@ -198,7 +198,8 @@ bool
 session_next(struct session *s)
 {
 	session_expect(s, MESSAGE_EXPECTED);
-	if (s->sent < SESSION_MAX) {
+	/* What it says now, it says to no command: it wants to close. */
+	if (s->sent < SESSION_MAX && io_peek(s->io).n == 0) {
 		session_wake(s);
 		if (s->state != MESSAGE_EXPECTED)
 			return true;
@@ -321,7 +322,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 		break;
 	case IO_DRAINED:
 		if (s->state == DRAIN_EXPECTED)
-			transaction_more(s);
+			(void)transaction_more(s);
 		break;
 	case IO_SECURED:
 		(void)snprintf(s->tls, sizeof(s->tls), "%s%s",
@@ -407,7 +408,14 @@ session_line(struct session *s, struct slice line)
 static bool
 session_reply(struct session *s)
 {
-	if (states[s->state].reply == NULL) {
+	bool more = s->piped && (s->state == MAIL_EXPECTED ||
+	    s->state == RCPT_EXPECTED);
+
+	/* More than was asked for: the next reply would be for a command not
+	 * yet sent.  After the message it may be 421; session_next looks. */
+	if (states[s->state].reply == NULL || (s->reply.code < 400 && !more &&
+	    s->state != END_EXPECTED && s->state != RSET_EXPECTED &&
+	    s->state != STARTTLS_EXPECTED && io_peek(s->io).n > 0)) {
 		session_fail_text(s, "4.5.0", "reply without a command");
 		return false;
 	}

@@ -221,8 +221,7 @@ reply_data(struct session *s)
 			return true;
 		}
 		body_start(s);
-		transaction_more(s);
-		return true;
+		return transaction_more(s);
 	}
 	session_reason(s, &why);
 	if (why.result == DELIVERY_OK || s->reply.code / 100 == 3) {
@@ -288,7 +287,7 @@ body_write(struct session *s, const char *p, size_t n)
 	}
 }
 
-void
+bool
 transaction_more(struct session *s)
 {
 	static char block[BLOCK];
@@ -304,16 +303,17 @@ transaction_more(struct session *s)
 		    -1) {
 			log_warn("%s relay read message", m->sid);
 			session_fail_text(s, "4.3.0", "message not readable");
-			return;
+			return false;
 		}
 		s->off += n;
 		body_write(s, block, n);
 	}
 	if (s->off < m->size)
-		return;
+		return true;
 	end = data_stuff_end(&s->stuff);
 	io_write(s->io, end.p, end.n);
 	session_expect(s, END_EXPECTED);
+	return true;
 }
 
 /* ---- the end ---- */

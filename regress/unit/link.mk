@@ -6,3 +6,5 @@ LINK.verify_dkim = regress/unit/json.c
 LINK.imap_session = regress/unit/serve.c $(filter-out imapd/session_main.c,$(wildcard imapd/session*.c))
 LINK.pop3_session = regress/unit/serve.c $(filter-out pop3d/session_main.c,$(wildcard pop3d/session*.c))
 LINK.smtpd = smtpd/smtp_session.c smtpd/smtp_command.c smtpd/smtp_auth.c smtpd/smtp_mail.c smtpd/smtp_data.c smtpd/smtp_header.c smtpd/smtp_store.c smtpd/smtp_commit.c
+LINK.conf = maild/conf_yaml.c
+LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
