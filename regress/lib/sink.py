@@ -36,6 +36,7 @@ class Sink:
                 c, _ = self.sock.accept()
             except OSError:
                 return
+            c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             threading.Thread(target=self.session, args=(c,), daemon=True).start()
 

@@ -1,0 +1,180 @@
+"""One real role program without the house: the test plays maild and every neighbour.
+
+    r = Role("relay", {"hostname": "me.test", "relay.port": "2525"})
+    dns = r.channel("CHAN_DNS", "SIDE_A", "ROLE_RESOLVE")
+    m = dns.recv(); dns.reply(m, status=0, rrs=...)
+
+Messages are encoded from the lists in common/msg.h itself, so there is no second copy of the protocol.
+"""
+import array
+import os
+import re
+import select
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NUM = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+FIXED = {"mac": 32, "id": 16, "addr": 19}
+
+
+def _lists():
+    with open(TOP + "/common/msg.h") as f:
+        text = f.read()
+    for name in ("proc.h", "dns.h"):
+        with open(TOP + "/common/" + name) as f:
+            text += f.read()
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S).replace("\\\n", " ")
+    fields = {}
+    for name, body in re.findall(r"#define (\w+)_FIELDS\(F\)([^\n]*)", text):
+        fields[name] = re.findall(r"F\((\w+), (\w+), (\d+)\)", body)
+    messages = re.findall(r"\bM\(([A-Z]\w+), (\w+), (CHAN_\w+), (SIDE_\w),", text)
+    enums = {}
+    for body in re.findall(r"enum \w+ \{([^}]*)\}", text):
+        i = 0
+        for n in (x.strip() for x in body.split(",") if x.strip()):
+            n, _, v = n.partition("=")
+            i = int(v, 0) if v.strip() else i
+            enums[n.strip()], i = i, i + 1
+    types = {n[0]: i for i, n in enumerate(messages)}
+    return fields, types, enums
+
+
+FIELDS, TYPES, ENUM = _lists()
+NAMES = {v: k for k, v in TYPES.items()}
+
+
+def pack(name, values):
+    out = b""
+    for kind, field, _ in FIELDS[name]:
+        v = values.get(field, 0 if kind in NUM else b"")
+        if kind in NUM:
+            out += int(v).to_bytes(NUM[kind], "little")
+        elif kind in FIXED:
+            out += bytes(v).ljust(FIXED[kind], b"\0")
+        else:
+            v = v.encode() if isinstance(v, str) else v
+            out += len(v).to_bytes(2, "little") + v
+    return out
+
+
+def unpack(name, data):
+    out, off = {}, 0
+    for kind, field, _ in FIELDS[name]:
+        n = NUM.get(kind) or FIXED.get(kind)
+        if n is None:
+            n = int.from_bytes(data[off:off + 2], "little")
+            off += 2
+        out[field] = int.from_bytes(data[off:off + n], "little") if kind in NUM else data[off:off + n]
+        off += n
+    return out, data[off:]
+
+
+def items(name, blob):
+    out = []
+    while blob:
+        one, blob = unpack(name, blob)
+        out.append(one)
+    return out
+
+
+class Message:
+    def __init__(self, name, ident, body, fds):
+        self.name, self.id, self.body, self.fds = name, ident, body, fds
+
+    def __getattr__(self, field):       # m.name is the message, m.name_ its field of that name
+        return self.body[field.rstrip("_")]
+
+
+class Channel:
+    def __init__(self, sock):
+        self.sock, self.next = sock, 1
+
+    def send(self, what, ident=0, fds=(), /, **values):
+        data = TYPES[what].to_bytes(2, "little") + b"\0\0" + ident.to_bytes(4, "little") + pack(what, values)
+        anc = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([data], anc)
+
+    def ask(self, what, fds=(), /, **values):
+        ident, self.next = self.next, self.next + 1
+        self.send(what, ident, fds, **values)
+        return ident
+
+    def reply(self, m, **values):
+        self.send(NAMES[TYPES[m.name] + 1], m.id, **values)
+
+    def recv(self, timeout=10):
+        """the next message; None at the end of the channel"""
+        if not select.select([self.sock], [], [], timeout)[0]:
+            raise AssertionError(f"no message in {timeout} s")
+        data, anc, _, _ = self.sock.recvmsg(16384, 1024)
+        if not data:
+            return None
+        fds = [fd for _, _, d in anc for fd in array.array("i", d[:len(d) // 4 * 4])]
+        name = NAMES[int.from_bytes(data[:2], "little")]
+        return Message(name, int.from_bytes(data[4:8], "little"), unpack(name, data[8:])[0], fds)
+
+
+class Role:
+    def __init__(self, program, conf, files=(), role=None, wrap=()):
+        build = os.environ.get("BUILD", TOP + "/build")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.empty = tempfile.mkdtemp(prefix="maild-role-")
+        os.chmod(self.empty, 0o755)
+        self.log = b""
+        fd = theirs.fileno()
+
+        def at_three():
+            os.dup2(fd, 3, inheritable=True)
+        # a pipe: confined roles may not write to files, not even a log
+        self.proc = subprocess.Popen([*wrap, f"{build}/{program}"], pass_fds=(3,) if fd == 3 else (3, fd),
+                                     preexec_fn=at_three, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT)
+        theirs.close()
+        threading.Thread(target=self.read_log, daemon=True).start()
+        self.main = Channel(ours)
+        role = role or "ROLE_" + program.upper().replace("-", "_")
+        self.main.send("CONF_BEGIN", generation=1, role=ENUM[role], uid=65534, gid=65534, root=self.empty)
+        for key, value in conf.items():
+            for i, v in enumerate(value if isinstance(value, list) else [value]):
+                self.main.send("CONF_ITEM", key=key, index=i, value=str(v))
+        for kind, name in files:
+            with open(name, "rb") as f:
+                self.main.send("CONF_FILE", 0, [f.fileno()], what=ENUM[kind], name=os.path.basename(name))
+        self.main.send("CONF_END", generation=1)
+        m = self.main.recv()
+        if m is None or m.name != "PROC_READY_EV":
+            raise AssertionError(f"{program} is not ready: {self.text()}")
+
+    def channel(self, kind, side, peer):
+        a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.main.send("PROC_CHANNEL_EV", 0, [b.fileno()], kind=ENUM[kind], side=ENUM[side], peer=ENUM[peer])
+        b.close()
+        return Channel(a)
+
+    def read_log(self):
+        while True:
+            got = os.read(self.proc.stdout.fileno(), 65536)
+            if not got:
+                return
+            self.log += got
+
+    def text(self):
+        time.sleep(0.05)        # what it wrote just now
+        return self.log.decode(errors="replace")
+
+    def alive(self):
+        return self.proc.poll() is None
+
+    def close(self):
+        self.main.sock.close()
+        try:
+            self.proc.wait(10)
+        except subprocess.TimeoutExpired:
+            self.proc.kill()
+            self.proc.wait()
+        os.rmdir(self.empty)
+        return self.proc.returncode
