@@ -153,11 +153,12 @@ poke_all(struct store *st)
 	} buf;
 	struct dirent64 *d;
 	unsigned int count = 0;
-	ssize_t n, off;
+	ssize_t n = 0, off;
 
 	if (lseek(st->b.notify, 0, SEEK_SET) == -1)
 		return;
-	while ((n = getdents64(st->b.notify, buf.b, sizeof(buf.b))) > 0)
+	do {
+		n = getdents64(st->b.notify, buf.b, sizeof(buf.b));
 		for (off = 0; off < n; off += d->d_reclen) {
 			d = (struct dirent64 *)(void *)(buf.b + off);
 			if (d->d_type != DT_SOCK && d->d_type != DT_UNKNOWN)
@@ -170,6 +171,7 @@ poke_all(struct store *st)
 				return;
 			poke_one(st, d->d_name);
 		}
+	} while (n > (ssize_t)sizeof(buf.b) / 2);
 }
 #else
 static void
