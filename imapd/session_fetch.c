@@ -234,7 +234,12 @@ static int
 fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 {
 	struct item	*it;
+	size_t		 i;
 
+	/* UID FETCH adds UID, and most clients ask for it besides. */
+	for (i = 0; kind == ITEM_UID && i < f->n; i++)
+		if (f->item[i].kind == ITEM_UID)
+			return (0);
 	if (f->n == IMAP_ITEMS_MAX) {
 		in->err.why = "Too many items";
 		return (-1);

@@ -228,16 +228,16 @@ list_entry(struct session *s, struct list *l, const struct store_mailbox *mb)
 		return;
 	if (l->special && !(attr & STORE_MB_SPECIAL))
 		return;
+	if (l->recursive) {
+		list_parents(s, l, name);
+		strlcpy(l->prev, name, sizeof(l->prev));
+	}
 	if (m == IMAP_MATCH) {
 		list_line(s, l, name, attr, l->recursive && !l->lsub &&
 		    sub_below(s, name));
 		if (l->show_status && !(attr & (STORE_MB_NOSELECT |
 		    STORE_MB_NONEXISTENT)))
 			status_send(s, name, &l->status);
-	}
-	if (l->recursive) {
-		list_parents(s, l, name);
-		strlcpy(l->prev, name, sizeof(l->prev));
 	}
 }
 
