@@ -32,8 +32,7 @@ enum stmt {
 };
 
 static const char *const text[S_MAX] = {
-	[S_INSERT] = "INSERT INTO account(address, hash, state, created) "
-	    "VALUES(?1, ?2, 0, ?3)",
+	[S_INSERT] = "INSERT INTO account VALUES(NULL, ?1, ?2, 0, 0, ?3)",
 	[S_STATE] = "UPDATE account SET state = ?2 WHERE id = ?1",
 	[S_HASH] = "UPDATE account SET hash = ?2 WHERE id = ?1",
 	[S_DELETE] = "DELETE FROM account WHERE id = ?1",

@@ -93,6 +93,22 @@ login_wait(const struct slow_key *k, uint64_t now)
 	return slow_wait(slow_count(k, now), proc_conf()->auth.max_failures);
 }
 
+/* The session id that the front logs for that connection. */
+static const char *
+login_id(uint64_t conn)
+{
+	static char id[32];
+
+	if (conn >> 56 == ROLE_SMTPD)
+		snprintf(id, sizeof(id), "%x%04x%06x",
+		    (unsigned int)(conn >> 48) & 0xff,
+		    (unsigned int)(conn >> 32) & 0xffff,
+		    (unsigned int)conn & 0xffffff);
+	else
+		snprintf(id, sizeof(id), "%016llx", (unsigned long long)conn);
+	return id;
+}
+
 static void
 login_bad(struct front *f, uint32_t ask, uint64_t conn,
     const struct slow_key *byname, const struct slow_key *bynet,
@@ -106,9 +122,9 @@ login_bad(struct front *f, uint32_t ask, uint64_t conn,
 	a = login_wait(byname, now);
 	b = login_wait(bynet, now);
 	/* a name that is none may be a password: it is not logged */
-	log_notice("conn=%016llx login result=bad user=%s wait=%ums",
-	    (unsigned long long)conn, account != 0 ?
-	    log_text(name, strlen(name)) : "unknown", a > b ? a : b);
+	log_notice("%s login result=bad user=%s wait=%ums", login_id(conn),
+	    account != 0 ? log_text(name, strlen(name)) : "unknown",
+	    a > b ? a : b);
 	login_answer(f, ask, AUTH_BAD, 0, "", a > b ? a : b);
 }
 
@@ -205,8 +221,7 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 		login_ok(f, ask, m->conn, a, 0);
 	else if (!pool_room(proc_conf()->auth.max_waiting) ||
 	    login_crowded(&bynet, now)) {
-		log_notice("conn=%016llx login result=busy",
-		    (unsigned long long)m->conn);
+		log_notice("%s login result=busy", login_id(m->conn));
 		login_answer(f, ask, AUTH_TEMP, 0, "",
 		    login_wait(&bynet, now));
 	} else

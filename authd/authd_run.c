@@ -229,6 +229,13 @@ on_add_hashed(int ok, struct slice hash, void *arg)
 		change_free(c);
 		return;
 	}
+	if (c->id >= proc_conf()->proc.uid_count) {
+		db_account_delete(c->id);
+		proc_done(c->ask, EX_CANTCREAT, "no account number below "
+		    "processes.uid-count is left");
+		change_free(c);
+		return;
+	}
 	q.account = c->id;
 	if (chan_ask(proc_main(), ACCOUNT_CREATE, &q, NULL, 0, CREATE_MS,
 	    on_created, c) == 0)
