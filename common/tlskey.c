@@ -171,6 +171,19 @@ out:
 
 /* ---- the method ---------------------------------------------------------- */
 
+/* 13 when the text begins as RFC 8446 4.4.3 says: 64 spaces.  A TLS 1.2
+ * text begins with the client's random octets. */
+static uint8_t
+text_version(const unsigned char *text, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < 64 && i < n; i++)
+		if (text[i] != ' ')
+			return 12;
+	return i == 64 ? 13 : 12;
+}
+
 /*
  * One-shot sign of a whole text (OpenSSL calls it for CertificateVerify and
  * for ServerKeyExchange).  sig NULL asks for the size.
@@ -197,7 +210,7 @@ key_digestsign(EVP_MD_CTX *mc, unsigned char *sig, size_t *siglen,
 		ask.padding = padding == RSA_PKCS1_PSS_PADDING ? 2 : 1;
 	}
 	ask.digest = (uint16_t)EVP_MD_type(md);
-	ask.version = n > 0 && text[0] == ' ' ? 13 : 12;
+	ask.version = text_version(text, n);
 	ask.text = slice_of((const char *)text, n);
 	if (key_spki(key, &ask.spki) == -1)
 		return 0;
