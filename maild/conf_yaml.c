@@ -330,6 +330,9 @@ yaml_unknown(struct yaml *y, const char *full)
 	else if (strncmp(near, full, n) == 0 && strchr(near + n, '.') == NULL)
 		yaml_error(y, HERE(y), "%s: unknown key; did you mean %s?",
 		    full, near + n);
+	else if (strchr(near, '.') == NULL)
+		yaml_error(y, HERE(y), "%s: unknown key; did you mean %s at "
+		    "the left margin?", full, near);
 	else
 		yaml_error(y, HERE(y), "%s: unknown key; did you mean %s in "
 		    "section %.*s?", full, strchr(near, '.') + 1,
@@ -402,9 +405,10 @@ yaml_row(struct yaml *y, const struct conf_list *l, unsigned int index)
 {
 	size_t line = y->ev.start_mark.line + 1;
 	size_t col = y->ev.start_mark.column + 1;
+	unsigned int before = y->errors->count;
 
 	yaml_mapping(y, l->name, index);
-	if (!y->dead && conf_count(y->conf, l) <= index)
+	if (y->errors->count == before && conf_count(y->conf, l) <= index)
 		yaml_error(y, line, col, "%s: entry without keys; would be "
 		    "right: keys and values", l->name);
 }
