@@ -186,8 +186,10 @@ imap_section(struct imap_in *in, struct imap_section *s)
 		    s->path[s->npath] == 0)
 			return fail(in, start, "bad part number");
 		s->npath++;
-		if (imap_peek(in) != '.')
+		if (imap_peek(in) == ']')
 			break;
+		if (imap_peek(in) != '.')
+			return fail(in, start, "bad section");
 		in->off++;
 		if (imap_peek(in) == ']')
 			return fail(in, start, "bad section");

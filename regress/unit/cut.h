@@ -20,4 +20,7 @@ cut_each(const char *p, size_t n, void (*fn)(char *, size_t))
 	}
 }
 
+/* The same for a string literal. */
+#define CUT_LIT(s, fn)	cut_each(s, sizeof(s) - 1, fn)
+
 #endif

@@ -330,8 +330,8 @@ test_cut(void **state)
 	for (step = 1; step < sizeof(sample); step += 3)
 		same_cut(sample, sizeof(sample) - 1, step);
 	cut_each(sample, sizeof(sample) - 1, prefix_cut);
-	cut_each("From\r\n\r\n", 8, prefix_cut);
-	cut_each("not a field\r\n--x\r\n", 18, prefix_cut);
+	CUT_LIT("From\r\n\r\n", prefix_cut);
+	CUT_LIT("not a field\r\n--x\r\n", prefix_cut);
 }
 
 /* The blob read in every way; for damaged ones only no crash counts. */
@@ -510,12 +510,12 @@ test_facts_flat(void **state)
 static void
 test_attack_comment_backslash(void **state)
 {
-	cut_each("From: (a\\", 9, prefix_cut);
-	cut_each("To: \"a\\", 7, prefix_cut);
-	cut_each("Date: (\\", 8, prefix_cut);
-	cut_each("Content-Type: a/b; c=\"\\", 23, prefix_cut);
-	cut_each("References: (\\", 14, prefix_cut);
-	cut_each("Subject: =?utf-8?q?=", 20, prefix_cut);
+	CUT_LIT("From: (a\\", prefix_cut);
+	CUT_LIT("To: \"a\\", prefix_cut);
+	CUT_LIT("Date: (\\", prefix_cut);
+	CUT_LIT("Content-Type: a/b; c=\"\\", prefix_cut);
+	CUT_LIT("References: (\\", prefix_cut);
+	CUT_LIT("Subject: =?utf-8?q?=", prefix_cut);
 }
 
 /* Rows 31, 50: NUL and cut UTF-8 in a header stay text. */

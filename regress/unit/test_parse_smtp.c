@@ -262,7 +262,7 @@ test_cut(void **state)
 
 	for (i = 0; i < NITEMS(in); i++)
 		cut_each(in[i], strlen(in[i]), cmd_cut);
-	cut_each("550-5.7.26 rejected for reasons", 31, reply_cut);
+	CUT_LIT("550-5.7.26 rejected for reasons", reply_cut);
 }
 
 /*
@@ -584,8 +584,8 @@ sasl_cut(char *p, size_t n)
 static void
 test_sasl_cut(void **state)
 {
-	cut_each("auth\0user\0pass", 14, sasl_cut);
-	cut_each("AHVzZXIAcGFzcw==", 16, sasl_cut);
+	CUT_LIT("auth\0user\0pass", sasl_cut);
+	CUT_LIT("AHVzZXIAcGFzcw==", sasl_cut);
 }
 
 int
