@@ -30,7 +30,7 @@ def house():
                  domains=("bench.test",), conf={
                      "hostname": "mx.bench.test",
                      "relay": {"smarthost": "[127.0.0.1]", "loopback": True, "port": SINK},
-                     "smtp": {"max-per-source": 20000}, "imap": {"max-per-source": 20000},
+                     "smtp": {"max-per-source": 20000}, "imap": {"max-per-account": 20000},
                      "networks": ["127.0.0.0/8"]})
 
 
