@@ -47,7 +47,8 @@ static struct {
 	struct tlskey	*keys;		/* chains of the configuration */
 	struct tls	*tls;
 	struct event	*stop;
-} front;
+	int		 sources;	/* memory for conn_start, -1 none */
+} front = { .sources = -1 };
 
 /* The role */
 static void	front_file(enum conf_file_kind, uint16_t, struct slice, int);
@@ -110,6 +111,10 @@ front_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 	char	*pem, text[512];
 	size_t	 n;
 
+	if (kind == FILE_SOURCES) {
+		front.sources = fd;
+		return;
+	}
 	if (kind != FILE_TLS_CHAIN ||
 	    slice_cpy(name, text, sizeof(text)) == -1)
 		fatalx("a file that is not for this role");
@@ -152,8 +157,10 @@ front_start(const struct conf *conf)
 {
 	front.next_id = (uint64_t)role.id << 56 |
 	    (uint64_t)proc_instance() << 48 | (now_sec() & 0xffff) << 32 | 1;
-	if (conn_start(-1, 0) == -1)
+	if (conn_start(front.sources, proc_instance()) == -1)
 		fatal("table of sources");
+	if (front.sources != -1)
+		close(front.sources);
 }
 
 static void

@@ -335,7 +335,8 @@ enum conf_file_kind {
 	FILE_TLS_KEY,		/* its private key (signd tls) */
 	FILE_DKIM_KEY,		/* name "DOMAIN/SELECTOR" (signd dkim) */
 	FILE_CA,		/* PEM bundle (relay) */
-	FILE_PASSWORD		/* smarthost password (relay) */
+	FILE_PASSWORD,		/* smarthost password (relay) */
+	FILE_SOURCES		/* memory a front's processes share: conn.h */
 };
 enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */

@@ -16,6 +16,7 @@
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
+#include "conn.h"
 #include "log.h"
 #include "proc.h"
 #include "util.h"
@@ -101,6 +102,23 @@ share_chain(struct child *c, size_t index, const char *name, const char *pem,
 		close(fd);
 }
 
+/* Connections and penalties are counted over all processes of a role; the
+ * memory is theirs alone and lives as long as maild. */
+static void
+share_sources(struct child *c)
+{
+	static int fd[ROLE_MAX];
+	int *f = &fd[c->role];
+
+	if (*f == 0 && ((*f = memfd_create("sources", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING)) == -1 ||
+	    ftruncate(*f, (off_t)conn_size()) == -1 ||
+	    fcntl(*f, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK |
+	    F_SEAL_SEAL) == -1))
+		fatal("memory for %s", proc_name(c->role));
+	share_file(c, FILE_SOURCES, 0, "sources", *f);
+}
+
 static void
 share_secret(struct child *c, enum conf_secret_kind kind,
     const uint8_t key[32])
@@ -170,6 +188,9 @@ share_send(struct child *c, const struct conf *conf,
 	share_files(c, conf, files);
 	if (!reload)
 		share_secrets(c);
+	if (!reload && (c->role == ROLE_SMTPD || c->role == ROLE_IMAPD ||
+	    c->role == ROLE_POP3D))
+		share_sources(c);
 	chan_send(c->chan, CONF_END, &end, NULL, 0);
 }
 

@@ -91,9 +91,10 @@ static struct {
 	struct listener	 listener[CONF_NLIST];
 	struct tlskey	*certs;		/* being collected */
 	struct event	*stop_timer;
+	int		 sources;	/* of conn.h; -1: our own */
 	int		 reserve;	/* a descriptor kept for bad times */
 	size_t		 nsessions;
-} smtpd = { .reserve = -1 };
+} smtpd = { .sources = -1, .reserve = -1 };
 
 const struct house *
 house(void)
@@ -136,6 +137,10 @@ smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 	char text[513], *pem;
 	size_t n;
 
+	if (what == FILE_SOURCES) {
+		smtpd.sources = fd;
+		return;
+	}
 	pem = read_fd(fd, PEM_MAX, &n);
 	close(fd);
 	if (slice_cpy(name, text, sizeof(text)) == -1)
@@ -173,8 +178,10 @@ smtpd_load(const struct conf *conf)
 	certificates_take();
 	smtpd.reserve = dup(PROC_FD_MAIN);
 	fd_cloexec(smtpd.reserve);
-	if (conn_start(-1, proc_instance()) == -1)
+	if (conn_start(smtpd.sources, proc_instance()) == -1)
 		fatal("table of sources");
+	if (smtpd.sources != -1)
+		close(smtpd.sources);
 }
 
 static void
