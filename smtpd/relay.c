@@ -290,6 +290,11 @@ message_sign(struct message *m)
 		message_refuse(m, "4.3.0", "header cannot be signed");
 		return;
 	}
+	if (n == 0) {
+		log_warnx("%s relay unsigned: its header is too large", m->sid);
+		dest_add(m);
+		return;
+	}
 	ask.ticket = slice_of(m->ticket, m->nticket);
 	ask.headers = slice_of(head, (size_t)n);
 	m->signer = rl.sign;
@@ -312,9 +317,9 @@ on_signed(struct chan *c, struct msg *answer, void *arg)
 	}
 	r = &answer->body->sign_dkim_r;
 	if (r->signature.n == 0) {
-		/* The ticket is not for this message, or too old: what it
-		 * was given for must not go out as ours, nor be lost. */
-		log_warnx("%s relay signature refused result=%u", m->sid,
+		/* The key is gone, or the ticket is not for this message: it
+		 * goes out, but not as vouched for by us. */
+		log_warnx("%s relay unsigned: signd said %u", m->sid,
 		    r->result);
 	} else {
 		m->signature = xstrndup(r->signature.p, r->signature.n);

@@ -121,7 +121,7 @@ struct message {
 /* Take a RELAY_MSG over (with its descriptor).  NULL: a field is damaged. */
 struct message *message_new(struct chan *, struct msg *);
 /* The fields of its head that are signed, raw, in order, in buf.  Returns
- * their octets, -1: the message cannot be read or has no From:. */
+ * their octets, 0: they do not fit, -1: it cannot be read or has no From:. */
 ssize_t	 message_head(const struct message *, char *buf, size_t size);
 /* A recipient's end; only the first one counts. */
 void	 message_result(struct message *, size_t rcpt, const struct reason *);

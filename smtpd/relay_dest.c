@@ -41,6 +41,7 @@ static LIST_HEAD(, dest) buckets[NBUCKET];
 
 static struct dest *dest_get(const char *);
 static void	 dest_kick(struct dest *);
+static size_t	 dest_soon(const struct dest *);
 static void	 dest_connect(struct dest *);
 static void	 dest_fail(struct dest *, const struct reason *);
 static void	 dest_unref(struct dest *);
@@ -187,7 +188,7 @@ dest_kick(struct dest *d)
 		if (s->state == MESSAGE_EXPECTED)
 			session_wake(s);
 	}
-	if (d->nwaiting <= d->nsetup || d->lookup != NULL)
+	if (d->nwaiting <= dest_soon(d) || d->lookup != NULL)
 		return;
 	if (d->nsession >= relay_conf()->relay.connections && d->nsession > 0)
 		return;
@@ -197,15 +198,30 @@ dest_kick(struct dest *d)
 		dest_connect(d);
 }
 
+/* Sessions that will ask for a message in a moment. */
+static size_t
+dest_soon(const struct dest *d)
+{
+	const struct session *s;
+	size_t n = d->nsetup;
+
+	TAILQ_FOREACH(s, &d->sessions, entry)
+		if (s->state == RSET_EXPECTED)
+			n++;
+	return n;
+}
+
 static void
 dest_connect(struct dest *d)
 {
 	size_t limit = relay_conf()->relay.connections;
+	size_t want, soon = dest_soon(d);
 	struct session *s;
 
 	if (limit == 0)
 		limit = 1;
-	while (d->nwaiting > d->nsetup && d->nsession < limit) {
+	want = d->nwaiting > soon ? d->nwaiting - soon : 0;
+	for (; want > 0 && d->nsession < limit; want--) {
 		if ((s = session_new(d, d->route)) == NULL) {
 			if (d->last.status[0] == '\0')
 				reason_set(&d->last, DELIVERY_TEMP, "4.3.0",

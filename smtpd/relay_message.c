@@ -2,6 +2,10 @@
  * A message that queue wants sent: its envelope, its descriptor (read only,
  * at an offset), what became of each recipient.  relay adds nothing to a
  * message but the signature; the trace fields were made by smtpd.
+ *
+ * BUGS: a head whose signed fields exceed one channel message (14 KiB, say
+ * 500 addresses in To:) goes out unsigned, and of one above that size only
+ * the fields below count, whatever dkim.headers says.
  */
 #include "compat.h"
 
@@ -25,17 +29,19 @@
 #define RESULTS_MAX	14336		/* octets of RELAY_MSG_R.results */
 #define RESULT_FIXED	32		/* of an item besides mta and text */
 
-/* When a head is too large to be shown whole, these go first to last as
- * long as there is room; From: is what signd checks. */
+/* A head too large to be shown whole is shown without what is not signed.
+ * The first ones are oversigned: if one of them does not fit, the signature
+ * would be wrong.  From: is what signd checks. */
+#define FIELDS_NEEDED	12
 static const char *const signed_fields[] = {
-	"From", "Date", "Message-ID", "To", "Subject", "Cc", "Reply-To",
+	"From", "Subject", "Date", "To", "Cc", "Message-ID", "Reply-To",
 	"In-Reply-To", "References", "MIME-Version", "Content-Type",
 	"Content-Transfer-Encoding", "Sender", "List-Id", "List-Post",
 	"List-Unsubscribe", "List-Unsubscribe-Post", "List-Help",
 	"List-Subscribe", "List-Owner", "List-Archive", "Content-ID",
 	"Content-Description", "Content-Disposition", "Resent-From",
 	"Resent-Date", "Resent-To", "Resent-Cc", "Resent-Message-ID",
-	"Resent-Sender"
+	"Resent-Sender", "Auto-Submitted"
 };
 
 static int	 message_targets(struct message *, struct slice);
@@ -205,9 +211,8 @@ head_select(struct slice head, char *buf, size_t size)
 		if (total[i] <= size - used) {
 			take[i] = true;
 			used += total[i];
-		}
-	if (!take[0])
-		return -1;
+		} else if (i < FIELDS_NEEDED)
+			return 0;
 	for (rest = head; header_next(&rest, &f); )
 		if ((k = field_index(f.name)) != -1 && take[k]) {
 			memcpy(buf + n, f.raw.p, f.raw.n);
