@@ -194,21 +194,24 @@ warning_due(const struct message *m)
 	return false;
 }
 
-/* "4.4.1 mta said: text" on one clean line. */
+/* "4.4.1 mta said: text" on one line of printable ASCII without '"', for
+ * log, list and report. */
 static void
 error_text(char *buf, size_t size, const struct item_result *r)
 {
-	char mta[256], status[13];
+	const char *status = r->result == DELIVERY_OK ? "2.0.0" :
+	    r->result == DELIVERY_TEMP ? "4.0.0" : "5.0.0";
+	size_t i;
 
-	if (slice_cpy(r->mta, mta, sizeof(mta)) == -1)
-		mta[0] = '\0';
-	if (slice_cpy(r->status, status, sizeof(status)) == -1 ||
-	    status[0] == '\0')
-		strlcpy(status, r->result == DELIVERY_OK ? "2.0.0" :
-		    r->result == DELIVERY_TEMP ? "4.0.0" : "5.0.0",
-		    sizeof(status));
-	snprintf(buf, size, "%s %s%s%s", status, mta,
-	    mta[0] == '\0' ? "" : " said: ", log_text(r->text.p, r->text.n));
+	snprintf(buf, size, "%.*s %.*s%s%.*s",
+	    (int)(r->status.n > 0 ? r->status.n : 5),
+	    r->status.n > 0 ? r->status.p : status, (int)r->mta.n, r->mta.p,
+	    r->mta.n > 0 ? " said: " : "", (int)r->text.n, r->text.p);
+	for (i = 0; buf[i] != '\0'; i++)
+		if (buf[i] < 32 || buf[i] > 126 || buf[i] == '"')
+			buf[i] = buf[i] == '"' ? '\'' : '?';
+	while (i > 0 && buf[i - 1] == ' ')
+		buf[--i] = '\0';
 }
 
 static void
