@@ -539,6 +539,7 @@ front_session(struct front_conn *c)
 	}
 	evtimer_del(&c->timer);
 	if (!front_count_add(c->account, front_limits()->max_per_account)) {
+		front.ops->refused(c, AUTH_TEMP);
 		front_end(c, FRONT_BUSY);
 		return;
 	}
@@ -589,8 +590,9 @@ front_end(struct front_conn *c, enum front_end why)
 {
 	const char	*bye = front.ops->bye(why);
 
-	/* In the middle of an answer it would be taken for a part of it. */
-	if (c->state != FRONT_HANDSHAKE && io_queued(c->io) == 0)
+	/* In the middle of a session's answer it would look like a part. */
+	if (c->state != FRONT_HANDSHAKE && (c->state != FRONT_PASS ||
+	    io_queued(c->io) == 0))
 		io_write(c->io, bye, strlen(bye));
 	log_info("%016llx end why=%d", (unsigned long long)c->id, why);
 	front_quit(c);
