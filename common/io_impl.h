@@ -1,7 +1,7 @@
 /*
  * Inside of common/io: what io.c (life and events of one connection),
- * io_buf.c (buffers and output queues), io_tls.c (TLS) and io_wheel.c
- * (deadlines) share.  Nobody else includes this.  Included after parse.h
+ * io_input.c (reading), io_buf.c (buffers and output queues), io_tls.c (TLS)
+ * and io_wheel.c (deadlines) share.  Nobody else includes this.  Included after parse.h
  * and io.h.
  */
 #ifndef IO_IMPL_H
@@ -95,16 +95,24 @@ void	 ioq_clear(struct ioqueue *);
 bool	 io_emit(struct io *, enum io_event);
 /* Record the error (once) and call back. */
 void	 io_fail(struct io *, const char *why);
-/* Room for input: 0, or -1 when the reader must consume first. */
-int	 io_room(struct io *);
+/* To be looked after at the end of this loop turn. */
 void	 io_dirty(struct io *);
+void	 io_read_on(struct io *);
 void	 io_read_off(struct io *);
-/* Give an empty input buffer back. */
-void	 io_settle(struct io *);
 /* 0 all written, 1 the socket is full, -1 error with errno. */
 int	 io_write_queue(struct io *, struct ioqueue *);
 /* Set the wheel to the earlier of the two deadlines. */
 void	 io_rewheel(struct io *);
+
+/* ---- io_input.c ---- */
+
+/* Room for input: 0, or -1 when the reader must consume first. */
+int	 io_room(struct io *);
+/* Give an empty input buffer back. */
+void	 io_settle(struct io *);
+/* The socket is readable: call back with the input, or throw it away. */
+void	 io_read_clear(struct io *);
+void	 io_read_discard(struct io *);
 
 /* ---- io_tls.c ---- */
 

@@ -39,6 +39,7 @@ enum smtp_state {
 #define SMTP_COMMIT_MS	60000	/* queue: a sync under load */
 #define SMTP_LOST_MS	20000	/* for a new queue to tell what it knows */
 #define SMTP_SESSION_S	3600	/* from one mail to the next, at most */
+#define SMTP_STRESS_S	10	/* wait for a command when places are few */
 #define SMTP_TRACE	2048	/* octets of the trace fields */
 
 struct mail;
@@ -63,7 +64,7 @@ struct session {
 	bool		 tls;
 	bool		 login;		/* AUTH LOGIN, not PLAIN */
 	bool		 authed;
-	bool		 loginsent;	/* a password went to authd */
+	bool		 loginsent;	/* authd may think conn logged in */
 	bool		 eof;		/* the client sends no more */
 	bool		 fresh;		/* a new wait began: new deadline */
 	uint32_t	 account;

@@ -170,6 +170,7 @@ on_login(struct chan *c, struct msg *m, void *arg)
 		log_info("%s auth peer=%s user=%s failed", s->sid,
 		    conn_text(&s->conn.peer, peer),
 		    log_text(r->user.p, r->user.n));
+		s->loginsent = false;
 		s->delayed = "535 5.7.8 user or password is wrong";
 	}
 	if (r->wait_ms > 0)

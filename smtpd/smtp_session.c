@@ -232,6 +232,10 @@ session_await(struct session *s)
 	if (s->state == SMTP_MESSAGE)
 		sec = conf->smtp.data_timeout;
 	else {
+		/* nearly all places taken: nobody may sit for long */
+		if (conn_count() > conf->smtp.max_connections / 16 * 15 &&
+		    sec > SMTP_STRESS_S)
+			sec = SMTP_STRESS_S;
 		left = now - s->since < SMTP_SESSION_S ?
 		    SMTP_SESSION_S - (now - s->since) : 1;
 		if (left < sec)
