@@ -112,7 +112,7 @@ rbuf_trim(void)
 	rbuf.cap = 0;
 }
 
-/* ---- catching up -------------------------------------------------------------- */
+/* ---- catching up ------------------------------------------------- */
 
 /* One group that was read or written becomes part of what we know. */
 static enum store_result
@@ -122,7 +122,7 @@ absorb(struct store *st, const struct loggroup *g, size_t len)
 		return STORE_DAMAGED;
 	if (st->state != NULL && state_apply(st->state, g) == -1)
 		return STORE_DAMAGED;
-	store_seen(st, st->pos, g);
+	store_seen(st, len, g);
 	st->tr = g->tr;
 	st->pos += len;
 	return STORE_OK;
@@ -193,7 +193,8 @@ replay(struct store *st, uint64_t end)
 	enum store_result r = STORE_OK;
 	bool more = true;
 
-	if (end - st->pos > LOG_SCAN_MAX)
+	if (end - st->pos > (st->b.mode == STORE_DELIVER ? LOG_SCAN_DELIVER :
+	    LOG_SCAN_MAX))
 		return STORE_LIMIT;
 	while (st->pos < end && more && r == STORE_OK)
 		r = read_groups(st, end, &need, &more);
@@ -288,7 +289,7 @@ store_need_state(struct store *st, bool messages)
 	return r;
 }
 
-/* ---- open and close ------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------- */
 
 /* deliver: nothing but a place to read on from. */
 static enum store_result
@@ -402,7 +403,7 @@ store_close(struct store *st)
 	free(st);
 }
 
-/* ---- transactions --------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------ */
 
 /* Forgotten delivery ids ride on the next group. */
 static void
@@ -433,6 +434,8 @@ store_begin(struct store *st)
 	if ((r = store_catch_up(st, end)) == STORE_OK &&
 	    st->b.mode == STORE_DELIVER)
 		r = store_recover(st);
+	if (r == STORE_OK && st->overdue)
+		r = STORE_BUSY;	/* a session has to look at it first */
 	if (r == STORE_OK && st->tr.seq == 0)
 		r = STORE_DAMAGED;	/* a log without its first group */
 	if (r != STORE_OK) {
@@ -495,6 +498,33 @@ store_finish(struct store *st, struct trailer *tr)
 	if ((r = store_group(st, tr)) != STORE_OK)
 		store_abort(st);
 	return r;
+}
+
+/* REC_ADD; id is NULL for what a client appended. */
+int
+store_add_record(struct group *g, uint32_t mailbox, const struct store_msg *m,
+    const uint8_t id[STORE_ID_LEN])
+{
+	uint8_t *p;
+
+	if ((p = group_add(g, REC_ADD, id != NULL ? REC_ADD_ID : 0,
+	    REC_ADD_LEN + (id != NULL ? STORE_ID_LEN : 0))) == NULL)
+		return -1;
+	put32(p, mailbox);
+	put32(p + 4, m->uid);
+	put32(p + 8, m->flags & STORE_FLAGS);
+	put32(p + 12, m->size);
+	put64(p + 16, m->keywords);
+	put64(p + 24, (uint64_t)m->date);
+	put64(p + 32, m->offset);
+	put64(p + 40, m->facts_off);
+	put32(p + 48, m->prefix);
+	put32(p + 52, m->segment);
+	put32(p + 56, m->facts_len);
+	put32(p + 60, m->crc);
+	if (id != NULL)
+		memcpy(p + REC_ADD_LEN, id, STORE_ID_LEN);
+	return 0;
 }
 
 /* Is there room for this much more? */

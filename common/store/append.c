@@ -227,7 +227,7 @@ store_append_end(struct store_append *a, const void *facts, size_t n)
 	return m->own.number != 0 ? fail(a, own_end(m)) : STORE_OK;
 }
 
-/* ---- commit -------------------------------------------------------------------------- */
+/* ---- commit ------------------------------------------------------ */
 
 /* Lines of the buffered messages, then all of it in one write. */
 static enum store_result

@@ -95,7 +95,7 @@ crc_iov(uint32_t crc, const struct iovec *iov, int n)
 	return crc;
 }
 
-/* ---- large messages ------------------------------------------------------------ */
+/* ---- large messages ---------------------------------------------- */
 
 static enum store_result
 large_iov(struct work *w, uint64_t *off, const struct iovec *v, int n)
@@ -161,7 +161,7 @@ large_write(struct store *st, struct work *w)
 	return r;
 }
 
-/* ---- small messages ------------------------------------------------------------- */
+/* ---- small messages ---------------------------------------------- */
 
 /* The body of a small item into memory, if it is not there: its checksum. */
 static enum store_result
@@ -254,7 +254,7 @@ small_run(struct store *st, struct work *v, size_t n, struct segwrite *sw,
 	return r;
 }
 
-/* ---- facts and records ------------------------------------------------------------ */
+/* ---- facts and records ------------------------------------------- */
 
 /* All blobs of the batch in one write; without room for it, without them. */
 static void
@@ -283,33 +283,6 @@ write_facts(struct store *st, size_t n, struct trailer *tr)
 		return;
 	(void)facts_write(st, tr->facts_end, iovs, niov);
 	tr->facts_end = off;
-}
-
-/* REC_ADD; id is NULL for what a client appended. */
-int
-store_add_record(struct group *g, uint32_t mailbox, const struct store_msg *m,
-    const uint8_t id[STORE_ID_LEN])
-{
-	uint8_t *p;
-
-	if ((p = group_add(g, REC_ADD, id != NULL ? REC_ADD_ID : 0,
-	    REC_ADD_LEN + (id != NULL ? STORE_ID_LEN : 0))) == NULL)
-		return -1;
-	put32(p, mailbox);
-	put32(p + 4, m->uid);
-	put32(p + 8, m->flags & STORE_FLAGS);
-	put32(p + 12, m->size);
-	put64(p + 16, m->keywords);
-	put64(p + 24, (uint64_t)m->date);
-	put64(p + 32, m->offset);
-	put64(p + 40, m->facts_off);
-	put32(p + 48, m->prefix);
-	put32(p + 52, m->segment);
-	put32(p + 56, m->facts_len);
-	put32(p + 60, m->crc);
-	if (id != NULL)
-		memcpy(p + REC_ADD_LEN, id, STORE_ID_LEN);
-	return 0;
 }
 
 static void
@@ -342,7 +315,7 @@ write_records(struct store *st, size_t n, const struct segwrite *sw,
 	}
 }
 
-/* ---- the batch ------------------------------------------------------------------------ */
+/* ---- the batch --------------------------------------------------- */
 
 /* The next UID of a mailbox, after those this batch gave out already. */
 static uint32_t
@@ -494,7 +467,7 @@ store_deliver(struct store *st, struct store_item *items, size_t n)
 	return r;
 }
 
-/* ---- delivery ids ------------------------------------------------------------------ */
+/* ---- delivery ids ------------------------------------------------ */
 
 enum store_result
 store_forget(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n)

@@ -15,7 +15,7 @@
 #include "local.h"
 
 #define IDS_FIRST	64
-#define IDS_MAX		(1U << 22)
+#define IDS_MAX		(1U << 21)
 
 static size_t
 idset_home(const struct idset *s, const uint8_t id[STORE_ID_LEN])

@@ -44,8 +44,9 @@
 #define INDEX_MAGIC	"MAILDIDX"
 #define INDEX_HEAD	256
 #define INDEX_ENDIAN	0x01020304U
-#define INDEX_TREE_MAX	(64U << 20)
+#define INDEX_TREE_MAX	(16U << 20)
 #define INDEX_MAX	(8ULL << 30)
+#define INDEX_DELIVER	(64ULL << 20)	/* that deliver reads at most */
 #define MAILBOX_LEN	72
 #define TOMB_LEN	16
 #define ID_LEN		24
@@ -69,7 +70,7 @@ struct ixhead {
 	struct trailer	 tr;
 };
 
-/* ---- reading ---------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------- */
 
 static const uint8_t *
 take(struct cursor *c, size_t n)
@@ -266,14 +267,15 @@ index_parse(uint8_t *p, size_t n, const uint8_t uuid[16], struct state *s,
 }
 
 /*
- * Brings the file into memory: sessions map it, deliver reads head, tree and
- * ids (which lie first) into a block of the file's size, else untouched.
+ * Brings the file into memory: sessions map it, deliver reads as far as it
+ * has to (head, tree and ids lie first).
  */
 static void *
 index_map(struct backend *b, int fd, size_t n, bool messages, bool *mapped)
 {
+	uint8_t head[INDEX_HEAD];
 	struct ixhead h;
-	uint64_t end;
+	uint64_t end = n;
 	uint8_t *p;
 	size_t got;
 
@@ -282,23 +284,17 @@ index_map(struct backend *b, int fd, size_t n, bool messages, bool *mapped)
 		p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 		return p == MAP_FAILED ? NULL : p;
 	}
-	if ((p = malloc(n)) == NULL)
+	if (backend_read(fd, 0, head, sizeof(head), &got) != STORE_OK ||
+	    got != sizeof(head) || head_parse(head, n, head + 24, &h) == -1)
 		return NULL;
-	if (backend_read(fd, 0, p, INDEX_HEAD, &got) != STORE_OK ||
-	    got != INDEX_HEAD)
-		goto bad;
-	if (messages)
-		end = n;
-	else if (head_parse(p, n, p + 24, &h) == 0)
-		end = h.ids + h.nids * ID_LEN;
-	else
-		goto bad;
-	if (end < INDEX_HEAD || end > n || h.tree + h.treen > end ||
-	    backend_read(fd, INDEX_HEAD, p + INDEX_HEAD, end - INDEX_HEAD,
-	    &got) != STORE_OK || got != end - INDEX_HEAD)
-		goto bad;
-	return p;
- bad:
+	if (!messages)
+		end = h.tree + h.treen > h.ids + h.nids * ID_LEN ?
+		    h.tree + h.treen : h.ids + h.nids * ID_LEN;
+	if (end < INDEX_HEAD || end > INDEX_DELIVER ||
+	    (p = malloc(end)) == NULL)
+		return NULL;
+	if (backend_read(fd, 0, p, end, &got) == STORE_OK && got == end)
+		return p;
 	free(p);
 	return NULL;
 }
@@ -337,7 +333,7 @@ index_load(struct backend *b, const uint8_t uuid[16], struct state **out,
 	return STORE_NOTFOUND;
 }
 
-/* ---- writing ------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------- */
 
 /* n zeroed octets at the end of the tree, or NULL. */
 static uint8_t *

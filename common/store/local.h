@@ -7,7 +7,7 @@
 #ifndef STORE_LOCAL_H
 #define STORE_LOCAL_H
 
-/* ---- numbers in files: little endian, one by one -------------------------- */
+/* ---- numbers in files: little endian, one by one ----------------- */
 
 static inline void
 put32(void *p, uint32_t v)
@@ -44,7 +44,7 @@ get64(const void *p)
 
 #define PAD8(n)		(((n) + 7) & ~(size_t)7)
 
-/* ---- backend.c: the file calls -------------------------------------------- */
+/* ---- backend.c: the file calls ----------------------------------- */
 
 #define SEGMENT_CACHE	8		/* open segments of an account */
 
@@ -93,7 +93,7 @@ void	 backend_mark_get(struct backend *, uint32_t seed, struct mark *);
 void	 backend_mark_set(struct backend *, uint32_t seed,
 	    const struct mark *);
 
-/* ---- journal.c: groups of records ------------------------------------------ */
+/* ---- journal.c: groups of records -------------------------------- */
 
 #define LOG_VERSION	1
 #define LOG_HEADER	64
@@ -103,6 +103,7 @@ void	 backend_mark_set(struct backend *, uint32_t seed,
 #define LOG_GROUP_MAX	(16U << 20)
 #define LOG_GROUP_MIN	(LOG_GROUP_HEAD + LOG_TRAILER)
 #define LOG_SCAN_MAX	(1ULL << 30)	/* of log read by one catch-up */
+#define LOG_SCAN_DELIVER (64ULL << 20)	/* the same, of an account not trusted */
 
 enum rec_type {
 	REC_MAILBOX_CREATE = 1,
@@ -186,7 +187,7 @@ int	 trailer_parse(const uint8_t [LOG_TRAILER], struct trailer *,
 int	 rec_next(const uint8_t **, size_t *, struct rec *);
 ssize_t	 log_resync(const uint8_t *, size_t, uint32_t seed);
 
-/* ---- state.c: the account in memory ----------------------------------------- */
+/* ---- state.c: the account in memory ------------------------------ */
 
 #define MSG_GONE	0x100	/* in store_msg.flags: expunged */
 #define INBOX_ID	1
@@ -279,14 +280,14 @@ mailbox_msg(struct mailbox *m, uint32_t slot)
 
 uint32_t mailbox_slot(struct mailbox *, uint32_t uid);
 
-/* ---- ids.c ------------------------------------------------------------------- */
+/* ---- ids.c ------------------------------------------------------- */
 
 int	 idset_add(struct idset *, const uint8_t [STORE_ID_LEN], uint64_t time);
 bool	 idset_has(const struct idset *, const uint8_t [STORE_ID_LEN]);
 void	 idset_del(struct idset *, const uint8_t [STORE_ID_LEN]);
 void	 idset_free(struct idset *);
 
-/* ---- index.c: the checkpoint --------------------------------------------------- */
+/* ---- index.c: the checkpoint ------------------------------------- */
 
 #define INDEX_VERSION	1
 
@@ -302,7 +303,7 @@ enum store_result index_load(struct backend *, const uint8_t uuid[16],
 enum store_result index_write(struct backend *, const uint8_t uuid[16],
 	    struct state *, const struct index_at *, uint64_t now);
 
-/* ---- segment.c: mail.NNNN -------------------------------------------------------- */
+/* ---- segment.c: mail.NNNN ---------------------------------------- */
 
 #define SEGMENT_LINE	160	/* readable line before each message */
 #define SEGMENT_TAIL	2	/* CRLF behind it */
@@ -329,7 +330,7 @@ void	 segment_done(struct store *, const struct segwrite *,
 int	 segment_record(struct group *, const struct segwrite *, bool own);
 enum store_result segment_check(struct backend *, const struct store_msg *);
 
-/* ---- factfile.c -------------------------------------------------------------------- */
+/* ---- factfile.c -------------------------------------------------- */
 
 #define FACTS_HEADER	64
 #define FACTS_ENTRY	24	/* before each blob */
@@ -343,7 +344,7 @@ enum store_result facts_write(struct store *, uint64_t off, struct iovec *,
 int	 facts_check(struct store *, const uint8_t *, size_t,
 	    const struct store_msg *);
 
-/* ---- read.c --------------------------------------------------------------------------- */
+/* ---- read.c ------------------------------------------------------ */
 
 struct window {				/* read-ahead */
 	uint8_t		*p;
@@ -353,7 +354,7 @@ struct window {				/* read-ahead */
 	size_t		 ahead;
 };
 
-/* ---- account.c: open, catch up, transactions ------------------------------------- */
+/* ---- account.c: open, catch up, transactions --------------------- */
 
 #define DIRTY_MAX	16		/* segments to sync one by one */
 #define FORGET_MAX	4096		/* ids waiting for the next group */
@@ -372,7 +373,10 @@ struct store {
 	uint32_t	 seed;
 	uint64_t	 pos;		/* log is known up to here, 0 not yet */
 	uint64_t	 durable;	/* and on stable storage up to here */
+	uint64_t	 want;		/* and has to be, before it is shown */
 	uint64_t	 verify;	/* look at bytes of groups from here */
+	uint64_t	 looked;	/* at so many of them */
+	bool		 overdue;	/* too many for deliver */
 	uint64_t	 index_pos;
 	uint64_t	 index_size;
 	struct trailer	 tr;
@@ -408,20 +412,20 @@ int	 store_add_record(struct group *, uint32_t mailbox,
 	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
 bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
 
-/* ---- sync.c ---------------------------------------------------------------------------- */
+/* ---- sync.c ------------------------------------------------------ */
 
 void	 store_dirty(struct store *, uint32_t segment);
-void	 store_seen(struct store *, uint64_t pos, const struct loggroup *);
+void	 store_seen(struct store *, size_t len, const struct loggroup *);
 enum store_result store_recover(struct store *);
 void	 store_mark_damaged(struct store *);
 
-/* ---- view.c -------------------------------------------------------------------------- */
+/* ---- view.c ------------------------------------------------------ */
 
 void	 view_changed(struct mailbox *, uint32_t slot, struct store_view *mute);
 void	 view_gone(struct mailbox *, uint32_t slot);
 void	 view_deleted(struct mailbox *);
 
-/* ---- view.c, shared with write.c ------------------------------------------------------- */
+/* ---- view.c, shared with write.c --------------------------------- */
 
 struct recents {		/* UIDs that are \Recent for one view */
 	struct store_range *v;
@@ -459,7 +463,7 @@ struct store_view {
 
 uint32_t view_slot(const struct store_view *, uint32_t seq);
 
-/* ---- write.c ---------------------------------------------------------------------------- */
+/* ---- write.c ----------------------------------------------------- */
 
 struct keyset {			/* keywords a group defines in a mailbox */
 	struct mailbox	*m;

@@ -111,7 +111,7 @@ store_status(struct store *st, const char *in, struct store_status *out)
 	return STORE_OK;
 }
 
-/* ---- records ------------------------------------------------------------------------ */
+/* ---- records ----------------------------------------------------- */
 
 static void
 record_create(struct store *st, const char *name, uint32_t id,
@@ -188,7 +188,7 @@ create_path(struct store *st, const char *name, uint32_t special,
 	return STORE_OK;
 }
 
-/* ---- changes --------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------- */
 
 static enum store_result
 finish(struct store *st, enum store_result r)
@@ -323,6 +323,18 @@ create_parents(struct store *st, const char *name)
 	return r == STORE_EXISTS ? STORE_OK : r;
 }
 
+static enum store_result
+rename_other(struct store *st, struct mailbox *m, const char *from,
+    const char *to)
+{
+	enum store_result r;
+
+	if ((r = rename_check(st, from, to)) == STORE_OK &&
+	    (r = create_parents(st, to)) == STORE_OK)
+		record_name(st, REC_MAILBOX_RENAME, m->id, to);
+	return r;
+}
+
 enum store_result
 store_mailbox_rename(struct store *st, const char *from_in, const char *to_in)
 {
@@ -342,9 +354,8 @@ store_mailbox_rename(struct store *st, const char *from_in, const char *to_in)
 		r = STORE_NOTFOUND;
 	if (r == STORE_OK && m->id == INBOX_ID)
 		r = rename_inbox(st, m, to);
-	else if (r == STORE_OK && (r = rename_check(st, from, to)) == STORE_OK &&
-	    (r = create_parents(st, to)) == STORE_OK)
-		record_name(st, REC_MAILBOX_RENAME, m->id, to);
+	else if (r == STORE_OK)
+		r = rename_other(st, m, from, to);
 	if (r != STORE_OK) {
 		store_abort(st);
 		return r;

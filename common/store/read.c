@@ -121,7 +121,7 @@ store_verify(struct store *st, const struct store_msg *m)
 	return segment_check(&st->b, m);
 }
 
-/* ---- facts -------------------------------------------------------------------------- */
+/* ---- facts ------------------------------------------------------- */
 
 /* The blob as the file has it; NOTFOUND if it is missing or not whole. */
 static enum store_result

@@ -43,7 +43,8 @@
  * What a call can say.  Only STORE_OK is success; nothing was changed by a
  * call that returns another value, except after STORE_IO: there the group
  * may be on disk or not, so a delivery repeated after STORE_IO has to set
- * maybe_done.
+ * maybe_done.  After STORE_IO and STORE_DAMAGED a cached store is of no more
+ * use: close it, and open it anew for the next attempt.
  */
 enum store_result {
 	STORE_OK = 0,
@@ -64,7 +65,7 @@ enum store_result {
 /* Text for logs and answers; never NULL. */
 const char	*store_strerror(enum store_result);
 
-/* ---- account ------------------------------------------------------------ */
+/* ---- account ----------------------------------------------------- */
 
 struct store;
 
@@ -107,13 +108,19 @@ enum store_result store_refresh(struct store *);
 /* Makes all that this process wrote or has seen durable (file syncs). */
 enum store_result store_sync(struct store *);
 
-/* The caller has made it durable by syncfs(2): note it for the readers. */
+/*
+ * The caller has made all durable by syncfs(2), or that failed: noted for
+ * the readers.  After a failure (also one of store_sync()) the store gives
+ * STORE_IO for everything: close it and open it anew, which writes again
+ * what is in doubt.
+ */
 void	 store_synced(struct store *);
+void	 store_sync_failed(struct store *);
 
 /* store_sync() and store_poke(). */
 enum store_result store_commit(struct store *);
 
-/* ---- delivery ----------------------------------------------------------- */
+/* ---- delivery ---------------------------------------------------- */
 
 /*
  * One message for one account.  The body comes from iov[] or, when fd is
@@ -159,7 +166,7 @@ enum store_result store_forget(struct store *,
 /* Writes forgotten ids that still wait; not synced (losing it is harmless). */
 enum store_result store_flush(struct store *);
 
-/* ---- mailboxes ---------------------------------------------------------- */
+/* ---- mailboxes --------------------------------------------------- */
 
 /* Attributes (RFC 3501 7.2.2, RFC 6154). */
 #define STORE_MB_NOSELECT	0x0001		/* only a name with children */
@@ -235,7 +242,7 @@ enum store_result store_mailbox_rename(struct store *, const char *from,
 enum store_result store_mailbox_subscribe(struct store *, const char *name,
 	    bool on);
 
-/* ---- messages ----------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------- */
 
 /* Flag bits; bits from 8 up are the store's own and change freely. */
 #define STORE_SEEN		0x01
@@ -358,7 +365,7 @@ enum store_result store_view_refresh(struct store_view *, unsigned int flags,
 size_t	 store_view_vanished(struct store_view *, uint64_t modseq,
 	    struct store_range *, size_t n, bool *complete);
 
-/* ---- changing messages (a view of a mailbox; not of EXAMINE) ------------- */
+/* ---- changing messages (a view of a mailbox; not of EXAMINE) ----- */
 
 enum store_flagop { STORE_FLAGS_SET, STORE_FLAGS_ADD, STORE_FLAGS_DEL };
 
@@ -369,7 +376,7 @@ struct store_flagset {
 };
 
 struct store_changed {
-	uint64_t		 modseq;	/* given to those changed, or 0 */
+	uint64_t		 modseq;	/* of those changed, or 0 */
 	uint32_t		 nchanged;	/* whose flags differ now */
 	const uint32_t		*modified;	/* seqs that UNCHANGEDSINCE */
 	size_t			 nmodified;	/* refused; owned by the view */
@@ -408,7 +415,7 @@ struct store_copied {			/* RFC 4315 COPYUID */
 enum store_result store_copy(struct store_view *, const struct store_range *,
 	    size_t nseqs, const char *dst, bool move, struct store_copied *);
 
-/* ---- append (RFC 3501 6.3.11, RFC 3502) ---------------------------------- */
+/* ---- append (RFC 3501 6.3.11, RFC 3502) -------------------------- */
 
 /*
  * Several messages become one group:
@@ -439,7 +446,7 @@ enum store_result store_append_commit(struct store_append *,
 	    struct store_appended *);
 void	 store_append_free(struct store_append *);
 
-/* ---- reading bytes -------------------------------------------------------- */
+/* ---- reading bytes ----------------------------------------------- */
 
 /*
  * Copies len octets from octet off of the message (prefix included; a body's
@@ -468,7 +475,7 @@ enum store_result store_facts(struct store *, const struct store_msg *,
 /* Compares the message with its checksum: OK, DAMAGED, NOTFOUND, IO. */
 enum store_result store_verify(struct store *, const struct store_msg *);
 
-/* ---- watching --------------------------------------------------------------- */
+/* ---- watching ---------------------------------------------------- */
 
 /*
  * A datagram socket in notify/ that becomes readable when somebody commits;
@@ -494,7 +501,7 @@ void	 store_poke(struct store *);
  */
 int	 store_sockets(void);
 
-/* ---- upkeep ------------------------------------------------------------------ */
+/* ---- upkeep ------------------------------------------------------ */
 
 /* Octets of log that the checkpoint does not cover; of the whole log. */
 uint64_t store_tail(struct store *);

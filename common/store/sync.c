@@ -21,6 +21,7 @@
 #include "local.h"
 
 #define COPY_CHUNK	65536
+#define LOOK_MAX	(64ULL << 20)	/* octets deliver checks at most */
 
 /* Remember that a segment has bytes that are not yet durable. */
 void
@@ -48,6 +49,11 @@ bytes_look(struct store *st, const struct rec *r)
 	m.offset = get64(r->p + 32);
 	m.segment = get32(r->p + 52);
 	m.crc = get32(r->p + 60);
+	st->looked += m.size;
+	if (st->b.mode == STORE_DELIVER && st->looked > LOOK_MAX) {
+		st->overdue = true;
+		return;
+	}
 	switch (segment_check(&st->b, &m)) {
 	case STORE_DAMAGED:
 	case STORE_NOTFOUND:
@@ -70,23 +76,30 @@ bytes_look(struct store *st, const struct rec *r)
 	}
 }
 
-/* A group at pos was taken in: what of it is not durable, what may be lost? */
+/*
+ * A group of len octets at st->pos is taken in: what of it is not durable,
+ * what may be lost?  Losing claims of \Recent, forgotten ids and new places
+ * of facts does no harm, so nobody has to sync for these.
+ */
 void
-store_seen(struct store *st, uint64_t pos, const struct loggroup *g)
+store_seen(struct store *st, size_t len, const struct loggroup *g)
 {
 	const uint8_t *p = g->recs;
 	size_t n = g->nrecs;
 	struct rec r;
 
-	if (pos < st->durable)
+	if (st->pos < st->durable)
 		return;
 	while (rec_next(&p, &n, &r) == 1) {
+		if (r.type != REC_RECENT && r.type != REC_FORGET &&
+		    r.type != REC_FACTS)
+			st->want = st->pos + len;
 		if (r.type == REC_SEGMENT)
 			st->dirty_dir = true;
 		if (r.type != REC_ADD || r.n < REC_ADD_LEN)
 			continue;
 		store_dirty(st, get32(r.p + 52));
-		if (st->verify != 0 && pos >= st->verify)
+		if (st->verify != 0 && st->pos >= st->verify)
 			bytes_look(st, &r);
 	}
 }
@@ -159,10 +172,10 @@ store_sync(struct store *st)
 
 	if (st->failed)
 		return STORE_IO;
-	if (st->durable >= st->pos)
+	if (st->durable >= st->want)
 		return STORE_OK;
 	backend_mark_get(&st->b, st->seed, &m);
-	if (m.pos < st->pos && sync_files(st) == -1)
+	if (m.pos < st->want && sync_files(st) == -1)
 		return sync_failed(st);
 	mark_advance(st);
 	return STORE_OK;
@@ -175,6 +188,12 @@ store_synced(struct store *st)
 		mark_advance(st);
 }
 
+void
+store_sync_failed(struct store *st)
+{
+	(void)sync_failed(st);
+}
+
 enum store_result
 store_commit(struct store *st)
 {
@@ -185,7 +204,7 @@ store_commit(struct store *st)
 	return r;
 }
 
-/* ---- recovery -------------------------------------------------------------------- */
+/* ---- recovery ---------------------------------------------------- */
 
 /*
  * After a failed sync the kernel may hold pages as clean that are not on the

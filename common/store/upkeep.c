@@ -70,7 +70,7 @@ store_maintain(struct store *st)
 	return store_checkpoint(st);
 }
 
-/* ---- check ---------------------------------------------------------------------------- */
+/* ---- check ------------------------------------------------------- */
 
 static void
 complain(struct report *rp, enum store_result r, const char *what,

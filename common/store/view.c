@@ -36,7 +36,7 @@ slots_add(struct slots *s, uint32_t slot)
 	return 0;
 }
 
-/* ---- what apply.c tells --------------------------------------------------------- */
+/* ---- what apply.c tells ------------------------------------------ */
 
 void
 view_changed(struct mailbox *m, uint32_t slot, struct store_view *mute)
@@ -69,7 +69,7 @@ view_deleted(struct mailbox *m)
 		v->deleted = true;
 }
 
-/* ---- numbering -------------------------------------------------------------------- */
+/* ---- numbering --------------------------------------------------- */
 
 uint32_t
 view_slot(const struct store_view *v, uint32_t seq)
@@ -138,7 +138,7 @@ store_view_gone(struct store_view *v, uint32_t seq)
 	return msg == NULL || (msg->flags & MSG_GONE) != 0;
 }
 
-/* ---- \Recent ------------------------------------------------------------------------ */
+/* ---- \Recent ----------------------------------------------------- */
 
 static void
 recents_add(struct recents *r, uint32_t first, uint32_t last)
@@ -228,7 +228,7 @@ recents_claim(struct store_view *v)
 	(void)store_finish(v->st, &tr);
 }
 
-/* ---- open, close ---------------------------------------------------------------------- */
+/* ---- open, close ------------------------------------------------- */
 
 /* Takes in slots that came since; those gone already are never shown. */
 static int
@@ -318,7 +318,7 @@ store_view_close(struct store_view *v)
 	free(v);
 }
 
-/* ---- asking ------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------ */
 
 static void
 count_unseen(struct store_view *v, struct store_view_info *info)
@@ -383,7 +383,7 @@ store_view_vanished(struct store_view *v, uint64_t modseq,
 	return n;
 }
 
-/* ---- refresh -------------------------------------------------------------------------------- */
+/* ---- refresh ----------------------------------------------------- */
 
 static int
 seqs_room(uint32_t **v, size_t *cap, size_t n)
@@ -486,7 +486,8 @@ view_changes(struct store_view *v, struct store_delta *d, size_t skip)
 
 	if (v->lost) {
 		v->changed.n = 0;
-		if (seqs_room(&v->seqs, &v->capseqs, skip + v->exists) == -1)
+		if (seqs_room(&v->seqs, &v->capseqs, skip + v->exists +
+		    1) == -1)
 			return -1;
 		for (seq = 1; seq <= v->exists; seq++)
 			if (store_view_msg(v, seq)->modseq > v->reported)
@@ -494,8 +495,8 @@ view_changes(struct store_view *v, struct store_delta *d, size_t skip)
 		v->lost = false;
 	} else {
 		slots_sort(&v->changed);
-		if (seqs_room(&v->seqs, &v->capseqs, skip +
-		    v->changed.n) == -1)
+		if (seqs_room(&v->seqs, &v->capseqs, skip + v->changed.n +
+		    1) == -1)
 			return -1;
 		for (i = 0; i < v->changed.n; i++) {
 			seq = slot_seq(v, v->changed.v[i]);

@@ -13,7 +13,7 @@
 #include "store.h"
 #include "local.h"
 
-/* ---- lists that a view lends ----------------------------------------------------- */
+/* ---- lists that a view lends ------------------------------------- */
 
 /* Adds UIDs to the view's ranges.  0 or -1. */
 static int
@@ -60,7 +60,7 @@ put_ranges(uint8_t *p, const struct store_view *v)
 	return p;
 }
 
-/* ---- walking the messages asked for ------------------------------------------------ */
+/* ---- walking the messages asked for ------------------------------ */
 
 struct pick {			/* those of seqs[] that are still there */
 	struct store_view *v;
@@ -149,7 +149,7 @@ write_begin(struct store_view *v, const struct store_range *seqs, size_t n)
 	return STORE_OK;
 }
 
-/* ---- keywords ------------------------------------------------------------------------ */
+/* ---- keywords ---------------------------------------------------- */
 
 static bool
 keyword_valid(const char *s)
@@ -250,7 +250,7 @@ keywords_known(const struct mailbox *m, const struct store_flagset *fs)
 	return bits;
 }
 
-/* ---- flags ------------------------------------------------------------------------------ */
+/* ---- flags ------------------------------------------------------- */
 
 static bool
 would_change(const struct store_msg *m, enum store_flagop op, uint32_t sys,
@@ -345,7 +345,7 @@ store_flags(struct store_view *v, const struct store_range *seqs, size_t n,
 	return r;
 }
 
-/* ---- expunge ---------------------------------------------------------------------------- */
+/* ---- expunge ----------------------------------------------------- */
 
 enum store_result
 store_expunge(struct store_view *v, const struct store_range *seqs, size_t n,
@@ -392,7 +392,7 @@ store_expunge(struct store_view *v, const struct store_range *seqs, size_t n,
 	return store_finish(v->st, &tr);
 }
 
-/* ---- copy, move -------------------------------------------------------------------------- */
+/* ---- copy, move -------------------------------------------------- */
 
 /* Keyword bits of one mailbox in another; those that do not fit are 255. */
 static void

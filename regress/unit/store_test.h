@@ -235,7 +235,7 @@ dump_view(struct text *t, struct store *st, const char *name)
 
 	v = view(st, name, STORE_VIEW_READONLY);
 	store_view_info(v, &info);
-	say(t, " exists %u unseen %u first %u next %u validity %u modseq %llu\n",
+	say(t, " exists %u unseen %u,%u next %u validity %u modseq %llu\n",
 	    info.exists, info.unseen, info.first_unseen, info.uidnext,
 	    info.uidvalidity, (unsigned long long)info.highestmodseq);
 	for (i = 0; i < info.nkeywords; i++)

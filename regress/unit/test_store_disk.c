@@ -512,7 +512,7 @@ lock_is_busy(void **state)
 	acct_free(&a);
 }
 
-/* ---- many at once --------------------------------------------------------------- */
+/* ---- many at once ------------------------------------------------ */
 
 #define WRITERS	8
 #define EACH	60
@@ -666,7 +666,7 @@ killed_writers(void **state)
 	acct_free(&a);
 }
 
-/* ---- an account that means harm ------------------------------------------------------ */
+/* ---- an account that means harm ---------------------------------- */
 
 static void
 links_and_pipes(void **state)
@@ -731,6 +731,74 @@ sparse_journal(void **state)
 	assert_int_equal(store_open(&d, a.fd, STORE_DELIVER), STORE_OK);
 	assert_int_not_equal(deliver_one(d, 1, NULL, false, &r), STORE_OK);
 	store_close(d);
+	acct_free(&a);
+}
+
+/* deliver does not read for ever what an account tells it to check. */
+static void
+overdue_check_is_deferred(void **state)
+{
+	struct store_msg m = { .uid = 2, .size = 200 << 20, .offset = 320,
+	    .segment = 7 };
+	struct trailer tr;
+	struct store *st, *d;
+	struct acct a;
+	enum store_result r;
+	int fd;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, 0, NULL, &(struct store_appended){ 0 }));
+	OK(store_sync(st));
+	fd = openat(a.fd, "mail.0007", O_RDWR | O_CREAT, 0666);
+	assert_int_equal(ftruncate(fd, 201 << 20), 0);
+	close(fd);
+	OK(store_begin(st));
+	assert_int_equal(store_add_record(&st->g, INBOX_ID, &m, NULL), 0);
+	tr = st->tr;
+	tr.messages++;
+	tr.bytes += m.size;
+	tr.inbox_uidnext = 3;
+	OK(store_finish(st, &tr));
+	store_close(st);
+	d = deliverer(&a);
+	assert_int_equal(deliver_one(d, 1, NULL, false, &r), STORE_BUSY);
+	assert_int_equal(r, STORE_BUSY);
+	store_close(d);
+	st = session(&a);		/* finds it lost */
+	OK(store_sync(st));
+	store_close(st);
+	d = deliverer(&a);
+	deliver_ok(d, 1, 2);
+	store_close(d);
+	acct_free(&a);
+}
+
+/* Claiming \Recent alone makes nobody wait for the disk. */
+static void
+recent_needs_no_sync(void **state)
+{
+	struct store_view *v;
+	struct store *st, *d;
+	struct acct a;
+	uint64_t durable;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 3);
+	OK(store_sync(d));
+	store_close(d);
+	st = session(&a);
+	durable = st->durable;
+	v = view(st, "INBOX", 0);
+	assert_true(store_log(st) > durable);
+	OK(store_sync(st));
+	assert_int_equal(st->durable, durable);
+	OK(append_one(st, "Sent", 1, 0, NULL, &(struct store_appended){ 0 }));
+	OK(store_sync(st));
+	assert_int_equal(st->durable, store_log(st));
+	store_view_close(v);
+	store_close(st);
 	acct_free(&a);
 }
 
@@ -829,6 +897,8 @@ main(void)
 		cmocka_unit_test(killed_writers),
 		cmocka_unit_test(links_and_pipes),
 		cmocka_unit_test(sparse_journal),
+		cmocka_unit_test(overdue_check_is_deferred),
+		cmocka_unit_test(recent_needs_no_sync),
 		cmocka_unit_test(failed_sync_is_written_again),
 		cmocka_unit_test(script_recovers),
 	};
