@@ -170,7 +170,7 @@ static const struct {
 	{ SYS_fchmod, EPERM }, { SYS_uname, EPERM },
 };
 
-#define FILTER_MAX	320
+#define FILTER_MAX	512
 #define DATA(field)	offsetof(struct seccomp_data, field)
 
 struct filter {
