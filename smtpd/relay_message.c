@@ -281,13 +281,17 @@ result_log(const struct message *m, const struct rcpt *r, const char *relay,
 		[DELIVERY_TEMP] = "deferred",
 		[DELIVERY_PERM] = "failed",
 	};
+	char text[REASON_TEXT], *p;
 
+	/* Printable already; a quote would end it early. */
+	(void)strlcpy(text, r->why.text, sizeof(text));
+	for (p = text; (p = strchr(p, '"')) != NULL; )
+		*p = '\'';
 	log_info("%s relay to=<%s> relay=%s tls=%s status=%s dsn=%s "
 	    "delay=%.3f text=\"%s\"", m->sid,
 	    log_text(r->address, strlen(r->address)), relay, tls,
 	    word[r->why.result], r->why.status,
-	    (double)(now_ms() - m->since) / 1000,
-	    log_text(r->why.text, strlen(r->why.text)));
+	    (double)(now_ms() - m->since) / 1000, text);
 }
 
 /* Texts are cut where many recipients must fit into one answer. */

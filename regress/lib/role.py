@@ -131,7 +131,7 @@ class Role:
             os.dup2(fd, 3, inheritable=True)
         # a pipe: confined roles may not write to files, not even a log
         self.proc = subprocess.Popen([*wrap, f"{build}/{program}"], pass_fds=(3,) if fd == 3 else (3, fd),
-                                     preexec_fn=at_three, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     preexec_fn=at_three, env=dict({"ASAN_OPTIONS": "detect_leaks=0"}, **os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
         theirs.close()
         threading.Thread(target=self.read_log, daemon=True).start()
