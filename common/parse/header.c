@@ -20,13 +20,15 @@ header_next(struct slice *rest, struct header_field *f)
 	struct slice line = *rest;
 	size_t n;
 
-	if (line.n > 0 && line.p[0] == '\n')
+	if (line.n == 0)
+		return 0;
+	if (line.p[0] == '\n')
 		n = 1;
 	else if (line.n > 1 && line.p[0] == '\r' && line.p[1] == '\n')
 		n = 2;
 	else
 		n = 0;
-	if (n > 0 || line.n == 0) {
+	if (n > 0) {
 		*rest = slice_of(line.p + n, line.n - n);
 		return 0;
 	}

@@ -1,0 +1,50 @@
+/*
+ * Fuzz entry: charsets to UTF-8, and mailbox names, which have one encoding.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
+{
+	struct slice s;
+	char *out;
+	size_t k, used, i;
+	ssize_t a, b;
+	char name[512], back[1024];
+
+	if (n < 1)
+		return 0;
+	s = slice_of((const char *)in + 1, n - 1);
+	if ((out = malloc(CHARSET_UTF8_MAX(n) + 4)) == NULL)
+		abort();
+	k = charset_utf8((int)in[0] - 1, s.p, s.n, 1, out,
+	    CHARSET_UTF8_MAX(n) + 4, &used);
+	if (used != s.n)
+		abort();
+	for (i = 0; i < k && out[i] != '\0'; i++)
+		;
+	if (i == k && !utf8_valid(out, k))
+		abort();
+	free(out);
+	if ((a = mutf7_decode(s, name, sizeof(name))) >= 0) {
+		b = mutf7_encode(slice_of(name, (size_t)a), back,
+		    sizeof(back));
+		if (!utf8_valid(name, (size_t)a) || b < 0 ||
+		    !slice_eq(slice_of(back, (size_t)b), s))
+			abort();
+	}
+	if (s.n < 100 && (a = mutf7_encode(s, back, sizeof(back))) >= 0) {
+		b = mutf7_decode(slice_of(back, (size_t)a), name,
+		    sizeof(name));
+		if (b < 0 || !slice_eq(slice_of(name, (size_t)b), s))
+			abort();
+	}
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * Fuzz entry: dates of header fields and of IMAP; what is read prints and
+ * reads back.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
+{
+	struct slice s = slice_of((const char *)in, n);
+	char buf[DATE_TEXT_MAX];
+	int64_t t, u;
+	int zone;
+
+	if (date_parse(s, &t, &zone) == 0) {
+		date_print(t, buf, sizeof(buf));
+		if (t > INT64_C(-2208988800) && t < INT64_C(253402300000) &&
+		    (date_parse(slice_str(buf), &u, NULL) == -1 || u != t))
+			abort();
+	}
+	if (imapdate_parse(s, &t, &zone) == 0)
+		imapdate_print(t, buf, sizeof(buf));
+	imapday_parse(s, &t);
+	return 0;
+}

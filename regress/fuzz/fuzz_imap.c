@@ -1,0 +1,78 @@
+/*
+ * Fuzz entry: an IMAP command, taken apart as the first octets say.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static int	 take(struct imap_in *, int);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
+{
+	struct imap_in c;
+	char *copy, out[600];
+	uint64_t size;
+	size_t i, before;
+	struct slice half;
+	int flags, rc;
+
+	if (n < 8 || (copy = malloc(n)) == NULL)
+		return 0;
+	memcpy(copy, in, n);
+	imap_literal(slice_of(copy, n), &size, &flags);
+	half = slice_of(copy + 8, (n - 8) / 2);
+	imap_list_match(half, slice_of(half.p + half.n, n - 8 - half.n), '/');
+	if (half.n < 280)
+		imap_put_astring(half, out, sizeof(out));
+	imap_start(&c, copy + 8, n - 8);
+	for (i = 0; i < 8 && c.off < c.n; i++) {
+		before = c.off;
+		rc = take(&c, in[i] % 16);
+		if (c.off > c.n || (rc == -1 && (c.off != before ||
+		    c.err.why == NULL)))
+			abort();
+	}
+	imap_end(&c);
+	free(copy);
+	return 0;
+}
+
+static int
+take(struct imap_in *c, int what)
+{
+	struct imap_flags f;
+	struct imap_section sec;
+	struct imap_range v[16];
+	struct slice s;
+	uint32_t n;
+	int64_t t;
+	int k;
+
+	switch (what) {
+	case 0: return imap_space(c);
+	case 1: return imap_open(c);
+	case 2: return imap_close(c);
+	case 3: return imap_tag(c, &s);
+	case 4: return imap_atom(c, &s);
+	case 5: return imap_string(c, &s);
+	case 6: return imap_astring(c, &s);
+	case 7: return imap_nstring(c, &s);
+	case 8: return imap_mailbox(c, &s);
+	case 9: return imap_list_mailbox(c, &s);
+	case 10: return imap_number(c, &n);
+	case 11: return imap_date_time(c, &t, NULL);
+	case 12: return imap_date(c, &t);
+	case 13: return imap_flags(c, 1, &f);
+	case 14: return imap_section(c, &sec);
+	}
+	if ((k = imap_set(c, v, NITEMS(v))) == -1)
+		return -1;
+	imap_set_resolve(v, (size_t)k, 1000);
+	return 0;
+}

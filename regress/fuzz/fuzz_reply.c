@@ -1,0 +1,35 @@
+/*
+ * Fuzz entry: the lines of a reply as a client reads them.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
+{
+	struct slice rest = slice_of((const char *)in, n), line;
+	struct smtp_reply r;
+	size_t i, k;
+
+	smtp_reply_start(&r);
+	while (rest.n > 0) {
+		k = slice_find(rest, '\n');
+		line = slice_of(rest.p, k);
+		k += k < rest.n;
+		rest = slice_of(rest.p + k, rest.n - k);
+		if (smtp_reply_line(&r, line, NULL, NULL) != 0)
+			break;
+	}
+	if (r.textn >= sizeof(r.text) || r.text[r.textn] != '\0')
+		abort();
+	for (i = 0; i < r.textn; i++)
+		if (r.text[i] < 32 || r.text[i] > 126)
+			abort();
+	return 0;
+}
