@@ -60,6 +60,8 @@ static int	 segment_open(struct segment *);
 static int	 segment_create(struct segment *);
 static int	 segment_header_write(struct segment *);
 static int	 segment_header_read(struct segment *);
+static bool	 segment_is_new(struct segment *);
+static void	 segment_set_aside(struct segment *);
 static void	 segment_close_some(void);
 static struct segment *segment_alloc(uint32_t);
 
@@ -293,6 +295,10 @@ spool_load(void)
 		s = segment_alloc((uint32_t)file);
 		if (segment_header_read(s) == 0)
 			s->state = SEG_FULL;
+		else if (!segment_is_new(s)) {
+			segment_set_aside(s);
+			continue;
+		}
 		if (s->seq > sp.lastseq)
 			sp.lastseq = s->seq;
 		segment_insert(s);
@@ -329,6 +335,9 @@ spool_trim(void)
 		if (s->state == SEG_SPARE && ++n > SPARES_MAX)
 			segment_unlink(s);
 	}
+	/* Gone before the log forgets that they were retired. */
+	if (n > SPARES_MAX && fsync(sp.segfd) == -1)
+		log_warn("spool directory");
 }
 
 void
@@ -582,4 +591,35 @@ segment_header_read(struct segment *s)
 		return 0;
 	}
 	return -1;
+}
+
+/* Zeros where the header will be: made, never used. */
+static bool
+segment_is_new(struct segment *s)
+{
+	static const uint8_t zero[SEG_START];
+	uint8_t b[SEG_START];
+
+	return segment_read(s, b, sizeof(b), 0) == 0 &&
+	    memcmp(b, zero, sizeof(b)) == 0;
+}
+
+/* Its header cannot be read: out of the way, as it is, for a person. */
+static void
+segment_set_aside(struct segment *s)
+{
+	char name[16], to[64];
+
+	snprintf(name, sizeof(name), "%u", s->file);
+	snprintf(to, sizeof(to), "quarantine/segment.%u.%llx", s->file,
+	    (unsigned long long)now_sec());
+	log_warnx("spool damaged file=%u reason=\"no header\" kept=%s",
+	    s->file, to);
+	if (renameat(sp.segfd, name, sp.dirfd, to) == -1)
+		fatal("spool quarantine");
+	if (s->fd != -1) {
+		close(s->fd);
+		sp.nopen--;
+	}
+	free(s);
 }
