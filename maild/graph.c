@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "parse.h"
@@ -72,9 +73,10 @@ graph_connect(struct child *a, struct child *b, enum chan_kind kind)
 	int sv[2];
 
 	if (graph_pair(sv, CHANNEL_BUFFER) == -1) {
-		/* without it neither can work: have the newer one again */
+		/* without it neither can work: have the asker again */
 		log_warn("channel %s to %s", proc_name(a->role),
 		    proc_name(b->role));
+		kill(a->pid, SIGKILL);
 		return;
 	}
 	chan_send(b->chan, PROC_CHANNEL_EV, &to_b, &sv[1], 1);
