@@ -94,8 +94,8 @@ conn_start(int fd, unsigned int instance)
 static void
 addr_from(struct msg_addr *a, const struct sockaddr *sa)
 {
-	const struct sockaddr_in *s4 = (const struct sockaddr_in *)(const void *)sa;
-	const struct sockaddr_in6 *s6 = (const struct sockaddr_in6 *)(const void *)sa;
+	const struct sockaddr_in *s4 = (const void *)sa;
+	const struct sockaddr_in6 *s6 = (const void *)sa;
 
 	*a = (struct msg_addr){ 0 };
 	if (sa->sa_family == AF_INET) {

@@ -33,7 +33,10 @@ struct io *io_connect(struct event_base *, const struct sockaddr *,
 	    io_cb, void *arg);
 void	 io_free(struct io *);		/* closes at once, drops output */
 /* Send what is queued (TLS close_notify too), then free; the callback is
- * not called any more.  linger_ms bounds the wait. */
+ * not called any more.  linger_ms > 0: then end our side and throw away what
+ * still comes till the peer ends its own, so that a peer in the middle of
+ * sending gets our last words; it bounds the whole wait.  0: close as soon
+ * as the output is out (at most 5 s). */
 void	 io_finish(struct io *, unsigned int linger_ms);
 const char *io_error(const struct io *);
 int	 io_fd(const struct io *);
@@ -60,7 +63,8 @@ void	 io_cork(struct io *, bool);
 enum io_line { IO_LINE, IO_MORE, IO_TOOLONG, IO_BARE };
 /* The next line without its CRLF; good until the next call on this io.
  * IO_TOOLONG: more than max octets without CRLF (the octets are dropped up
- * to the line's end as they come); IO_BARE: a bare LF or CR in it (the line
+ * to the line's end as they come; told again every 64 KiB, so that errors
+ * count up; max at most 64 KiB); IO_BARE: a bare LF or CR in it (the line
  * is consumed up to the LF). */
 enum io_line io_line(struct io *, size_t max, struct slice *);
 struct slice io_peek(struct io *);	/* all buffered input, contiguous */

@@ -1,8 +1,8 @@
 /*
- * Inside of common/io: what io.c (life and events of one connection),
- * io_input.c (reading), io_buf.c (buffers and output queues), io_tls.c (TLS)
- * and io_wheel.c (deadlines) share.  Nobody else includes this.  Included after parse.h
- * and io.h.
+ * Inside of common/io: what io.c (life, events, output), io_input.c (input),
+ * io_buf.c (buffers and output queues), io_tls.c (TLS) and io_wheel.c
+ * (deadlines) share.  Nobody else includes this.  Included after parse.h and
+ * io.h.
  */
 #ifndef IO_IMPL_H
 #define IO_IMPL_H

@@ -60,7 +60,8 @@ static struct {
 
 static int	 method_install(int);
 static int	 key_spki(EVP_PKEY *, struct msg_mac *);
-static int	 sign_remote(const struct sign_tls *, unsigned char *, size_t *);
+static int	 sign_remote(const struct sign_tls *, unsigned char *,
+		    size_t *);
 static int	 sign_wait(uint32_t, unsigned char *, size_t *);
 static void	 spki_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 

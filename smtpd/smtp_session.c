@@ -92,8 +92,10 @@ session_new(void)
 	i = table.unused[--table.nunused];
 	table.s[i] = s;
 	s->handle = (uintptr_t)++table.generation[i] << 24 | i;
-	if (table.stamp == 0)
-		table.stamp = (uint16_t)(smtpd_now() | 1);
+	if (table.counter == 0) {	/* unlike in an earlier life */
+		table.stamp = (uint16_t)smtpd_now();
+		table.counter = (uint32_t)random_u64() & 0xffffff;
+	}
 	s->id = (uint64_t)ROLE_SMTPD << 56 |
 	    (uint64_t)(proc_instance() & 0xff) << 48 |
 	    (uint64_t)table.stamp << 32 | ++table.counter;
@@ -354,6 +356,10 @@ session_line(struct session *s)
 		return false;
 	if (house()->full)
 		return false;
+	if (house()->stopping) {
+		session_end(s, "421 4.3.2 going down, try later");
+		return false;
+	}
 	switch (io_line(s->io, command_max(s), &line)) {
 	case IO_MORE:
 		return false;
@@ -366,7 +372,7 @@ session_line(struct session *s)
 		return true;
 	case IO_BARE:
 		s->fresh = true;
-		reply_error(s, "500 5.5.2 a line ends with CR LF, nothing else");
+		reply_error(s, "500 5.5.2 lines end with CR LF only");
 		return true;
 	case IO_TOOLONG:
 		reply_error(s, "500 5.5.2 line too long");
