@@ -36,7 +36,6 @@
 
 static void	 relay_load(const struct conf *);
 static void	 relay_file(enum conf_file_kind, uint16_t, struct slice, int);
-static void	 relay_start(const struct conf *);
 static void	 relay_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	 relay_reload(const struct conf *);
 static void	 relay_stop(void);
@@ -64,7 +63,6 @@ static const struct role relay = {
 	.id = ROLE_RELAY,
 	.load = relay_load,
 	.file = relay_file,
-	.start = relay_start,
 	.channel = relay_channel,
 	.reload = relay_reload,
 	.stop = relay_stop,
@@ -124,11 +122,6 @@ relay_load(const struct conf *conf)
 	if (tls_init() == -1)
 		fatalx("tls_init");
 	tls_setup(conf);
-}
-
-static void
-relay_start(const struct conf *conf)
-{
 }
 
 static void
@@ -223,6 +216,12 @@ struct tls_config *
 relay_tls(bool verify)
 {
 	return verify ? rl.tls_verify : rl.tls;
+}
+
+size_t
+relay_max(void)
+{
+	return rl.max;
 }
 
 bool

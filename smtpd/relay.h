@@ -248,6 +248,7 @@ struct event_base;
 const struct conf *relay_conf(void);
 struct chan *relay_resolve(void);	/* NULL: gone for now */
 struct tls_config *relay_tls(bool verify);	/* NULL: no such */
+size_t	 relay_max(void);	/* messages, and connections, at once */
 bool	 relay_stopping(void);
 /* Out of the list of all; ends the process when stopping and it was the last
  * one. */

@@ -62,6 +62,8 @@ static bool	 tls_insist(void);
 static socklen_t sockaddr_make(struct sockaddr_storage *,
 	    const struct ipaddr *, unsigned int);
 
+static size_t	 nsession;	/* connections there are */
+
 static const struct {
 	bool		(*reply)(struct session *);	/* NULL: none is due */
 	const char	*name;
@@ -101,6 +103,7 @@ session_new(struct dest *d, struct route *r)
 		free(s);
 		return NULL;
 	}
+	nsession++;
 	return s;
 }
 
@@ -172,6 +175,7 @@ session_end(struct session *s, const struct reason *why)
 		copy = *why;
 		why = &copy;
 	}
+	nsession--;
 	dest_session_gone(s->dest, s, why);
 	route_release(s->route);
 	free(s);
@@ -203,7 +207,9 @@ session_next(struct session *s)
 		session_wake(s);
 		if (s->state != MESSAGE_EXPECTED)
 			return true;
-		if (relay_conf()->relay.idle > 0 && !relay_stopping())
+		/* Descriptors are for messages first. */
+		if (relay_conf()->relay.idle > 0 && !relay_stopping() &&
+		    nsession < relay_max() / 2)
 			return true;
 	}
 	session_quit(s);
