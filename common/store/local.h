@@ -47,6 +47,7 @@ get64(const void *p)
 /* ---- backend.c: the file calls ----------------------------------- */
 
 #define SEGMENT_CACHE	8		/* open segments of an account */
+#define SEGMENT_CACHE_DELIVER 2		/* the same in deliver: many accounts */
 
 struct segment {			/* an open mail.NNNN */
 	uint32_t	 number;	/* 0: slot is free */

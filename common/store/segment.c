@@ -115,9 +115,10 @@ static struct segment *
 segment_slot(struct backend *b)
 {
 	struct segment *s = &b->seg[0];
-	size_t i;
+	size_t i, n = b->mode == STORE_DELIVER ? SEGMENT_CACHE_DELIVER :
+	    SEGMENT_CACHE;
 
-	for (i = 1; i < SEGMENT_CACHE; i++)
+	for (i = 1; i < n; i++)
 		if (b->seg[i].used < s->used)
 			s = &b->seg[i];
 	if (s->number != 0)
