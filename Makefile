@@ -44,6 +44,10 @@ LDFLAGS +=	-fsanitize=address,undefined
 else
 CPPFLAGS +=	-D_FORTIFY_SOURCE=2
 endif
+# FUZZ=1: instrumented for libFuzzer (make fuzz sets it, with clang).
+ifeq ($(FUZZ),1)
+CFLAGS +=	-fsanitize=fuzzer-no-link
+endif
 ifneq ($(FAULT),)
 CPPFLAGS +=	-DFAULT_$(FAULT)
 endif

@@ -12,7 +12,6 @@ UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lz -lidn2 -levent_core -lsodiu
 define unit
 $(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
 	@mkdir -p $$(@D)
-	@mkdir -p $$(@D)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/obj/regress/unit/test_$(1).o \
 	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
@@ -29,13 +28,40 @@ $(O)/regress/standin: $(call objs,regress/jail/standin.c) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $(call objs,regress/jail/standin.c) \
 	    $(ARCHIVES)
 
+# Fuzz entries: regress/fuzz/fuzz_NAME.c, with the role files of LINK.NAME.
+# Built by clang under ASan and UBSan into $(O)/fuzz.  "make regress" replays
+# regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
+FUZZERS =	$(patsubst regress/fuzz/fuzz_%.c,%,$(wildcard regress/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?=	60
+FLINK.queue =	smtpd/queue_spool.c smtpd/queue_envelope.c smtpd/queue_log.c
+flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
+
+define fuzzer
+$(O)/fuzz_$(1): $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) $(ARCHIVES)
+	$(call say,LD,$$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $$@ \
+	    $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) \
+	    $(ARCHIVES) $(filter-out -lcmocka,$(UNIT_LD))
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
+
+fuzzers: $(FUZZERS:%=$(O)/fuzz_%)
+
+fuzz-build:
+	$(MAKE) O=$(O)/fuzz CC=clang SAN=1 FUZZ=1 fuzzers
+
+fuzz: fuzz-build
+	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
+
+.PHONY: fuzzers fuzz-build fuzz
+
 # What "make regress" runs, in this order; each group is a folder of
 # regress/ whose t_* programs print TAP lines.
-GROUPS_FAST =	unit conf script vectors man
+GROUPS_FAST =	unit conf script vectors man fuzz
 GROUPS_HOUSE =	system jail keys durable kill
 
 regress: deps-test
-	$(MAKE) all unit $(O)/regress/standin
+	$(MAKE) all unit $(O)/regress/standin fuzz-build
 	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE)
 
 regress-fast: all unit
