@@ -69,6 +69,8 @@ struct session {
 /* The session (nursery_fn): serve sock, working directory = the account. */
 struct conf;
 int	 session_main(int sock, const struct conf *);
+/* What session_main leaves to _exit(2): for those who call it again. */
+void	 session_free(void);
 /* The one writer of s->state; leaving SELECTED closes the view. */
 void	 session_state(struct session *, enum session_state,
 	    struct store_view *);

@@ -48,6 +48,21 @@ session_main(int sock, const struct conf *conf)
 	return (0);
 }
 
+void
+session_free(void)
+{
+	struct session	*s = &session;
+
+	store_view_close(s->view);
+	store_close(s->store);
+	fbuf_free(&s->code);
+	fbuf_free(&s->cmd);
+	fbuf_free(&s->tmp);
+	fbuf_free(&s->hdr);
+	free(s->set);
+	memset(s, 0, sizeof(*s));
+}
+
 /* The answer to LOGIN or AUTHENTICATE is given here, when the account is
  * open: its tag came with SESSION_START. */
 static int

@@ -19,6 +19,7 @@ struct session {
 	uint32_t	 ndeleted;
 	uint64_t	 octets;	/* of those not deleted */
 	unsigned char	*deleted;	/* bit per message; NULL: none yet */
+	struct fbuf	 cmd;		/* a line not in one packet */
 	unsigned int	 nbad;
 	bool		 quit;
 };

@@ -90,13 +90,12 @@ session_open(struct session *s)
 static void
 session_loop(struct session *s)
 {
-	struct fbuf	 acc = { 0 };
 	char		*p;
 	size_t		 n;
 
 	while (!s->quit) {
-		acc.n = 0;
-		switch (frames_line(s->io, &acc, POP3_LINE_MAX, &p, &n)) {
+		s->cmd.n = 0;
+		switch (frames_line(s->io, &s->cmd, POP3_LINE_MAX, &p, &n)) {
 		case FRAMES_LINE:
 			command_run(s, slice_of(p, n - 2));
 			break;

@@ -22,12 +22,13 @@
 int
 serve(int argc, char **argv, int (*session)(int, const struct conf *))
 {
-	struct conf		*conf = conf_new();
+	struct conf		*conf;
 	const char		*want;
-	int			 dir;
+	int			 dir, status;
 
 	if (argc != 4 || strcmp(argv[1], "serve") != 0)
 		return (-1);
+	conf = conf_new();
 	log_init("session", -1);
 	if (conf_set(conf, "imap.max-append", 0, "3M", &want) == -1 ||
 	    chdir(argv[3]) == -1 ||
@@ -35,5 +36,7 @@ serve(int argc, char **argv, int (*session)(int, const struct conf *))
 	    store_create(dir) != STORE_OK)
 		fatalx("no account in %s", argv[3]);
 	close(dir);
-	return (session(atoi(argv[2]), conf));
+	status = session(atoi(argv[2]), conf);
+	conf_free(conf);
+	return (status);
 }
