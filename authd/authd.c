@@ -87,7 +87,7 @@ authd_dir(const char **why)
 	return st.dir;
 }
 
-/* ---- fronts ---------------------------------------------------------------- */
+/* ---- fronts -------------------------------------------------------------- */
 
 struct front *
 front_find(uint32_t serial)
@@ -202,7 +202,7 @@ authd_revoke(uint32_t account)
 		chan_send(proc_main(), GRANT_REVOKE_EV, &ev, NULL, 0);
 }
 
-/* ---- what they ask --------------------------------------------------------- */
+/* ---- what they ask ------------------------------------------------------- */
 
 static void
 on_login(struct chan *c, struct msg *m, void *arg)
@@ -320,7 +320,7 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 	chan_reply(c, m->id, DIR_RCPT_R, &r, NULL, 0);
 }
 
-/* ---- the database ---------------------------------------------------------- */
+/* ---- the database -------------------------------------------------------- */
 
 static uint64_t
 uptime(void)
@@ -381,7 +381,7 @@ on_tick(evutil_socket_t fd, short ev, void *arg)
 	}
 }
 
-/* ---- the role -------------------------------------------------------------- */
+/* ---- the role ------------------------------------------------------------ */
 
 static void
 role_load(const struct conf *conf)

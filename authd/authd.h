@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-/* ---- authd_table.c: chained hash tables of things with a node inside ------ */
+/* ---- authd_table.c: chained hash tables of things with a node inside ----- */
 
 struct node {
 	struct node	*next;
@@ -33,7 +33,7 @@ struct node *table_chain(const struct table *, uint64_t hash);
 /* Take every node out, calling fn for each, and free the slots. */
 void	 table_clear(struct table *, void (*fn)(struct node *));
 
-/* ---- authd_dir.c: the directory in memory --------------------------------- */
+/* ---- authd_dir.c: the directory in memory -------------------------------- */
 
 #define DIR_ADDRESS_MAX	330	/* octets of an address in messages */
 #define DIR_DEPTH_MAX	16	/* aliases within aliases */
@@ -125,7 +125,7 @@ char	**dir_list(const struct dir *, bool aliases, size_t *n);
 enum dir_result dir_resolve(struct dir *, struct slice address,
 	    struct dir_answer *);
 
-/* ---- authd_db.c: SQLite --------------------------------------------------- */
+/* ---- authd_db.c: SQLite -------------------------------------------------- */
 
 /* Open (made when missing) the database at path and load everything into
  * the directory.  0, or -1 with a message in err; then nothing is open. */
@@ -144,7 +144,7 @@ int	 db_alias_set(const char *address, char *const *targets, size_t n);
 int	 db_alias_delete(const char *address);
 const char *db_error(void);
 
-/* ---- authd_slow.c: failures slow down ------------------------------------- */
+/* ---- authd_slow.c: failures slow down ------------------------------------ */
 
 #define SLOW_MS_MAX	15000	/* longest wait */
 
@@ -171,7 +171,7 @@ void	 slow_save(uint64_t now);	/* if there is something new */
 void	 slow_close(void);
 bool	 addr_in(const struct msg_addr *, char *const *cidr, size_t n);
 
-/* ---- authd_recent.c: recent successes ------------------------------------- */
+/* ---- authd_recent.c: recent successes ------------------------------------ */
 
 #define RECENT_SECONDS	600
 
@@ -181,7 +181,7 @@ bool	 recent_has(uint32_t account, struct slice password, uint64_t now);
 void	 recent_add(uint32_t account, struct slice password, uint64_t now);
 void	 recent_drop(uint32_t account);
 
-/* ---- authd.c: the role ---------------------------------------------------- */
+/* ---- authd.c: the role --------------------------------------------------- */
 
 struct front {			/* a channel that asks */
 	enum proc_role	 role;
@@ -200,7 +200,7 @@ struct dir *authd_dir(const char **why);
 /* Account gone, disabled or with a new password: what it proved is over. */
 void	 authd_revoke(uint32_t account);
 
-/* ---- authd_login.c: logins ------------------------------------------------ */
+/* ---- authd_login.c: logins ----------------------------------------------- */
 
 void	 login_init(const struct conf *);
 /* Answers AUTH_LOGIN number ask of that front, now or later. */
@@ -208,7 +208,7 @@ void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
 /* That connection of a front went. */
 void	 login_forget(const struct front *, uint64_t conn);
 
-/* ---- authd_pool.c: the hash workers and who waits for them ---------------- */
+/* ---- authd_pool.c: the hash workers and who waits for them --------------- */
 
 #define POOL_WORKERS	64
 
@@ -227,11 +227,11 @@ void	 pool_ask(struct slice password, struct slice hash, pool_cb,
 	    void *arg);
 void	 pool_tick(void);	/* every second: who waited too long */
 
-/* ---- authd_run.c: commands of mailctl ------------------------------------- */
+/* ---- authd_run.c: commands of mailctl ------------------------------------ */
 
 void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
 
-/* ---- authd_list.c: long answers to mailctl, in pieces --------------------- */
+/* ---- authd_list.c: long answers to mailctl, in pieces -------------------- */
 
 void	 list_accounts(uint32_t ask);
 void	 list_aliases(uint32_t ask);

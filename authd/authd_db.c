@@ -95,7 +95,7 @@ db_exec(const char *sql)
 	    NULL) == SQLITE_OK ? 0 : db_failed();
 }
 
-/* ---- opening ---------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 static int
 db_number(const char *sql, int64_t *v)
@@ -246,7 +246,7 @@ db_open(const char *path, struct dir *d, char *err, size_t errsize)
 	return 0;
 }
 
-/* ---- changes ---------------------------------------------------------------- */
+/* ---- changes ------------------------------------------------------------- */
 
 static sqlite3_stmt *
 stmt_get(enum stmt i)

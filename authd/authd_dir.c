@@ -77,7 +77,7 @@ ascii_lowercase(char *s)
 		*s = (char)ascii_lower((unsigned char)*s);
 }
 
-/* ---- domains --------------------------------------------------------------- */
+/* ---- domains ------------------------------------------------------------- */
 
 int
 domain_ascii(const char *name, char *out, size_t size)
@@ -162,7 +162,7 @@ dir_is_local(const struct dir *d, const char *domain)
 	return dir_domain_find(d, domain) != NULL;
 }
 
-/* ---- accounts -------------------------------------------------------------- */
+/* ---- accounts ------------------------------------------------------------ */
 
 size_t
 dir_accounts(const struct dir *d)
@@ -287,7 +287,7 @@ dir_login(const struct dir *d, struct slice user, char *name)
 	return dir_account(d, slice_of(name, (size_t)n));
 }
 
-/* ---- aliases --------------------------------------------------------------- */
+/* ---- aliases ------------------------------------------------------------- */
 
 struct alias *
 dir_alias(const struct dir *d, struct slice address)
@@ -328,7 +328,7 @@ dir_alias_del(struct dir *d, struct alias *a)
 	alias_free(&a->byaddress);
 }
 
-/* ---- what an operator types ------------------------------------------------ */
+/* ---- what an operator types ---------------------------------------------- */
 
 static int
 key_catchall(const struct dir *d, struct slice in, char *key, size_t size,
@@ -421,8 +421,8 @@ dir_list(const struct dir *d, bool aliases, size_t *n)
 	*n = 0;
 	for (i = 0; i < t->nslots; i++)
 		for (node = t->slot[i]; node != NULL; node = node->next)
-			v[(*n)++] = xstrdup(aliases ?
-			    OF_ALIAS(node)->address : OF_ADDRESS(node)->address);
+			v[(*n)++] = xstrdup(aliases ? OF_ALIAS(node)->address :
+			    OF_ADDRESS(node)->address);
 	qsort(v, *n, sizeof(*v), by_text);
 	return v;
 }

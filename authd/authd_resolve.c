@@ -22,7 +22,7 @@ struct walk {
 	struct dir_answer	*out;
 	size_t			 steps;		/* targets looked at */
 	size_t			 nroutes;
-	bool			 looped;	/* an alias led back to itself */
+	bool			 looped;	/* an alias led to itself */
 	bool			 broken;	/* a limit was met */
 };
 

@@ -71,7 +71,7 @@ static const struct command commands[] = {
 	{ "domain", "list", 0, 0, domain_list, "" },
 };
 
-/* ---- helpers --------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------- */
 
 /* An argument as the key of an account; answers and returns false if bad. */
 static bool
@@ -168,7 +168,7 @@ change_hashed(struct change *c, int ok, struct slice hash)
 	return false;
 }
 
-/* ---- accounts -------------------------------------------------------------- */
+/* ---- accounts ------------------------------------------------------------ */
 
 static void
 account_made(struct change *c)
@@ -354,7 +354,7 @@ account_list(uint32_t ask, const struct args *args)
 	list_accounts(ask);
 }
 
-/* ---- aliases --------------------------------------------------------------- */
+/* ---- aliases ------------------------------------------------------------- */
 
 /* Put the targets in memory, on top of those that were there. */
 static void
@@ -485,7 +485,7 @@ domain_list(uint32_t ask, const struct args *args)
 	list_domains(ask);
 }
 
-/* ---- dispatch -------------------------------------------------------------- */
+/* ---- dispatch ------------------------------------------------------------ */
 
 static int
 args_get(struct slice list, struct args *args)

@@ -126,7 +126,7 @@ slow_network(const struct msg_addr *a)
 	return k;
 }
 
-/* ---- the table ------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 static struct slow *
 slow_set(const struct slow_key *k)
@@ -231,7 +231,7 @@ slow_wait(unsigned int count, unsigned int nofree)
 	return over > 5 ? SLOW_MS_MAX : 500u << (over - 1);
 }
 
-/* ---- over restarts --------------------------------------------------------- */
+/* ---- over restarts ------------------------------------------------------- */
 
 static void
 slow_give_up(const char *doing)

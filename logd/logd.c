@@ -60,23 +60,25 @@ static struct {
 	uint8_t		 in[BATCH][MSG_MAX];
 } st = { .syslog = -1 };
 
-/* ---- lines ------------------------------------------------------------------ */
+/* ---- lines --------------------------------------------------------------- */
 
 static void
-to_syslog(const struct source *s, const struct logd_record *r)
+to_syslog(const struct source *s, unsigned int level, struct slice line)
 {
 	static const int priority[] = {
 		LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING, LOG_ERR
 	};
 	char buf[LOGD_LINE + 64];
-	unsigned int level = r->level < NITEMS(priority) ? r->level : 4;
+	struct logd_parts o;
 	int n;
 
-	if (st.syslog == -1)
+	if (st.syslog == -1 || logd_parse(line, &o) == -1)
 		return;
+	if (level >= NITEMS(priority))
+		level = NITEMS(priority) - 1;
 	n = snprintf(buf, sizeof(buf), "<%d>maild/%s[%u]: %.*s",
 	    LOG_MAIL | priority[level], proc_name(s->role), s->instance,
-	    (int)r->text.n, r->text.p);
+	    (int)o.text.n, o.text.p);
 	if (n > 0)
 		(void)send(st.syslog, buf, (size_t)n < sizeof(buf) ? (size_t)n :
 		    sizeof(buf) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -92,7 +94,7 @@ add_line(const struct source *s, const struct logd_record *r)
 	    r->level, r->text);
 	file_add(l);
 	ring_add(st.ring, l);
-	to_syslog(s, r);
+	to_syslog(s, r->level, l);
 }
 
 static void
@@ -111,7 +113,7 @@ add_datagram(const struct source *s, struct slice d)
 	}
 }
 
-/* ---- sources ---------------------------------------------------------------- */
+/* ---- sources ------------------------------------------------------------- */
 
 static void
 stamp_now(void)
@@ -217,7 +219,7 @@ role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	st.sources = s;
 }
 
-/* ---- commands --------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------ */
 
 static void
 put_lines(uint32_t ask, const size_t *v, size_t n)
@@ -303,7 +305,7 @@ role_run(uint32_t ask, uint32_t uid, struct slice args)
 		    "log rotate, why ID");
 }
 
-/* ---- the role ---------------------------------------------------------------- */
+/* ---- the role ------------------------------------------------------------ */
 
 static void
 role_load(const struct conf *conf)

@@ -9,7 +9,7 @@
 
 #define LOGD_LINE	2304	/* octets of a whole line, newline included */
 
-/* ---- logd_line.c: records and lines (pure) -------------------------------- */
+/* ---- logd_line.c: records and lines (pure) ------------------------------- */
 
 struct logd_record {
 	unsigned int	 level;
@@ -30,7 +30,7 @@ const char *logd_level(unsigned int level);
 struct logd_parts { struct slice time, process, level, text; };
 int	 logd_parse(struct slice line, struct logd_parts *);
 
-/* ---- logd_ring.c: the recent lines ---------------------------------------- */
+/* ---- logd_ring.c: the recent lines --------------------------------------- */
 
 #define RING_BYTES	(8 * 1024 * 1024)
 #define RING_LINES	65536
@@ -53,7 +53,7 @@ size_t	 ring_find(const struct ring *, struct slice text, size_t *index,
 size_t	 ring_why(const struct ring *, struct slice id, size_t *index,
 	    size_t max);
 
-/* ---- logd_file.c: the file ------------------------------------------------ */
+/* ---- logd_file.c: the file ----------------------------------------------- */
 
 /* Open (or make) path for appending.  0, -1 with a note on the next line
  * that can be written. */

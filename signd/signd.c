@@ -60,7 +60,7 @@ static struct {
 	size_t		 npeers;
 } st;
 
-/* ---- peers ------------------------------------------------------------------ */
+/* ---- peers --------------------------------------------------------------- */
 
 static void
 on_gone(struct chan *c, void *arg)
@@ -97,7 +97,7 @@ peer_new(enum proc_role role, uint16_t instance, int fd,
 	p->chan = chan_new(proc_base(), fd, CHAN_SIGN, SIDE_B, h, n, &ops, p);
 }
 
-/* ---- tls -------------------------------------------------------------------- */
+/* ---- tls ----------------------------------------------------------------- */
 
 static void
 on_tls(struct chan *c, struct msg *m, void *arg)
@@ -128,7 +128,7 @@ on_tls(struct chan *c, struct msg *m, void *arg)
 		    q->digest, q->padding);
 }
 
-/* ---- dkim ------------------------------------------------------------------- */
+/* ---- dkim ---------------------------------------------------------------- */
 
 /* Did authd say so for this connection, which is the asker's own?  queue
  * speaks for the system itself. */
@@ -201,7 +201,7 @@ on_dkim(struct chan *c, struct msg *m, void *arg)
 	chan_reply(c, m->id, SIGN_DKIM_R, &r, NULL, 0);
 }
 
-/* ---- the role ---------------------------------------------------------------- */
+/* ---- the role ------------------------------------------------------------ */
 
 static void
 role_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)

@@ -12,7 +12,7 @@ struct evp_pkey_st;
 
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
 
-/* ---- signd_key.c ---------------------------------------------------------- */
+/* ---- signd_key.c --------------------------------------------------------- */
 
 #define KEYS_MAX	4160	/* as many as maild hands out, and some */
 #define KEY_FILE_MAX	16384	/* octets of a key file */
@@ -41,14 +41,14 @@ struct key *key_by_domain(struct slice domain, enum key_type);
 bool	 key_has_domain(struct slice domain);
 size_t	 key_count(void);
 
-/* ---- signd_cert.c --------------------------------------------------------- */
+/* ---- signd_cert.c -------------------------------------------------------- */
 
 /* A chain in PEM of the fronts (fd is closed).  fatal() when unusable. */
 void	 cert_read(struct slice name, int fd);
 /* Every one of them must have its key here, else fatal(). */
 void	 cert_check(void);
 
-/* ---- signd_tls.c ---------------------------------------------------------- */
+/* ---- signd_tls.c --------------------------------------------------------- */
 
 /*
  * Is this what a TLS server signs in a handshake and nothing else?  13: 64
@@ -61,7 +61,7 @@ bool	 tls_text_ok(unsigned int version, struct slice text);
 ssize_t	 tls_sign(struct key *, const struct sign_tls *, uint8_t *sig,
 	    size_t size);
 
-/* ---- signd_ticket.c ------------------------------------------------------- */
+/* ---- signd_ticket.c ------------------------------------------------------ */
 
 #define TICKET_MAX	512
 
@@ -80,7 +80,7 @@ size_t	 ticket_make(const struct ticket *, const uint8_t key[32],
 int	 ticket_check(struct slice, const uint8_t key[32], uint64_t now,
 	    struct ticket *);
 
-/* ---- signd_dkim.c --------------------------------------------------------- */
+/* ---- signd_dkim.c -------------------------------------------------------- */
 
 struct dkim_options {
 	const char	*headers;	/* h= list, NULL: chosen */
