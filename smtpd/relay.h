@@ -30,7 +30,7 @@ void	 reason_set(struct reason *, enum delivery_result, const char *status,
 	    const char *mta, const char *fmt, ...)
 	    __attribute__((format(printf, 5, 6)));
 
-/* ---- relay_route.c: which hosts, which addresses, in which order; pure ---- */
+/* ---- relay_route.c: hosts, addresses, their order; pure ---- */
 
 #define ROUTE_HOSTS	8	/* mail hosts tried */
 #define ROUTE_ADDRS	16	/* addresses tried */
@@ -217,6 +217,18 @@ void	 session_expect(struct session *, enum session_state);
 /* The reply as a reason, dflt ("4.0.0" form) where it had no code. */
 void	 session_reason(const struct session *, struct reason *);
 const char *session_host(const struct session *);
+
+/* ---- relay_hello.c: greeting, EHLO, STARTTLS, AUTH ---- */
+
+/* A complete reply in one of its states.  False: the session is gone, or has
+ * another connection now, or TLS. */
+bool	 hello_reply(struct session *);
+/* TLS is there: EHLO once more. */
+void	 hello_again(struct session *);
+/* A line of the reply to EHLO but the first. */
+void	 hello_keyword(struct session *, struct slice);
+/* Must TLS be there and the certificate be right? */
+bool	 hello_tls_insist(void);
 
 /* ---- relay_transaction.c: MAIL, RCPT, DATA ---- */
 

@@ -20,7 +20,8 @@ static char	*password;
 static size_t	 npassword;
 
 static int	 auth_plain(struct session *);
-static int	 auth_write(struct session *, const char *, const char *, size_t);
+static int	 auth_write(struct session *, const char *, const char *,
+	    size_t);
 
 bool
 auth_wanted(void)

@@ -1,12 +1,9 @@
 /*
- * One connection of relay to a mail host: connecting, greeting, EHLO,
- * STARTTLS, AUTH, then one message after another (relay_transaction.c).
- * What the host says was written by a stranger: replies are bounded by the
- * parser, everything else that comes ends the connection.
- *
- * TLS is opportunistic: any certificate will do, and a host whose TLS does
- * not work is tried once more without, unless the configuration insists
- * (smarthost-tls).  Octets behind the reply to STARTTLS end the connection.
+ * One connection of relay to a mail host: its addresses one after another,
+ * its events and deadlines, its end.  What is said over it stands in
+ * relay_hello.c and relay_transaction.c.  What the host says was written by
+ * a stranger: replies are bounded by the parser, everything else that comes
+ * ends the connection.
  */
 #include "compat.h"
 
@@ -45,20 +42,7 @@ static void	 session_event(struct io *, enum io_event, void *);
 static void	 session_read(struct session *);
 static bool	 session_line(struct session *, struct slice);
 static bool	 session_reply(struct session *);
-static bool	 session_ready(struct session *);
-
-static bool	 reply_greeting(struct session *);
-static bool	 reply_ehlo(struct session *);
-static bool	 reply_helo(struct session *);
-static bool	 reply_starttls(struct session *);
-static bool	 reply_auth(struct session *);
 static bool	 reply_idle(struct session *);
-static bool	 refused(struct session *);
-
-static void	 hello(struct session *, enum session_state);
-static bool	 hello_done(struct session *);
-static void	 ehlo_keyword(struct session *, struct slice);
-static bool	 tls_insist(void);
 static socklen_t sockaddr_make(struct sockaddr_storage *,
 	    const struct ipaddr *, unsigned int);
 
@@ -69,14 +53,14 @@ static const struct {
 	const char	*name;
 } states[STATE_MAX] = {
 	[CONNECT_EXPECTED] =	{ NULL, "connecting" },
-	[GREETING_EXPECTED] =	{ reply_greeting, "waiting for the greeting" },
-	[EHLO_EXPECTED] =	{ reply_ehlo, "after EHLO" },
-	[HELO_EXPECTED] =	{ reply_helo, "after HELO" },
-	[STARTTLS_EXPECTED] =	{ reply_starttls, "after STARTTLS" },
+	[GREETING_EXPECTED] =	{ hello_reply, "waiting for the greeting" },
+	[EHLO_EXPECTED] =	{ hello_reply, "after EHLO" },
+	[HELO_EXPECTED] =	{ hello_reply, "after HELO" },
+	[STARTTLS_EXPECTED] =	{ hello_reply, "after STARTTLS" },
 	[SECURED_EXPECTED] =	{ NULL, "in the TLS handshake" },
-	[AUTH_EXPECTED] =	{ reply_auth, "after AUTH" },
-	[USER_EXPECTED] =	{ reply_auth, "after AUTH" },
-	[PASS_EXPECTED] =	{ reply_auth, "after AUTH" },
+	[AUTH_EXPECTED] =	{ hello_reply, "after AUTH" },
+	[USER_EXPECTED] =	{ hello_reply, "after AUTH" },
+	[PASS_EXPECTED] =	{ hello_reply, "after AUTH" },
 	[MESSAGE_EXPECTED] =	{ reply_idle, "idle" },
 	[MAIL_EXPECTED] =	{ transaction_reply, "after MAIL" },
 	[RCPT_EXPECTED] =	{ transaction_reply, "after RCPT" },
@@ -333,9 +317,8 @@ session_event(struct io *io, enum io_event ev, void *arg)
 	case IO_SECURED:
 		(void)snprintf(s->tls, sizeof(s->tls), "%s%s",
 		    tls_conn_version(io_tls(io)),
-		    tls_insist() ? ",verified" : "");
-		s->ext = 0;		/* RFC 3207 4.2: forget it all */
-		hello(s, EHLO_EXPECTED);
+		    hello_tls_insist() ? ",verified" : "");
+		hello_again(s);
 		break;
 	case IO_EOF:
 	case IO_ERROR:
@@ -344,7 +327,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			session_end(s, NULL);
 			break;
 		}
-		s->retry_clear = s->state == SECURED_EXPECTED && !tls_insist();
+		s->retry_clear = s->state == SECURED_EXPECTED && !hello_tls_insist();
 		session_fail_text(s, s->state == SECURED_EXPECTED ? "4.7.5" :
 		    s->state == CONNECT_EXPECTED ? "4.4.1" : "4.4.2",
 		    ev == IO_EOF ? "connection closed by the host" :
@@ -355,7 +338,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			session_quit(s);
 			break;
 		}
-		s->retry_clear = s->state == SECURED_EXPECTED && !tls_insist();
+		s->retry_clear = s->state == SECURED_EXPECTED && !hello_tls_insist();
 		(void)snprintf(text, sizeof(text), "timeout %s",
 		    states[s->state].name);
 		session_fail_text(s, s->state == CONNECT_EXPECTED ? "4.4.1" :
@@ -402,11 +385,11 @@ session_line(struct session *s, struct slice line)
 		return false;
 	case 0:
 		if (s->state == EHLO_EXPECTED && s->reply.lines > 1)
-			ehlo_keyword(s, text);
+			hello_keyword(s, text);
 		return true;
 	default:
 		if (s->state == EHLO_EXPECTED && s->reply.lines > 1)
-			ehlo_keyword(s, text);
+			hello_keyword(s, text);
 		return session_reply(s);
 	}
 }
@@ -447,140 +430,6 @@ session_reason(const struct session *s, struct reason *why)
 	    code, r->text);
 }
 
-/* ---- replies before the first message ---- */
-
-/* The reply is what keeps us from using this address. */
-static bool
-refused(struct session *s)
-{
-	struct reason why;
-
-	session_reason(s, &why);
-	/* A host that turns us away says nothing about the recipients, so
-	 * others are asked, now and later. */
-	why.result = DELIVERY_TEMP;
-	why.status[0] = '4';
-	session_fail(s, &why);
-	return false;
-}
-
-static bool
-reply_greeting(struct session *s)
-{
-	if (s->reply.code / 100 != 2)
-		return refused(s);
-	hello(s, EHLO_EXPECTED);
-	return true;
-}
-
-static void
-hello(struct session *s, enum session_state state)
-{
-	io_printf(s->io, "%s %s\r\n", state == EHLO_EXPECTED ? "EHLO" : "HELO",
-	    relay_conf()->hostname);
-	session_expect(s, state);
-}
-
-static bool
-reply_ehlo(struct session *s)
-{
-	if (s->reply.code / 100 == 5 && io_tls(s->io) == NULL) {
-		s->ext = 0;
-		hello(s, HELO_EXPECTED);
-		return true;
-	}
-	if (s->reply.code / 100 != 2)
-		return refused(s);
-	return hello_done(s);
-}
-
-static bool
-reply_helo(struct session *s)
-{
-	if (s->reply.code / 100 != 2)
-		return refused(s);
-	return hello_done(s);
-}
-
-/* Greeted: TLS, then AUTH, then work. */
-static bool
-hello_done(struct session *s)
-{
-	const struct route_addr *a = &s->route->addr[s->addr];
-
-	if (io_tls(s->io) == NULL && (s->ext & EXT_STARTTLS) && !a->notls) {
-		io_write(s->io, "STARTTLS\r\n", 10);
-		session_expect(s, STARTTLS_EXPECTED);
-		return true;
-	}
-	return session_ready(s);
-}
-
-static bool
-reply_starttls(struct session *s)
-{
-	struct tls_config *config = relay_tls(tls_insist());
-	const char *host = session_host(s);
-	char name[HOST_TEXT];
-
-	if (s->reply.code / 100 != 2) {
-		if (tls_insist())
-			return refused(s);
-		return session_ready(s);
-	}
-	if (io_peek(s->io).n > 0) {
-		session_fail_text(s, "4.7.5",
-		    "clear text behind the reply to STARTTLS");
-		return false;
-	}
-	/* A literal "[IPv6:...]" or "[192.0.2.1]" is no name for SNI. */
-	(void)strlcpy(name, host, sizeof(name));
-	if (host[0] == '[')
-		ipaddr_print(&s->route->addr[s->addr].ip, name, sizeof(name));
-	if (config == NULL || io_start_tls(s->io, config, name) == -1) {
-		s->retry_clear = !tls_insist();
-		session_fail_text(s, "4.7.5", config == NULL ?
-		    "TLS is not configured" : io_error(s->io));
-		return false;
-	}
-	session_expect(s, SECURED_EXPECTED);
-	return false;
-}
-
-/* Everything is as it should be, but for AUTH. */
-static bool
-session_ready(struct session *s)
-{
-	if (tls_insist() && io_tls(s->io) == NULL) {
-		session_fail_text(s, "4.7.4", "no TLS, but it is required");
-		return false;
-	}
-	if (!auth_wanted()) {
-		dest_session_ready(s->dest, s);
-		return session_next(s);
-	}
-	if (auth_start(s) == -1) {
-		session_fail_text(s, "4.7.0", io_tls(s->io) == NULL ?
-		    "no login without TLS" : "no login that both sides know");
-		return false;
-	}
-	return true;
-}
-
-static bool
-reply_auth(struct session *s)
-{
-	switch (auth_reply(s)) {
-	case -1:
-		return refused(s);
-	case 0:
-		return true;
-	default:
-		dest_session_ready(s->dest, s);
-		return session_next(s);
-	}
-}
-
 /* Words nobody asked for, mostly 421: it wants to close. */
 static bool
 reply_idle(struct session *s)
@@ -588,46 +437,6 @@ reply_idle(struct session *s)
 	session_close(s, false);
 	session_end(s, NULL);
 	return false;
-}
-
-static void
-ehlo_keyword(struct session *s, struct slice line)
-{
-	struct slice word = slice_of(line.p, slice_find(line, ' '));
-	struct slice arg = slice_trim(slice_of(line.p + word.n,
-	    line.n - word.n));
-	struct slice mech;
-
-	if (slice_caseis(word, "PIPELINING"))
-		s->ext |= EXT_PIPELINING;
-	else if (slice_caseis(word, "8BITMIME"))
-		s->ext |= EXT_8BITMIME;
-	else if (slice_caseis(word, "STARTTLS"))
-		s->ext |= EXT_STARTTLS;
-	else if (slice_caseis(word, "SMTPUTF8"))
-		s->ext |= EXT_SMTPUTF8;
-	else if (slice_caseis(word, "SIZE")) {
-		s->ext |= EXT_SIZE;
-		if (slice_number(arg, INT64_MAX, &s->size_max) == -1)
-			s->size_max = 0;
-	} else if (slice_caseis(word, "AUTH"))
-		while (arg.n > 0) {
-			mech = slice_of(arg.p, slice_find(arg, ' '));
-			if (slice_caseis(mech, "PLAIN"))
-				s->ext |= EXT_AUTH_PLAIN;
-			else if (slice_caseis(mech, "LOGIN"))
-				s->ext |= EXT_AUTH_LOGIN;
-			arg = slice_trim(slice_of(arg.p + mech.n,
-			    arg.n - mech.n));
-		}
-}
-
-static bool
-tls_insist(void)
-{
-	const struct conf *conf = relay_conf();
-
-	return conf->relay.smarthost != NULL && conf->relay.smarthost_tls;
 }
 
 static socklen_t

@@ -24,7 +24,7 @@
 #define DNS_RRS_MAX	15360	/* octets of a list of item_rr */
 
 struct question {
-	char		 name[DNS_NAME_TEXT];	/* as question_set() leaves it */
+	char		 name[DNS_NAME_TEXT];	/* as question_set() has it */
 	uint16_t	 type;
 };
 

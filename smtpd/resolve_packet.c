@@ -42,7 +42,8 @@ static enum packet_result answer_read(const ldns_pkt *,
 static int	 alias_follow(const ldns_rr_list *, char *, uint32_t *);
 static enum packet_result records_read(const ldns_rr_list *, const char *,
 	    struct answer *, uint16_t);
-static int	 record_item(const ldns_rr *, struct item_rr *, uint8_t *, size_t);
+static int	 record_item(const ldns_rr *, struct item_rr *, uint8_t *,
+	    size_t);
 static void	 negative_ttl(const ldns_pkt *, struct answer *);
 
 static int	 wire_text(const uint8_t *, size_t, char *);

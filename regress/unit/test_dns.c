@@ -151,7 +151,8 @@ test_question(void **state)
 	    DNS_TXT), 0);
 	assert_string_equal(q.name, "_dmarc.example.test");
 	for (i = 0; i < NITEMS(bad); i++)
-		assert_int_equal(question_set(&q, slice_str(bad[i]), DNS_A), -1);
+		assert_int_equal(question_set(&q, slice_str(bad[i]),
+		    DNS_A), -1);
 	memset(longest, 'a', sizeof(longest));
 	assert_int_equal(question_set(&q, slice_of(longest, 64), DNS_A), -1);
 	for (i = 63; i < sizeof(longest); i += 64)
@@ -272,8 +273,10 @@ test_alias(void **state)
 static void
 test_other_servers(void **state)
 {
-	static const struct { unsigned int flags; enum packet_result want; } v[] =
-	{
+	static const struct {
+		unsigned int flags;
+		enum packet_result want;
+	} v[] = {
 		{ 0x0180, PACKET_FOREIGN },	/* a query */
 		{ 0x9180, PACKET_FOREIGN },	/* another opcode */
 		{ 0x8380, PACKET_TRUNCATED },
