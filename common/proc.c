@@ -154,7 +154,7 @@ proc_read_conf(const struct role *role, struct conf *conf)
 	}
 }
 
-static void
+void
 proc_log_level(const struct conf *conf)
 {
 	static const char *const names[] = {

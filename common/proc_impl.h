@@ -21,4 +21,5 @@ extern struct proc_state proc_state;
 
 void	 proc_conf_item(struct conf *, const struct conf_item *);
 void	 proc_conf_file(const struct role *, struct msg *);
+void	 proc_log_level(const struct conf *);
 #endif

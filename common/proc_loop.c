@@ -97,6 +97,7 @@ on_conf_end(struct chan *c, struct msg *m, void *arg)
 		fatalx("CONF_END of another generation");
 	proc_state.conf = proc_state.next;
 	proc_state.next = NULL;
+	proc_log_level(proc_state.conf);
 	if (proc_state.role->reload != NULL)
 		proc_state.role->reload(proc_state.conf);
 	conf_free(old);
