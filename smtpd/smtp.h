@@ -103,6 +103,7 @@ struct mail {
 	size_t		 n, cap;	/* not yet in fd */
 	size_t		 scanned;	/* of the header in buf */
 	bool		 in_header;
+	bool		 headless;	/* starts with no field */
 	bool		 hashing;
 	uint64_t	 wire;		/* octets from the client */
 	uint64_t	 size;		/* of the message as kept */
@@ -131,7 +132,7 @@ struct house {
 	struct chan	*authd, *queue, *signd, *resolve; /* NULL: gone */
 	bool		 queue_accepting;
 	uint64_t	 queue_free;
-	bool		 full;		/* a channel's send queue is */
+	bool		 hold;		/* read no client now, see smtpd.c */
 	bool		 stopping;
 	LIST_HEAD(, session) sessions;
 };

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "smtp.h"
 
+#define SMTP_FIRST	256	/* octets of a first line that must tell */
 #define REFUSED_MAX	(16 * 1024 * 1024)	/* read on for so long */
 
 static void	 data_begin(struct session *);
@@ -78,7 +79,7 @@ data_input(struct session *s)
 	struct slice in = io_peek(s->io), run;
 	size_t off = 0;
 
-	if (house()->full)
+	if (house()->hold)
 		return false;
 	while (off < in.n && !m->scan.done && s->state == SMTP_MESSAGE) {
 		off += data_scan(&m->scan, in.p + off, in.n - off, &run);
@@ -158,6 +159,8 @@ data_header(struct session *s, struct mail *m, bool last)
 		refuse(m, m->refusal);
 		return;
 	}
+	m->headless = !header_first(m->buf, m->n < SMTP_FIRST ? m->n :
+	    SMTP_FIRST);
 	if (mime_feed(m->mime, m->buf, kept) == -1)
 		refuse(m, "452 4.3.1 out of memory, try later");
 	else if (m->n > kept)

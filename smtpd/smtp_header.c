@@ -261,10 +261,12 @@ header_trace(struct session *s, struct mail *m)
 		    tls_conn_version(tls), tls_conn_cipher(tls));
 	if (m->nrcpt == 1)
 		snprintf(rcpt, sizeof(rcpt), "\r\n\tfor <%s>", m->rcpt);
+	/* In front of a text without header, the header ends here. */
 	n = snprintf(m->trace, sizeof(m->trace),
-	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n",
+	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n%s",
 	    from, how, conf->hostname, s->esmtp ? "ESMTP" : "SMTP",
 	    s->esmtp && s->tls ? "S" : "", s->esmtp && s->authed ? "A" : "",
-	    s->sid, rcpt, date_now());
+	    s->sid, rcpt, date_now(),
+	    m->headless ? "\r\n" : "");
 	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) ? (size_t)n : 0;
 }

@@ -28,7 +28,7 @@ struct parse_err {
 
 #define SLICE_LIT(s)	((struct slice){ (s), sizeof(s) - 1 })
 
-/* ---- slice.c: small things everybody needs ------------------------------- */
+/* ---- slice.c: small things everybody needs ------------------------------ */
 
 static inline struct slice
 slice_of(const char *p, size_t n)
@@ -74,7 +74,7 @@ int	 has_8bit(const char *, size_t);
 /* Copy to a C string of size bytes; -1 if it does not fit or holds NUL. */
 int	 slice_cpy(struct slice, char *, size_t size);
 
-/* ---- address.c: SMTP paths, domains, IP literals (RFC 5321 4.1.2, 4.1.3) -- */
+/* ---- address.c: SMTP paths, domains, IP literals (RFC 5321 4.1.2, 4.1.3) - */
 
 #define ADDR_LOCAL_MAX	64	/* RFC 5321 4.5.3.1.1 */
 #define ADDR_DOMAIN_MAX	255	/* RFC 5321 4.5.3.1.2 */
@@ -145,7 +145,7 @@ int	 ipaddr_literal(struct slice, struct ipaddr *);
 /* RFC 5952 text.  Returns the length or -1 if size < IPADDR_TEXT_MAX. */
 ssize_t	 ipaddr_print(const struct ipaddr *, char *, size_t size);
 
-/* ---- addrlist.c: address lists in header fields (RFC 5322 3.4, 4.4) ------- */
+/* ---- addrlist.c: address lists in header fields (RFC 5322 3.4, 4.4) ----- */
 
 #define ADDRLIST_MAX	2000	/* items given out of one list */
 #define ADDRITEM_TEXT	1536	/* octets of all strings of one item */
@@ -183,7 +183,7 @@ void	 addrlist_start(struct addrlist *, struct slice value);
  */
 int	 addrlist_next(struct addrlist *, struct addritem *);
 
-/* ---- smtp.c: commands and replies (RFC 5321 4.1.1, 4.2) ------------------- */
+/* ---- smtp.c: commands and replies (RFC 5321 4.1.1, 4.2) ----------------- */
 
 #define SMTP_VERB_MAX	16
 #define SMTP_PARAMS_MAX	16	/* parameters of one MAIL or RCPT */
@@ -277,7 +277,7 @@ int	 smtp_reply_line(struct smtp_reply *, struct slice in,
 /* "2.1.5" at the start of s: octets used, 0 if there is none. */
 size_t	 smtp_enhanced(struct slice s, int out[3]);
 
-/* ---- data.c: message data on the SMTP wire (RFC 5321 4.1.1.4, 4.5.2) ------ */
+/* ---- data.c: message data on the SMTP wire (RFC 5321 4.1.1.4, 4.5.2) ---- */
 
 #define DATA_LINE_MAX	998	/* RFC 5322 2.1.1, without CRLF */
 
@@ -329,7 +329,7 @@ size_t	 data_stuff(struct data_stuff *, const char *in, size_t n,
  * "\r\n.\r\n". */
 struct slice data_stuff_end(const struct data_stuff *);
 
-/* ---- header.c: header fields (RFC 5322 2.2, 3.6.8) ------------------------ */
+/* ---- header.c: header fields (RFC 5322 2.2, 3.6.8) ---------------------- */
 
 #define HEADER_MAX	(1024 * 1024)	/* octets of one header block read */
 #define HEADER_FIELDS_MAX 10000		/* fields of one header block read */
@@ -377,7 +377,7 @@ int	 header_first(const char *p, size_t n);
  * 1 or 0. */
 int	 header_msgid(struct slice *rest, struct slice *id);
 
-/* ---- mime.c: the message parser ------------------------------------------ */
+/* ---- mime.c: the message parser ----------------------------------------- */
 
 #define MIME_DEPTH_MAX	64	/* multiparts and message/rfc822 nested */
 #define MIME_PARTS_MAX	1000	/* parts of a message */
@@ -409,7 +409,7 @@ void	 mime_free(struct mime *);
 /* All of it for a message in memory: malloc'ed blob (caller frees) or NULL. */
 char	*mime_facts(const char *msg, size_t msgn, size_t *n);
 
-/* ---- facts.c: reading a facts blob, which is hostile input ---------------- */
+/* ---- facts.c: reading a facts blob, which is hostile input -------------- */
 
 #define FACTS_VERSION	1	/* other version: make the facts again */
 
@@ -483,7 +483,7 @@ int	 facts_part(const char *blob, size_t n, const uint32_t *path,
 int	 facts_nparts(const char *blob, size_t n);
 int	 facts_nth(const char *blob, size_t n, int i, struct facts_part *);
 
-/* ---- words.c: RFC 2047 encoded words, RFC 2231 parameters ----------------- */
+/* ---- words.c: RFC 2047 encoded words, RFC 2231 parameters --------------- */
 
 #define WORDS_MAX	1000	/* encoded words decoded in one value */
 
@@ -517,7 +517,7 @@ const struct param *params_get(const struct params *, const char *name);
 /* Its value as UTF-8 (RFC 2231 4).  Returns the length, cut at size. */
 size_t	 param_utf8(const struct param *, char *, size_t size);
 
-/* ---- charset.c: to UTF-8, without iconv ---------------------------------- */
+/* ---- charset.c: to UTF-8, without iconv --------------------------------- */
 
 #define CHARSET_UNKNOWN	(-1)
 #define CHARSET_ASCII	0
@@ -551,7 +551,7 @@ size_t	 utf8_cut(const char *, size_t n);
 ssize_t	 mutf7_decode(struct slice, char *, size_t size);
 ssize_t	 mutf7_encode(struct slice, char *, size_t size);
 
-/* ---- search.c: substring search without case ----------------------------- */
+/* ---- search.c: substring search without case ---------------------------- */
 
 #define SEARCH_NEEDLE_MAX 1024	/* octets, folded; half of it as given */
 
@@ -577,7 +577,7 @@ int	 search_start(struct search *, struct slice needle);
 /* More text (UTF-8), cut anywhere.  1 as soon as it was found. */
 int	 search_feed(struct search *, const char *, size_t);
 
-/* ---- dates.c -------------------------------------------------------------- */
+/* ---- dates.c ------------------------------------------------------------ */
 
 #define DATE_TEXT_MAX	40
 
@@ -599,7 +599,7 @@ size_t	 isodate_print(int64_t t, char *, size_t size);
 /* Days since 1970-01-01 of a Gregorian date; month 1..12. */
 int64_t	 date_days(int year, int month, int day);
 
-/* ---- base64.c, cte.c ------------------------------------------------------- */
+/* ---- base64.c, cte.c ---------------------------------------------------- */
 
 #define BASE64_LEN(n)		(((n) + 2) / 3 * 4)
 #define BASE64_DECODED_MAX(n)	(((n) + 3) / 4 * 3)
@@ -628,7 +628,7 @@ struct cte {
 size_t	 cte_decode(struct cte *, const char *in, size_t n, int last,
 	    char *out, size_t size);
 
-/* ---- sasl.c (RFC 4616, draft-murchison-sasl-login) ------------------------ */
+/* ---- sasl.c (RFC 4616, draft-murchison-sasl-login) ---------------------- */
 
 #define SASL_FIELD_MAX	255	/* octets of an identity or a password */
 #define SASL_BASE64_MAX	BASE64_LEN(3 * SASL_FIELD_MAX + 2)
@@ -658,7 +658,7 @@ int	 sasl_login_pass(struct slice b64, struct sasl_cred *,
  * without NUL, CR, LF? */
 int	 sasl_field_valid(struct slice);
 
-/* ---- imap.c: commands (RFC 3501 9, 7888, 3516) ---------------------------- */
+/* ---- imap.c: commands (RFC 3501 9, 7888, 3516) -------------------------- */
 
 #define IMAP_DEPTH_MAX	16	/* nested parentheses */
 #define IMAP_TAG_MAX	64
@@ -786,7 +786,7 @@ ssize_t	 imap_put_string(struct slice s, char *, size_t size);
 /* As an astring: an atom if it can be one. */
 ssize_t	 imap_put_astring(struct slice s, char *, size_t size);
 
-/* ---- hash.c --------------------------------------------------------------- */
+/* ---- hash.c ------------------------------------------------------------- */
 
 /* CRC-32C (Castagnoli), continuing from crc (start with 0). */
 uint32_t crc32c(uint32_t crc, const void *, size_t);

@@ -448,6 +448,9 @@ test_typed_by_hand(void **state)
 	assert_memory_equal(t.kept[0].text, "hejsa\r\n", 7);
 	assert_int_equal(t.kept[0].n, 7);
 	assert_non_null(strstr(t.kept[0].trace, "Received: from bigfoot ([192."));
+	/* a text without header: the trace ends the header for it */
+	assert_string_equal(t.kept[0].trace + strlen(t.kept[0].trace) - 4,
+	    "\r\n\r\n");
 	finish();
 
 	begin(PROTO_SMTP, false);
