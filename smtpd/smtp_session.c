@@ -337,7 +337,7 @@ session_run(struct session *s)
 	if (going && s->state != SMTP_END)
 		io_again(s->io);
 	else if (s->eof && s->state != SMTP_ANSWER && s->state != SMTP_END &&
-	    s->nslots == 0 && !house()->full)
+	    s->nslots == 0 && !house()->hold)
 		session_end(s, NULL);
 	if (s->state == SMTP_END)
 		session_free(s);
@@ -354,7 +354,7 @@ session_line(struct session *s)
 	if (s->nslots > 0 && (s->nslots == SMTP_PENDING ||
 	    !command_is_rcpt(io_peek(s->io))))
 		return false;
-	if (house()->full)
+	if (house()->hold)
 		return false;
 	if (house()->stopping) {
 		session_end(s, "421 4.3.2 going down, try later");

@@ -42,6 +42,7 @@
 #define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */
 #define ACCEPT_TURN	16		/* connections taken a loop turn */
 #define ACCEPT_REST_MS	200		/* after running out of something */
+#define AUTHD_WAIT_MS	5000		/* clients wait so long for it */
 #define STOP_MS		5000		/* to finish what was promised */
 
 struct listener {
@@ -62,6 +63,8 @@ static void	 smtpd_stop(void);
 
 static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
+static void	 on_missing(evutil_socket_t, short, void *);
+static void	 authd_missing(bool);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
 static void	 on_accept(evutil_socket_t, short, void *);
 static void	 on_rested(evutil_socket_t, short, void *);
@@ -91,6 +94,9 @@ static struct {
 	struct listener	 listener[CONF_NLIST];
 	struct tlskey	*certs;		/* being collected */
 	struct event	*stop_timer;
+	struct event	*missing_timer;
+	bool		 full;		/* a channel's send queue is */
+	bool		 missing;	/* authd will be back soon */
 	int		 sources;	/* of conn.h; -1: our own */
 	int		 reserve;	/* a descriptor kept for bad times */
 	size_t		 nsessions;
@@ -229,6 +235,8 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	chan_free(*c);
 	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, queue_handlers,
 	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0, &chan_ops, NULL);
+	if (kind == CHAN_AUTH)
+		authd_missing(false);
 	if (kind != CHAN_QUEUE)
 		return;
 	smtpd.h.queue_accepting = true;
@@ -243,9 +251,10 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 static void
 on_gone(struct chan *c, void *arg)
 {
-	if (c == smtpd.h.authd)
+	if (c == smtpd.h.authd) {
 		smtpd.h.authd = NULL;
-	else if (c == smtpd.h.resolve)
+		authd_missing(true);
+	} else if (c == smtpd.h.resolve)
 		smtpd.h.resolve = NULL;
 	else if (c == smtpd.h.queue)
 		smtpd.h.queue = NULL;
@@ -253,15 +262,49 @@ on_gone(struct chan *c, void *arg)
 		smtpd.h.signd = NULL;
 }
 
+/*
+ * Clients are not read while a channel's send queue is full, and for a
+ * moment when authd is being started again: better than 451 to all.
+ */
+static void
+hold_look(void)
+{
+	bool hold = smtpd.full || smtpd.missing, was = smtpd.h.hold;
+	struct session *s;
+
+	smtpd.h.hold = hold;
+	if (was && !hold)
+		LIST_FOREACH(s, &smtpd.h.sessions, entry)
+			io_again(s->io);
+}
+
 static void
 on_full(struct chan *c, bool full, void *arg)
 {
-	struct session *s;
+	smtpd.full = full;
+	hold_look();
+}
 
-	smtpd.h.full = full;
-	if (!full)
-		LIST_FOREACH(s, &smtpd.h.sessions, entry)
-			io_again(s->io);
+static void
+authd_missing(bool missing)
+{
+	struct timeval tv = { AUTHD_WAIT_MS / 1000, 0 };
+
+	smtpd.missing = missing;
+	if (smtpd.missing_timer == NULL)
+		smtpd.missing_timer = evtimer_new(smtpd.h.base, on_missing,
+		    NULL);
+	if (missing && smtpd.missing_timer != NULL)
+		evtimer_add(smtpd.missing_timer, &tv);
+	hold_look();
+}
+
+/* It takes longer: now they hear it. */
+static void
+on_missing(evutil_socket_t fd, short what, void *arg)
+{
+	smtpd.missing = false;
+	hold_look();
 }
 
 static void
