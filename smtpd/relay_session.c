@@ -327,7 +327,8 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			session_end(s, NULL);
 			break;
 		}
-		s->retry_clear = s->state == SECURED_EXPECTED && !hello_tls_insist();
+		s->retry_clear = s->state == SECURED_EXPECTED &&
+		    !hello_tls_insist();
 		session_fail_text(s, s->state == SECURED_EXPECTED ? "4.7.5" :
 		    s->state == CONNECT_EXPECTED ? "4.4.1" : "4.4.2",
 		    ev == IO_EOF ? "connection closed by the host" :
@@ -338,7 +339,8 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			session_quit(s);
 			break;
 		}
-		s->retry_clear = s->state == SECURED_EXPECTED && !hello_tls_insist();
+		s->retry_clear = s->state == SECURED_EXPECTED &&
+		    !hello_tls_insist();
 		(void)snprintf(text, sizeof(text), "timeout %s",
 		    states[s->state].name);
 		session_fail_text(s, s->state == CONNECT_EXPECTED ? "4.4.1" :
