@@ -12,7 +12,7 @@
 struct conf;
 struct event_base;
 
-/* ---- deliver_account.c: accounts kept open ------------------------------- */
+/* ---- deliver_account.c: accounts kept open ---------------------------- */
 
 struct account {
 	uint32_t	 number;
@@ -36,7 +36,7 @@ void	 account_drop(struct account *);
 /* Write the forgotten ids that still wait. */
 void	 account_flush(void);
 
-/* ---- deliver_batch.c: many messages, one sync ----------------------------- */
+/* ---- deliver_batch.c: many messages, one sync ------------------------- */
 
 void	 batch_init(struct event_base *, int dirfd, const struct conf *);
 void	 batch_conf(const struct conf *);

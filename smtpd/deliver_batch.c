@@ -83,7 +83,8 @@ static char	*string(struct slice);
 static void	 refuse(struct chan *, uint32_t, const struct deliver_msg *);
 static int	 cmp_target(const void *, const void *);
 static struct account *deliver_account(struct target **, size_t);
-static void	 sync_batch(struct target **, uint32_t, struct account **, size_t);
+static void	 sync_batch(struct target **, uint32_t, struct account **,
+		    size_t);
 static void	 answer(struct delivery *);
 static void	 result_put(const struct target *, struct item_result *);
 
@@ -103,7 +104,7 @@ batch_conf(const struct conf *conf)
 	b.conf = conf;
 }
 
-/* ---- collecting ---------------------------------------------------------- */
+/* ---- collecting ------------------------------------------------------- */
 
 void
 batch_add(struct chan *c, struct msg *m)
@@ -256,7 +257,7 @@ string(struct slice s)
 	return p;
 }
 
-/* ---- the batch ------------------------------------------------------------- */
+/* ---- the batch -------------------------------------------------------- */
 
 void
 batch_run(void)
@@ -386,7 +387,7 @@ sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 	}
 }
 
-/* ---- answers ---------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------- */
 
 static const struct {
 	enum delivery_result result;

@@ -35,10 +35,11 @@
 
 #define FRONTS_MAX	64		/* instances of smtpd */
 #define FILES_MAX	1024		/* large files one smtpd is filling */
-#define LISTS_MAX	64		/* recipient lists that wait for COMMIT */
+#define LISTS_MAX	64		/* recipient lists before COMMIT */
 #define LIST_MAX	(2U << 20)	/* octets of one */
 #define MIN_INODES	100
-#define RETIRE_AFTER	10		/* s: commits may still be asked about */
+#define SPACE_STEP	(1U << 20)	/* octets worth telling smtpd */
+#define RETIRE_AFTER	10		/* s: smtpd may still ask */
 
 struct list {				/* recipients ahead of a commit */
 	struct msg_id	 commit;
@@ -116,7 +117,7 @@ main(void)
 	return proc_enter(&role);
 }
 
-/* ---- the role ---------------------------------------------------------------- */
+/* ---- the role --------------------------------------------------------- */
 
 static void
 queue_secret(enum conf_secret_kind what, const uint8_t *key)
@@ -194,7 +195,7 @@ queue_stop(void)
 	proc_exit(0);
 }
 
-/* ---- smtpd --------------------------------------------------------------------- */
+/* ---- smtpd ------------------------------------------------------------ */
 
 static void
 on_file(struct chan *c, struct msg *m, void *arg)
@@ -383,7 +384,7 @@ file_take(struct front *f, uint64_t file)
 	return false;
 }
 
-/* ---- recipients ----------------------------------------------------------------- */
+/* ---- recipients ------------------------------------------------------- */
 
 /* Check every capability and add the routes as targets.  NULL, or why not. */
 static const char *
@@ -442,7 +443,7 @@ route_add(const struct item_rcpt *r, const struct item_route *route)
 	return NULL;
 }
 
-/* ---- the end of a message, and the clock ------------------------------------------ */
+/* ---- the end of a message, and the clock ------------------------------ */
 
 void
 queue_message_done(struct message *m)
@@ -518,11 +519,12 @@ tick_segments(void)
 	spool_trim();
 }
 
-/* Free octets and inodes; smtpd hears of a change. */
+/* Free octets and inodes; smtpd hears of changes that matter. */
 static void
 space_look(void)
 {
 	struct statvfs v;
+	uint64_t bytes;
 	bool accepting;
 	size_t i;
 
@@ -530,14 +532,17 @@ space_look(void)
 		log_warn("spool space");
 		return;
 	}
-	q.free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
-	accepting = q.free_bytes >= q.conf->queue.min_free &&
+	bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	accepting = bytes >= q.conf->queue.min_free &&
 	    (v.f_files == 0 || v.f_favail >= MIN_INODES);
-	if (accepting == q.accepting)
+	if (accepting == q.accepting && bytes < q.free_bytes + SPACE_STEP &&
+	    q.free_bytes < bytes + SPACE_STEP)
 		return;
+	if (accepting != q.accepting)
+		log_notice("queue accepting=%d free=%llu", accepting,
+		    (unsigned long long)bytes);
 	q.accepting = accepting;
-	log_notice("queue accepting=%d free=%llu", accepting,
-	    (unsigned long long)q.free_bytes);
+	q.free_bytes = bytes;
 	for (i = 0; i < FRONTS_MAX; i++)
 		if (q.front[i].chan != NULL)
 			space_tell(&q.front[i]);

@@ -14,7 +14,7 @@
 struct conf;
 struct event_base;
 
-/* ---- queue_envelope.c: the envelope of a frame, pure ---------------------- */
+/* ---- queue_envelope.c: the envelope of a frame, pure ------------------ */
 
 #define ENV_MAX		(2U << 20)	/* octets of an encoded envelope */
 #define ENV_RCPTS_MAX	4096		/* targets of one message */
@@ -64,7 +64,7 @@ int	 env_get(const uint8_t *, size_t, struct envelope *);
 /* Next recipient at *off of e->rcpts: 1, 0 at the end, -1 damaged. */
 int	 env_rcpt_get(const struct envelope *, size_t *off, struct env_rcpt *);
 
-/* ---- queue_spool.c: segments and frames ----------------------------------- */
+/* ---- queue_frame.c: a frame in a segment, pure ------------------------ */
 
 #define SEG_SIZE	(8U << 20)
 #define SEG_START	1024U		/* first frame */
@@ -82,6 +82,25 @@ struct frame_hdr {
 	uint32_t	 env_crc;
 	uint32_t	 body_crc;	/* message and facts */
 };
+
+void	 frame_hdr_put(uint8_t *, const struct frame_hdr *, uint64_t nonce);
+int	 frame_hdr_get(const uint8_t *, uint64_t nonce, struct frame_hdr *);
+/* Octets on disk, header and padding included; 0: not possible. */
+uint32_t frame_len(const struct frame_hdr *);
+/* Checksums against the octets behind the header: 0, -1. */
+int	 frame_check(const uint8_t *frame, const struct frame_hdr *);
+
+enum scan_result {
+	SCAN_FRAME,		/* *h, at *off; next is *off + frame_len */
+	SCAN_DAMAGE,		/* [*off, *to) is bad, frames follow */
+	SCAN_TORN,		/* begun frames at *off, nothing good after */
+	SCAN_END		/* nothing of this segment from *off on */
+};
+/* What is at *off of the segment image buf[0..n)? */
+enum scan_result frame_scan(const uint8_t *buf, size_t n, uint64_t nonce,
+	    size_t *off, size_t *to, struct frame_hdr *h);
+
+/* ---- queue_spool.c: segments ------------------------------------------ */
 
 struct message;
 
@@ -115,23 +134,6 @@ struct segment {
 };
 TAILQ_HEAD(segments, segment);
 
-void	 frame_hdr_put(uint8_t *, const struct frame_hdr *, uint64_t nonce);
-int	 frame_hdr_get(const uint8_t *, uint64_t nonce, struct frame_hdr *);
-/* Octets on disk, header and padding included; 0: not possible. */
-uint32_t frame_len(const struct frame_hdr *);
-/* Checksums against the octets behind the header: 0, -1. */
-int	 frame_check(const uint8_t *frame, const struct frame_hdr *);
-
-enum scan_result {
-	SCAN_FRAME,		/* *h, at *off; next is *off + frame_len */
-	SCAN_DAMAGE,		/* [*off, *to) is bad, frames follow */
-	SCAN_TORN,		/* begun frames at *off, nothing good after */
-	SCAN_END		/* nothing of this segment from *off on */
-};
-/* What is at *off of the segment image buf[0..n)? */
-enum scan_result frame_scan(const uint8_t *buf, size_t n, uint64_t nonce,
-	    size_t *off, size_t *to, struct frame_hdr *h);
-
 /* Use the directory (kept open by the caller); makes seg, large and
  * quarantine.  0, -1 with errno. */
 int	 spool_init(int dirfd);
@@ -161,7 +163,7 @@ void	 spool_trim(void);
 void	 spool_quarantine(const struct segment *, const void *, size_t,
 	    size_t off, const char *why);
 
-/* ---- queue_large.c: messages that are files of their own ------------------ */
+/* ---- queue_large.c: messages that are files of their own -------------- */
 
 int	 large_init(int spoolfd);
 /* Make one; *file is its number.  Descriptor to hand out, or -1. */
@@ -175,7 +177,7 @@ void	 large_unlink(uint64_t file);
 /* Unlink every file for which keep() says no. */
 void	 large_sweep(bool (*keep)(uint64_t));
 
-/* ---- queue_log.c: what became of each recipient ---------------------------- */
+/* ---- queue_log.c: what became of each recipient ----------------------- */
 
 enum log_type {
 	LOG_DONE = 1,		/* rcpt is done */
@@ -213,6 +215,9 @@ int	 qlog_read(int spoolfd, void (*fn)(const struct log_rec *));
 /* Begin a new file: all() appends what is true now; then it replaces the
  * old one, synced.  0, -1 with errno (the old one is still in use). */
 int	 qlog_rewrite(int spoolfd, void (*all)(void));
+/* Go on with the file that was read, when there is no room for a new one.
+ * 0, -1. */
+int	 qlog_continue(int spoolfd);
 void	 qlog_add(const struct log_rec *);	/* collected */
 int	 qlog_write(void);			/* one write; 0, -1 */
 int	 qlog_sync(void);			/* write and fdatasync */
@@ -223,7 +228,7 @@ uint64_t qlog_gen(void);
 uint64_t qlog_synced(void);
 bool	 qlog_long(void);			/* worth a rewrite */
 
-/* ---- queue_message.c: a message in memory ---------------------------------- */
+/* ---- queue_message.c: a message in memory ----------------------------- */
 
 struct job;
 
@@ -287,14 +292,14 @@ int	 message_fd(struct message *);
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
 
-/* ---- queue_ids.c: commit ids ------------------------------------------------- */
+/* ---- queue_ids.c: commit ids ------------------------------------------ */
 
 void	 ids_add(struct segment *, uint32_t no);
 /* The frame with that commit id; false: none. */
 bool	 ids_find(const struct msg_id *, struct segment **, uint32_t *no);
 void	 ids_remove(struct segment *);
 
-/* ---- queue_commit.c: group commit ------------------------------------------ */
+/* ---- queue_commit.c: group commit ------------------------------------- */
 
 struct commit {
 	struct envelope	 env;		/* nrcpt, rcpts, origin: filled in */
@@ -322,7 +327,7 @@ void	 commit_run(void);		/* sync now */
 const uint8_t *commit_recent(const struct message *);
 struct segment *commit_segment(void);	/* the active one or NULL */
 
-/* ---- queue_schedule.c: when and where to ----------------------------------- */
+/* ---- queue_schedule.c: when and where to ------------------------------ */
 
 #define DEST_KEY_MAX	256
 
@@ -370,7 +375,7 @@ uint32_t schedule_delay(const struct conf *, unsigned int attempts,
 /* Every message, in order of the spool.  The callback may finish it. */
 void	 schedule_each(bool (*fn)(struct message *, void *), void *);
 
-/* ---- queue_result.c: what came of an attempt --------------------------------- */
+/* ---- queue_result.c: what came of an attempt -------------------------- */
 
 /* One recipient's result; then result_end once for the message, after which
  * it may be gone. */
@@ -384,7 +389,7 @@ void	 result_damaged(struct job *);
 /* Mark done and log; no report. */
 void	 result_done(struct message *, unsigned int idx);
 
-/* ---- queue_local.c, queue_remote.c ------------------------------------------- */
+/* ---- queue_local.c, queue_remote.c ------------------------------------ */
 
 void	 local_channel(struct event_base *, uint16_t instance, int fd);
 unsigned int local_count(void);
@@ -396,7 +401,7 @@ size_t	 local_forget_count(void);
 void	 remote_channel(struct event_base *, uint16_t instance, int fd);
 bool	 remote_send(struct job *);
 
-/* ---- queue_dsn.c (text, pure), queue_bounce.c (making them) ------------------ */
+/* ---- queue_dsn.c (text, pure), queue_bounce.c (making them) ----------- */
 
 enum dsn_action { DSN_FAILED, DSN_DELAYED };
 
@@ -434,12 +439,12 @@ void	 bounce_channel(enum chan_kind, struct event_base *, int fd);
  * that were deferred. */
 void	 bounce_message(struct message *, enum dsn_action);
 
-/* ---- queue_compact.c ------------------------------------------------------------ */
+/* ---- queue_compact.c -------------------------------------------------- */
 
 /* Copy what still lives in a mostly finished segment; now and then. */
 void	 compact_look(void);
 
-/* ---- queue_control.c, queue_recover.c, queue.c -------------------------------- */
+/* ---- queue_control.c, queue_recover.c, queue.c ------------------------ */
 
 void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
 

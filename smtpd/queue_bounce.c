@@ -120,7 +120,7 @@ bounce_message(struct message *m, enum dsn_action action)
 		bounce_ask(b);
 }
 
-/* ---- the report ---------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------- */
 
 static bool
 concerns(const struct rcpt *r, enum dsn_action action)
@@ -261,7 +261,7 @@ describe(struct message *m, const struct rcpt *r, struct dsn_rcpt *d)
 		d->text = SLICE_LIT("no reason was given");
 }
 
-/* ---- route, ticket, disk --------------------------------------------------------- */
+/* ---- route, ticket, disk ---------------------------------------------- */
 
 static void
 bounce_ask(struct bounce *b)

@@ -159,7 +159,7 @@ commit_segment(void)
 	return g.seg;
 }
 
-/* ---- the group -------------------------------------------------------------- */
+/* ---- the group -------------------------------------------------------- */
 
 void
 commit_run(void)
@@ -378,7 +378,7 @@ body_read(struct commit *c, uint8_t *p)
 	return pread(c->fd, p, n + 1, 0) == (ssize_t)n ? 0 : -1;
 }
 
-/* ---- who waits --------------------------------------------------------------- */
+/* ---- who waits -------------------------------------------------------- */
 
 static struct pending *
 pend(const struct commit *c)

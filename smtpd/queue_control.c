@@ -76,7 +76,7 @@ control_run(uint32_t ask, uint32_t uid, struct slice args)
 		    "release ID|all");
 }
 
-/* ---- list, show ------------------------------------------------------------------ */
+/* ---- list, show ------------------------------------------------------- */
 
 static void
 list_begin(uint32_t ask)
@@ -220,7 +220,7 @@ show(uint32_t ask, const char *id)
 	    e.trace.n), e.trace.p, (int)n, head);
 }
 
-/* ---- changes ----------------------------------------------------------------------- */
+/* ---- changes ---------------------------------------------------------- */
 
 static void
 change(uint32_t ask, const char *verb, const char *what)

@@ -155,7 +155,7 @@ on_full(struct chan *c, bool full, void *arg)
 		schedule_wake();
 }
 
-/* ---- forgetting ------------------------------------------------------------ */
+/* ---- forgetting ------------------------------------------------------- */
 
 void
 local_forget(const struct msg_id *id, uint32_t account)

@@ -47,6 +47,7 @@ static struct qlog {
 	int		 fd;
 	uint32_t	 seed;
 	off_t		 off, reserved, first;
+	off_t		 read_end;	/* behind the last record read */
 	uint8_t		*buf;
 	size_t		 n, cap;
 	uint64_t	 gen, written, synced;
@@ -145,7 +146,8 @@ qlog_read(int spoolfd, void (*fn)(const struct log_rec *))
 		free(b);
 		return 0;
 	}
-	seed = seed_of(get((uint8_t *)b + 8, 8));
+	lg.seed = seed = seed_of(get((uint8_t *)b + 8, 8));
+	lg.read_end = LOG_START;
 	for (off = LOG_START; off < n; off += len) {
 		len = log_rec_get((uint8_t *)b + off, n - off, seed, &r);
 		if (len > 0) {
@@ -153,6 +155,7 @@ qlog_read(int spoolfd, void (*fn)(const struct log_rec *))
 				log_warnx("queue.log damaged offset=%zu "
 				    "octets=%zu", off - bad, bad);
 			bad = 0;
+			lg.read_end = (off_t)(off + len);
 			fn(&r);
 		} else {
 			len = 8;
@@ -197,7 +200,8 @@ qlog_rewrite(int spoolfd, void (*all)(void))
 	if (lg.fd != -1)
 		qlog_write();
 	old = lg;
-	lg = (struct qlog){ .fd = -1, .gen = old.gen };
+	lg = (struct qlog){ .fd = -1, .gen = old.gen,
+	    .read_end = old.read_end };
 	if ((lg.fd = log_create(spoolfd)) == -1)
 		goto fail;
 	lg.off = lg.reserved = LOG_START;
@@ -221,6 +225,21 @@ fail:
 	lg = old;
 	errno = e;
 	return -1;
+}
+
+int
+qlog_continue(int spoolfd)
+{
+	struct stat st;
+
+	if (lg.read_end == 0)
+		return -1;
+	lg.fd = openat(spoolfd, LOG_NAME, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (lg.fd == -1 || fstat(lg.fd, &st) == -1)
+		return -1;
+	lg.off = lg.first = lg.read_end;
+	lg.reserved = (off_t)st.st_blocks * 512;
+	return 0;
 }
 
 void

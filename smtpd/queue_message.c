@@ -173,7 +173,7 @@ rcpt_delivery_id(const struct message *m, unsigned int idx,
 	}
 }
 
-/* ---- back from the spool ------------------------------------------------------ */
+/* ---- back from the spool ---------------------------------------------- */
 
 int
 message_envelope(struct message *m, struct envelope *e)

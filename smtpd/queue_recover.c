@@ -58,8 +58,11 @@ recover_run(void)
 	large_sweep(is_named);
 	free(rc.large);
 	rc.large = NULL;
-	if (recover_log() == -1)
-		fatal("queue.log cannot be written");
+	if (recover_log() == -1) {
+		log_warn("queue.log cannot be written anew");
+		if (qlog_continue(spool_dir()) == -1)
+			fatal("queue.log cannot be written");
+	}
 	log_info("spool read messages=%u", rc.messages);
 }
 
@@ -69,7 +72,7 @@ recover_log(void)
 	return qlog_rewrite(spool_dir(), write_all_records);
 }
 
-/* ---- segments -------------------------------------------------------------- */
+/* ---- segments --------------------------------------------------------- */
 
 static void
 load_segment(struct segment *s, uint8_t *buf)
@@ -138,7 +141,7 @@ load_frame(struct segment *s, const uint8_t *p, uint32_t off,
 	s->live_bytes += frame_len(h);
 }
 
-/* ---- the log ----------------------------------------------------------------- */
+/* ---- the log ---------------------------------------------------------- */
 
 static void
 apply_rcpt(struct message *m, struct rcpt *r, const struct log_rec *rec)
@@ -238,7 +241,7 @@ begin_segment(struct segment *s)
 	}
 }
 
-/* ---- large files that are named ----------------------------------------------- */
+/* ---- large files that are named --------------------------------------- */
 
 static void
 note_large(uint64_t file)
@@ -266,7 +269,7 @@ is_named(uint64_t file)
 	    sizeof(*rc.large), cmp_u64) != NULL;
 }
 
-/* ---- the log anew --------------------------------------------------------------- */
+/* ---- the log anew ----------------------------------------------------- */
 
 static void
 record_message(const struct message *m)

@@ -21,7 +21,7 @@
 #include "util.h"
 #include "queue.h"
 
-#define LOST_MAX	2		/* attempts lost before it has to wait */
+#define LOST_MAX	2		/* losses before it has to wait */
 
 static const struct conf *conf;
 

@@ -54,7 +54,7 @@ static void	 job_join(struct message *, uint32_t);
 static bool	 job_trim(struct job *);
 static void	 job_hand_out(struct dest *, struct job *);
 
-/* ---- heap by m->next ------------------------------------------------------- */
+/* ---- heap by m->next -------------------------------------------------- */
 
 static void
 heap_set(size_t i, struct message *m)
@@ -119,7 +119,7 @@ heap_add(struct message *m)
 	heap_up(sc.n - 1);
 }
 
-/* ---- the schedule ---------------------------------------------------------- */
+/* ---- the schedule ----------------------------------------------------- */
 
 void
 schedule_init(struct event_base *base, const struct conf *conf)
@@ -276,7 +276,7 @@ schedule_each(bool (*fn)(struct message *, void *), void *arg)
 				return;
 }
 
-/* ---- destinations ------------------------------------------------------------ */
+/* ---- destinations ----------------------------------------------------- */
 
 static void
 dest_key(const struct message *m, const struct rcpt *r, char *key)
@@ -373,7 +373,7 @@ dest_pick(struct dest *d)
 	return j;
 }
 
-/* ---- jobs ---------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------- */
 
 /* Into the last waiting job if it is of this message, else a new one. */
 static void

@@ -48,7 +48,7 @@ queue_message_done(struct message *m)
 	ndone++;
 }
 
-/* ---- envelope ------------------------------------------------------------- */
+/* ---- envelope --------------------------------------------------------- */
 
 static size_t
 make_envelope(uint8_t *buf, size_t size, unsigned int nrcpt)
@@ -114,7 +114,7 @@ test_envelope_flipped(void **state)
 	}
 }
 
-/* ---- frames ---------------------------------------------------------------- */
+/* ---- frames ----------------------------------------------------------- */
 
 static uint8_t image[SEG_START + 8192];
 
@@ -232,7 +232,7 @@ test_frame_posing(void **state)
 	assert_false(damage);
 }
 
-/* ---- the log ---------------------------------------------------------------- */
+/* ---- the log ---------------------------------------------------------- */
 
 static struct log_rec seen[64];
 static char seen_text[64][LOG_TEXT_MAX];
@@ -309,7 +309,7 @@ test_log_file(void **state)
 	close(fd);
 }
 
-/* ---- schedule ----------------------------------------------------------------- */
+/* ---- schedule --------------------------------------------------------- */
 
 static void
 test_delay(void **state)
@@ -329,7 +329,7 @@ test_delay(void **state)
 	conf_free(c);
 }
 
-/* ---- reports -------------------------------------------------------------------- */
+/* ---- reports ---------------------------------------------------------- */
 
 static struct dsn_rcpt one_rcpt = { .address = SLICE_LIT("c@d.test"),
 	.orig = { "", 0 }, .status = SLICE_LIT("5.1.1"),
@@ -417,7 +417,7 @@ test_dsn_8bit(void **state)
 	}								\
 } while (0)
 
-/* ---- a message's way --------------------------------------------------------------- */
+/* ---- a message's way -------------------------------------------------- */
 
 static struct event_base *base;
 static struct conf *conf;
