@@ -94,6 +94,30 @@ write_journal(int dir, const char *tmp)
 	return r;
 }
 
+/*
+ * OK: there is a journal.  NOTFOUND: the account is new.  DAMAGED: it has
+ * mail but the journal is gone; an empty one in its place would hide that.
+ */
+static enum store_result
+look(int dir)
+{
+	struct stat sb;
+	int fd, tries, e = 0;
+
+	for (tries = 0; tries < 2; tries++) {
+		if ((fd = backend_file(dir, "journal", O_RDONLY)) != -1) {
+			close(fd);
+			return STORE_OK;
+		}
+		if ((e = errno) != ENOENT)
+			break;
+		/* Mail comes after the journal: then it is there by now. */
+		if (fstatat(dir, "mail.0001", &sb, AT_SYMLINK_NOFOLLOW) == -1)
+			return STORE_NOTFOUND;
+	}
+	return e == ENOENT ? STORE_DAMAGED : backend_errno(e);
+}
+
 enum store_result
 store_create(int dir)
 {
@@ -104,12 +128,8 @@ store_create(int dir)
 	int fd;
 
 	(void)umask(0);
-	if ((fd = backend_file(dir, "journal", O_RDONLY)) != -1) {
-		close(fd);
-		return STORE_OK;
-	}
-	if (errno != ENOENT)
-		return backend_errno(errno);
+	if ((r = look(dir)) != STORE_NOTFOUND)
+		return r;
 	if (fstatat(dir, "notify", &sb, AT_SYMLINK_NOFOLLOW) == -1 &&
 	    mkdirat(dir, "notify", 0777) == -1)
 		return backend_errno(errno);

@@ -87,6 +87,7 @@ enum store_result store_open(struct store **st, int dirfd, enum store_mode);
  * Makes the account's files in dirfd if they are not there: INBOX and the
  * RFC 6154 folders Drafts, Sent, Junk, Trash and Archive, all subscribed.
  * May be repeated and run at the same time by several processes.  Synced.
+ * STORE_DAMAGED: there is mail, but no journal.
  */
 enum store_result store_create(int dirfd);
 

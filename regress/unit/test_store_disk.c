@@ -380,6 +380,26 @@ lost_bytes_are_given_up(void **state)
 	}
 }
 
+/* No new empty account is put over mail that lost its journal. */
+static void
+journal_missing(void **state)
+{
+	struct store *st, *d;
+	struct acct a;
+
+	acct_new(&a);
+	assert_int_equal(unlinkat(a.fd, "journal", 0), 0);
+	d = deliverer(&a);		/* there was nothing yet */
+	deliver_ok(d, 0, 2);
+	store_close(d);
+	assert_int_equal(unlinkat(a.fd, "journal", 0), 0);
+	assert_int_equal(store_open(&st, a.fd, STORE_SESSION), STORE_DAMAGED);
+	assert_int_equal(store_open(&st, a.fd, STORE_DELIVER), STORE_DAMAGED);
+	assert_int_equal(store_create(a.fd), STORE_DAMAGED);
+	assert_int_equal(file_size(&a, "journal"), -1);
+	acct_free(&a);
+}
+
 static void
 segment_missing(void **state)
 {
@@ -901,6 +921,7 @@ main(void)
 		cmocka_unit_test(damage_in_the_middle),
 		cmocka_unit_test(damage_behind_the_mark),
 		cmocka_unit_test(lost_bytes_are_given_up),
+		cmocka_unit_test(journal_missing),
 		cmocka_unit_test(segment_missing),
 		cmocka_unit_test(facts_open_no_mail),
 		cmocka_unit_test(full_disk),
