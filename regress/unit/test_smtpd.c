@@ -796,6 +796,39 @@ test_forged_results(void **state)
 	finish();
 }
 
+/* Headers of odd pieces: kept whole but for our own results. */
+static void
+test_odd_headers(void **state)
+{
+	static const char *const piece[] = {
+		"Authentication-Results", ":", " mx.test", "(", ")", "\\", "\"",
+		"\r\n", "\r\n ", ";", "From: a@b", "\t", "Received: x", "=?", "@",
+		"Authentication-Results: (a (b) mx.test", "Date:", "\xc3\xa9",
+		"To: <a@b>, x: y, z;", "\r\n\r\n", "..", "Subject: =?utf-8?q?",
+	};
+	char text[4096];
+	unsigned int r = 1, i, k, npieces;
+	size_t n;
+
+	begin(PROTO_SMTP, false);
+	say("EHLO x\r\n");
+	for (i = 0; i < 1000; i++) {
+		n = (size_t)snprintf(text, sizeof(text), "MAIL FROM:<>\r\n"
+		    "RCPT TO:<bob@localdomain>\r\nDATA\r\n");
+		npieces = 1 + i % 40;
+		for (k = 0; k < npieces; k++) {
+			r = r * 1103515245 + 12345;
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+			    "%s", piece[(r >> 16) % NITEMS(piece)]);
+		}
+		snprintf(text + n, sizeof(text) - n, "\r\n.\r\n");
+		codes();
+		expect(text, "250 250 354 250");
+	}
+	assert_int_equal(t.nkept, 1000);
+	finish();
+}
+
 static void
 test_loop(void **state)
 {
@@ -1100,6 +1133,7 @@ main(void)
 		cmocka_unit_test(test_many_recipients),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_forged_results),
+		cmocka_unit_test(test_odd_headers),
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_auth),
 		cmocka_unit_test(test_login_cut),
