@@ -35,6 +35,7 @@
 #define REOPEN_SECONDS	5	/* between tries with a broken database */
 #define SAVE_SECONDS	60	/* between writes of the failure counters */
 #define TOKEN_SECONDS	3600	/* a sender token is good for so long */
+#define FULL_SECONDS	300	/* a full mailbox takes no recipient so long */
 
 struct proved {
 	struct node	 node;
@@ -46,6 +47,7 @@ static void	 on_login(struct chan *, struct msg *, void *);
 static void	 on_close(struct chan *, struct msg *, void *);
 static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
+static void	 on_full(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 role_load(const struct conf *);
 static void	 role_secret(enum conf_secret_kind, const uint8_t[32]);
@@ -66,6 +68,7 @@ static const struct chan_handler login_handlers[] = {
 };
 static const struct chan_handler queue_handlers[] = {
 	{ DIR_RCPT,		on_rcpt },
+	{ DIR_FULL_EV,		on_full },
 };
 
 static struct {
@@ -295,6 +298,37 @@ may_relay(const struct front *f, const struct dir_rcpt *q)
 	return addr_in(&q->peer, conf->networks, conf->nnetworks);
 }
 
+/* deliver could not add to it; a while later it may be tried again */
+static void
+on_full(struct chan *c, struct msg *m, void *arg)
+{
+	struct account *a = st.dir == NULL ? NULL :
+	    dir_account_id(st.dir, m->body->dir_full_ev.account);
+
+	if (a != NULL)
+		a->full_until = now_sec() + FULL_SECONDS;
+}
+
+/* Is every mailbox that the answer leads to full? */
+static bool
+answer_full(const struct dir_answer *ans)
+{
+	struct slice routes = { (const char *)ans->routes, ans->n };
+	struct item_route r;
+	struct account *a;
+	uint64_t now = now_sec();
+	size_t off = 0;
+
+	while (item_route_get(routes, &off, &r) == 1) {
+		if (r.type != ROUTE_LOCAL)
+			return false;
+		a = dir_account_id(st.dir, r.account);
+		if (a == NULL || a->full_until <= now)
+			return false;
+	}
+	return true;
+}
+
 static void
 on_rcpt(struct chan *c, struct msg *m, void *arg)
 {
@@ -313,6 +347,8 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 			r.result = DIR_DENIED;
 		r.address = slice_of(ans->address, ans->addressn);
 	}
+	if (r.result == DIR_OK && f->role != ROLE_QUEUE && answer_full(ans))
+		r.result = DIR_FULL;
 	if (r.result == DIR_OK) {
 		r.routes = slice_of((const char *)ans->routes, ans->n);
 		cap_rcpt(&r.cap, st.rcpt_key, q->conn, r.address, r.routes);

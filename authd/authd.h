@@ -47,6 +47,7 @@ struct account {
 	bool		 enabled;	/* may log in and send */
 	uint64_t	 quota;		/* octets, 0: as configured */
 	uint64_t	 created;	/* seconds UTC */
+	uint64_t	 full_until;	/* seconds UTC: no recipient now */
 	char		*hash;		/* of crypto_pwhash_str */
 	char		 address[];	/* lower case, "local@domain" */
 };

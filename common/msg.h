@@ -95,6 +95,7 @@ struct msg_addr {			/* network address of a peer */
 	M(DIR_SENDER_R, dir_sender_r, CHAN_AUTH, SIDE_B, MF_ANSWER)	\
 	M(DIR_RCPT, dir_rcpt, CHAN_AUTH, SIDE_A, MF_ASK)		\
 	M(DIR_RCPT_R, dir_rcpt_r, CHAN_AUTH, SIDE_B, MF_ANSWER)		\
+	M(DIR_FULL_EV, dir_full_ev, CHAN_AUTH, SIDE_A, MF_EV)		\
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, SIDE_B, MF_ANSWER)	\
 	M(HASH_MAKE, hash_make, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET)	\
@@ -208,6 +209,8 @@ struct msg_addr {			/* network address of a peer */
 #define DIR_RCPT_R_FIELDS(F)	/* routes: list of item_route */	\
 	F(u8, result, 0) F(str, address, 330) F(blob, routes, 12288)	\
 	F(mac, cap, 0)
+#define DIR_FULL_EV_FIELDS(F)	/* queue: deliver found it over quota */ \
+	F(u32, account, 0)
 #define HASH_VERIFY_FIELDS(F)						\
 	F(str, password, 1024) F(str, hash, 256)
 #define HASH_VERIFY_R_FIELDS(F)						\

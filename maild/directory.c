@@ -202,6 +202,13 @@ directory_account(struct house *h, uint32_t account, char *err,
 		close(fd);
 		return -1;
 	}
+	if (faccessat(fd, "journal", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		snprintf(err, errsize, "directory %s of the store holds the "
+		    "mail of an account that authd does not know; move it "
+		    "away", name);
+		close(fd);
+		return -1;
+	}
 	/* notify/ for the store: deliver, who may come first, makes none */
 	if (mkdirat(fd, "notify", 0700) == -1 && errno != EEXIST)
 		goto out;
