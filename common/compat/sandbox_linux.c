@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -189,11 +190,86 @@ filter_add(struct filter *f, struct sock_filter insn)
 #define STMT(code, k)	  ((struct sock_filter)BPF_STMT(code, k))
 #define JUMP(c, k, t, e)  ((struct sock_filter)BPF_JUMP(c, k, t, e))
 
+/*
+ * What becomes of each call, as runs of numbers with the same action, found
+ * by halving: when a filter is installed the kernel compiles it and tries it
+ * with every number there is, which a session pays for at every login.  For
+ * the same reason a session's filter says only what it takes from the one of
+ * its nursery, which stays on beneath.
+ */
+#define CALL_MAX	512
+#define RUN_MAX		256
+
+/* What the filter that is on already permits. */
+static struct {
+	bool		on;
+	unsigned int	may;
+} filtered;
+
+struct run {
+	unsigned int	from, action;
+};
+
 static void
-filter_call(struct filter *f, int nr, unsigned int action)
+filter_tree(struct filter *f, const struct run *run, size_t n)
 {
-	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)nr, 0, 1));
-	filter_add(f, STMT(BPF_RET | BPF_K, action));
+	unsigned short at;
+
+	if (n == 1) {
+		filter_add(f, STMT(BPF_RET | BPF_K, run->action));
+		return;
+	}
+	filter_add(f, JUMP(BPF_JMP | BPF_JGE | BPF_K, run[n / 2].from, 0, 1));
+	at = f->n;
+	filter_add(f, STMT(BPF_JMP | BPF_JA, 0));
+	filter_tree(f, run, n / 2);
+	f->insn[at].k = f->n - at - 1U;
+	filter_tree(f, run + n / 2, n - n / 2);
+}
+
+static void
+actions_of(unsigned int may, unsigned int action[CALL_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < CALL_MAX; i++)
+		action[i] = SECCOMP_RET_KILL_PROCESS;
+	for (i = 0; i < NITEMS(soft); i++)
+		action[soft[i].nr] = SECCOMP_RET_ERRNO |
+		    (unsigned int)soft[i].error;
+	for (i = 0; i < NITEMS(calls); i++)
+		if (calls[i].may == ANY || (calls[i].may & may) != 0)
+			action[calls[i].nr] = SECCOMP_RET_ALLOW;
+	if (may & MAY_FORK)		/* filter_prctl looked at it */
+		action[SYS_prctl] = SECCOMP_RET_ALLOW;
+}
+
+static void
+filter_calls(struct filter *f, unsigned int may)
+{
+	unsigned int action[CALL_MAX], before[CALL_MAX];
+	unsigned int last = SECCOMP_RET_KILL_PROCESS;
+	struct run run[RUN_MAX + 1];
+	size_t i, n = 0;
+
+	actions_of(may, action);
+	if (filtered.on) {
+		actions_of(filtered.may, before);
+		for (i = 0; i < CALL_MAX; i++)
+			if (action[i] == before[i])
+				action[i] = SECCOMP_RET_ALLOW;
+		last = SECCOMP_RET_ALLOW;
+	}
+	for (i = 0; i < CALL_MAX; i++) {
+		if (i > 0 && action[i] == run[n - 1].action)
+			continue;
+		if (n == RUN_MAX)
+			fatalx("seccomp filter has too many runs");
+		run[n++] = (struct run){ (unsigned int)i, action[i] };
+	}
+	if (run[n - 1].action != last)
+		run[n++] = (struct run){ CALL_MAX, last };
+	filter_tree(f, run, n);
 }
 
 /* mmap and mprotect: anything but executable memory. */
@@ -244,30 +320,28 @@ filter_prctl(struct filter *f)
 static void
 filter_install(unsigned int may)
 {
-	static struct filter f;
+	struct filter f;
 	struct sock_fprog prog;
-	size_t i;
 
 	f.n = 0;
 	filter_add(&f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(arch)));
 	filter_add(&f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
 	filter_add(&f, STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	filter_add(&f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr)));
-	for (i = 0; i < NITEMS(calls); i++)
-		if (calls[i].may == ANY || (calls[i].may & may) != 0)
-			filter_call(&f, calls[i].nr, SECCOMP_RET_ALLOW);
-	filter_memory(&f);
-	filter_socket(&f, may);
+	if (!filtered.on)
+		filter_memory(&f);
+	if (!filtered.on ||
+	    ((may ^ filtered.may) & (MAY_NOTIFY | MAY_CONNECT)) != 0)
+		filter_socket(&f, may);
 	if (may & MAY_FORK)
 		filter_prctl(&f);
-	for (i = 0; i < NITEMS(soft); i++)
-		filter_call(&f, soft[i].nr, SECCOMP_RET_ERRNO |
-		    (unsigned int)soft[i].error);
-	filter_add(&f, STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	filter_calls(&f, may);
 	prog.len = f.n;
 	prog.filter = f.insn;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == -1)
 		fatal("seccomp");
+	filtered.on = true;
+	filtered.may = may;
 }
 
 /* ---- Landlock ------------------------------------------------------------ */
