@@ -10,7 +10,7 @@
 
 #define IMAP_LINE_MAX	65536	/* octets of a command without its literals */
 #define IMAP_LITERAL_MAX (1024 * 1024)	/* sum of a command's literals */
-#define IMAP_BAD_MAX	10	/* bad commands of a connection */
+#define IMAP_BAD_MAX	10	/* bad commands in a row */
 #define IMAP_ITEMS_MAX	64	/* items of one FETCH */
 #define IMAP_STATUS_ITEMS 16	/* items of one STATUS */
 #define IMAP_PATTERNS_MAX 32	/* patterns of one LIST (RFC 5258) */

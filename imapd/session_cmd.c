@@ -171,6 +171,8 @@ command_done(struct session *s, const struct command *c, enum reply r)
 	}
 	frames_puts(s->io, s->text != NULL ? s->text : "Done");
 	frames_puts(s->io, "\r\n");
+	if (r == REPLY_OK)
+		s->nbad = 0;
 	if (r == REPLY_BAD && ++s->nbad >= IMAP_BAD_MAX &&
 	    s->state != LOGGED_OUT)
 		session_bye(s, "Too many bad commands");

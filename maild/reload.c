@@ -226,9 +226,7 @@ reload_tell(struct house *h)
 
 	TAILQ_FOREACH(c, &h->children, entry) {
 		if (!c->current || c->chan == NULL || c->role ==
-		    ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM ||
-		    c->role == ROLE_IMAP_NURSERY ||
-		    c->role == ROLE_POP3_NURSERY)
+		    ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM)
 			continue;
 		share_send(c, h->conf, h->files, true);
 		if (c->listening)
