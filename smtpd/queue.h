@@ -284,7 +284,7 @@ void	 rcpt_error(struct rcpt *, const char *text);
 void	 rcpt_delivery_id(const struct message *, unsigned int idx,
 	    struct msg_id *);
 /* The envelope, from the group just written or from disk; good until the
- * next call.  0, -1: damaged or not readable. */
+ * next call of this or of message_fd().  0, -1: damaged or not readable. */
 int	 message_envelope(struct message *, struct envelope *);
 /* A descriptor with the message at 0 and the facts behind it, to be handed
  * out; owned by the message, see message_release. */
@@ -435,6 +435,8 @@ int	 dsn_from(const struct dsn *, char *buf, size_t size);
 void	 bounce_init(struct event_base *, const struct conf *);
 void	 bounce_conf(const struct conf *);
 void	 bounce_channel(enum chan_kind, struct event_base *, int fd);
+/* Tell authd that an account is over its quota: no RCPT for a while. */
+void	 bounce_full(uint32_t account);
 /* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
  * that were deferred. */
 void	 bounce_message(struct message *, enum dsn_action);

@@ -105,6 +105,15 @@ on_gone(struct chan *c, void *arg)
 }
 
 void
+bounce_full(uint32_t account)
+{
+	struct dir_full_ev e = { account };
+
+	if (bo.auth != NULL)
+		chan_send(bo.auth, DIR_FULL_EV, &e, NULL, 0);
+}
+
+void
 bounce_message(struct message *m, enum dsn_action action)
 {
 	struct bounce *b;

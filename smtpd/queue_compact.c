@@ -87,16 +87,15 @@ copy_message(struct message *m)
 	struct envelope e;
 	size_t off = 0, i;
 
-	if (!is_idle(m) || commit_recent(m) != NULL ||
-	    message_envelope(m, &e) == -1)
+	if (!is_idle(m) || commit_recent(m) != NULL)
 		return false;
 	if (c.large == 0 && (message_fd(m) == -1 || (c.fd =
 	    fcntl(m->fd, F_DUPFD_CLOEXEC, 0)) == -1))
 		return false;
 	message_release(m);
-	/* The frame was read again: the slices are still good. */
 	if (message_envelope(m, &e) == -1) {
-		close(c.fd);
+		if (c.fd != -1)
+			close(c.fd);
 		return false;
 	}
 	r = xcalloc(m->nrcpt, sizeof(*r));

@@ -206,7 +206,7 @@ show(uint32_t ask, const char *id)
 		row_rcpt(&row, m, &m->rcpt[i]);
 		proc_row(ask, &row);
 	}
-	if (message_envelope(m, &e) == -1 || (fd = message_fd(m)) == -1) {
+	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
 		proc_done(ask, EX_IO, "%s: queue file damaged", id);
 		return;
 	}

@@ -78,7 +78,7 @@ local_send(struct job *j)
 
 	if (c == NULL || chan_full(c))
 		return false;
-	if (message_envelope(m, &e) == -1 || (fd = message_fd(m)) == -1) {
+	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
 		result_damaged(j);
 		return true;
 	}

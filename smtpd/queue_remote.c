@@ -65,7 +65,7 @@ remote_send(struct job *j)
 
 	if (k == -1)
 		return false;
-	if (message_envelope(m, &e) == -1 || (fd = message_fd(m)) == -1) {
+	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
 		result_damaged(j);
 		return true;
 	}

@@ -53,6 +53,9 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 		result_done(m, idx);
 		return;
 	case DELIVERY_TEMP:
+		if (m->rcpt[idx].type == ROUTE_LOCAL &&
+		    slice_is(r->status, "4.2.2"))
+			bounce_full(m->rcpt[idx].account);
 		defer(m, idx, text);
 		return;
 	case DELIVERY_PERM:

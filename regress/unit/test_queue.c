@@ -793,7 +793,8 @@ send_large(uint8_t commit)
 
 	c.env = (struct envelope){ .received = now_sec(),
 	    .sid = { "", 0 }, .sender = { "", 0 }, .folder = { "", 0 },
-	    .trace = { "", 0 }, .ticket = { "", 0 } };
+	    .trace = SLICE_LIT("Received: large\r\n"),
+	    .ticket = { "", 0 } };
 	c.env.commit.b[0] = commit;
 	c.body[0] = slice_of(text, sizeof(text));
 	commit_add(&c);
@@ -814,6 +815,37 @@ asked_any(void)
 			return m.id;
 	}
 	return 0;
+}
+
+/* Sent again from the spool, with all that stands in its envelope: the
+ * descriptor made of a large frame once moved the buffer under it. */
+static void
+resend_child(void)
+{
+	static uint8_t buf[MSG_MAX];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	int sv[2];
+
+	begin();
+	send_large(1);
+	CHECK(asked_any() != 0);
+	close(deliver_end);
+	turn();
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	deliver_end = sv[1];
+	local_channel(base, 0, sv[0]);
+	turn();
+	CHECK(msg_recv(deliver_end, CHAN_DELIVER, SIDE_A, buf, &m, 500) == 1);
+	CHECK(slice_is(body.deliver_msg.trace, "Received: large\r\n"));
+	CHECK(body.deliver_msg.size == 1 << 20);
+}
+
+static void
+test_resend_large_keeps_envelope(void **state)
+{
+	empty_spool();
+	in_child(resend_child);
 }
 
 static unsigned int
@@ -922,6 +954,7 @@ main(void)
 		cmocka_unit_test(test_bounce),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_unsealed),
+		cmocka_unit_test(test_resend_large_keeps_envelope),
 		cmocka_unit_test(test_compact),
 	};
 
