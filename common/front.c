@@ -95,7 +95,7 @@ static struct role role = {
 	.nhandlers = NITEMS(handlers),
 };
 
-/* ---- the role ------------------------------------------------------------ */
+/* ---- the role ---------------------------------------------------------- */
 
 int
 front_main(const struct front_ops *ops)
@@ -237,7 +237,7 @@ front_bye(enum front_end why)
 	return (front.ops->bye(why));
 }
 
-/* ---- a connection ---------------------------------------------------------- */
+/* ---- a connection ------------------------------------------------------ */
 
 void
 front_new(int fd, const struct conn *source, enum conf_protocol protocol,
@@ -388,7 +388,7 @@ front_bad(struct front_conn *c)
 	return (true);
 }
 
-/* ---- login ----------------------------------------------------------------- */
+/* ---- login ------------------------------------------------------------- */
 
 void
 front_login(struct front_conn *c, struct slice user, struct slice password)
@@ -482,7 +482,7 @@ front_refuse(struct front_conn *c, enum auth_result why)
 	io_again(c->io);
 }
 
-/* ---- grants ---------------------------------------------------------------- */
+/* ---- grants ------------------------------------------------------------ */
 
 static void
 on_session(struct chan *ch, struct msg *m, void *arg)
@@ -568,7 +568,7 @@ front_release(uint64_t grant)
 		chan_send(proc_main(), GRANT_RELEASE_EV, &e, NULL, 0);
 }
 
-/* ---- the end --------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------- */
 
 void
 front_alive(struct front_conn *c)
@@ -588,13 +588,18 @@ front_pass_done(struct front_conn *c, bool clean)
 void
 front_end(struct front_conn *c, enum front_end why)
 {
+	static const char *const word[] = {
+		[FRONT_TIMEOUT] = "timeout", [FRONT_BUSY] = "busy",
+		[FRONT_BADNESS] = "errors", [FRONT_REVOKED] = "revoked",
+		[FRONT_STOPPING] = "stopping", [FRONT_LOST] = "lost"
+	};
 	const char	*bye = front.ops->bye(why);
 
 	/* In the middle of a session's answer it would look like a part. */
 	if (c->state != FRONT_HANDSHAKE && (c->state != FRONT_PASS ||
 	    io_queued(c->io) == 0))
 		io_write(c->io, bye, strlen(bye));
-	log_info("%016llx end why=%d", (unsigned long long)c->id, why);
+	log_info("%016llx end why=%s", (unsigned long long)c->id, word[why]);
 	front_quit(c);
 }
 

@@ -230,7 +230,7 @@ struct search_prog {
 	struct search		*needle;	/* scratch of BODY, TEXT */
 };
 /* Does message seq match the program?  1, 0; -1 with *r. */
-int	 search_match(struct session *, const struct search_prog *, uint32_t seq,
-	    enum store_result *r);
+int	 search_match(struct session *, const struct search_prog *,
+	    uint32_t seq, enum store_result *r);
 
 #endif

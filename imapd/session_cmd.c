@@ -39,7 +39,7 @@ static enum reply cmd_logout(struct session *, struct imap_in *);
 static enum reply cmd_namespace(struct session *, struct imap_in *);
 static enum reply cmd_id(struct session *, struct imap_in *);
 static enum reply cmd_enable(struct session *, struct imap_in *);
-static enum reply cmd_authenticated(struct session *, struct imap_in *);
+static enum reply cmd_too_late(struct session *, struct imap_in *);
 
 static const struct command commands[] = {
 	{ "FETCH",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_fetch },
@@ -70,9 +70,9 @@ static const struct command commands[] = {
 	{ "NAMESPACE",	ANY,	0,			NONE, cmd_namespace },
 	{ "ID",		ANY,	0,			SOME, cmd_id },
 	{ "ENABLE",	ANY,	0,			SOME, cmd_enable },
-	{ "LOGIN",	0,	0,			SOME, cmd_authenticated },
-	{ "AUTHENTICATE", 0,	0,			SOME, cmd_authenticated },
-	{ "STARTTLS",	0,	0,			NONE, cmd_authenticated },
+	{ "LOGIN",	0,	0,			SOME, cmd_too_late },
+	{ "AUTHENTICATE", 0,	0,			SOME, cmd_too_late },
+	{ "STARTTLS",	0,	0,			NONE, cmd_too_late },
 };
 
 static const struct command *command_find(const struct session *,
@@ -319,7 +319,7 @@ cmd_enable(struct session *s, struct imap_in *in)
 }
 
 static enum reply
-cmd_authenticated(struct session *s, struct imap_in *in)
+cmd_too_late(struct session *s, struct imap_in *in)
 {
 	return (reply_bad(s, "Already logged in"));
 }
