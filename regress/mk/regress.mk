@@ -33,7 +33,8 @@ $(O)/regress/standin: $(call objs,regress/jail/standin.c) $(ARCHIVES)
 # regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
 FUZZERS =	$(patsubst regress/fuzz/fuzz_%.c,%,$(wildcard regress/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?=	60
-FLINK.queue =	smtpd/queue_spool.c smtpd/queue_envelope.c smtpd/queue_log.c
+FLINK.queue =	smtpd/queue_frame.c smtpd/queue_spool.c \
+		smtpd/queue_envelope.c smtpd/queue_log.c
 flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
 
 define fuzzer
