@@ -442,9 +442,9 @@ limits_install(const struct sandbox *s)
 	limit(RLIMIT_CORE, 0);
 	if ((s->may & MAY_FORK) == 0)
 		limit(RLIMIT_NPROC, 0);
+#ifndef MAILD_SANITIZE		/* whose reports go to a file */
 	if ((s->may & (MAY_FILES | MAY_MEMFD | MAY_WRITE)) == 0)
 		limit(RLIMIT_FSIZE, 0);
-#ifndef MAILD_SANITIZE
 	if (s->memory != 0)
 		limit(RLIMIT_DATA, s->memory * 1024 * 1024);
 #endif

@@ -7,6 +7,7 @@ Used by the demo, the system tests and the bench.
 """
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+# leaks cannot be looked for in a jail; a build without sanitizers ignores it
+os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
 PORTS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s")
 
 
@@ -262,6 +265,15 @@ class House:
         finally:
             if self.dns:
                 self.dns.stop()
+        self.sound()
+
+    def sound(self):
+        """no sanitizer complained and nothing broke one of our own channels"""
+        with open(f"{self.dir}/maild.out", errors="replace") as f:
+            text = f.read()
+        at = re.search("AddressSanitizer|runtime error:|LeakSanitizer", text)
+        if at:
+            raise AssertionError("sanitizer: " + text[at.start():at.start() + 1500])
 
     # ---- control
 
