@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,22 +126,29 @@ test_flood_ends(void **state)
 {
 	static char	 block[MSG_MAX - 1];
 	struct fbuf	 acc = { 0 };
-	size_t		 n, sent = 0;
+	size_t		 n;
 	char		*p;
+	int		 i, status;
 	pid_t		 pid;
 
 	open_pair();
 	memset(block, 'x', sizeof(block));
+	block[0] = SESSION_DATA;
 	if ((pid = fork()) == 0) {
-		while (frames.sock > 0 && sent < 100 * sizeof(block)) {
-			put(block, sizeof(block));
-			sent += sizeof(block);
-		}
-		_exit(0);
+		close(frames.sock);
+		for (i = 0; i < 1000; i++)
+			if (send(front, block, sizeof(block),
+			    MSG_NOSIGNAL) == -1)
+				_exit(0);
+		_exit(1);
 	}
+	close(front);
 	assert_int_equal(frames_line(&frames, &acc, 1000, &p, &n),
 	    FRAMES_GONE);
-	close_pair();
+	close(frames.sock);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fbuf_free(&acc);
 }
 
 static void
