@@ -275,7 +275,8 @@ chan_push(struct chan *c, enum msg_type type, uint32_t id, const void *body,
 	}
 	STAILQ_INSERT_TAIL(&c->out, p, entry);
 	c->queued += p->n;
-	if (!c->dirty && !c->blocked) {
+	/* too much for a peer that does not read: chan_flush ends it */
+	if (!c->dirty && (!c->blocked || c->queued > CHAN_LIMIT)) {
 		if (TAILQ_EMPTY(&turn.dirty))
 			event_active(turn.flush, 0, 0);
 		TAILQ_INSERT_TAIL(&turn.dirty, c, dirty_entry);
@@ -502,30 +503,14 @@ chan_dispatch(struct chan *c, struct msg *m)
 	chan_end(c, "message not handled here");
 }
 
-/* Take the descriptors of a received packet. */
-static int
-chan_take_fds(struct msghdr *mh, struct msg *m)
-{
-	struct cmsghdr *h;
-	int nfd = 0;
-
-	m->fd[0] = m->fd[1] = m->fd[2] = -1;
-	for (h = CMSG_FIRSTHDR(mh); h != NULL; h = CMSG_NXTHDR(mh, h))
-		if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
-			nfd = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-			memcpy(m->fd, CMSG_DATA(h), sizeof(int) * (size_t)nfd);
-		}
-	return nfd;
-}
-
 static void
-chan_packet(struct chan *c, const uint8_t *buf, size_t n, struct msghdr *mh)
+chan_packet(struct chan *c, uint8_t *buf, size_t n, struct msghdr *mh)
 {
 	union msg_body body;
 	struct msg m = { .body = &body };
 	enum chan_side from = c->side == SIDE_A ? SIDE_B : SIDE_A;
 	const char *why = "cut off: no descriptor free";
-	int nfd = chan_take_fds(mh, &m);
+	int nfd = msg_take_fds(mh, &m);
 
 	if (!c->dead) {
 		if (n == 0)
@@ -535,6 +520,8 @@ chan_packet(struct chan *c, const uint8_t *buf, size_t n, struct msghdr *mh)
 			chan_end(c, why);
 		else
 			chan_dispatch(c, &m);
+		if (msg_info[m.type].flags & MF_SECRET)
+			explicit_bzero(buf, n);
 	}
 	msg_close_fds(&m);
 }
@@ -567,11 +554,9 @@ chan_batch(struct chan *c)
 			chan_end(c, NULL);
 		return 0;
 	}
-	for (i = 0; i < n; i++) {
+	/* to the last one, also behind the end: they may hold descriptors */
+	for (i = 0; i < n; i++)
 		chan_packet(c, turn.in[i], mm[i].msg_len, &mm[i].msg_hdr);
-		if (mm[i].msg_len == 0)
-			break;
-	}
 	return n;
 }
 
@@ -591,41 +576,46 @@ chan_readable(evutil_socket_t fd, short ev, void *arg)
 
 /* ---- timeouts ------------------------------------------------------------ */
 
+/* An ask whose time is over; *more: others have theirs still to come. */
+static struct ask *
+chan_late(struct asklist *asks, uint64_t now, bool *more)
+{
+	struct ask *a;
+
+	LIST_FOREACH(a, asks, entry) {
+		if (a->deadline == 0)
+			continue;
+		if (a->deadline <= now)
+			return a;
+		*more = true;
+	}
+	return NULL;
+}
+
+/* One at a time: what is called back may forget any of the others. */
 static void
 chan_tick(evutil_socket_t fd, short ev, void *arg)
 {
 	const struct timeval tick = { 0, CHAN_TICK_MS * 1000 };
-	struct asklist late = LIST_HEAD_INITIALIZER(late);
 	struct chan *c = arg;
-	struct ask *a, *next;
+	struct ask *a;
 	uint64_t now = now_ms();
 	bool more = false;
 	size_t i;
 
 	c->ticking = false;
+	c->busy++;
 	for (i = 0; i < CHAN_NBUCKET; i++)
-		for (a = LIST_FIRST(&c->asks[i]); a != NULL; a = next) {
-			next = LIST_NEXT(a, entry);
-			if (a->deadline == 0)
-				continue;
-			if (a->deadline > now) {
-				more = true;
-				continue;
-			}
+		while ((a = chan_late(&c->asks[i], now, &more)) != NULL) {
 			LIST_REMOVE(a, entry);
 			c->nasks--;
-			LIST_INSERT_HEAD(&late, a, entry);
+			if (a->cb != NULL)
+				a->cb(c, NULL, a->arg);
+			free(a);
 		}
-	if (more) {
+	if (more && !c->dead && !c->ticking) {
 		event_add(c->ev_tick, &tick);
 		c->ticking = true;
-	}
-	c->busy++;
-	while ((a = LIST_FIRST(&late)) != NULL) {
-		LIST_REMOVE(a, entry);
-		if (a->cb != NULL)
-			a->cb(c, NULL, a->arg);
-		free(a);
 	}
 	c->busy--;
 	chan_release(c);

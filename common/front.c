@@ -73,6 +73,7 @@ static void	front_wait(struct front_conn *, enum front_state, unsigned int);
 static void	front_refuse(struct front_conn *, enum auth_result);
 static void	front_session(struct front_conn *);
 static void	front_release(uint64_t);
+static void	front_ungrant(struct front_conn *);
 static void	front_free(struct front_conn *);
 static struct front_conn *front_find(uint64_t);
 static const front_conf *front_limits(void);
@@ -156,7 +157,8 @@ static void
 front_start(const struct conf *conf)
 {
 	front.next_id = (uint64_t)role.id << 56 |
-	    (uint64_t)proc_instance() << 48 | (now_sec() & 0xffff) << 32 | 1;
+	    (uint64_t)proc_instance() << 48 | (now_sec() & 0xffff) << 32 |
+	    (random_u64() & 0x7fffffff);	/* unlike in a life before */
 	if (conn_start(front.sources, proc_instance()) == -1)
 		fatal("table of sources");
 	if (front.sources != -1)
@@ -466,10 +468,11 @@ front_refuse(struct front_conn *c, enum auth_result why)
 {
 	char	 remote[46];
 
-	log_info("%016llx login failed=%s user=%s remote=%s",
+	/* who: authd tells, if it is a name and no password in its place */
+	log_info("%016llx login failed=%s remote=%s",
 	    (unsigned long long)c->id, why == AUTH_BAD ? "credentials" :
-	    "temporary", log_text(c->user, strlen(c->user)),
-	    conn_text(&c->source.peer, remote));
+	    "temporary", conn_text(&c->source.peer, remote));
+	front_ungrant(c);
 	c->state = FRONT_COMMAND;
 	front.ops->refused(c, why);
 	if (why == AUTH_BAD)
@@ -490,12 +493,15 @@ on_session(struct chan *ch, struct msg *m, void *arg)
 	const struct grant_session_ev *e = &m->body->grant_session_ev;
 	struct front_conn	*c = front_find(e->conn);
 
-	/* It may have left since, or this is one too many. */
-	if (c == NULL || c->grant != 0 || c->state == FRONT_COMMAND) {
+	/* It may have left since, or this is one too many, or of a login
+	 * that took too long. */
+	if (c == NULL || c->grant != 0 || c->state == FRONT_COMMAND ||
+	    (c->state == FRONT_GRANT && c->account != e->account)) {
 		front_release(e->grant);
 		return;
 	}
 	c->grant = e->grant;
+	c->granted = e->account;
 	c->sock = m->fd[0];
 	m->fd[0] = -1;
 	if (c->state == FRONT_GRANT)
@@ -533,6 +539,8 @@ front_session(struct front_conn *c)
 {
 	char	 remote[46];
 
+	if (c->granted != c->account)
+		front_ungrant(c);
 	if (c->sock == -1) {
 		front_wait(c, FRONT_GRANT, GRANT_S * 1000);
 		return;
@@ -566,6 +574,16 @@ front_release(uint64_t grant)
 
 	if (proc_main() != NULL)
 		chan_send(proc_main(), GRANT_RELEASE_EV, &e, NULL, 0);
+}
+
+/* A session that nothing was passed to yet. */
+static void
+front_ungrant(struct front_conn *c)
+{
+	front_pass_stop(c);
+	if (c->grant != 0)
+		front_release(c->grant);
+	c->grant = 0;
 }
 
 /* ---- the end ----------------------------------------------------------- */
@@ -619,12 +637,10 @@ front_free(struct front_conn *c)
 	struct auth_close_ev	 e = { .conn = c->id };
 	struct front_conn	**at;
 
-	front_pass_stop(c);
+	front_ungrant(c);
 	evtimer_del(&c->timer);
 	if (c->ask != 0 && front.authd != NULL)
 		chan_forget(front.authd, c->ask);
-	if (c->grant != 0)
-		front_release(c->grant);
 	if ((c->account != 0 || c->ask != 0) && front.authd != NULL)
 		chan_send(front.authd, AUTH_CLOSE_EV, &e, NULL, 0);
 	if (c->counted)

@@ -325,6 +325,30 @@ msg_send(int sock, enum msg_type type, uint32_t id, const void *body,
 	return n == -1 ? -1 : 1;
 }
 
+int
+msg_take_fds(struct msghdr *mh, struct msg *m)
+{
+	struct cmsghdr *h;
+	size_t i, n, nfd = 0;
+	int fd;
+
+	for (i = 0; i < NITEMS(m->fd); i++)
+		m->fd[i] = -1;
+	for (h = CMSG_FIRSTHDR(mh); h != NULL; h = CMSG_NXTHDR(mh, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (i = 0; i < n; i++, nfd++) {
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
+			if (nfd < NITEMS(m->fd))
+				m->fd[nfd] = fd;
+			else
+				close(fd);
+		}
+	}
+	return (int)nfd;
+}
+
 void
 msg_close_fds(struct msg *m)
 {
@@ -346,10 +370,9 @@ msg_recv(int sock, enum chan_kind kind, enum chan_side from, uint8_t *buf,
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = c.b, .msg_controllen = sizeof(c.b) };
 	struct pollfd pfd = { sock, POLLIN, 0 };
-	struct cmsghdr *h;
 	const char *why;
 	ssize_t n;
-	int nfd = 0;
+	int nfd;
 
 	m->fd[0] = m->fd[1] = m->fd[2] = -1;
 	if (timeout_ms != -1 && poll(&pfd, 1, timeout_ms) == 0) {
@@ -359,13 +382,11 @@ msg_recv(int sock, enum chan_kind kind, enum chan_side from, uint8_t *buf,
 	while ((n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC)) == -1)
 		if (errno != EINTR)
 			return -1;
-	for (h = CMSG_FIRSTHDR(&mh); h != NULL; h = CMSG_NXTHDR(&mh, h))
-		if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
-			nfd = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-			memcpy(m->fd, CMSG_DATA(h), sizeof(int) * (size_t)nfd);
-		}
-	if (n == 0)
+	nfd = msg_take_fds(&mh, m);
+	if (n == 0) {
+		msg_close_fds(m);
 		return 0;
+	}
 	if (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
 	    msg_decode(buf, (size_t)n, kind, from, nfd, m, &why) == -1) {
 		msg_close_fds(m);

@@ -83,10 +83,10 @@ struct msg_addr {			/* network address of a peer */
 	/* the control socket, and maild passing its commands on */	\
 	M(CTL_RUN, ctl_run, CHAN_CTL, SIDE_A, MF_ASK | MF_SECRET)	\
 	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, SIDE_B, MF_ANSWER)		\
-	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, SIDE_B, MF_EV)		\
+	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, SIDE_B, MF_EV | MF_SECRET)	\
 	M(MAIN_RUN, main_run, CHAN_MAIN, SIDE_A, MF_ASK | MF_SECRET)	\
 	M(MAIN_RUN_R, main_run_r, CHAN_MAIN, SIDE_B, MF_ANSWER)		\
-	M(MAIN_ROW_EV, main_row_ev, CHAN_MAIN, SIDE_B, MF_EV)		\
+	M(MAIN_ROW_EV, main_row_ev, CHAN_MAIN, SIDE_B, MF_EV | MF_SECRET) \
 	/* authd: logins and the directory */				\
 	M(AUTH_LOGIN, auth_login, CHAN_AUTH, SIDE_A, MF_ASK | MF_SECRET) \
 	M(AUTH_LOGIN_R, auth_login_r, CHAN_AUTH, SIDE_B, MF_ANSWER)	\
@@ -157,7 +157,7 @@ struct msg_addr {			/* network address of a peer */
 #define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
 	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)
 #define GRANT_SESSION_EV_FIELDS(F)					\
-	F(u64, conn, 0) F(u64, grant, 0)
+	F(u64, conn, 0) F(u64, grant, 0) F(u32, account, 0)
 #define GRANT_FAIL_EV_FIELDS(F)						\
 	F(u64, conn, 0) F(u64, grant, 0)
 #define GRANT_AGAIN_EV_FIELDS(F)	/* parked: the session once more */ \
@@ -383,6 +383,8 @@ union msg_body {
 #undef M
 };
 
+struct msghdr;
+
 struct msg {			/* one message as received */
 	enum msg_type	 type;
 	uint32_t	 id;		/* of an ask and its answer, else 0 */
@@ -420,6 +422,10 @@ int	 msg_send(int sock, enum msg_type, uint32_t id, const void *body,
 	    const int *fds, int nfd);
 int	 msg_recv(int sock, enum chan_kind, enum chan_side from, uint8_t *buf,
 	    struct msg *m, int timeout_ms);
+/* The descriptors of a received packet into m->fd; returns how many came.
+ * The control buffer of MSG_MAXFD has room for one more, for alignment: what
+ * is too much is closed. */
+int	 msg_take_fds(struct msghdr *, struct msg *m);
 void	 msg_close_fds(struct msg *);
 
 /* Lists in blobs.  put: append an item at *off of buf (size bytes), returns

@@ -3,8 +3,10 @@
  * an account's; maild has the nursery start a session in that account's
  * directory and gives the front the other end.  A grant stays until the
  * front lets go of it, dies, or authd revokes it, so a parked connection
- * can have its session again.  This is the path of every login: nothing is
- * logged and nothing looked up by name.
+ * can have its session again.  maild keeps the front's end as well and shuts
+ * it when the grant is over, so that no front can go on with a session that
+ * was revoked, or have two of one grant.  This is the path of every login:
+ * nothing is logged and nothing looked up by name.
  */
 #include "compat.h"
 
@@ -17,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "parse.h"
 #include "msg.h"
@@ -38,8 +42,10 @@ struct grant {
 	uint64_t	 conn;
 	uint32_t	 account;
 	uint32_t	 next;		/* free: the next one */
+	int		 sock;		/* of its last session, -1 none */
 	uint16_t	 instance;
 	uint8_t		 front;		/* enum proc_role */
+	bool		 revoked;	/* over at the next turn */
 };
 
 struct grants {
@@ -50,10 +56,11 @@ struct grants {
 	uint64_t	 serial;
 };
 
-static int	 grant_session(struct house *, const struct grant *,
+static int	 grant_session(struct house *, struct grant *,
 		    uint64_t conn);
 static void	 grant_fail(struct house *, enum proc_role, uint16_t,
 		    uint64_t conn, uint64_t id);
+static void	 on_revoked(evutil_socket_t, short, void *);
 
 void
 grant_init(struct house *h)
@@ -98,12 +105,26 @@ grant_new(struct grants *g)
 	g->free = n->next;
 	g->used++;
 	n->id = ++g->serial << SLOT_BITS | i;
+	n->sock = -1;
+	n->revoked = false;
 	return n;
+}
+
+/* The session on it, if one still runs, has no front from now on. */
+static void
+grant_shut(struct grant *n)
+{
+	if (n->sock == -1)
+		return;
+	(void)shutdown(n->sock, SHUT_RDWR);
+	close(n->sock);
+	n->sock = -1;
 }
 
 static void
 grant_free(struct grants *g, struct grant *n)
 {
+	grant_shut(n);
 	n->id = 0;
 	n->next = g->free;
 	g->free = (uint32_t)(n - g->slot);
@@ -117,6 +138,7 @@ grant_find(struct grants *g, const struct child *front, uint64_t id)
 	uint32_t i = (uint32_t)id & SLOT_MASK;
 
 	if (i >= g->size || id == 0 || g->slot[i].id != id ||
+	    g->slot[i].revoked ||
 	    g->slot[i].front != front->role ||
 	    g->slot[i].instance != front->instance)
 		return NULL;
@@ -147,15 +169,16 @@ account_open(const struct house *h, uint32_t account)
 	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* A session in the account's directory, its other end to the front. */
+/* A session in the account's directory, its other end to the front; one that
+ * the grant had before ends. */
 static int
-grant_session(struct house *h, const struct grant *g, uint64_t conn)
+grant_session(struct house *h, struct grant *g, uint64_t conn)
 {
 	enum proc_role front = (enum proc_role)g->front;
 	struct child *f = child_ready(h, front, g->instance);
 	struct child *n = child_ready(h, front == ROLE_IMAPD ?
 	    ROLE_IMAP_NURSERY : ROLE_POP3_NURSERY, 0);
-	struct grant_session_ev to_front = { conn, g->id };
+	struct grant_session_ev to_front = { conn, g->id, g->account };
 	struct nursery_spawn_ev to_nursery = { .grant = g->id };
 	int sv[2], fds[2], ret = -1;
 
@@ -175,8 +198,9 @@ grant_session(struct house *h, const struct grant *g, uint64_t conn)
 	if (chan_send(n->chan, NURSERY_SPAWN_EV, &to_nursery, fds, 2) == 0 &&
 	    chan_send(f->chan, GRANT_SESSION_EV, &to_front, &sv[0], 1) == 0)
 		ret = 0;
+	grant_shut(g);
+	g->sock = sv[0];
 	close(fds[0]);
-	close(sv[0]);
 	close(sv[1]);
 	return ret;
 }
@@ -239,9 +263,21 @@ grant_on_release(struct chan *chan, struct msg *m, void *arg)
 
 /* ---- ends ---------------------------------------------------------------- */
 
+/* Fronts were told why; those that did not listen lose the session. */
+static void
+on_revoked(evutil_socket_t fd, short ev, void *arg)
+{
+	struct grants *g = arg;
+
+	for (uint32_t i = 0; i < g->size; i++)
+		if (g->slot[i].id != 0 && g->slot[i].revoked)
+			grant_free(g, &g->slot[i]);
+}
+
 void
 grant_on_revoke(struct chan *chan, struct msg *m, void *arg)
 {
+	const struct timeval soon = { 0, 0 };
 	struct house *h = ((struct child *)arg)->house;
 	uint32_t account = m->body->grant_revoke_ev.account, n = 0;
 
@@ -250,14 +286,17 @@ grant_on_revoke(struct chan *chan, struct msg *m, void *arg)
 		struct grant_revoked_ev ev = { g->conn, g->id };
 		struct child *front;
 
-		if (g->id == 0 || g->account != account)
+		if (g->id == 0 || g->revoked || g->account != account)
 			continue;
 		front = child_ready(h, (enum proc_role)g->front, g->instance);
 		if (front != NULL)
 			chan_send(front->chan, GRANT_REVOKED_EV, &ev, NULL, 0);
-		grant_free(h->grants, g);
+		g->revoked = true;
 		n++;
 	}
+	if (n > 0 && event_base_once(h->base, -1, EV_TIMEOUT, on_revoked,
+	    h->grants, &soon) == -1)
+		fatalx("grant: no event");
 	log_info("grants revoked account=%u n=%u", account, n);
 }
 

@@ -232,14 +232,21 @@ lock_pid(const struct conf *conf)
 		fatal("%s", conf->dir.pid);
 }
 
-/* Every connection is a descriptor in a front, and two more in flight. */
+/* Every connection is a descriptor in a front, and two more in flight; every
+ * session is one in maild. */
 static void
 raise_limits(const struct conf *conf)
 {
 	rlim_t want = 2 * (rlim_t)(conf->smtp.max_connections +
 	    conf->imap.max_connections) + NOFILE_SPARE;
+	rlim_t sessions = (rlim_t)conf->imap.max_connections *
+	    child_wanted(conf, ROLE_IMAPD) + conf->pop3.max_connections;
 	struct rlimit r;
 
+	if (sessions > GRANTS_MAX)
+		sessions = GRANTS_MAX;
+	if (want < sessions + NOFILE_SPARE)
+		want = sessions + NOFILE_SPARE;
 	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
 		return;
 	if (r.rlim_max > want)

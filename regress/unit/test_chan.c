@@ -28,6 +28,8 @@ static struct {
 	int		 raw;		/* the test's own end, when one is */
 	int		 gone_a, gone_b, asked, answers, nulls, notices;
 	char		 user[64];
+	const char	*password;	/* where it was received */
+	uint32_t	 other;		/* an ask to be forgotten */
 } t;
 
 static void
@@ -51,6 +53,8 @@ on_login(struct chan *c, struct msg *m, void *arg)
 
 	t.asked++;
 	slice_cpy(m->body->auth_login.user, t.user, sizeof(t.user));
+	t.password = m->body->auth_login.password.p;
+	assert_memory_equal(t.password, "secret", 6);
 	chan_reply(c, m->id, AUTH_LOGIN_R, &r, NULL, 0);
 }
 
@@ -177,6 +181,71 @@ test_timeout_calls_back_once(void **state)
 	assert_int_equal(t.gone_a, 0);
 }
 
+static void
+on_late(struct chan *c, struct msg *m, void *arg)
+{
+	t.nulls++;
+	chan_forget(c, t.other);
+}
+
+/* A session that ends at the first of two timeouts forgets the second. */
+static void
+test_forgotten_in_the_same_tick(void **state)
+{
+	const struct dir_sender q = { 1, { "a@b", 3 } };
+	uint32_t first;
+	int i;
+
+	make_a();
+	first = chan_ask(t.a, DIR_SENDER, &q, NULL, 0, 50, on_late, NULL);
+	t.other = chan_ask(t.a, DIR_SENDER, &q, NULL, 0, 50, on_late, NULL);
+	assert_true(first != 0 && t.other != 0);
+	for (i = 0; i < 60; i++) {
+		usleep(10000);
+		turns(1);
+	}
+	assert_int_equal(t.nulls, 1);
+}
+
+static void
+test_secret_wiped_after_use(void **state)
+{
+	static const char zero[6];
+
+	make_a();
+	chan_ask(t.a, AUTH_LOGIN, &login, NULL, 0, 5000, on_answer, NULL);
+	turns(5);
+	assert_int_equal(t.answers, 1);
+	assert_memory_equal(t.password, zero, sizeof(zero));
+}
+
+/* The queue of a peer that does not read has an end, and so has the channel. */
+static void
+test_peer_that_does_not_read(void **state)
+{
+	static char routes[12000];
+	const struct dir_rcpt_r r = { DIR_OK, { "a@b", 3 },
+	    { routes, sizeof(routes) }, { { 0 } } };
+	int i;
+
+	for (i = 0; i < 12000 && t.gone_b == 0; i++) {
+		chan_reply(t.b, 1, DIR_RCPT_R, &r, NULL, 0);
+		turns(1);
+	}
+	assert_int_equal(t.gone_b, 1);
+	assert_in_range(i, 5000, 11000);
+}
+
+static int
+fds_open(void)
+{
+	int fd, n = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
 /* Send raw octets; the channel must end, and only it. */
 static void
 refuse(const void *p, size_t n, const int *fds, int nfd)
@@ -285,8 +354,23 @@ test_superfluous_descriptors(void **state)
 {
 	uint8_t buf[MSG_MAX];
 	int fd = open("/dev/null", O_RDONLY), fds[4] = { fd, fd, fd, fd };
+	int n = fds_open();
 
 	refuse(buf, (size_t)msg_encode(buf, AUTH_LOGIN, 1, &login), fds, 4);
+	assert_int_equal(fds_open(), n - 1);	/* the channel's own */
+	close(fd);
+}
+
+/* What is queued behind an empty packet is taken, and its descriptors too. */
+static void
+test_descriptors_behind_an_empty_packet(void **state)
+{
+	uint8_t buf[MSG_MAX];
+	int fd = open("/dev/null", O_RDONLY), n = fds_open();
+
+	assert_int_equal(send(t.raw, buf, 0, 0), 0);
+	refuse(buf, (size_t)msg_encode(buf, AUTH_LOGIN, 1, &login), &fd, 1);
+	assert_int_equal(fds_open(), n - 1);
 	close(fd);
 }
 
@@ -400,11 +484,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_ask_answer), T(test_peer_lost_calls_back_once),
-		T(test_timeout_calls_back_once), T(test_wrong_sender),
+		T(test_timeout_calls_back_once),
+		T(test_forgotten_in_the_same_tick),
+		T(test_secret_wiped_after_use),
+		T(test_peer_that_does_not_read), T(test_wrong_sender),
 		T(test_wrong_channel), T(test_not_handled), T(test_too_short),
 		T(test_too_long), T(test_truncated_packet), T(test_nul_in_text),
 		T(test_ask_without_id), T(test_unwanted_descriptor),
 		T(test_superfluous_descriptors),
+		T(test_descriptors_behind_an_empty_packet),
 		T(test_answer_to_another_question), T(test_random_packets),
 		T(test_every_message_round_trip), T(test_cut_at_every_byte),
 	};
