@@ -187,6 +187,7 @@ void
 io_finish(struct io *io, unsigned int linger_ms)
 {
 	io->cb = NULL;
+	io->skipped = 0;
 	io->corked = false;
 	io->linger = linger_ms > 0;
 	io->hs_tick = 0;

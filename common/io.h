@@ -35,8 +35,8 @@ void	 io_free(struct io *);		/* closes at once, drops output */
 /* Send what is queued (TLS close_notify too), then free; the callback is
  * not called any more.  linger_ms > 0: then end our side and throw away what
  * still comes till the peer ends its own, so that a peer in the middle of
- * sending gets our last words; it bounds the whole wait.  0: close as soon
- * as the output is out (at most 5 s). */
+ * sending gets our last words; it bounds the whole wait, and 4 MiB what is
+ * thrown away.  0: close as soon as the output is out (at most 5 s). */
 void	 io_finish(struct io *, unsigned int linger_ms);
 const char *io_error(const struct io *);
 int	 io_fd(const struct io *);

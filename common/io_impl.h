@@ -20,6 +20,7 @@
 #define IO_TURN_MAX	(256 * 1024)	/* octets of one io a loop turn */
 #define IO_HANDSHAKE_MS	30000
 #define IO_DRAIN_MS	5000		/* io_finish(.., 0) waits so long */
+#define IO_DISCARD_MAX	(4 * 1024 * 1024) /* octets thrown away behind it */
 
 /* A linear buffer, or (size 0) a range of a file waiting in a queue. */
 struct iobuf {
@@ -59,7 +60,7 @@ struct io {
 	TAILQ_ENTRY(io)	 dirty;
 	TAILQ_ENTRY(io)	 again;
 	size_t		 seen;		/* input known to hold no LF */
-	size_t		 skipped;	/* of a too long line */
+	size_t		 skipped;	/* of a too long line, after the end */
 	unsigned int	 busy;		/* callbacks running */
 	bool		 rd_on, wr_on;	/* events are added */
 	bool		 in_wheel, in_dirty, in_again;

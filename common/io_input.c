@@ -95,6 +95,10 @@ io_read_discard(struct io *io)
 	ssize_t n;
 
 	n = read(io->fd, scratch, sizeof(scratch));
+	if (n > 0 && (io->skipped += (size_t)n) > IO_DISCARD_MAX) {
+		io_free(io);		/* it does not listen any more */
+		return;
+	}
 	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	io->eof = true;

@@ -233,7 +233,10 @@ static void
 test_finish(void **state)
 {
 	struct side s = { 0 };
+	static char block[65536];
 	char got[64];
+	size_t sent;
+	ssize_t n;
 	int sp[2];
 
 	start_pair(sp);
@@ -259,6 +262,19 @@ test_finish(void **state)
 	close(sp[1]);
 	turn(3);
 	assert_int_equal(s.events[IO_READ], 0);
+
+	/* but not for ever */
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_event, &s);
+	io_finish(s.io, 10000);
+	turn(1);
+	for (sent = 0; (n = send(sp[1], block, sizeof(block),
+	    MSG_NOSIGNAL | MSG_DONTWAIT)) != -1 || errno == EAGAIN;) {
+		assert_true((sent += n > 0 ? (size_t)n : 0) < 16 << 20);
+		turn(1);
+	}
+	assert_true(sent > 3 << 20);
+	close(sp[1]);
 }
 
 static void
