@@ -195,6 +195,18 @@ conn_open(struct conn *c, const struct sockaddr *sa, unsigned int max,
 	return CONN_OK;
 }
 
+/* Never below zero: an instance beyond CONN_INSTANCES shares the counter of
+ * another one, and sets it to zero when it starts. */
+static void
+slot_leave(struct slot *s)
+{
+	_Atomic uint16_t *n = &s->n[conns.instance];
+	uint16_t v = atomic_load(n);
+
+	while (v > 0 && !atomic_compare_exchange_weak(n, &v, (uint16_t)(v - 1)))
+		;
+}
+
 void
 conn_close(struct conn *c)
 {
@@ -203,7 +215,7 @@ conn_close(struct conn *c)
 	c->counted = false;
 	conns.total--;
 	if (c->slot != NO_SLOT)
-		atomic_fetch_sub(&conns.t->slot[c->slot].n[conns.instance], 1);
+		slot_leave(&conns.t->slot[c->slot]);
 }
 
 void

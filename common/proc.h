@@ -89,5 +89,8 @@ void	 jail_enter(enum proc_role, const char *root, uid_t, gid_t);
 void	 jail_enter_session(enum proc_role, int rootfd, uid_t, gid_t);
 /* Last tightening of one role: limits and filters by the table. */
 void	 sandbox_enter(enum proc_role);
+/* The master gives up what it does not need of root; for good, and for all
+ * that it starts. */
+void	 sandbox_master(void);
 
 #endif

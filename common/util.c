@@ -200,7 +200,7 @@ read_fd(int fd, size_t max, size_t *len)
 				goto fail;
 			buf = p;
 		}
-		if ((r = read(fd, buf + n, cap - n - 1)) == -1) {
+		if ((r = pread(fd, buf + n, cap - n - 1, (off_t)n)) == -1) {
 			if (errno == EINTR)
 				continue;
 			goto fail;

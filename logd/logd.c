@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,13 +126,22 @@ stamp_now(void)
 	    st.stamp);
 }
 
+/* Is the other end closed or shut?  An empty datagram does not tell. */
+static bool
+source_over(const struct source *s)
+{
+	struct pollfd p = { s->fd, POLLRDHUP, 0 };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLRDHUP)) != 0;
+}
+
 /* Returns datagrams read, 0 none there, -1 the other end is closed. */
 static int
 source_batch(struct source *s)
 {
 	struct mmsghdr mm[BATCH];
 	struct iovec iov[BATCH];
-	int i, n;
+	int i, n, empty = 0;
 
 	memset(mm, 0, sizeof(mm));
 	for (i = 0; i < BATCH; i++) {
@@ -143,12 +153,11 @@ source_batch(struct source *s)
 	if ((n = recvmmsg(s->fd, mm, BATCH, MSG_DONTWAIT, NULL)) == -1)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	for (i = 0; i < n; i++) {
-		if (mm[i].msg_len == 0)
-			return -1;
+		empty += mm[i].msg_len == 0;
 		add_datagram(s, slice_of((const char *)st.in[i],
 		    mm[i].msg_len));
 	}
-	return n;
+	return empty > 0 && source_over(s) ? -1 : n;
 }
 
 static void
@@ -182,7 +191,7 @@ on_check(evutil_socket_t fd, short ev, void *arg)
 	file_check();
 }
 
-/* A slot's socket, perhaps once more: the old one has nothing new. */
+/* A slot has a new socket: the last words on the old one, then it goes. */
 static void
 source_drop(enum proc_role role, uint16_t instance)
 {
@@ -190,6 +199,7 @@ source_drop(enum proc_role role, uint16_t instance)
 
 	for (p = &st.sources; (s = *p) != NULL;)
 		if (s->role == role && s->instance == instance) {
+			source_read(s, LAST_TURNS);
 			*p = s->next;
 			event_free(s->ev);
 			close(s->fd);

@@ -195,9 +195,12 @@ child_start(struct child *c, const struct conf *conf,
 	static const struct chan_ops ops = { on_gone, NULL };
 	struct house *h = c->house;
 	const struct chan_handler *handlers;
-	int sv[2], *log = share_log(h, c->role, c->instance);
+	int sv[2], *log;
 	size_t n;
 
+	if (c->restarts > 0)
+		share_log_renew(h, c->role, c->instance);
+	log = share_log(h, c->role, c->instance);
 	c->started = now_ms();
 	c->listening = false;
 	if (graph_pair(sv, MAIN_BUFFER) == -1) {
@@ -466,15 +469,25 @@ child_died(struct child *c, int status)
 	}
 }
 
+/* One that died, or NULL. */
+static struct child *
+child_dead(struct house *h, int *status)
+{
+	struct child *c;
+
+	TAILQ_FOREACH(c, &h->children, entry)
+		if (c->pid != 0 && waitpid(c->pid, status, WNOHANG) == c->pid)
+			break;
+	return c;
+}
+
+/* From the start after each: the end of a reload frees others as well. */
 void
 child_reap(struct house *h)
 {
-	struct child *c, *next;
+	struct child *c;
 	int status;
 
-	for (c = TAILQ_FIRST(&h->children); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, entry);
-		if (c->pid != 0 && waitpid(c->pid, &status, WNOHANG) == c->pid)
-			child_died(c, status);
-	}
+	while ((c = child_dead(h, &status)) != NULL)
+		child_died(c, status);
 }

@@ -369,6 +369,7 @@ run(struct house *h)
 	h->since = now_ms();
 	h->base = make_base();
 	signal(SIGPIPE, SIG_IGN);
+	sandbox_master();
 	start(h);
 	for (size_t i = 0; i < NITEMS(signals); i++)
 		if ((ev[i] = evsignal_new(h->base, signals[i], on_signal,

@@ -109,6 +109,9 @@ void	 share_send(struct child *, const struct conf *,
 void	 share_listeners(struct child *);
 /* The log socket pair of a slot, made at first use. */
 int	*share_log(struct house *, enum proc_role, uint16_t instance);
+/* A new pair for the next process of a slot: the one that died may have shut
+ * the old one.  What is said on that stays with logd; without one it is kept. */
+void	 share_log_renew(struct house *, enum proc_role, uint16_t instance);
 /* Give logd its end of every log socket, from now on at once.  Held back
  * while the house starts: if it does not come up, the last words of a child
  * are for our stderr. */

@@ -230,8 +230,8 @@ share_listeners(struct child *c)
 
 /* ---- log sockets --------------------------------------------------------- */
 
-/* One pair a slot for the life of maild: lines outlive the process that
- * wrote them and a logd that died. */
+/* One pair a slot: lines outlive the process that wrote them and a logd that
+ * died. */
 int *
 share_log(struct house *h, enum proc_role role, uint16_t instance)
 {
@@ -244,6 +244,18 @@ share_log(struct house *h, enum proc_role role, uint16_t instance)
 		share_log_one(h, role, instance);
 	}
 	return pair;
+}
+
+void
+share_log_renew(struct house *h, enum proc_role role, uint16_t instance)
+{
+	int *pair = h->log[role][instance];
+
+	if (pair[0] == 0 || h->logs_held || child_ready(h, ROLE_LOGD, 0) == NULL)
+		return;
+	close(pair[0]);
+	close(pair[1]);
+	pair[0] = pair[1] = 0;
 }
 
 static void

@@ -78,7 +78,7 @@ static const struct {
 	{ SYS_read, ANY }, { SYS_write, ANY }, { SYS_readv, ANY },
 	{ SYS_writev, ANY }, { SYS_recvmsg, ANY }, { SYS_sendmsg, ANY },
 	{ SYS_recvmmsg, ANY }, { SYS_sendmmsg, ANY }, { SYS_recvfrom, ANY },
-	{ SYS_sendto, ANY }, { SYS_close, ANY }, { SYS_shutdown, ANY },
+	{ SYS_sendto, ANY }, { SYS_close, ANY },
 	{ SYS_epoll_wait, ANY }, { SYS_epoll_pwait, ANY },
 	{ SYS_epoll_ctl, ANY }, { SYS_poll, ANY }, { SYS_ppoll, ANY },
 	{ SYS_fcntl, ANY }, { SYS_fstat, ANY }, { SYS_newfstatat, ANY },
@@ -97,6 +97,7 @@ static const struct {
 	{ SYS_sched_yield, ANY }, { SYS_umask, ANY },
 
 	{ SYS_accept4, MAY_ACCEPT },
+	{ SYS_shutdown, MAY_ACCEPT | MAY_CONNECT },
 	{ SYS_setsockopt, MAY_ACCEPT | MAY_CONNECT },
 	{ SYS_getsockname, MAY_ACCEPT | MAY_CONNECT },
 	{ SYS_getpeername, MAY_ACCEPT | MAY_CONNECT },
@@ -466,6 +467,48 @@ capabilities_install(unsigned int may)
 	data[0].effective = data[0].permitted = keep;
 	if (syscall(SYS_capset, &head, data) == -1)
 		fatal("capset");
+}
+
+/*
+ * What the master, and each child until it is confined, needs of root:
+ * owners and modes of account directories, files of the configuration
+ * wherever they are, ports, the children's ids, roots and locked memory,
+ * socket buffers and limits beyond the usual.
+ */
+static const unsigned int master_keeps[] = {
+	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL,
+	CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN,
+	CAP_IPC_LOCK, CAP_SYS_CHROOT, CAP_SYS_RESOURCE
+};
+
+void
+sandbox_master(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+	uint32_t keep = 0;
+
+	for (size_t i = 0; i < NITEMS(master_keeps); i++)
+		keep |= 1U << master_keeps[i];
+	/* a container may have taken the right to drop from this set */
+	for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+		if (c >= 32 || (keep >> c & 1) == 0)
+			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	if (syscall(SYS_capget, &head, data) == -1)
+		fatal("capget");
+	data[0].permitted &= keep;
+	data[0].effective = data[0].permitted;
+	data[1].permitted = data[1].effective = 0;
+	data[0].inheritable = data[1].inheritable = 0;
+	if (syscall(SYS_capset, &head, data) == -1)
+		fatal("capset");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal("PR_SET_NO_NEW_PRIVS");
+	limit(RLIMIT_CORE, 0);
+#ifndef MAILD_SANITIZE		/* its leak checker attaches to us */
+	if (prctl(PR_SET_DUMPABLE, 0) == -1)
+		fatal("PR_SET_DUMPABLE");
+#endif
 }
 
 void

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -130,6 +131,29 @@ test_many(void **state)
 	assert_int_equal(conn_count(), 50000);
 }
 
+/* The 17th process starts and forgets what the first one counted; that one
+ * goes on without ever counting below zero. */
+static void
+test_more_processes_than_counters(void **state)
+{
+	struct conn a, b;
+	int fd = memfd_create("sources", 0), status = -1;
+	pid_t pid;
+
+	assert_int_equal(ftruncate(fd, (off_t)conn_size()), 0);
+	assert_int_equal(conn_start(fd, 0), 0);
+	assert_int_equal(open_from(&a, "192.0.2.9", 2), CONN_OK);
+	if ((pid = fork()) == 0)
+		_exit(conn_start(fd, CONN_INSTANCES) == 0 ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	conn_close(&a);
+	assert_int_equal(open_from(&a, "192.0.2.9", 2), CONN_OK);
+	assert_int_equal(open_from(&b, "192.0.2.9", 2), CONN_OK);
+	assert_int_equal(open_from(&b, "192.0.2.9", 2), CONN_SOURCE);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -139,6 +163,7 @@ main(void)
 		cmocka_unit_test(test_penalty),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_more_processes_than_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
