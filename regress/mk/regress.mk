@@ -59,11 +59,14 @@ fuzz: fuzz-build
 # What "make regress" runs, in this order; each group is a folder of
 # regress/ whose t_* programs print TAP lines.
 GROUPS_FAST =	unit conf script vectors man fuzz
-GROUPS_HOUSE =	system jail keys durable kill
+GROUPS_SAN =	san:unit san:script san:system
+GROUPS_HOUSE =	build system jail keys durable kill
 
 regress: deps-test
 	$(MAKE) all unit $(O)/regress/standin fuzz-build
-	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE)
+	$(MAKE) O=$(O)/san SAN=1 all unit
+	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
+
 
 regress-fast: all unit
 	regress/run $(O) $(GROUPS_FAST)
