@@ -34,7 +34,7 @@ CPPFLAGS +=	-D_GNU_SOURCE -Icommon -Icommon/compat -Icommon/parse \
 		-DMAILD_RUNDIR='"$(RUNDIR)"'
 CFLAGS ?=	-O2 -g
 CFLAGS +=	-std=gnu11 -fPIE $(WARN) $(HARDEN)
-LDFLAGS +=	-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+LDFLAGS +=	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 
 ifeq ($(SAN),1)
 CFLAGS +=	-fsanitize=address,undefined -fno-omit-frame-pointer \
@@ -130,10 +130,14 @@ $(O)/lib$(1).a: $(call objs,$(SRCS.$(1)))
 endef
 $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
+# position independent either way
+pie =		$(if $(findstring -static-pie,$(1)),,-pie)
+
 define program
 $(O)/$(1): $(call objs,$(SRCS.$(1))) $(ARCHIVES)
 	$(call say,LD,$$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(call objs,$(SRCS.$(1))) $(ARCHIVES:%=%) $(LD.$(1))
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $$(call pie,$$(LD.$(1))) \
+	    -o $$@ $(call objs,$(SRCS.$(1))) $(ARCHIVES) $(LD.$(1))
 endef
 $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 

@@ -13,7 +13,7 @@ define unit
 $(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
 	@mkdir -p $$(@D)
 	$(call say,LD,$$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $(O)/obj/regress/unit/test_$(1).o \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $$@ $(O)/obj/regress/unit/test_$(1).o \
 	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
 endef
 $(foreach u,$(UNIT),$(eval $(call unit,$(u))))
@@ -25,7 +25,7 @@ unit: $(UNIT:%=$(O)/regress/unit/%)
 $(O)/regress/standin: $(call objs,regress/jail/standin.c) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $(call objs,regress/jail/standin.c) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(or $(STATIC),-pie) -o $@ $(call objs,regress/jail/standin.c) \
 	    $(ARCHIVES)
 
 # Fuzz entries: regress/fuzz/fuzz_NAME.c, with the role files of LINK.NAME.
@@ -40,7 +40,7 @@ flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
 define fuzzer
 $(O)/fuzz_$(1): $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) $(ARCHIVES)
 	$(call say,LD,$$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $$@ \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -fsanitize=fuzzer -o $$@ \
 	    $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) \
 	    $(ARCHIVES) $(filter-out -lcmocka,$(UNIT_LD))
 endef
