@@ -35,6 +35,8 @@ struct answers {
 	size_t		 asked;		/* questions before this were taken */
 	size_t		 open;		/* entries without an answer */
 	size_t		 bytes;
+	size_t		 temps;		/* that are ANSWER_TEMP */
+	int		 late;		/* no answer is waited for */
 	struct chunk	*chunk;		/* newest first */
 	struct entry	 v[ANSWERS_MAX];
 };
@@ -73,7 +75,34 @@ answers_reset(struct answers *a)
 	}
 	if (a->chunk != NULL)
 		a->chunk->n = 0;
-	a->n = a->asked = a->open = a->bytes = 0;
+	a->n = a->asked = a->open = a->bytes = a->temps = 0;
+	a->late = 0;
+}
+
+int
+answers_keep(struct answers *a)
+{
+	if (a->open > 0 || a->temps > 0 || a->late || a->n > ANSWERS_MAX / 2 ||
+	    a->bytes > ANSWERS_BYTES / 2) {
+		answers_reset(a);
+		return 0;
+	}
+	return 1;
+}
+
+void
+answers_late(struct answers *a)
+{
+	size_t i;
+
+	a->late = 1;
+	for (i = 0; i < a->n; i++)
+		if (a->v[i].state != ANSWERED) {
+			a->v[i].state = ANSWERED;
+			a->v[i].answer = temp;
+		}
+	a->asked = a->n;
+	a->open = 0;
 }
 
 void
@@ -92,7 +121,7 @@ answers_get(struct answers *a, const char *name, enum rr_type type)
 	struct entry *e;
 
 	if ((e = find(a, name, type)) == NULL &&
-	    (e = add(a, name, type)) == NULL)
+	    (a->late || (e = add(a, name, type)) == NULL))
 		return &temp;
 	return e->state == ANSWERED ? &e->answer : NULL;
 }
@@ -139,6 +168,7 @@ answers_put(struct answers *a, const char *name, enum rr_type type,
 	else if (status == ANSWER_OK &&
 	    copy(a, &e->answer, rr, n < ANSWER_RRS ? n : ANSWER_RRS) == -1)
 		e->answer = temp;
+	a->temps += e->answer.status == ANSWER_TEMP;
 }
 
 static struct entry *

@@ -53,6 +53,18 @@ digest_end(struct digest *d, uint8_t *hash)
 	return d->bad ? -1 : 0;
 }
 
+int
+digest_copy(struct digest *to, struct digest *from)
+{
+	if (to->ctx == NULL)
+		to->ctx = EVP_MD_CTX_new();
+	to->bad = from->bad || to->ctx == NULL ||
+	    EVP_MD_CTX_copy_ex(to->ctx, from->ctx) != 1;
+	to->n = from->n;
+	memcpy(to->buf, from->buf, from->n);
+	return to->bad ? -1 : 0;
+}
+
 void
 digest_free(struct digest *d)
 {

@@ -20,5 +20,13 @@ void	 digest_put(struct digest *, const char *, size_t);
 /* 0 or -1.  The context stays, for another start. */
 int	 digest_end(struct digest *, uint8_t *hash);
 void	 digest_free(struct digest *);
+/* The hash so far, the stream going on: 0 or -1. */
+int	 digest_copy(struct digest *to, struct digest *from);
+
+/* dkim_header.c: a field in canonical form, crlf: with its line end; a
+ * signature field without the value of its b= and without line end. */
+void	 dkim_field_put(struct digest *, struct slice raw, enum dkim_canon,
+	    int crlf);
+int	 dkim_sig_put(struct digest *, struct slice raw, enum dkim_canon);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The DKIM body hash, computed while the body passes by (RFC 6376 3.4.3,
- * 3.4.4, 3.7).  smtpd runs it over what it receives; the verifier will over
+ * 3.4.4, 3.7).  smtpd runs it over what it receives, the verifier over
  * what it checks.  Runs that stay as they are go into the digest whole; only
  * blanks and line ends are looked at one by one.
  */
@@ -47,6 +47,14 @@ dkim_body_new(enum dkim_canon canon, uint64_t limit)
 		return NULL;
 	}
 	return b;
+}
+
+void
+dkim_body_start(struct dkim_body *b, enum dkim_canon canon, uint64_t limit)
+{
+	b->canon = canon;
+	b->limit = limit;
+	dkim_body_reset(b);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "digest.h"
+#include "dkim_priv.h"
 
 /* The fields of a header, from the top. */
 struct fields {
@@ -24,11 +25,7 @@ struct fields {
 
 static void	 fields_read(struct fields *, struct slice, struct slice);
 static struct slice fields_take(struct fields *, struct slice);
-static void	 field_hash(struct digest *, struct slice, enum dkim_canon,
-		    int);
 static size_t	 canon_relaxed(const char *, size_t, char *);
-static int	 sig_hash(struct digest *, struct slice, enum dkim_canon);
-static size_t	 sig_without_b(struct slice, char *);
 
 int
 dkim_header_hash(struct slice header, struct slice h, struct slice sig,
@@ -52,9 +49,9 @@ dkim_header_hash(struct slice header, struct slice h, struct slice sig,
 		    h.n - name.n - 1) : slice_of(h.p + h.n, 0);
 		raw = fields_take(f, slice_trim(name));
 		if (raw.n > 0)
-			field_hash(&d, raw, canon, 1);
+			dkim_field_put(&d, raw, canon, 1);
 	}
-	if (sig_hash(&d, sig, canon) == 0)
+	if (dkim_sig_put(&d, sig, canon) == 0)
 		rc = digest_end(&d, hash);
 out:
 	digest_free(&d);
@@ -110,9 +107,8 @@ fields_take(struct fields *f, struct slice name)
 	return slice_of(NULL, 0);
 }
 
-/* crlf: with its line end. */
-static void
-field_hash(struct digest *d, struct slice raw, enum dkim_canon canon, int crlf)
+void
+dkim_field_put(struct digest *d, struct slice raw, enum dkim_canon canon, int crlf)
 {
 	char *buf;
 	size_t n;
@@ -167,21 +163,21 @@ canon_relaxed(const char *p, size_t n, char *out)
 	return k;
 }
 
-static int
-sig_hash(struct digest *d, struct slice sig, enum dkim_canon canon)
+int
+dkim_sig_put(struct digest *d, struct slice sig, enum dkim_canon canon)
 {
 	char *buf;
 
 	if ((buf = malloc(sig.n + 1)) == NULL)
 		return -1;
-	field_hash(d, slice_of(buf, sig_without_b(sig, buf)), canon, 0);
+	dkim_field_put(d, slice_of(buf, dkim_without_b(sig, buf)), canon, 0);
 	free(buf);
 	return 0;
 }
 
 /* The field with nothing between the "=" of its b= tag and the next ";". */
-static size_t
-sig_without_b(struct slice sig, char *out)
+size_t
+dkim_without_b(struct slice sig, char *out)
 {
 	size_t i, tag, end, colon = slice_find(sig, ':');
 	struct slice name, rest;

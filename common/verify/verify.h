@@ -27,8 +27,9 @@ struct dkim_body;
 /* limit: octets of the canonical body that are hashed (l=), UINT64_MAX for
  * all.  NULL: out of memory. */
 struct dkim_body *dkim_body_new(enum dkim_canon, uint64_t limit);
-/* Ready for another body. */
+/* Ready for another body, as it was made, or in another way. */
 void	 dkim_body_reset(struct dkim_body *);
+void	 dkim_body_start(struct dkim_body *, enum dkim_canon, uint64_t limit);
 /* Body octets, cut anywhere; not the empty line before them. */
 void	 dkim_body_feed(struct dkim_body *, const char *, size_t);
 /* The hash; *len, if not NULL, gets the canonical length without limit.
@@ -118,6 +119,12 @@ struct answers;
 /* NULL: out of memory. */
 struct answers *answers_new(void);
 void	 answers_reset(struct answers *);
+/* Keep what is known for another message: 1; or 0, it was not worth keeping
+ * (nearly full, open questions, temporary failures) and was reset. */
+int	 answers_keep(struct answers *);
+/* No answer is waited for any more: all open and new questions are answered
+ * with ANSWER_TEMP. */
+void	 answers_late(struct answers *);
 void	 answers_free(struct answers *);
 /* What is known about name (lower case, no final dot) and type; or NULL, and
  * it has become a question.  A table that is full answers ANSWER_TEMP. */

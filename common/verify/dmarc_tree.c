@@ -1,0 +1,165 @@
+/*
+ * The DNS tree walk (RFC 9989 4.10): the record that applies to a domain, and
+ * its organizational domain, in at most DMARC_QUERIES questions, all asked at
+ * once.
+ */
+#include "compat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "dmarc_priv.h"
+
+#define PREFIX	"_dmarc."
+
+/* The domains of a walk, from the longest; they point into the first. */
+struct names {
+	size_t		 n;
+	const char	*v[DMARC_QUERIES];
+};
+
+static void	 names_of(const char *, struct names *);
+static int	 names_ask(struct answers *, const struct names *);
+static void	 walk_choose(struct answers *, const struct names *,
+		    struct dmarc_walk *);
+static const char *below(const char *, const char *);
+
+int
+dmarc_walk(struct answers *a, const char *domain, struct dmarc_walk *w)
+{
+	struct names names;
+
+	*w = (struct dmarc_walk){ .org = domain };
+	names_of(domain, &names);
+	if (!names_ask(a, &names))
+		return 0;
+	walk_choose(a, &names, w);
+	return 1;
+}
+
+int
+dmarc_org(const char *domain, struct answers *a, char org[DOMAIN_TEXT],
+    int *found)
+{
+	struct dmarc_walk w;
+
+	*found = 0;
+	if (dmarc_walk(a, domain, &w) == 0)
+		return 0;
+	if (w.temp)
+		return -1;
+	*found = w.at != NULL;
+	memcpy(org, w.org, strlen(w.org) + 1);
+	return 1;
+}
+
+enum dmarc_found
+dmarc_fetch(struct answers *answers, const char *domain,
+    struct dmarc_record *r, const char **why)
+{
+	char name[ANSWER_NAME];
+	const struct answer *a;
+	struct slice text = { NULL, 0 };
+	size_t i, n = 0;
+
+	/* Too long a name for the label before it has no record there. */
+	if (snprintf(name, sizeof(name), PREFIX "%s", domain) >=
+	    (int)sizeof(name))
+		return DMARC_ABSENT;
+	if ((a = answers_get(answers, name, RR_TXT)) == NULL)
+		return DMARC_MORE;
+	if (a->status == ANSWER_TEMP)
+		return DMARC_TEMP;
+	for (i = 0; i < a->n; i++)
+		if (dmarc_record_parse(a->rr[i].data, r, why) == 0 ||
+		    *why != NULL) {
+			text = a->rr[i].data;
+			n++;
+		}
+	if (n != 1)
+		return n == 0 ? DMARC_ABSENT : DMARC_TWO;
+	return dmarc_record_parse(text, r, why) == 0 ? DMARC_RECORD :
+	    DMARC_BROKEN;
+}
+
+/* The domain, then its parents; of a long one only those of 7 labels and
+ * fewer (step 4). */
+static void
+names_of(const char *domain, struct names *names)
+{
+	const char *p;
+	size_t labels = 1;
+
+	for (p = domain; *p != '\0'; p++)
+		labels += *p == '.';
+	names->v[0] = domain;
+	names->n = 1;
+	for (p = domain; (p = strchr(p, '.')) != NULL; ) {
+		p++;
+		if (--labels < DMARC_QUERIES && names->n < DMARC_QUERIES)
+			names->v[names->n++] = p;
+	}
+}
+
+/* 1 when all that matters is known: up to the first psd=y or psd=n. */
+static int
+names_ask(struct answers *a, const struct names *names)
+{
+	struct dmarc_record r;
+	const char *why;
+	enum dmarc_found f;
+	size_t i;
+	int more = 0;
+
+	for (i = 0; i < names->n; i++) {
+		f = dmarc_fetch(a, names->v[i], &r, &why);
+		if (f == DMARC_MORE)
+			more = 1;
+		else if (f == DMARC_RECORD && r.psd != 'u')
+			break;
+	}
+	return !more;
+}
+
+/* RFC 9989 4.10.1, 4.10.2 */
+static void
+walk_choose(struct answers *a, const struct names *names,
+    struct dmarc_walk *w)
+{
+	struct dmarc_record r;
+	const char *why;
+	enum dmarc_found f;
+	size_t i;
+
+	for (i = 0; i < names->n; i++) {
+		f = dmarc_fetch(a, names->v[i], &r, &why);
+		w->temp |= f == DMARC_TEMP;
+		if (f != DMARC_RECORD)
+			continue;
+		if (r.psd == 'y' && i > 0) {
+			w->org = below(names->v[0], names->v[i]);
+			if (w->at == NULL || strcmp(w->at, w->org) != 0) {
+				w->at = names->v[i];
+				w->record = r;
+			}
+			return;
+		}
+		w->org = w->at = names->v[i];
+		w->record = r;
+		if (r.psd != 'u')
+			return;
+	}
+}
+
+/* The parent or itself of domain that is one label below up. */
+static const char *
+below(const char *domain, const char *up)
+{
+	const char *p = up - 1;
+
+	while (p > domain && p[-1] != '.')
+		p--;
+	return p;
+}
