@@ -53,6 +53,8 @@ list_account_row(uint32_t ask, const struct account *a, const char *password)
 	if (password != NULL)
 		row_str(&r, "password", slice_str(password));
 	proc_row(ask, &r);
+	if (password != NULL)
+		explicit_bzero(&r, sizeof(r));
 }
 
 static void

@@ -19,9 +19,10 @@
 #include "parse.h"
 #include "msg.h"
 #include "chan.h"
-#include "proc.h"
-#include "log.h"
 #include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "proc_impl.h"
 #include "nursery.h"
 
 #define CHILDREN_FIRST	64
@@ -139,6 +140,7 @@ conf_replace(void)
 	conf_free(nursery.conf);
 	nursery.conf = nursery.next;
 	nursery.next = NULL;
+	proc_log_level(nursery.conf);
 	if (msg_send(PROC_FD_MAIN, PROC_READY_EV, 0, &ready, NULL, 0) == -1)
 		fatal("channel to maild");
 }

@@ -1,6 +1,6 @@
 /*
- * What proc.c (start, no event loop) and proc_loop.c share.  Nobody else
- * includes this.
+ * What proc.c (start, no event loop), proc_loop.c and nursery.c share.
+ * Nobody else includes this.
  */
 #ifndef PROC_IMPL_H
 #define PROC_IMPL_H

@@ -71,18 +71,22 @@ graph_connect(struct child *a, struct child *b, enum chan_kind kind)
 	struct proc_channel_ev to_b = { (uint8_t)kind, SIDE_B,
 	    (uint8_t)a->role, a->instance };
 	int sv[2];
+	bool ok;
 
-	if (graph_pair(sv, CHANNEL_BUFFER) == -1) {
-		/* without it neither can work: have the asker again */
-		log_warn("channel %s to %s", proc_name(a->role),
-		    proc_name(b->role));
-		kill(a->pid, SIGKILL);
-		return;
-	}
-	chan_send(b->chan, PROC_CHANNEL_EV, &to_b, &sv[1], 1);
-	chan_send(a->chan, PROC_CHANNEL_EV, &to_a, &sv[0], 1);
+	if (a->chan == NULL || b->chan == NULL)
+		return;			/* has just died: once more, then */
+	if (graph_pair(sv, CHANNEL_BUFFER) == -1)
+		goto fail;
+	ok = chan_send(b->chan, PROC_CHANNEL_EV, &to_b, &sv[1], 1) == 0 &&
+	    chan_send(a->chan, PROC_CHANNEL_EV, &to_a, &sv[0], 1) == 0;
 	close(sv[0]);
 	close(sv[1]);
+	if (ok)
+		return;
+fail:
+	/* without it neither can work: have the asker again */
+	log_warn("channel %s to %s", proc_name(a->role), proc_name(b->role));
+	kill(a->pid, SIGKILL);
 }
 
 void
@@ -106,8 +110,8 @@ graph_ready(struct child *c)
 	TAILQ_FOREACH(p, &h->children, entry) {
 		if (!p->current)
 			continue;
-		if (p->state == CHILD_READY && !p->listening &&
-		    graph_complete(h, p->role))
+		if (p->state == CHILD_READY && p->chan != NULL &&
+		    !p->listening && graph_complete(h, p->role))
 			share_listeners(p);
 		up = up && p->listening;
 	}

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,6 +70,18 @@ share_item(const char *key, unsigned int index, const char *value, void *arg)
 	chan_send(c->chan, CONF_ITEM, &item, NULL, 0);
 }
 
+/* A message with a descriptor.  Out of descriptors: rather than half of it,
+ * the child gets all of it again in its next life. */
+static void
+share_fd(struct child *c, enum msg_type type, const void *body, int fd)
+{
+	if (chan_send(c->chan, type, body, &fd, 1) == 0)
+		return;
+	log_warnx("%s cannot be told all, killed name=%s instance=%u",
+	    msg_info[type].name, proc_name(c->role), c->instance);
+	kill(c->pid, SIGKILL);
+}
+
 static void
 share_file(struct child *c, enum conf_file_kind kind, size_t index,
     const char *name, int fd)
@@ -81,7 +94,7 @@ share_file(struct child *c, enum conf_file_kind kind, size_t index,
 		log_warn("file %s for %s", name, proc_name(c->role));
 		return;
 	}
-	chan_send(c->chan, CONF_FILE, &file, &fd, 1);
+	share_fd(c, CONF_FILE, &file, fd);
 }
 
 /* Certificate chains are public; a sealed copy, so that all processes of a
@@ -222,8 +235,7 @@ share_listeners(struct child *c)
 
 		if (h->listen[i] != -1 &&
 		    share_protocol(c->role, h->conf->listen[i].protocol))
-			chan_send(c->chan, PROC_LISTEN_EV, &ev, &h->listen[i],
-			    1);
+			share_fd(c, PROC_LISTEN_EV, &ev, h->listen[i]);
 	}
 	c->listening = true;
 }
