@@ -28,6 +28,13 @@ $(O)/regress/standin: $(call objs,regress/jail/standin.c) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(or $(STATIC),-pie) -o $@ $(call objs,regress/jail/standin.c) \
 	    $(ARCHIVES)
 
+# The verdict engine at the end of a pipe, for regress/vectors/run.
+$(O)/regress/vectors: $(call objs,regress/vectors/vectors.c) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,regress/vectors/vectors.c) \
+	    $(ARCHIVES) -lcrypto -lidn2 -levent_core -lsodium
+
 # Fuzz entries: regress/fuzz/fuzz_NAME.c, with the role files of LINK.NAME.
 # Built by clang under ASan and UBSan into $(O)/fuzz.  "make regress" replays
 # regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
@@ -63,12 +70,12 @@ GROUPS_SAN =	san:unit san:script san:system
 GROUPS_HOUSE =	build system jail keys durable kill
 
 regress: deps-test
-	$(MAKE) all unit $(O)/regress/standin fuzz-build
+	$(MAKE) all unit $(O)/regress/standin $(O)/regress/vectors fuzz-build
 	$(MAKE) O=$(O)/san SAN=1 all unit
 	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
 
 
-regress-fast: all unit
+regress-fast: all unit $(O)/regress/vectors
 	regress/run $(O) $(GROUPS_FAST)
 
 .PHONY: regress regress-fast
