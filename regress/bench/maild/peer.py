@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
@@ -22,14 +23,14 @@ SINK = int(os.environ.get("SINK", "19999"))
 PORTS = {"smtp": BASE * 100 + 25, "submission": BASE * 100 + 87, "smtps": BASE * 100 + 65, "imap": BASE * 100 + 43,
          "imaps": BASE * 100 + 93, "pop3": BASE * 100 + 10, "pop3s": BASE * 100 + 95, "sink": SINK}
 # the users run.py uses: smtp and login, append, pop3, big boxes, status
-USERS = [*range(int(os.environ.get("NUSERS", "20"))), *range(800, 808), *range(900, 910), *range(1001, 1005), 1010]
+USERS = sorted({*range(int(os.environ.get("NUSERS", "1000"))), *range(800, 808), *range(900, 910), *range(1001, 1005), 1010})
 
 
 def house():
     return House(RUN, build=os.environ.get("BUILD", TOP + "/build"), ports=dict(PORTS), plaintext=True, dns=False,
                  domains=("bench.test",), conf={
                      "hostname": "mx.bench.test",
-                     "relay": {"smarthost": "[127.0.0.1]", "loopback": True, "port": SINK},
+                     "relay": {"smarthost": "[127.0.0.1]", "smarthost-tls": False, "loopback": True, "port": SINK},
                      "smtp": {"max-per-source": 20000}, "imap": {"max-per-account": 20000},
                      "networks": ["127.0.0.0/8"]})
 
@@ -39,8 +40,8 @@ def up():
     first = not glob.glob(RUN + "/auth/*")
     h.start()
     if first:
-        for u in USERS:
-            h.account(f"u{u}@bench.test", "pw")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda u: h.account(f"u{u}@bench.test", "pw"), USERS))
     env = {"peer": "maild", "pids": [h.proc.pid], **h.ports, "mail": RUN + "/store", "run": RUN, "format": "maild"}
     with open(RUN + "/env", "w") as f:
         json.dump(env, f)
