@@ -167,6 +167,19 @@ demo-up: deps-demo
 demo-down:
 	regress/demo/demo.py down
 
+# Everything that must hold; regress/mk/regress.mk has the groups.
+regress: deps-test
+	$(MAKE) regress-build
+	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
+
+bench: deps-demo
+	$(APT) $(DEPS_BENCH)
+	$(MAKE) all
+	BUILD=$(abspath $(O)) regress/bench/bench
+
+fuzz: fuzz-build
+	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
+
 install: all
 	sh etc/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" \
 	    "$(LOCALSTATEDIR)" "$(LIBEXECDIR)" "$(MANDIR)" "$(PROGS)"
@@ -174,5 +187,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: all deps deps-demo deps-test demo demo-up demo-down install clean
+.PHONY: all deps deps-demo deps-test demo demo-up demo-down regress bench \
+	fuzz install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

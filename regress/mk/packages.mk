@@ -6,3 +6,4 @@ DEPS_DEMO =	python3 python3-dkim python3-dnspython nsd procps
 DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc swaks libnet-ssleay-perl curl isync msmtp \
 		fetchmail opendkim-tools strace netcat-openbsd \
 		e2fsprogs xfsprogs iproute2
+DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd

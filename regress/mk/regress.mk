@@ -58,10 +58,7 @@ fuzzers: $(FUZZERS:%=$(O)/fuzz_%)
 fuzz-build:
 	$(MAKE) O=$(O)/fuzz CC=clang SAN=1 FUZZ=1 fuzzers
 
-fuzz: fuzz-build
-	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
-
-.PHONY: fuzzers fuzz-build fuzz
+.PHONY: fuzzers fuzz-build
 
 # What "make regress" runs, in this order; each group is a folder of
 # regress/ whose t_* programs print TAP lines.
@@ -69,22 +66,11 @@ GROUPS_FAST =	unit conf script vectors man fuzz
 GROUPS_SAN =	san:unit san:script san:system
 GROUPS_HOUSE =	build system jail keys durable kill
 
-regress: deps-test
-	$(MAKE) all unit $(O)/regress/standin $(O)/regress/vectors fuzz-build
+regress-build: all unit $(O)/regress/standin $(O)/regress/vectors
+	$(MAKE) fuzz-build
 	$(MAKE) O=$(O)/san SAN=1 all unit
-	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
-
 
 regress-fast: all unit $(O)/regress/vectors
 	regress/run $(O) $(GROUPS_FAST)
 
-.PHONY: regress regress-fast
-
-DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd
-
-bench: deps-demo
-	$(APT) $(DEPS_BENCH)
-	$(MAKE) all
-	BUILD=$(abspath $(O)) regress/bench/bench
-
-.PHONY: bench
+.PHONY: regress-build regress-fast
