@@ -340,22 +340,6 @@ on_hold(evutil_socket_t fd, short ev, void *arg)
 		share_logs(h);
 }
 
-static struct event_base *
-make_base(void)
-{
-	struct event_config *cfg = event_config_new();
-	struct event_base *base;
-
-	if (cfg == NULL)
-		fatalx("event_config_new");
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK |
-	    EVENT_BASE_FLAG_IGNORE_ENV);
-	if ((base = event_base_new_with_config(cfg)) == NULL)
-		fatalx("event_base_new");
-	event_config_free(cfg);
-	return base;
-}
-
 static int
 run(struct house *h)
 {
@@ -367,7 +351,7 @@ run(struct house *h)
 	TAILQ_INIT(&h->children);
 	h->starting = h->logs_held = true;
 	h->since = now_ms();
-	h->base = make_base();
+	h->base = proc_base_new();
 	signal(SIGPIPE, SIG_IGN);
 	sandbox_master();
 	start(h);
