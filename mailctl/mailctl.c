@@ -21,7 +21,9 @@
 
 #include "parse.h"
 #include "msg.h"
+#include "verify.h"
 #include "mailctl.h"
+#include "local.h"
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
 #define PASSWORD_MAX	1024
@@ -39,7 +41,11 @@ static const char usage_text[] =
     "        remove ID|all\n"
     "  log [-n LINES] [TEXT]           the recent log\n"
     "  why ID                          the history of one message\n"
-    "  reload | stop\n";
+    "  reload | stop\n"
+    "\n"
+    "without maild:\n"
+    "  verify FILE --from ADDRESS --ip IP --helo NAME [--dns FILE]\n"
+    "  spf DOMAIN | dmarc DOMAIN [--dns FILE]\n";
 
 static __attribute__((noreturn)) void
 usage(void)
@@ -203,6 +209,8 @@ main(int argc, char *argv[])
 	}
 	if (argc == 0)
 		usage();
+	if (verify_is_command(argv[0]))
+		return verify_command(argc, argv, json);
 	s = control_connect(path);
 	send_command(s, argc, argv);
 	return read_answer(s, json);
