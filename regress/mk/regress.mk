@@ -64,7 +64,7 @@ fuzz-build:
 # regress/ whose t_* programs print TAP lines.
 GROUPS_FAST =	unit conf script vectors man fuzz
 GROUPS_SAN =	san:unit san:script san:system
-GROUPS_HOUSE =	build system jail keys durable kill
+GROUPS_HOUSE =	build system install jail keys durable kill
 
 regress-build: all unit $(O)/regress/standin $(O)/regress/vectors
 	$(MAKE) fuzz-build
