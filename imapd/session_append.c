@@ -96,6 +96,8 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 		case INPUT_COMMAND:
 			break;
 		case INPUT_BAD:
+			a->reply = reply_bad(s, "No end of a command");
+			return;
 		case INPUT_GONE:
 			a->reply = REPLY_GONE;
 			return;
