@@ -35,6 +35,18 @@ $(O)/regress/vectors: $(call objs,regress/vectors/vectors.c) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,regress/vectors/vectors.c) \
 	    $(ARCHIVES) -lcrypto -lidn2 -levent_core -lsodium
 
+# What a verdict costs: make bench-verdict.
+$(O)/regress/verdict_cost: $(call objs,regress/bench/verdict.c) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,regress/bench/verdict.c) \
+	    $(ARCHIVES) -lcrypto -lidn2 -levent_core -lsodium
+
+bench-verdict: $(O)/regress/verdict_cost
+	$(O)/regress/verdict_cost
+
+.PHONY: bench-verdict
+
 # Fuzz entries: regress/fuzz/fuzz_NAME.c, with the role files of LINK.NAME.
 # Built by clang under ASan and UBSan into $(O)/fuzz.  "make regress" replays
 # regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
