@@ -34,12 +34,13 @@ static const char usage_text[] =
     "  status                          processes and how they do\n"
     "  account add ADDRESS [PASSWORD]  a new account (asks when on a terminal)\n"
     "  account passwd ADDRESS [PASSWORD]\n"
-    "  account del ADDRESS | list\n"
+    "  account del ADDRESS | enable ADDRESS | disable ADDRESS | list\n"
     "  alias add ADDRESS TARGET... | del ADDRESS | list\n"
-    "  dkim create DOMAIN [SELECTOR] | show [DOMAIN]\n"
+    "  domain list                     the domains mail is taken for\n"
+    "  dkim create DOMAIN [SELECTOR [rsa|ed25519]] | show [DOMAIN]\n"
     "  queue list | show ID | flush [ID|DOMAIN] | hold ID | release ID |\n"
     "        remove ID|all\n"
-    "  log [-n LINES] [TEXT]           the recent log\n"
+    "  log [-n LINES] [TEXT] | rotate  the recent log; begin a new file\n"
     "  why ID                          the history of one message\n"
     "  reload | stop\n"
     "\n"
@@ -162,6 +163,8 @@ read_answer(int s, bool json)
 		text = body.ctl_run_r.text;
 		if (body.ctl_run_r.code == 0)
 			table_print(table);
+		else
+			table_free(table);
 		fflush(stdout);
 		if (text.n > 0 && (!json || body.ctl_run_r.code != 0))
 			fprintf(body.ctl_run_r.code == 0 ? stdout : stderr,
