@@ -1,17 +1,23 @@
 /*
- * nursery: forks a session when maild says so and puts it in its jail.
+ * nursery: forks a session when maild says so and puts it in its jail.  A
+ * session whose client has left waits a moment for the next connection of
+ * the same account (mail programs open several, one after the other), which
+ * spares a fork and a jail; it is never another account's.
  * Runs as root with only the rights that takes, in an empty root, before any
  * library is loaded: what is not touched here need not be copied by fork.
  * It reads nothing but maild's messages and must never open anything.
  */
 #include "compat.h"
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,13 +30,25 @@
 #include "proc.h"
 #include "proc_impl.h"
 #include "nursery.h"
+#include "util.h"
 
 #define CHILDREN_FIRST	64
 #define CHILDREN_MAX	65536	/* more than fronts may have connections */
+#define IDLE_MAX	64	/* sessions that wait for their account */
+#define IDLE_MS		2000	/* how long each does */
+#define SERVE_MAX	1000	/* connections of one process */
 
 struct child {
 	pid_t		 pid;
+	uid_t		 uid;
+	int		 hand;		/* where its next connection goes */
 	uint64_t	 grant;
+};
+
+struct idle {
+	pid_t		 pid;
+	uid_t		 uid;
+	uint64_t	 until;		/* ms */
 };
 
 /* The child's stack and this struct are what fork has to copy: small. */
@@ -42,17 +60,28 @@ static struct {
 	uint32_t	 generation;
 	struct child	*child;		/* not in any order */
 	size_t		 nchild, size;
+	struct idle	 idle[IDLE_MAX]; /* oldest first */
+	size_t		 nidle;
+	int		 done[2];	/* sessions tell here: client served */
 	volatile sig_atomic_t reap;
 } nursery;
 
 static void	on_sigchld(int);
+static void	nursery_done_socket(void);
 static int	nursery_wait(const sigset_t *);
 static void	nursery_message(struct msg *);
 static void	conf_item_set(const struct conf_item *);
 static void	conf_replace(void);
 static void	nursery_spawn(struct msg *);
-static void	child_run(struct msg *) __attribute__((noreturn));
-static void	child_add(pid_t, uint64_t);
+static bool	idle_take(struct msg *);
+static void	idle_add(pid_t);
+static void	idle_drop(size_t);
+static void	idle_expire(uint64_t);
+static void	idle_read(void);
+static struct child *child_find(pid_t);
+static void	child_run(struct msg *, int) __attribute__((noreturn));
+static int	child_next(int);
+static void	child_add(pid_t, uid_t, int, uint64_t);
 static void	child_reap(void);
 static void	child_exit(pid_t, int);
 static void	nursery_exit_send(uint64_t, uint32_t);
@@ -82,6 +111,7 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn)
 	sigprocmask(SIG_BLOCK, &block, &none);
 	sigaction(SIGCHLD, &sa, NULL);
 
+	nursery_done_socket();
 	proc_begin(&role);
 	for (;;) {
 		if (nursery_wait(&none) == 0)
@@ -98,6 +128,18 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn)
 		nursery_message(&m);
 		msg_close_fds(&m);
 	}
+}
+
+/* Datagrams with the sender's pid, which only the kernel can write. */
+static void
+nursery_done_socket(void)
+{
+	int	 on = 1;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	    nursery.done) == -1 || setsockopt(nursery.done[0], SOL_SOCKET,
+	    SO_PASSCRED, &on, sizeof(on)) == -1)
+		fatal("nursery: socket");
 }
 
 /* Sessions to be made; a reload, which later ones will see. */
@@ -141,6 +183,8 @@ conf_replace(void)
 	nursery.conf = nursery.next;
 	nursery.next = NULL;
 	proc_log_level(nursery.conf);
+	while (nursery.nidle > 0)		/* they have the old one */
+		idle_drop(0);
 	if (msg_send(PROC_FD_MAIN, PROC_READY_EV, 0, &ready, NULL, 0) == -1)
 		fatal("channel to maild");
 }
@@ -149,62 +193,203 @@ conf_replace(void)
 static int
 nursery_wait(const sigset_t *mask)
 {
-	struct pollfd	 pfd = { .fd = PROC_FD_MAIN, .events = POLLIN };
-	int		 n;
+	const struct timespec	 step = { .tv_nsec = 500000000 };
+	struct pollfd		 pfd[2] = {
+		{ .fd = PROC_FD_MAIN, .events = POLLIN },
+		{ .fd = nursery.done[0], .events = POLLIN }
+	};
+	int			 n;
 
-	n = ppoll(&pfd, 1, NULL, mask);
+	n = ppoll(pfd, 2, nursery.nidle > 0 ? &step : NULL, mask);
 	if (n == -1 && errno != EINTR)
 		fatal("ppoll");
 	if (nursery.reap) {
 		nursery.reap = 0;
 		child_reap();
 	}
-	return (n == 1);
+	if (n > 0 && pfd[1].revents != 0)
+		idle_read();
+	if (nursery.nidle > 0)
+		idle_expire(now_ms());
+	return (n > 0 && pfd[0].revents != 0);
 }
 
 static void
 nursery_spawn(struct msg *m)
 {
-	uint64_t	 grant = m->body->nursery_spawn_ev.grant;
-	pid_t		 pid;
+	const struct nursery_spawn_ev	*ev = &m->body->nursery_spawn_ev;
+	int				 hand[2];
+	pid_t				 pid;
 
+	if (idle_take(m))
+		return;
 	if (nursery.nchild == CHILDREN_MAX) {
 		log_warnx("nursery: %d sessions, no more", CHILDREN_MAX);
-		nursery_exit_send(grant, 1 << 8);
+		nursery_exit_send(ev->grant, 1 << 8);
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, hand) == -1) {
+		log_warn("nursery: socketpair");
+		nursery_exit_send(ev->grant, 1 << 8);
+		log_flush();
 		return;
 	}
 	switch (pid = fork()) {
 	case -1:
 		log_warn("nursery: fork");
-		nursery_exit_send(grant, 1 << 8);
+		nursery_exit_send(ev->grant, 1 << 8);
 		log_flush();
+		close(hand[0]);
 		break;
 	case 0:
-		child_run(m);
+		close(hand[0]);
+		child_run(m, hand[1]);
 	default:
-		child_add(pid, grant);
+		child_add(pid, ev->uid, hand[0], ev->grant);
 		break;
+	}
+	close(hand[1]);
+}
+
+/* ---- sessions that wait for their account -------------------------------- */
+
+/* Give the connection to a session of that account that waits. */
+static bool
+idle_take(struct msg *m)
+{
+	const struct nursery_spawn_ev	*ev = &m->body->nursery_spawn_ev;
+	struct child			*c;
+	size_t				 i;
+
+	for (i = nursery.nidle; i-- > 0; ) {
+		if (nursery.idle[i].uid != ev->uid)
+			continue;
+		c = child_find(nursery.idle[i].pid);
+		memmove(&nursery.idle[i], &nursery.idle[i + 1],
+		    (--nursery.nidle - i) * sizeof(nursery.idle[0]));
+		if (c == NULL || msg_send(c->hand, NURSERY_SPAWN_EV, 0, ev,
+		    m->fd, 2) == -1)
+			continue;
+		c->grant = ev->grant;
+		return (true);
+	}
+	return (false);
+}
+
+static void
+idle_add(pid_t pid)
+{
+	struct child	*c = child_find(pid);
+	size_t		 i;
+
+	for (i = 0; i < nursery.nidle; i++)
+		if (nursery.idle[i].pid == pid)
+			return;
+	if (c == NULL || c->hand == -1)
+		return;
+	if (nursery.nidle == IDLE_MAX)
+		idle_drop(0);
+	nursery.idle[nursery.nidle++] = (struct idle){ pid, c->uid,
+	    now_ms() + IDLE_MS };
+}
+
+/* It waits no longer: without its hand it ends. */
+static void
+idle_drop(size_t i)
+{
+	struct child	*c = child_find(nursery.idle[i].pid);
+
+	if (c != NULL && c->hand != -1) {
+		close(c->hand);
+		c->hand = -1;
+	}
+	memmove(&nursery.idle[i], &nursery.idle[i + 1],
+	    (--nursery.nidle - i) * sizeof(nursery.idle[0]));
+}
+
+static void
+idle_expire(uint64_t now)
+{
+	while (nursery.nidle > 0 && nursery.idle[0].until <= now)
+		idle_drop(0);
+}
+
+/* Who says that its client is served is told by the kernel. */
+static void
+idle_read(void)
+{
+	union { struct cmsghdr h; char b[CMSG_SPACE(sizeof(struct ucred))]; } c;
+	char		 octet;
+	struct iovec	 iov = { .iov_base = &octet, .iov_len = 1 };
+	struct msghdr	 mh;
+	struct ucred	 who;
+	int		 n;
+
+	for (n = 0; n < IDLE_MAX; n++) {
+		mh = (struct msghdr){ .msg_iov = &iov, .msg_iovlen = 1,
+		    .msg_control = c.b, .msg_controllen = sizeof(c.b) };
+		if (recvmsg(nursery.done[0], &mh, MSG_DONTWAIT) == -1)
+			return;
+		if (CMSG_FIRSTHDR(&mh) == NULL ||
+		    c.h.cmsg_type != SCM_CREDENTIALS)
+			continue;
+		memcpy(&who, CMSG_DATA(&c.h), sizeof(who));
+		idle_add(who.pid);
 	}
 }
 
-/* In the child: jail first, then the client. */
+/* ---- children ------------------------------------------------------------ */
+
+/* In the child: jail first, then the client, then the next one's. */
 static void
-child_run(struct msg *m)
+child_run(struct msg *m, int hand)
 {
-	int	 sock = m->fd[1];
+	int	 sock = m->fd[1], root, served = 0;
 	int	 status;
 
 	close(PROC_FD_MAIN);
+	close(nursery.done[0]);
 	jail_enter_session(nursery.session, m->fd[0],
 	    m->body->nursery_spawn_ev.uid, m->body->nursery_spawn_ev.gid);
-	status = nursery.fn(sock, nursery.conf != NULL ? nursery.conf :
-	    proc_conf());
-	log_flush();
+	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	do {
+		status = nursery.fn(sock, nursery.conf != NULL ?
+		    nursery.conf : proc_conf());
+		close(sock);
+		log_flush();
+	} while (status == 0 && ++served < SERVE_MAX && root != -1 &&
+	    fchdir(root) == 0 && (sock = child_next(hand)) != -1);
 	_exit(status);
 }
 
+/* The channel of the next connection, or -1: there is none. */
+static int
+child_next(int hand)
+{
+	static uint8_t	 buf[MSG_MAX];
+	union msg_body	 body;
+	struct msg	 m = { .body = &body };
+
+	if (send(nursery.done[1], "", 1, MSG_NOSIGNAL) == -1 ||
+	    msg_recv(hand, CHAN_MAIN, SIDE_A, buf, &m, -1) != 1)
+		return (-1);
+	close(m.fd[0]);
+	return (m.fd[1]);
+}
+
+static struct child *
+child_find(pid_t pid)
+{
+	size_t	 i;
+
+	for (i = 0; i < nursery.nchild; i++)
+		if (nursery.child[i].pid == pid)
+			return (&nursery.child[i]);
+	return (NULL);
+}
+
 static void
-child_add(pid_t pid, uint64_t grant)
+child_add(pid_t pid, uid_t uid, int hand, uint64_t grant)
 {
 	struct child	*c;
 	size_t		 size;
@@ -219,6 +404,8 @@ child_add(pid_t pid, uint64_t grant)
 	}
 	c = &nursery.child[nursery.nchild++];
 	c->pid = pid;
+	c->uid = uid;
+	c->hand = hand;
 	c->grant = grant;
 }
 
@@ -236,19 +423,23 @@ child_reap(void)
 static void
 child_exit(pid_t pid, int status)
 {
-	size_t	 i;
+	struct child	*c = child_find(pid);
+	size_t		 i;
 
-	for (i = 0; i < nursery.nchild; i++)
-		if (nursery.child[i].pid == pid)
-			break;
-	if (i == nursery.nchild)
+	if (c == NULL)
 		return;
 	if (WIFSIGNALED(status))
 		log_warnx("nursery: session killed grant=%llu signal=%d",
-		    (unsigned long long)nursery.child[i].grant,
-		    WTERMSIG(status));
-	nursery_exit_send(nursery.child[i].grant, (uint32_t)status);
-	nursery.child[i] = nursery.child[--nursery.nchild];
+		    (unsigned long long)c->grant, WTERMSIG(status));
+	nursery_exit_send(c->grant, (uint32_t)status);
+	for (i = 0; i < nursery.nidle; i++)
+		if (nursery.idle[i].pid == pid) {
+			idle_drop(i);
+			break;
+		}
+	if (c->hand != -1)
+		close(c->hand);
+	*c = nursery.child[--nursery.nchild];
 }
 
 static void

@@ -11,7 +11,8 @@ struct conf;
 
 /* A session: runs in its jail, working directory = root = the account's
  * directory, until its client is served; sock is its end of CHAN_SESSION.
- * Returns the exit status. */
+ * Leaves nothing behind: it may be called again for another connection of
+ * the same account.  Returns the exit status; not 0 ends the process. */
 typedef int (*nursery_fn)(int sock, const struct conf *);
 
 /* main() of both: nursery is the role this process has, session the role

@@ -45,6 +45,7 @@ session_main(int sock, const struct conf *conf)
 		store_unwatch(s->store);
 	}
 	frames_bye(s->io);
+	session_free();
 	return (0);
 }
 

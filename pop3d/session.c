@@ -24,6 +24,7 @@ static struct frames	frames;
 static struct session	session;
 
 static int	session_start(struct session *);
+static void	session_free(struct session *);
 static enum store_result session_open(struct session *);
 static void	session_loop(struct session *);
 
@@ -40,7 +41,18 @@ session_main(int sock, const struct conf *conf)
 		store_maintain(s->store);
 	}
 	frames_bye(s->io);
+	session_free(s);
 	return (0);
+}
+
+static void
+session_free(struct session *s)
+{
+	store_view_close(s->view);
+	store_close(s->store);
+	fbuf_free(&s->cmd);
+	free(s->deleted);
+	memset(s, 0, sizeof(*s));
 }
 
 /* The answer to PASS or AUTH is given here, when INBOX is open. */

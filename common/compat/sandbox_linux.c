@@ -132,7 +132,8 @@ static const struct {
 	{ SYS_mlock, MAY_LOCK }, { SYS_mlock2, MAY_LOCK },
 	{ SYS_munlock, MAY_LOCK },
 
-	{ SYS_signalfd4, MAY_FORK }, { SYS_clone, MAY_FORK }, { SYS_clone3, MAY_FORK },
+	{ SYS_socketpair, MAY_FORK },
+	{ SYS_clone, MAY_FORK }, { SYS_clone3, MAY_FORK },
 	{ SYS_fork, MAY_FORK }, { SYS_vfork, MAY_FORK },
 	{ SYS_set_robust_list, MAY_FORK }, { SYS_rseq, MAY_FORK },
 	{ SYS_chroot, MAY_FORK }, { SYS_fchdir, MAY_FORK | MAY_NOTIFY },
