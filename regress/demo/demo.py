@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import smtplib
+import socket
 import ssl
 import subprocess
 import sys
@@ -48,7 +49,11 @@ def serve():
     stop = []
     signal.signal(signal.SIGTERM, lambda *a: stop.append(1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    h.start()
+    try:
+        h.start()
+    except RuntimeError as e:
+        h.close()
+        sys.exit(str(e))
     accounts = {a: secrets.token_urlsafe(9) for a in (ALICE, BOB)}
     for address, password in accounts.items():
         h.account(address, password)
@@ -97,9 +102,20 @@ def publish(h, record):
 
 # ---- the steps -----------------------------------------------------------------
 
+def check_ports():
+    for name, port in PORTS.items():
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError as e:
+            sys.exit(f"port {port} on 127.0.0.1, for {name}: {os.strerror(e.errno)}; end what uses it (ss -ltnp shows it)")
+
+
 def up():
+    if os.geteuid() != 0:
+        sys.exit("the demo must be started by root: each process gets a user of its own")
     if os.path.exists(INFO) and alive(json.load(open(INFO))["server"]):
         sys.exit("the demo is running already; make demo-down ends it")
+    check_ports()
     shutil.rmtree(RUN, ignore_errors=True)
     os.makedirs(RUN)
     log = open(os.path.join(RUN, "demo.log"), "ab")
@@ -116,6 +132,10 @@ def up():
 
 def alive(pid):
     try:
+        os.waitpid(pid, os.WNOHANG)     # when it is our child
+    except OSError:
+        pass
+    try:
         os.kill(pid, 0)
         return True
     except OSError:
@@ -127,6 +147,10 @@ def down():
         info = json.load(open(INFO))
     except FileNotFoundError:
         print("the demo is not running")
+        return
+    if not alive(info["server"]):
+        os.unlink(INFO)
+        print("the demo has ended already")
         return
     os.kill(info["server"], signal.SIGTERM)
     for _ in range(600):
@@ -253,7 +277,12 @@ if __name__ == "__main__":
     if what == "serve":
         serve()
     elif what == "up":
-        steps(up())
+        info = up()
+        try:
+            steps(info)
+        except BaseException:
+            down()
+            raise
     elif what == "down":
         down()
     elif what == "run":
