@@ -140,6 +140,7 @@ commit_send(struct session *s)
 	ask.facts = (uint32_t)m->facts;
 	ask.trace = slice_of(m->trace, m->tracen);
 	ask.ticket = slice_of((const char *)m->ticket, m->ticketn);
+	ask.folder = slice_str(m->folder != NULL ? m->folder : "");
 	ask.rcpts = rcpts_send(m);
 	if (session_ask(s, house()->queue, QUEUE_COMMIT, &ask,
 	    m->file == 0 ? &m->fd : NULL, SMTP_COMMIT_MS, on_commit) == -1)
@@ -193,11 +194,12 @@ commit_ok(struct session *s, struct slice id)
 
 	if (slice_cpy(id, text, sizeof(text)) == -1)
 		text[0] = '\0';
-	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s",
-	    s->sid, conn_text(&s->conn.peer, peer),
+	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s"
+	    "%s%s", s->sid, conn_text(&s->conn.peer, peer),
 	    log_text(m->sender, strlen(m->sender)), m->nrcpt,
 	    (unsigned long long)m->size, text, s->authed ? " user=" : "",
-	    s->authed ? log_text(s->user, strlen(s->user)) : "");
+	    s->authed ? log_text(s->user, strlen(s->user)) : "",
+	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
 	commit_done(s);
 	replyf(s, "250 2.0.0 ok, queued as %s", text);
 }

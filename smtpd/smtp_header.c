@@ -3,7 +3,7 @@
  * Authentication-Results of this host are taken out of mail from outside
  * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
  * (RFC 6409 8) and its From is looked at for the signature.  And the trace
- * field of our own (RFC 5321 4.4, 3848).
+ * fields of our own (RFC 5321 4.4, 3848).
  */
 #include "compat.h"
 
@@ -33,67 +33,10 @@ struct seen {
 	struct header_field first;	/* From */
 };
 
-static bool	 is_forged(const struct header_field *);
 static size_t	 header_add(struct session *, struct mail *, size_t,
 		    const struct seen *);
 static void	 from_take(struct mail *, const struct seen *);
 static const char *date_now(void);
-
-/* Skip blanks, folding and comments; -1 when a comment does not end. */
-static ssize_t
-skip_cfws(struct slice v, size_t i)
-{
-	int depth = 0;
-
-	for (; i < v.n; i++) {
-		switch (v.p[i]) {
-		case ' ':
-		case '\t':
-		case '\r':
-		case '\n':
-			continue;
-		case '(':
-			depth++;
-			continue;
-		case ')':
-			if (depth-- == 0)
-				return (ssize_t)i;
-			continue;
-		case '\\':
-			if (depth > 0)
-				i++;
-			break;
-		}
-		if (depth == 0)
-			return (ssize_t)i;
-	}
-	return depth == 0 ? (ssize_t)v.n : -1;
-}
-
-/* Authentication-Results that says it is ours. */
-static bool
-is_forged(const struct header_field *f)
-{
-	struct slice id = f->value;
-	size_t n;
-	ssize_t i;
-
-	if (f->name.n != 22 ||
-	    !slice_caseis(f->name, "Authentication-Results"))
-		return false;
-	if ((i = skip_cfws(id, 0)) == -1)
-		return true;		/* nobody can read it anyway */
-	id.p += i;
-	id.n -= (size_t)i;
-	if (id.n > 0 && id.p[0] == '"') {
-		id.p++;
-		id.n--;
-		id.n = slice_find(id, '"');
-	}
-	for (n = 0; n < id.n && strchr(" \t\r\n;(", id.p[n]) == NULL; n++)
-		;
-	return slice_caseis(slice_of(id.p, n), house()->conf->hostname);
-}
 
 static void
 field_look(struct mail *m, const struct header_field *f, struct seen *seen)
@@ -138,7 +81,8 @@ header_take(struct session *s, struct mail *m, size_t n)
 		}
 		field_look(m, &f, &seen);
 		in = f.raw.p + f.raw.n;
-		if (s->proto == PROTO_SMTP && is_forged(&f))
+		if (s->proto == PROTO_SMTP &&
+		    authres_forged(&f, house()->conf->hostname))
 			continue;
 		if (out != f.raw.p)
 			memmove(out, f.raw.p, f.raw.n);
@@ -248,8 +192,10 @@ header_trace(struct session *s, struct mail *m)
 	struct tls *tls = io_tls(s->io);
 	char peer[46], from[SMTP_HELO_MAX + 80], how[160] = "";
 	char rcpt[ADDR_TEXT_MAX + 16] = "";
+	size_t used;
 	int n;
 
+	used = policy_trace(m, m->trace, sizeof(m->trace) - SMTP_RECEIVED);
 	conn_text(&s->conn.peer, peer);
 	if (s->proto != PROTO_SMTP && !conf->smtp.received_client)
 		strlcpy(from, "client.invalid", sizeof(from));
@@ -262,11 +208,12 @@ header_trace(struct session *s, struct mail *m)
 	if (m->nrcpt == 1)
 		snprintf(rcpt, sizeof(rcpt), "\r\n\tfor <%s>", m->rcpt);
 	/* In front of a text without header, the header ends here. */
-	n = snprintf(m->trace, sizeof(m->trace),
+	n = snprintf(m->trace + used, sizeof(m->trace) - used,
 	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n%s",
 	    from, how, conf->hostname, s->esmtp ? "ESMTP" : "SMTP",
 	    s->esmtp && s->tls ? "S" : "", s->esmtp && s->authed ? "A" : "",
 	    s->sid, rcpt, date_now(),
 	    m->headless ? "\r\n" : "");
-	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) ? (size_t)n : 0;
+	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) - used ?
+	    used + (size_t)n : 0;
 }

@@ -77,6 +77,7 @@ void
 mail_free(struct mail *m)
 {
 	store_drop(m);
+	judge_free(m);
 	if (m->mime != NULL)
 		mime_free(m->mime);
 	m->mime = NULL;

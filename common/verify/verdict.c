@@ -224,7 +224,7 @@ run_dmarc(struct verdict *v)
 	struct dmarc_id spf = { .domain = NULL }, dkim[DKIM_VERIFY_MAX];
 	size_t i, n = 0;
 
-	if (v->dmarc_done)
+	if (v->dmarc_done || v->flags & VERDICT_NODMARC)
 		return 1;
 	if (!(v->flags & VERDICT_NOSPF) && v->spf.domain[0] != '\0')
 		spf = (struct dmarc_id){ v->spf.domain,
@@ -252,6 +252,8 @@ ask_early(struct verdict *v)
 		if (v->sig[i].open)
 			answers_get(v->answers, v->sig[i].key, RR_TXT);
 	arc_ask(&v->arc, v->answers);
+	if (v->flags & VERDICT_NODMARC)
+		return;
 	for (i = 0; i < v->authors.n; i++)
 		dmarc_org(v->authors.domain[i], v->answers, org, &found);
 }
