@@ -309,6 +309,8 @@ setup(void **state)
 	t.conf = conf_new();
 	t.conf->hostname = xstrdup("mx.test");
 	t.conf->domains[t.conf->ndomains++] = xstrdup("localdomain");
+	/* not to be judged: that is test_verdict.c's */
+	t.conf->networks[t.conf->nnetworks++] = xstrdup("192.0.2.0/24");
 	t.h.conf = t.conf;
 	t.h.queue_accepting = true;
 	t.h.queue_free = UINT64_MAX;
