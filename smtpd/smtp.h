@@ -259,6 +259,12 @@ void	 judge_free(struct mail *);
 /* NULL: this message is not judged. */
 const struct verdict *judge_verdict(const struct mail *);
 
+/* ---- smtp_known.c: DNS answers of the last minute ---- */
+
+/* Is the answer known?  Its slices are good until the next known_put. */
+bool	 known_get(const char *name, uint16_t type, struct dns_ask_r *);
+void	 known_put(const char *name, uint16_t type, const struct dns_ask_r *);
+
 /* ---- smtp_policy.c: what follows ---- */
 
 /* Commit s->mail, or refuse it. */

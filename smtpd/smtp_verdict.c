@@ -59,6 +59,7 @@ static bool	 is_judged(const struct session *);
 static struct judge *judge_new(struct session *);
 static void	 judge_facts(struct session *, struct verdict *);
 static bool	 judge_run(struct judge *);
+static bool	 judge_ask(struct judge *);
 static void	 question_send(struct question *);
 static void	 on_answer(const struct dns_ask_r *, void *);
 static void	 answer_put(struct judge *, const struct question *,
@@ -194,25 +195,39 @@ judge_body(struct mail *m, const char *p, size_t n)
 static bool
 judge_run(struct judge *j)
 {
+	while (!verdict_run(j->verdict))
+		if (!judge_ask(j))
+			return false;
+	return true;
+}
+
+/* True: some answers were known already, and there is something to run. */
+static bool
+judge_ask(struct judge *j)
+{
 	struct answers *a = verdict_answers(j->verdict);
-	struct question *q;
+	struct question *q, known;
+	struct dns_ask_r r;
 	const char *name;
 	enum rr_type type;
+	bool again = false;
 
-	if (verdict_run(j->verdict))
-		return true;
 	while (answers_ask(a, &name, &type)) {
-		if ((q = calloc(1, sizeof(*q))) == NULL) {
+		if (known_get(name, (uint16_t)type, &r)) {
+			known = (struct question){ .name = name, .type = type };
+			answer_put(j, &known, &r);
+			again = true;
+		} else if ((q = calloc(1, sizeof(*q))) == NULL)
 			answers_put(a, name, type, ANSWER_TEMP, NULL, 0);
-			continue;
+		else {
+			q->judge = j;
+			q->name = name;
+			q->type = type;
+			LIST_INSERT_HEAD(&j->questions, q, entry);
+			question_send(q);
 		}
-		q->judge = j;
-		q->name = name;
-		q->type = type;
-		LIST_INSERT_HEAD(&j->questions, q, entry);
-		question_send(q);
 	}
-	return false;
+	return again;
 }
 
 static void
@@ -238,6 +253,8 @@ on_answer(const struct dns_ask_r *r, void *arg)
 	q->ask = 0;
 	if (r == NULL && smtpd_now() - q->since < JUDGE_LOST_S)
 		return;
+	if (r != NULL)
+		known_put(q->name, (uint16_t)q->type, r);
 	answer_put(j, q, r);
 	LIST_REMOVE(q, entry);
 	free(q);

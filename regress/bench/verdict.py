@@ -48,7 +48,7 @@ def house(name, on, records):
     h.dns.zone("test", "a IN A 127.0.0.1")
     h.dns.zone("client.test", records.replace("$TTL", ""))
     for z in h.dns.zones:
-        h.dns.zones[z] = h.dns.zones[z].replace("$TTL 5", "$TTL 3600")
+        h.dns.zones[z] = h.dns.zones[z].replace("$TTL 5", "$TTL 3600").replace("86400 1\n", "86400 3600\n")
     h.start()
     for i in range(10):
         h.account(f"u{i}@bench.test", "pw")
