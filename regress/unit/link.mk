@@ -11,3 +11,4 @@ LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
 LINK.authd = authd/authd_table.c authd/authd_dir.c authd/authd_resolve.c authd/authd_recent.c authd/authd_slow.c authd/authd_db.c
 LINK.signd = signd/signd_tls.c signd/signd_ticket.c signd/signd_dkim.c signd/signd_key.c
 LINK.logd = logd/logd_line.c logd/logd_ring.c
+LINK.verdict = smtpd/smtp_session.c smtpd/smtp_command.c smtpd/smtp_auth.c smtpd/smtp_mail.c smtpd/smtp_data.c smtpd/smtp_header.c smtpd/smtp_store.c smtpd/smtp_commit.c smtpd/smtp_verdict.c smtpd/smtp_policy.c smtpd/smtp_known.c
