@@ -78,6 +78,7 @@ LD.maild =	-lyaml -lcrypto -lsodium -levent_core
 SRCS.keygen =	$(wildcard maild/keygen*.c)
 LD.keygen =	-lcrypto -lsodium
 SRCS.mailctl =	$(wildcard mailctl/*.c)
+LD.mailctl =	-lldns -lyaml -lcrypto
 SRCS.smtpd =	$(wildcard smtpd/smtpd*.c smtpd/smtp_*.c)
 LD.smtpd =	-ltls -lcrypto -levent_core -lsodium -lidn2
 SRCS.queue =	$(wildcard smtpd/queue*.c)
@@ -123,6 +124,14 @@ $(O)/obj/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What holds a path is compiled again when make is told of another PREFIX.
+$(call objs,maild/maild.c common/conf_table.c mailctl/mailctl.c): $(O)/paths
+$(O)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo "$(LIBEXECDIR) $(SYSCONFDIR) $(LOCALSTATEDIR) $(RUNDIR)" >$@.new
+	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
+FORCE:
+
 define archive
 $(O)/lib$(1).a: $(call objs,$(SRCS.$(1)))
 	@rm -f $$@
@@ -167,12 +176,28 @@ demo-up: deps-demo
 demo-down:
 	regress/demo/demo.py down
 
+# Everything that must hold; regress/mk/regress.mk has the groups.
+regress: deps-test
+	$(MAKE) regress-build
+	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
+
+bench: deps-demo
+	$(APT) $(DEPS_BENCH)
+	$(MAKE) all
+	BUILD=$(abspath $(O)) regress/bench/bench
+
+fuzz: fuzz-build
+	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
+
 install: all
-	sh etc/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" \
-	    "$(LOCALSTATEDIR)" "$(LIBEXECDIR)" "$(MANDIR)" "$(PROGS)"
+	$(Q)PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" \
+	    LOCALSTATEDIR="$(LOCALSTATEDIR)" RUNDIR="$(RUNDIR)" \
+	    LIBEXECDIR="$(LIBEXECDIR)" MANDIR="$(MANDIR)" \
+	    sh etc/install.sh "$(O)" "$(DESTDIR)" "$(PROGS)"
 
 clean:
 	rm -rf $(O)
 
-.PHONY: all deps deps-demo deps-test demo demo-up demo-down install clean
+.PHONY: FORCE all deps deps-demo deps-test demo demo-up demo-down regress bench \
+	fuzz install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -515,7 +515,8 @@ run_usage(uint32_t ask, const char *noun)
 			strlcat(text, commands[i].noun, sizeof(text));
 			strlcat(text, " ", sizeof(text));
 			strlcat(text, commands[i].verb, sizeof(text));
-			strlcat(text, " ", sizeof(text));
+			if (commands[i].max > 0)
+				strlcat(text, " ", sizeof(text));
 			strlcat(text, commands[i].usage, sizeof(text));
 		}
 	proc_done(ask, EX_USAGE, "usage:%s", text);

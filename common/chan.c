@@ -509,7 +509,8 @@ chan_packet(struct chan *c, uint8_t *buf, size_t n, struct msghdr *mh)
 	union msg_body body;
 	struct msg m = { .body = &body };
 	enum chan_side from = c->side == SIDE_A ? SIDE_B : SIDE_A;
-	const char *why = "cut off: no descriptor free";
+	const char *why = mh->msg_flags & MSG_TRUNC ?
+	    "larger than any message" : "descriptors cut off";
 	int nfd = msg_take_fds(mh, &m);
 
 	if (!c->dead) {

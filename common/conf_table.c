@@ -35,6 +35,7 @@
 
 #define VAR		MAILD_LOCALSTATEDIR
 #define ETC		MAILD_SYSCONFDIR
+#define RUN		MAILD_RUNDIR
 
 #define LIST(n, rows, m, cnt, maximum)					\
 	{ n, rows, offsetof(struct conf, m),				\
@@ -246,8 +247,8 @@ static const struct conf_key keys[] = {
 	K("directories.tls", CT_PATH, false, dir.tls, ETC "/maild/tls",
 	    0, 700, R_NONE, "certificates that maild makes itself"),
 	K("directories.socket", CT_PATH, false, dir.socket,
-	    "/run/maild/maild.sock", 0, 100, R_NONE, "socket of mailctl"),
-	K("directories.pid", CT_PATH, false, dir.pid, "/run/maild/maild.pid",
+	    RUN "/maild.sock", 0, 100, R_NONE, "socket of mailctl"),
+	K("directories.pid", CT_PATH, false, dir.pid, RUN "/maild.pid",
 	    0, 1023, R_NONE, "file with maild's process number"),
 
 	K("processes.smtpd", CT_UINT, false, proc.smtpd, "0", 0, 64,

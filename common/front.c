@@ -25,8 +25,8 @@
 #include "tlskey.h"
 #include "log.h"
 #include "util.h"
+#include "listen.h"
 #include "front.h"
-#include "front_impl.h"
 
 #define BUCKETS		4096	/* of connections; ids are counted up */
 #define AUTH_MS		60000	/* authd answers in this time */
@@ -35,6 +35,9 @@
 #define TURN_COMMANDS	8	/* commands of a connection a loop turn */
 #define STOP_MS		2000	/* the last words may take this long */
 #define FAIL_POINTS	10	/* penalty of a failed login */
+/* Connections of one source that have not logged in; those that have are
+ * counted by account. */
+#define PENDING_MAX	200
 
 typedef __typeof__(((struct conf *)0)->imap) front_conf;
 
@@ -57,6 +60,10 @@ static void	front_reload(const struct conf *);
 static void	front_start(const struct conf *);
 static void	front_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	front_stop(void);
+static void	front_listener(uint16_t, int);
+static const char *front_busy(const struct conf_listen *);
+static void	front_take(int, const struct sockaddr *,
+		    const struct conf_listen *);
 static void	on_authd_gone(struct chan *, void *);
 static void	on_stop_timer(evutil_socket_t, short, void *);
 /* Messages of maild */
@@ -64,6 +71,7 @@ static void	on_session(struct chan *, struct msg *, void *);
 static void	on_fail(struct chan *, struct msg *, void *);
 static void	on_revoked(struct chan *, struct msg *, void *);
 /* A connection */
+static void	front_new(int, const struct conn *, enum conf_protocol, bool);
 static void	on_io(struct io *, enum io_event, void *);
 static void	on_login(struct chan *, struct msg *, void *);
 static void	on_timer(evutil_socket_t, short, void *);
@@ -89,7 +97,7 @@ static struct role role = {
 	.file = front_file,
 	.start = front_start,
 	.channel = front_channel,
-	.listener = front_listen,
+	.listener = front_listener,
 	.reload = front_reload,
 	.stop = front_stop,
 	.handlers = handlers,
@@ -149,7 +157,7 @@ front_load(const struct conf *conf)
 static void
 front_reload(const struct conf *conf)
 {
-	front_listen_drop();
+	listen_drop();
 	front_load(conf);
 }
 
@@ -194,7 +202,7 @@ front_stop(void)
 	struct timeval	 tv = { STOP_MS / 1000, 0 };
 	size_t		 i;
 
-	front_listen_stop();
+	listen_stop();
 	if (front.n == 0) {
 		proc_exit(0);
 		return;
@@ -221,27 +229,37 @@ front_limits(void)
 	    &proc_conf()->imap);
 }
 
-bool
-front_room(void)
+static void
+front_listener(uint16_t index, int fd)
 {
-	return (front.n < front_limits()->max_connections);
+	static const struct listen_ops	 ops = { front_take, front_busy };
+
+	listen_add(&ops, index, fd);
 }
 
-bool
-front_implicit(enum conf_protocol p)
+/* One that starts with TLS could not read it. */
+static const char *
+front_busy(const struct conf_listen *cl)
 {
-	return (p == front.ops->tls);
+	return (cl->protocol == front.ops->tls ? "" :
+	    front.ops->bye(FRONT_BUSY));
 }
 
-const char *
-front_bye(enum front_end why)
+static void
+front_take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 {
-	return (front.ops->bye(why));
+	struct conn	 source;
+
+	if (front.n < front_limits()->max_connections && conn_open(&source,
+	    sa, UINT32_MAX, PENDING_MAX) == CONN_OK)
+		front_new(fd, &source, cl->protocol, cl->plaintext_auth);
+	else
+		listen_refuse(fd, front_busy(cl));
 }
 
 /* ---- a connection ------------------------------------------------------ */
 
-void
+static void
 front_new(int fd, const struct conn *source, enum conf_protocol protocol,
     bool plaintext)
 {
@@ -259,7 +277,7 @@ front_new(int fd, const struct conn *source, enum conf_protocol protocol,
 	c->id = front.next_id++;
 	c->sock = -1;
 	c->plaintext = plaintext;
-	c->implicit = front_implicit(protocol);
+	c->implicit = protocol == front.ops->tls;
 	evtimer_assign(&c->timer, proc_base(), on_timer, c);
 	at = &front.bucket[c->id % BUCKETS];
 	c->next = *at;

@@ -61,6 +61,8 @@ int	 proc_enter(const struct role *);
  * channel to maild (msg_recv).  For nursery. */
 void	 proc_begin(const struct role *);
 
+/* An event loop as every process of the house has it (fatal on failure). */
+struct event_base *proc_base_new(void);
 struct event_base *proc_base(void);
 const struct conf *proc_conf(void);
 struct chan *proc_main(void);		/* channel to maild, side B */

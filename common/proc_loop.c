@@ -229,8 +229,8 @@ proc_done(uint32_t ask, int code, const char *fmt, ...)
 
 /* ---- start --------------------------------------------------------------- */
 
-static struct event_base *
-loop_base(void)
+struct event_base *
+proc_base_new(void)
 {
 	struct event_config *cfg = event_config_new();
 	struct event_base *base;
@@ -268,7 +268,7 @@ proc_enter(const struct role *role)
 	size_t n;
 
 	/* epoll is made before the jail, and logs before that are rare */
-	loop.base = loop_base();
+	loop.base = proc_base_new();
 	proc_begin(role);
 	handlers = loop_handlers(role, &n);
 	loop.main = chan_new(loop.base, PROC_FD_MAIN, CHAN_MAIN, SIDE_B,

@@ -1,45 +1,65 @@
 #!/bin/sh
-# install.sh BUILD DESTDIR PREFIX SYSCONFDIR LOCALSTATEDIR LIBEXECDIR MANDIR PROGS
-# Called by make install: programs, manual pages, start-up files, a sample
-# configuration (an existing one is kept), users and directories.
+# install.sh BUILD DESTDIR PROGS, called by make install with the paths in
+# the environment: programs, manual pages, start-up files, a sample
+# configuration (an existing one is kept), and, when DESTDIR is empty, users
+# and directories.
 set -eu
-build=$1 dest=$2 prefix=$3 sysconf=$4 state=$5 libexec=$6 man=$7 progs=$8
+build=$1 dest=$2 progs=$3
+: "$PREFIX" "$SYSCONFDIR" "$LOCALSTATEDIR" "$RUNDIR" "$LIBEXECDIR" "$MANDIR"
 here=$(dirname "$0")/..
+unit=$PREFIX/lib/systemd/system
+umask 022
 
-install -d "$dest$prefix/sbin" "$dest$libexec" "$dest$man/man5" "$dest$man/man8"
+# put MODE FILE DEST: with the paths filled in
+put() {
+	sed -e "s#@PREFIX@#$PREFIX#g" -e "s#@SYSCONFDIR@#$SYSCONFDIR#g" \
+	    -e "s#@RUNDIR@#$RUNDIR#g" "$here/etc/$2" >"$dest$3.new"
+	chmod "$1" "$dest$3.new"
+	mv "$dest$3.new" "$dest$3"
+}
+
+# whatever is wanted of us, only root can do all of it
+if [ -z "$dest" ] && [ "$(id -u)" != 0 ]; then
+	echo "make install: must be done by root (or with DESTDIR)" >&2
+	exit 1
+fi
+
+install -d "$dest$PREFIX/sbin" "$dest$LIBEXECDIR" "$dest$MANDIR/man5" \
+    "$dest$MANDIR/man8" "$dest$PREFIX/share/maild" "$dest$SYSCONFDIR/init.d" \
+    "$dest$unit"
 for p in $progs; do
 	case $p in
-	maild|mailctl)	install -m 755 "$build/$p" "$dest$prefix/sbin/$p" ;;
-	*)		install -m 755 "$build/$p" "$dest$libexec/$p" ;;
+	maild|mailctl)	install -m 755 "$build/$p" "$dest$PREFIX/sbin/$p" ;;
+	*)		install -m 755 "$build/$p" "$dest$LIBEXECDIR/$p" ;;
 	esac
 done
-find "$here" -path "$build" -prune -o -name '*.[58]' -type f -print |
-while read -r page; do
-	install -m 644 "$page" "$dest$man/man${page##*.}/"
+for page in "$here"/maild/*.[58] "$here"/mailctl/*.[58] \
+    "$here"/common/store/*.[58]; do
+	install -m 644 "$page" "$dest$MANDIR/man${page##*.}/"
 done
 
-install -d -m 755 "$dest$sysconf/maild"
-install -d -m 700 "$dest$sysconf/maild/tls" "$dest$sysconf/maild/dkim"
-[ -f "$dest$sysconf/maild/maild.yaml" ] ||
-    install -m 640 "$here/etc/maild.yaml" "$dest$sysconf/maild/maild.yaml"
-install -d "$dest$sysconf/init.d" "$dest$prefix/lib/systemd/system"
-sed "s#@PREFIX@#$prefix#g" "$here/etc/maild.init" >"$dest$sysconf/init.d/maild"
-chmod 755 "$dest$sysconf/init.d/maild"
-sed "s#@PREFIX@#$prefix#g" "$here/etc/maild.service" \
-    >"$dest$prefix/lib/systemd/system/maild.service"
-install -d "$dest$prefix/share/maild"
-sed "s#@PREFIX@#$prefix#g" "$here/etc/maild.rc" >"$dest$prefix/share/maild/maild.rc"
+install -d -m 755 "$dest$SYSCONFDIR/maild" "$dest$SYSCONFDIR/maild/tls"
+install -d -m 700 "$dest$SYSCONFDIR/maild/dkim"
+[ -f "$dest$SYSCONFDIR/maild/maild.yaml" ] ||
+    install -m 640 "$here/etc/maild.yaml" "$dest$SYSCONFDIR/maild/maild.yaml"
+put 644 maild.rc "$PREFIX/share/maild/maild.rc"
+put 755 maild.init "$SYSCONFDIR/init.d/maild"
+put 644 maild.service "$unit/maild.service"
 
 if [ -n "$dest" ]; then
 	echo "users and directories are made when installed without DESTDIR"
 	exit 0
 fi
 sh "$here/etc/users.sh"
-install -d -m 755 "$state/lib/maild"
-install -d -m 555 "$state/lib/maild/empty"
-install -d -m 700 -o _mailq -g _mailq "$state/spool/maild"
-install -d -m 750 -o root -g _mailbox "$state/lib/maild/store"
-install -d -m 700 -o _authd -g _authd "$state/lib/maild/auth"
-install -d -m 750 -o _maillog -g _maillog "$state/log/maild"
-echo "maild is installed; edit $sysconf/maild/maild.yaml, then start it:"
-echo "    systemctl enable --now maild      or      $sysconf/init.d/maild start"
+install -d -m 755 "$LOCALSTATEDIR/lib/maild"
+install -d -m 555 "$LOCALSTATEDIR/lib/maild/empty"
+install -d -m 700 -o _mailq -g _mailq "$LOCALSTATEDIR/spool/maild"
+install -d -m 750 -o root -g _mailbox "$LOCALSTATEDIR/lib/maild/store"
+install -d -m 700 -o _authd -g _authd "$LOCALSTATEDIR/lib/maild/auth"
+install -d -m 750 -o _maillog -g _maillog "$LOCALSTATEDIR/log/maild"
+echo "maild is installed; edit $SYSCONFDIR/maild/maild.yaml, then start it:"
+if [ -d /run/systemd/system ]; then
+	echo "    systemctl enable --now maild"
+else
+	echo "    $SYSCONFDIR/init.d/maild start"
+fi

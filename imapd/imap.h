@@ -88,7 +88,8 @@ enum input {
 };
 /* The next command with its literals; "+" was sent where it is due. */
 enum input input_command(struct session *, char **p, size_t *n);
-/* The rest of a line behind a streamed literal, into s->cmd. */
+/* The rest of a line behind a streamed literal, into s->cmd.  INPUT_BAD: the
+ * command's own answer is still due. */
 enum input input_rest(struct session *, char **p, size_t *n);
 /* Ask for the literal of s->literal_* if the client waits for it. */
 void	 input_continue(struct session *);

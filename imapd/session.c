@@ -116,6 +116,9 @@ session_loop(struct session *s)
 		switch (input_command(s, &p, &n)) {
 		case INPUT_COMMAND:
 			command_run(s, p, n);
+			/* A sync failed; what it left is for a new one. */
+			if (s->state != LOGGED_OUT && store_failed(s->store))
+				session_bye(s, "Storage error, log in again");
 			break;
 		case INPUT_BAD:
 			if (++s->nbad >= IMAP_BAD_MAX)

@@ -33,7 +33,8 @@ static enum reply append_start(struct session *, struct append *,
 	    const struct store_flagset *, int64_t);
 static enum reply append_literal(struct session *, struct append *);
 static enum reply append_end(struct session *, struct append *);
-static enum reply append_commit(struct session *, struct append *);
+static enum reply append_commit(struct session *, struct append *,
+	    const char *);
 static enum reply append_refuse(struct session *, enum reply);
 
 enum reply
@@ -56,6 +57,8 @@ cmd_append(struct session *s, struct imap_in *in)
 			a.reply = reply_store(s, sr);
 	}
 	append_all(s, in, &a);
+	if (a.reply == REPLY_OK)
+		a.reply = append_commit(s, &a, name);
 	mime_free(a.mime);
 	store_append_free(a.to);
 	return (a.reply);
@@ -93,6 +96,8 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 		case INPUT_COMMAND:
 			break;
 		case INPUT_BAD:
+			a->reply = reply_bad(s, "No end of a command");
+			return;
 		case INPUT_GONE:
 			a->reply = REPLY_GONE;
 			return;
@@ -105,8 +110,6 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 	}
 	if (a->reply == REPLY_OK && imap_end(in) == -1)
 		a->reply = reply_syntax(s, in);
-	if (a->reply == REPLY_OK)
-		a->reply = append_commit(s, a);
 }
 
 /* [flags SP] [date SP] and the literal, which ends the line. */
@@ -193,7 +196,7 @@ append_end(struct session *s, struct append *a)
 }
 
 static enum reply
-append_commit(struct session *s, struct append *a)
+append_commit(struct session *s, struct append *a, const char *name)
 {
 	struct store_appended	 done;
 	enum store_result	 sr;
@@ -201,8 +204,10 @@ append_commit(struct session *s, struct append *a)
 
 	if ((sr = store_append_commit(a->to, &done)) != STORE_OK)
 		return (reply_store(s, sr));
-	if ((r = reply_commit(s)) != REPLY_OK)
+	if ((r = reply_commit(s)) != REPLY_OK) {
+		store_take_back(s->store, name, done.uids);
 		return (r);
+	}
 	if (fbuf_add(&s->code, "APPENDUID ", 10) == -1 ||
 	    ranges_print(&s->code, &(struct store_range){ done.uidvalidity,
 	    done.uidvalidity }, 1) == -1 ||

@@ -61,7 +61,13 @@ copy_run(struct session *s, struct imap_in *in, bool move)
 		return (REPLY_OK);
 	if (copyuid(&s->code, &c) == -1)
 		s->code.n = 0;
-	if ((r = reply_commit(s)) != REPLY_OK || !move)
+	if ((r = reply_commit(s)) != REPLY_OK) {
+		if (!move)
+			store_take_back(s->store, name, c.dst);
+		s->code.n = 0;
+		return (r);
+	}
+	if (!move)
 		return (r);
 	/* RFC 6851 4.3: in an untagged OK, before the EXPUNGEs. */
 	frames_puts(s->io, "* OK [");

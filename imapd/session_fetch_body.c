@@ -24,6 +24,7 @@ static enum store_result body_part(const struct store_msg *, struct slice,
 static enum store_result body_fields(struct session *,
 	    const struct store_msg *, const struct imap_section *,
 	    struct body *);
+static bool	header_blank(struct slice);
 static bool	field_wanted(const struct imap_section *, struct slice);
 
 enum store_result
@@ -114,7 +115,10 @@ body_part(const struct store_msg *m, struct slice facts,
 	return (STORE_OK);
 }
 
-/* HEADER.FIELDS and .NOT: the fields one behind the other, empty line. */
+/*
+ * HEADER.FIELDS and .NOT: the fields one behind the other and the empty line,
+ * unless a message has no body and no such line (RFC 3501 6.4.5).
+ */
 static enum store_result
 body_fields(struct session *s, const struct store_msg *m,
     const struct imap_section *sec, struct body *b)
@@ -123,20 +127,32 @@ body_fields(struct session *s, const struct store_msg *m,
 	struct slice		 rest;
 	enum store_result	 r;
 	bool			 not = sec->kind == IMAP_SECTION_FIELDS_NOT;
+	bool			 blank;
 
 	if ((r = body_bytes(s, m, b->off, b->len, &rest)) != STORE_OK)
 		return (r);
 	s->tmp.n = 0;
+	blank = rest.n == 0 || header_blank(rest);
 	while (header_next(&rest, &f))
 		if (field_wanted(sec, f.name) != not &&
 		    fbuf_add(&s->tmp, f.raw.p, f.raw.n) == -1)
 			return (STORE_NOMEM);
-	if (fbuf_add(&s->tmp, "\r\n", 2) == -1)
+	if (blank && fbuf_add(&s->tmp, "\r\n", 2) == -1)
 		return (STORE_NOMEM);
 	b->text = slice_of(s->tmp.p, s->tmp.n);
 	b->made = true;
 	b->len = s->tmp.n;
 	return (STORE_OK);
+}
+
+/* Does the header end in an empty line? */
+static bool
+header_blank(struct slice h)
+{
+	if (h.p[h.n - 1] != '\n')
+		return (false);
+	h.n -= h.n > 1 && h.p[h.n - 2] == '\r' ? 2 : 1;
+	return (h.n == 0 || h.p[h.n - 1] == '\n');
 }
 
 static bool

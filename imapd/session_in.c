@@ -83,8 +83,7 @@ input_rest(struct session *s, char **p, size_t *n)
 		s->literal = true;
 		break;
 	case -1:
-		return (input_refuse(s, s->tag, strlen(s->tag),
-		    "Bad literal"));
+		return (INPUT_BAD);
 	}
 	return (INPUT_COMMAND);
 }

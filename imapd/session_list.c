@@ -31,7 +31,7 @@ struct list {
 	struct fbuf	 text;		/* reference + pattern, each */
 	size_t		 npattern;
 	size_t		 end[IMAP_PATTERNS_MAX];
-	char		 prev[STORE_NAME_MAX + 1]; /* subscribed, seen before */
+	char		 prev[STORE_NAME_MAX + 1]; /* its parents were told */
 };
 
 static enum reply list_run(struct session *, struct list *);
@@ -228,7 +228,8 @@ list_entry(struct session *s, struct list *l, const struct store_mailbox *mb)
 		return;
 	if (l->special && !(attr & STORE_MB_SPECIAL))
 		return;
-	if (l->recursive) {
+	/* A name that is shown itself needs no parent (RFC 5258 3.5). */
+	if (l->recursive && m != IMAP_MATCH) {
 		list_parents(s, l, name);
 		strlcpy(l->prev, name, sizeof(l->prev));
 	}

@@ -276,8 +276,8 @@ match_fields(struct look *l, uint64_t off, uint64_t len, struct slice needle,
 	return (0);
 }
 
-/* TEXT is the header and BODY; BODY is every text part, the headers of
- * parts and of messages in the message. */
+/* TEXT is the header and BODY; BODY is every text part, reports too, the
+ * headers of parts and of messages in the message. */
 static int
 match_text(struct look *l, const struct search_key *k)
 {
@@ -285,6 +285,8 @@ match_text(struct look *l, const struct search_key *k)
 	uint64_t		 hdr, len, lines;
 	int			 i, n, r;
 
+	if (k->value.n == 0)
+		return (1);
 	if (look_facts(l) == -1)
 		return (-1);
 	n = facts_nparts(l->facts.p, l->facts.n);
@@ -315,7 +317,8 @@ match_part(struct look *l, const struct facts_part *part, struct slice needle)
 	if (r == 0 && part->type == FACTS_MESSAGE && part->msg_hdr_off != 0)
 		r = match_fields(l, part->msg_hdr_off + l->m.prefix,
 		    part->msg_hdr_len, needle, NULL);
-	if (r != 0 || part->type != FACTS_TEXT)
+	if (r != 0 || (part->type != FACTS_TEXT &&
+	    (part->type != FACTS_OTHER || part->charset == CHARSET_UNKNOWN)))
 		return (r);
 	if (search_start(search, needle) == -1)
 		return (0);

@@ -21,7 +21,9 @@
 
 #include "parse.h"
 #include "msg.h"
+#include "verify.h"
 #include "mailctl.h"
+#include "local.h"
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
 #define PASSWORD_MAX	1024
@@ -32,14 +34,19 @@ static const char usage_text[] =
     "  status                          processes and how they do\n"
     "  account add ADDRESS [PASSWORD]  a new account (asks when on a terminal)\n"
     "  account passwd ADDRESS [PASSWORD]\n"
-    "  account del ADDRESS | list\n"
+    "  account del ADDRESS | enable ADDRESS | disable ADDRESS | list\n"
     "  alias add ADDRESS TARGET... | del ADDRESS | list\n"
-    "  dkim create DOMAIN [SELECTOR] | show [DOMAIN]\n"
+    "  domain list                     the domains mail is taken for\n"
+    "  dkim create DOMAIN [SELECTOR [rsa|ed25519]] | show [DOMAIN]\n"
     "  queue list | show ID | flush [ID|DOMAIN] | hold ID | release ID |\n"
     "        remove ID|all\n"
-    "  log [-n LINES] [TEXT]           the recent log\n"
+    "  log [-n LINES] [TEXT] | rotate  the recent log; begin a new file\n"
     "  why ID                          the history of one message\n"
-    "  reload | stop\n";
+    "  reload | stop\n"
+    "\n"
+    "without maild:\n"
+    "  verify FILE --from ADDRESS --ip IP --helo NAME [--dns FILE]\n"
+    "  spf DOMAIN | dmarc DOMAIN [--dns FILE]\n";
 
 static __attribute__((noreturn)) void
 usage(void)
@@ -156,6 +163,8 @@ read_answer(int s, bool json)
 		text = body.ctl_run_r.text;
 		if (body.ctl_run_r.code == 0)
 			table_print(table);
+		else
+			table_free(table);
 		fflush(stdout);
 		if (text.n > 0 && (!json || body.ctl_run_r.code != 0))
 			fprintf(body.ctl_run_r.code == 0 ? stdout : stderr,
@@ -203,6 +212,8 @@ main(int argc, char *argv[])
 	}
 	if (argc == 0)
 		usage();
+	if (verify_is_command(argv[0]))
+		return verify_command(argc, argv, json);
 	s = control_connect(path);
 	send_command(s, argc, argv);
 	return read_answer(s, json);

@@ -13,5 +13,6 @@ int	 table_add(struct table *, struct slice cells);
 /* Print it: aligned columns, bold head on a terminal; or a JSON array.  A
  * table with one column is printed as plain lines.  Frees it. */
 void	 table_print(struct table *);
+void	 table_free(struct table *);
 
 #endif

@@ -205,16 +205,22 @@ table_json(struct table *t)
 }
 
 void
-table_print(struct table *t)
+table_free(struct table *t)
 {
 	size_t i;
 
-	if (t->json)
-		table_json(t);
-	else
-		table_text(t);
 	for (i = 0; i < t->nrows; i++)
 		free(t->rows[i].octets);
 	free(t->rows);
 	free(t);
+}
+
+void
+table_print(struct table *t)
+{
+	if (t->json)
+		table_json(t);
+	else
+		table_text(t);
+	table_free(t);
 }

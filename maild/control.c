@@ -425,12 +425,23 @@ status_row(struct command *cmd, const struct child *c)
 	command_row(cmd, &row);
 }
 
+/* Words behind a command that takes none are a mistake, told. */
+static bool
+run_alone(struct command *cmd, char **args, size_t n)
+{
+	if (n > 1)
+		command_done(cmd, EX_USAGE, "usage: %s (alone)", args[0]);
+	return n == 1;
+}
+
 static void
 run_status(struct command *cmd, char **args, size_t n)
 {
 	struct row row = { .n = 0 };
 	struct child *c;
 
+	if (!run_alone(cmd, args, n))
+		return;
 	row_str(&row, "process", slice_str("maild"));
 	row_num(&row, "instance", 0);
 	row_num(&row, "pid", getpid());
@@ -451,6 +462,8 @@ run_stop(struct command *cmd, char **args, size_t n)
 {
 	struct house *h = cmd->house;
 
+	if (!run_alone(cmd, args, n))
+		return;
 	command_done(cmd, EX_OK, "stopping");
 	stop_begin(h, 0);
 }
@@ -458,7 +471,8 @@ run_stop(struct command *cmd, char **args, size_t n)
 static void
 run_reload(struct command *cmd, char **args, size_t n)
 {
-	reload_begin(cmd->house, cmd);
+	if (run_alone(cmd, args, n))
+		reload_begin(cmd->house, cmd);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #include "maild.h"
 
 #define RECORD_MAX	1024	/* octets of a TXT record */
+#define STRING_MAX	255	/* and of one string of it */
 
 struct dkim_job {
 	struct house	*house;
@@ -119,7 +121,7 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 	strftime(j->selector, sizeof(j->selector), "m%Y%m%d", &tm);
 	if (n < 3 || n > 5 || (strcmp(type, "rsa") != 0 &&
 	    strcmp(type, "ed25519") != 0)) {
-		command_done(cmd, EX_USAGE, "dkim create DOMAIN [SELECTOR "
+		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN [SELECTOR "
 		    "[rsa | ed25519]]");
 		free(j);
 		return;
@@ -162,12 +164,38 @@ record_write(const char *path, const char *record)
 	return close(fd);
 }
 
+/* What to do with the record, and how a zone file wants it: in strings of
+ * at most 255 octets (RFC 1035 section 3.3). */
+static void
+say_record(const struct dkim_job *j, const char *record, char *text,
+    size_t size)
+{
+	const struct conf *conf = j->house->conf;
+	char piece[STRING_MAX + 8];
+	bool ours = false;
+
+	for (size_t i = 0; i < conf->ndomains; i++)
+		if (strcasecmp(conf->domains[i], j->domain) == 0)
+			ours = true;
+	snprintf(text, size, "put this TXT record into the zone of %s; %s.  "
+	    "In a zone file:\n%s._domainkey.%s. IN TXT (", j->domain, ours ?
+	    "it is signed with from now on" : "mail is signed with it when "
+	    "the domain is among domains in the configuration", j->selector,
+	    j->domain);
+	for (size_t n = strlen(record), i = 0; i < n; i += STRING_MAX) {
+		snprintf(piece, sizeof(piece), " \"%.*s\"", STRING_MAX,
+		    record + i);
+		strlcat(text, piece, size);
+	}
+	strlcat(text, " )", size);
+}
+
 /* keygen has written: it is done but for its exit. */
 static void
 on_key(evutil_socket_t fd, short ev, void *arg)
 {
 	struct dkim_job *j = arg;
-	char record[RECORD_MAX], path[1400], text[1600];
+	char record[RECORD_MAX], path[1400], text[3000];
 	int keyfd = j->fd;
 
 	if (key_finish(&j->key, record, sizeof(record)) == -1) {
@@ -187,8 +215,7 @@ on_key(evutil_socket_t fd, short ev, void *arg)
 	log_notice("dkim key made domain=%s selector=%s", j->domain,
 	    j->selector);
 	dkim_row(j->cmd, j->domain, j->selector, record);
-	snprintf(text, sizeof(text), "put this TXT record into the zone of "
-	    "%s; it is signed with from now on", j->domain);
+	say_record(j, record, text, sizeof(text));
 	reload_dkim(j->house, j->cmd, text);
 	job_free(j);
 }
@@ -262,6 +289,6 @@ dkim_run(struct house *h, struct command *cmd, char **args, size_t n)
 	    dkim_domain(args[2], domain, sizeof(domain)))
 		dkim_show(h, cmd, domain);
 	else
-		command_done(cmd, EX_USAGE, "dkim create DOMAIN [SELECTOR "
+		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN [SELECTOR "
 		    "[rsa | ed25519]] | show [DOMAIN]");
 }

@@ -216,6 +216,7 @@ static int
 load_relay(struct files *f, const struct conf *conf, char *err, size_t errsize)
 {
 	const char *ca = conf->relay.ca_file;
+	char why[1024];
 
 	if (ca != NULL && (f->ca = open(ca, O_RDONLY | O_CLOEXEC |
 	    O_NONBLOCK | O_NOCTTY)) == -1) {
@@ -229,22 +230,32 @@ load_relay(struct files *f, const struct conf *conf, char *err, size_t errsize)
 		    "cannot be checked", ca);
 	}
 	if (conf->relay.password_file != NULL && (f->password =
-	    open_secret(conf->relay.password_file, err, errsize)) == -1)
+	    open_secret(conf->relay.password_file, why, sizeof(why))) == -1) {
+		snprintf(err, errsize, "relay.password-file %s", why);
 		return -1;
+	}
 	return 0;
 }
 
-/* The default certificate of a new installation. */
+/* The default certificate of a new installation, not there yet. */
+static bool
+certificate_wanted(const struct conf *conf)
+{
+	const struct conf_cert *t = &conf->cert[0];
+	size_t n = strlen(conf->dir.tls);
+
+	return conf->ncert == 1 && strncmp(t->key, conf->dir.tls, n) == 0 &&
+	    t->key[n] == '/' && access(t->certificate, F_OK) == -1 &&
+	    access(t->key, F_OK) == -1;
+}
+
 static int
 make_certificate(struct house *h, const struct conf *conf, char *err,
     size_t errsize)
 {
 	const struct conf_cert *t = &conf->cert[0];
-	size_t n = strlen(conf->dir.tls);
 
-	if (conf->ncert != 1 || strncmp(t->key, conf->dir.tls, n) != 0 ||
-	    t->key[n] != '/' || access(t->certificate, F_OK) == 0 ||
-	    access(t->key, F_OK) == 0)
+	if (!certificate_wanted(conf))
 		return 0;
 	log_warnx("no certificate yet: making a self-signed one, %s; clients "
 	    "will not trust it", t->certificate);
@@ -268,6 +279,23 @@ files_load(struct house *h, const struct conf *conf, char *err,
 		return f;
 	files_free(f);
 	return NULL;
+}
+
+void
+files_check(const struct conf *conf)
+{
+	struct files *f = files_new();
+	char err[1200];
+
+	for (size_t i = 0; !certificate_wanted(conf) && i < conf->ncert; i++)
+		if (load_chain(f, conf, i, err, sizeof(err)) == -1)
+			log_warnx("%s", err);
+	if (access(conf->dkim.directory, F_OK) == 0 &&
+	    load_dkim(f, conf, err, sizeof(err)) == -1)
+		log_warnx("%s", err);
+	if (load_relay(f, conf, err, sizeof(err)) == -1)
+		log_warnx("%s", err);
+	files_free(f);
 }
 
 /* ---- what is not handed on as a file ------------------------------------- */

@@ -109,9 +109,12 @@ main(int argc, char **argv)
 	if (check) {
 		if (verbose)
 			conf_print(h->conf, stdout);
-		else
+		else {
+			if (geteuid() == 0)
+				files_check(h->conf);
 			fprintf(stderr, "%s: configuration is right\n",
 			    h->conffile);
+		}
 		conf_free(h->conf);
 		return 0;
 	}
@@ -227,8 +230,8 @@ lock_pid(const struct conf *conf)
 		    "mailctl stop", text, conf->dir.pid);
 	}
 	snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) == -1 || pwrite_all(fd, text, strlen(text),
-	    0) == -1)
+	if (pwrite_all(fd, text, strlen(text), 0) == -1 ||
+	    ftruncate(fd, (off_t)strlen(text)) == -1)
 		fatal("%s", conf->dir.pid);
 }
 
@@ -258,8 +261,9 @@ raise_limits(const struct conf *conf)
 		r.rlim_cur = r.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &r);
 		log_warnx("at most %llu descriptors; %llu would be right for "
-		    "this configuration", (unsigned long long)r.rlim_cur,
-		    (unsigned long long)want);
+		    "this configuration; raise the limit of who starts maild "
+		    "or lower max-connections",
+		    (unsigned long long)r.rlim_cur, (unsigned long long)want);
 	}
 }
 
@@ -272,7 +276,8 @@ check_programs(const struct house *h)
 		snprintf(path, sizeof(path), "%s/%s", h->libexec,
 		    proc_program((enum proc_role)r));
 		if (access(path, X_OK) == -1)
-			fatal("%s: program of %s; run: make install", path,
+			fatalx("%s: %s: program of %s; run: make install",
+			    path, strerror(errno),
 			    proc_name((enum proc_role)r));
 	}
 }
@@ -340,22 +345,6 @@ on_hold(evutil_socket_t fd, short ev, void *arg)
 		share_logs(h);
 }
 
-static struct event_base *
-make_base(void)
-{
-	struct event_config *cfg = event_config_new();
-	struct event_base *base;
-
-	if (cfg == NULL)
-		fatalx("event_config_new");
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK |
-	    EVENT_BASE_FLAG_IGNORE_ENV);
-	if ((base = event_base_new_with_config(cfg)) == NULL)
-		fatalx("event_base_new");
-	event_config_free(cfg);
-	return base;
-}
-
 static int
 run(struct house *h)
 {
@@ -367,7 +356,7 @@ run(struct house *h)
 	TAILQ_INIT(&h->children);
 	h->starting = h->logs_held = true;
 	h->since = now_ms();
-	h->base = make_base();
+	h->base = proc_base_new();
 	signal(SIGPIPE, SIG_IGN);
 	sandbox_master();
 	start(h);

@@ -130,6 +130,8 @@ int	 graph_pair(int sv[2], int bufsize);
 struct files *files_load(struct house *, const struct conf *, char *err,
 	    size_t errsize);
 void	 files_free(struct files *);
+/* Logs what files_load would complain of; makes and keeps nothing. */
+void	 files_check(const struct conf *);
 /* Name servers of /etc/resolv.conf when the configuration has none. */
 void	 files_resolvers(struct conf *);
 /* The secret that tickets are made with, kept in a file.  0, -1. */

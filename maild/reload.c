@@ -134,8 +134,9 @@ reload_read(struct house *h, struct reload *r, char *err, size_t errsize)
 	const char *key;
 
 	r->conf = conf_yaml_load(h->conffile, errors);
-	if (r->conf == NULL)
-		strlcpy(err, errors->text, errsize);
+	if (r->conf == NULL)		/* without the last newline */
+		snprintf(err, errsize, "%.*s", (int)strlen(errors->text) - 1,
+		    errors->text);
 	free(errors);
 	if (r->conf == NULL)
 		return -1;

@@ -57,6 +57,7 @@ struct target {
 	struct msg_id	 id;
 	struct slice	 to;		/* Delivered-To line */
 	enum store_result result;
+	bool		 own;		/* it is about this message alone */
 	uint32_t	 uid;
 };
 
@@ -112,7 +113,7 @@ batch_add(struct chan *c, struct msg *m)
 	const struct deliver_msg *q = &m->body->deliver_msg;
 	struct delivery *d;
 	size_t need = ONE_MAX + q->facts + q->targets.n * 2 +
-	    (q->size > BY_FD ? 0 : (size_t)q->size);
+	    (q->size > BY_FD ? 0 : (size_t)q->size), used;
 
 	if (q->facts > STORE_FACTS_MAX || q->size > STORE_MESSAGE_MAX) {
 		refuse(c, m->id, q);
@@ -121,6 +122,7 @@ batch_add(struct chan *c, struct msg *m)
 	if (b.nd == BATCH_MESSAGES || need > ARENA - b.used ||
 	    b.nt + q->targets.n / 24 > BATCH_TARGETS)
 		batch_run();
+	used = b.used;
 	d = &b.d[b.nd];
 	*d = (struct delivery){ .chan = c, .ask = m->id, .fd = -1,
 	    .size = q->size, .received = q->received,
@@ -133,6 +135,7 @@ batch_add(struct chan *c, struct msg *m)
 	    body_read(d, q, m->fd[0]) == -1) {
 		log_warn("%s message from queue cannot be read", d->sid);
 		b.nt = d->first;
+		b.used = used;
 		refuse(c, m->id, q);
 		return;
 	}
@@ -344,14 +347,35 @@ deliver_account(struct target **t, size_t n)
 	}
 	for (i = 0; i < n; i++) {
 		t[i]->result = r == STORE_OK ? item[i].result : r;
+		t[i]->own = r == STORE_OK;
 		t[i]->uid = r == STORE_OK ? item[i].uid : 0;
 	}
 	if (r != STORE_OK)
 		log_warnx("%s account=%u messages=%zu not delivered: %s",
 		    t[0]->d->sid, t[0]->account, n, store_strerror(r));
-	if (a != NULL && (r == STORE_IO || r == STORE_DAMAGED))
+	if (a != NULL && (r == STORE_IO || r == STORE_DAMAGED ||
+	    r == STORE_NOMEM))
 		a->bad = true;
 	return a;
+}
+
+/* One account, after syncfs if there was one: OK, or what its targets get.
+ * After a failed syncfs nobody knows whose octets are missing, so all of the
+ * batch are written again when they are opened next. */
+static enum store_result
+sync_account(struct account *a, bool all, bool failed)
+{
+	if (failed) {
+		store_sync_failed(a->store);
+		return STORE_IO;
+	}
+	if (all)
+		return store_synced(a->store);
+#ifdef FAULT_NOSYNC
+	return STORE_OK;
+#else
+	return store_sync(a->store);
+#endif
 }
 
 /* Make nt targets in n accounts durable and wake the watchers.  An account
@@ -359,29 +383,30 @@ deliver_account(struct target **t, size_t n)
 static void
 sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 {
-	enum store_result r = STORE_OK;
+	bool all = n > SYNC_FILES, failed = false;
+	enum store_result r;
 	uint32_t j;
 	size_t i;
 
 #ifndef FAULT_NOSYNC
-	if (n > SYNC_FILES && syncfs(b.dirfd) == -1) {
+	if (all && syncfs(b.dirfd) == -1) {
 		log_warn("syncfs");
-		r = STORE_IO;
+		failed = true;
 	}
-	for (i = 0; n <= SYNC_FILES && i < n && r == STORE_OK; i++)
-		r = store_sync(a[i]->store);
 #endif
-	for (j = 0; r != STORE_OK && j < nt; j++)
-		if (t[j]->result == STORE_OK || t[j]->result ==
-		    STORE_DUPLICATE)
-			t[j]->result = r;
 	for (i = 0; i < n; i++) {
 		if (i + 1 < n && a[i] == a[i + 1])
 			continue;
-		if (r == STORE_OK) {
-			store_synced(a[i]->store);
+		if ((r = sync_account(a[i], all, failed)) == STORE_OK)
 			store_poke(a[i]->store);
-		}
+		else
+			log_warnx("account=%u not synced: %s", a[i]->number,
+			    store_strerror(r));
+		for (j = 0; r != STORE_OK && j < nt; j++)
+			if (t[j]->account == a[i]->number &&
+			    (t[j]->result == STORE_OK ||
+			    t[j]->result == STORE_DUPLICATE))
+				t[j]->result = r;
 		if (r != STORE_OK || a[i]->bad)
 			account_drop(a[i]);
 	}
@@ -418,6 +443,11 @@ result_put(const struct target *t, struct item_result *r)
 	    .result = (uint8_t)answers[i].result,
 	    .status = slice_str(answers[i].status),
 	    .mta = { "", 0 }, .text = slice_str(answers[i].text) };
+	if (t->result == STORE_LIMIT && !t->own) {
+		r->result = DELIVERY_TEMP;
+		r->status = SLICE_LIT("4.2.0");
+		r->text = SLICE_LIT("mailbox is beyond a limit");
+	}
 }
 
 static void
@@ -455,6 +485,7 @@ refuse(struct chan *c, uint32_t ask, const struct deliver_msg *q)
 
 	if (q->facts > STORE_FACTS_MAX || q->size > STORE_MESSAGE_MAX)
 		t.result = STORE_LIMIT;
+	t.own = true;
 	while (item_target_get(q->targets, &in, &it) == 1) {
 		t.index = it.index;
 		result_put(&t, &res);

@@ -45,6 +45,7 @@ struct list {				/* recipients ahead of a commit */
 	struct msg_id	 commit;
 	uint8_t		*buf;
 	size_t		 n;
+	bool		 cut;		/* more came than is taken */
 };
 
 struct front {
@@ -139,6 +140,7 @@ queue_start(const struct conf *conf)
 	q.conf = conf;
 	q.rcpt = xcalloc(ENV_RCPTS_MAX, sizeof(*q.rcpt));
 	q.hash = xcalloc(ENV_RCPTS_MAX, sizeof(*q.hash));
+	local_init(conf->proc.deliver);
 	schedule_init(base, conf);
 	result_conf(conf);
 	bounce_init(base, conf);
@@ -238,8 +240,10 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 		l = &f->list[f->nlist++];
 		*l = (struct list){ .commit = e->commit };
 	}
-	if (l->n + e->rcpts.n > LIST_MAX)
-		return;			/* COMMIT will miss a recipient */
+	if (l->n + e->rcpts.n > LIST_MAX) {
+		l->cut = true;
+		return;
+	}
 	l->buf = xreallocarray(l->buf, l->n + e->rcpts.n, 1);
 	memcpy(l->buf + l->n, e->rcpts.p, e->rcpts.n);
 	l->n += e->rcpts.n;
@@ -289,7 +293,8 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 		return;
 	q.nrcpt = 0;
 	if (l != NULL)
-		why = rcpts_take(b->conn, slice_of((char *)l->buf, l->n));
+		why = l->cut ? "too many recipients" : rcpts_take(b->conn,
+		    slice_of((char *)l->buf, l->n));
 	if (why == NULL)
 		why = rcpts_take(b->conn, b->rcpts);
 	if (why == NULL && q.nrcpt == 0)

@@ -143,8 +143,8 @@ struct segments *spool_segments(void);
 /* Read every segment that is there: header read, state SEG_FULL or
  * SEG_SPARE (no readable header).  0, -1 with errno. */
 int	 spool_load(void);
-/* A segment to write into, a spare one or a new file, header written but not
- * synced.  NULL with errno. */
+/* A segment to write into, a spare one or a new file, its header on disk.
+ * NULL with errno. */
 struct segment *segment_new(void);
 struct segment *segment_find(uint64_t id);
 struct segment *segment_seq(uint64_t seq);
@@ -153,6 +153,9 @@ ssize_t	 segment_image(struct segment *, uint8_t *buf);
 int	 segment_read(struct segment *, void *, size_t, off_t);
 int	 segment_write(struct segment *, const void *, size_t, off_t);
 int	 segment_sync(struct segment *);	/* fdatasync */
+/* Sync what an earlier process wrote; if that fails (-1), the next reads see
+ * what the disk has. */
+int	 segment_settle(struct segment *);
 /* The next slot; its number. */
 uint32_t segment_slot(struct segment *, const struct msg_id *,
 	    struct message *);
@@ -213,7 +216,7 @@ size_t	 log_rec_get(const uint8_t *p, size_t n, uint32_t seed,
 /* Read queue.log of the spool, calling fn for each record in order. 0, -1. */
 int	 qlog_read(int spoolfd, void (*fn)(const struct log_rec *));
 /* Begin a new file: all() appends what is true now; then it replaces the
- * old one, synced.  0, -1 with errno (the old one is still in use). */
+ * old one, synced.  0, -1 with errno (nothing new counts as synced). */
 int	 qlog_rewrite(int spoolfd, void (*all)(void));
 /* Go on with the file that was read, when there is no room for a new one.
  * 0, -1. */
@@ -284,10 +287,11 @@ void	 rcpt_error(struct rcpt *, const char *text);
 void	 rcpt_delivery_id(const struct message *, unsigned int idx,
 	    struct msg_id *);
 /* The envelope, from the group just written or from disk; good until the
- * next call of this or of message_fd().  0, -1: damaged or not readable. */
+ * next call of this or of message_fd().  0, -1 with errno (EBADMSG: damaged). */
 int	 message_envelope(struct message *, struct envelope *);
+uint8_t	*message_envelope_copy(struct message *, struct envelope *);
 /* A descriptor with the message at 0 and the facts behind it, to be handed
- * out; owned by the message, see message_release. */
+ * out; owned by the message, see message_release.  -1 with errno. */
 int	 message_fd(struct message *);
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
@@ -384,13 +388,17 @@ void	 result_rcpt(struct message *, unsigned int idx,
 	    const struct item_result *);
 void	 result_lost(struct message *, unsigned int idx);
 void	 result_end(struct message *);
-/* Its frame cannot be read: keep it for the operator.  Ends the job. */
-void	 result_damaged(struct job *);
+/* Its frame cannot be read, errno says why: for want of memory or
+ * descriptors it is tried again, else kept for the operator.  Ends the job. */
+void	 result_unreadable(struct job *);
 /* Mark done and log; no report. */
 void	 result_done(struct message *, unsigned int idx);
 
 /* ---- queue_local.c, queue_remote.c ------------------------------------ */
 
+/* So many instances there are; an account is always the same one's, also
+ * while another is away, so that two never have it at the same time. */
+void	 local_init(unsigned int n);
 void	 local_channel(struct event_base *, uint16_t instance, int fd);
 unsigned int local_count(void);
 /* Send it; false: no room now. */

@@ -78,6 +78,7 @@ static struct pending *pend(const struct commit *);
 static void	 refuse(struct commit *, enum queue_result, const char *);
 static void	 answer(struct pending *);
 static void	 group_failed(enum queue_result, const char *);
+static int	 group_unwrite(void);
 static void	 group_good(void);
 static void	 adapt(void);
 
@@ -220,15 +221,13 @@ group_good(void)
 static void
 group_failed(enum queue_result r, const char *why)
 {
-	uint8_t zero[FRAME_HDR] = { 0 };
 	size_t i;
 
 	log_warn("spool failed segment=%llx step=%s messages=%zu",
 	    (unsigned long long)g.seg->seq, why, g.nv);
 	/* So that a restart does not find what was refused; the file may
-	 * be beyond this, then the refused message comes all the same. */
-	if (segment_write(g.seg, zero, sizeof(zero), g.seg->off) == -1 ||
-	    segment_sync(g.seg) == -1)
+	 * be beyond this, then the refused messages come all the same. */
+	if (group_unwrite() == -1)
 		log_warn("spool roll back segment=%llx",
 		    (unsigned long long)g.seg->seq);
 	g.seg->state = SEG_FULL;
@@ -247,6 +246,20 @@ group_failed(enum queue_result r, const char *why)
 		}
 		answer(&g.v[i]);
 	}
+}
+
+/* No header of the group stays: one alone would bring the rest back. */
+static int
+group_unwrite(void)
+{
+	static const uint8_t zero[FRAME_HDR];
+	size_t i;
+
+	for (i = 0; i < g.nv; i++)
+		if (g.v[i].m != NULL && segment_write(g.seg, zero,
+		    sizeof(zero), (off_t)g.v[i].m->off) == -1)
+			return -1;
+	return segment_sync(g.seg);
 }
 
 /* Side by side arrivals make the next group wait, a lone client does not. */

@@ -85,6 +85,7 @@ copy_message(struct message *m)
 	    .size = m->hdr.size, .facts = m->hdr.facts_len,
 	    .large = m->hdr.large, .large_crc = m->hdr.body_crc };
 	struct envelope e;
+	uint8_t *env;
 	size_t off = 0, i;
 
 	if (!is_idle(m) || commit_recent(m) != NULL)
@@ -93,7 +94,9 @@ copy_message(struct message *m)
 	    fcntl(m->fd, F_DUPFD_CLOEXEC, 0)) == -1))
 		return false;
 	message_release(m);
-	if (message_envelope(m, &e) == -1) {
+	/* Its own copy: commit_add may run the group before, and others read
+	 * their messages then. */
+	if ((env = message_envelope_copy(m, &e)) == NULL) {
 		if (c.fd != -1)
 			close(c.fd);
 		return false;
@@ -113,6 +116,7 @@ copy_message(struct message *m)
 	schedule_forget(m);
 	commit_add(&c);
 	free(r);
+	free(env);
 	return true;
 }
 

@@ -71,7 +71,7 @@ control_run(uint32_t ask, uint32_t uid, struct slice args)
 	    strcmp(arg[1], "hold") == 0 || strcmp(arg[1], "release") == 0))
 		change(ask, arg[1], arg[2]);
 	else
-		proc_done(ask, EX_USAGE_, "queue list | show ID | flush "
+		proc_done(ask, EX_USAGE_, "usage: queue list | show ID | flush "
 		    "[ID|DOMAIN] | remove ID|all | hold ID|all | "
 		    "release ID|all");
 }

@@ -101,7 +101,10 @@ large_check(uint64_t file, uint64_t size, uint32_t crc)
 		return -1;
 	r = large_sum(fd, size, &sum);
 	close(fd);
-	return r == -1 || sum != crc ? -1 : 0;
+	if (r == 0 && sum == crc)
+		return 0;
+	errno = EBADMSG;
+	return -1;
 }
 
 void

@@ -44,6 +44,12 @@ static void	 forget_send(unsigned int);
 static const struct chan_ops ops = { on_gone, on_full };
 
 void
+local_init(unsigned int n)
+{
+	lo.n = n;
+}
+
+void
 local_channel(struct event_base *base, uint16_t instance, int fd)
 {
 	if (instance >= INSTANCES_MAX)
@@ -79,7 +85,7 @@ local_send(struct job *j)
 	if (c == NULL || chan_full(c))
 		return false;
 	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
-		result_damaged(j);
+		result_unreadable(j);
 		return true;
 	}
 	for (i = 0; i < j->n; i++) {
@@ -174,18 +180,20 @@ local_forget_count(void)
 	return lo.nforget;
 }
 
-/* An instance that is away just now keeps its ids; they cost a little room
- * in the account until the next check of it. */
+/* Those of an instance that is away wait for it. */
 void
 local_forget_send(void)
 {
-	unsigned int i;
+	size_t i, n = 0;
 
 	if (lo.n == 0)
 		return;
 	for (i = 0; i < lo.n; i++)
-		forget_send(i);
-	lo.nforget = 0;
+		forget_send((unsigned int)i);
+	for (i = 0; i < lo.nforget; i++)
+		if (lo.chan[lo.forget[i].account % lo.n] == NULL)
+			lo.forget[n++] = lo.forget[i];
+	lo.nforget = n;
 }
 
 static void

@@ -11,8 +11,9 @@
  * are no record end the file, unless a record follows later (damage: the
  * ones between are lost, which costs an attempt again, never a message).
  * Records are collected and written once a loop turn.  They are synced
- * before anything is thrown away because of them.  A new file replaces the
- * old one by rename, after its sync.  Room is reserved ahead, so that a full
+ * before anything is thrown away because of them; a file whose sync failed is
+ * not trusted any more.  A new file replaces the old one by rename, after its
+ * sync.  Room is reserved ahead, so that a full
  * disk can still note what left it.
  */
 #include "compat.h"
@@ -51,6 +52,7 @@ static struct qlog {
 	uint8_t		*buf;
 	size_t		 n, cap;
 	uint64_t	 gen, written, synced;
+	bool		 bad;		/* a sync failed: write another one */
 } lg = { .fd = -1 };
 
 static void
@@ -209,12 +211,15 @@ qlog_rewrite(int spoolfd, void (*all)(void))
 	if (qlog_write() == -1 || fsync(lg.fd) == -1 ||
 	    renameat(spoolfd, LOG_NEW, spoolfd, LOG_NAME) == -1)
 		goto fail;
-	if (fsync(spoolfd) == -1)
-		log_warn("queue.log directory");
 	if (old.fd != -1)
 		close(old.fd);
 	free(old.buf);
-	lg.first = lg.off;
+	lg.first = lg.read_end = lg.off;
+	if (fsync(spoolfd) == -1) {	/* it may have its old name yet */
+		lg.synced = old.synced;
+		lg.bad = true;
+		return -1;
+	}
 	lg.synced = lg.gen;
 	return 0;
 fail:
@@ -234,8 +239,13 @@ qlog_continue(int spoolfd)
 
 	if (lg.read_end == 0)
 		return -1;
+	if (lg.fd != -1)
+		close(lg.fd);
 	lg.fd = openat(spoolfd, LOG_NAME, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (lg.fd == -1 || fstat(lg.fd, &st) == -1)
+		return -1;
+	/* What was read from it has to be there tomorrow. */
+	if (fdatasync(lg.fd) == -1)
 		return -1;
 	lg.off = lg.first = lg.read_end;
 	lg.reserved = (off_t)st.st_blocks * 512;
@@ -279,9 +289,15 @@ qlog_sync(void)
 {
 	if (qlog_write() == -1)
 		return -1;
-#ifndef FAULT_NOSYNC
-	if (lg.written > lg.synced && fdatasync(lg.fd) == -1)
+	if (lg.bad) {
+		errno = EIO;
 		return -1;
+	}
+#ifndef FAULT_NOSYNC
+	if (lg.written > lg.synced && fdatasync(lg.fd) == -1) {
+		lg.bad = true;
+		return -1;
+	}
 #endif
 	lg.synced = lg.gen;
 	return 0;

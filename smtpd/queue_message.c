@@ -33,6 +33,7 @@ static struct {
 	uint64_t	 bytes;		/* kept */
 	unsigned int	 fds;
 	uint8_t		*buf;		/* a frame read back */
+	const uint8_t	*env;		/* the envelope asked for last */
 	size_t		 cap;
 } st;
 
@@ -184,10 +185,30 @@ message_envelope(struct message *m, struct envelope *e)
 		if (frame_read(m, FRAME_HDR + m->hdr.env_len) == -1)
 			return -1;
 		p = st.buf + FRAME_HDR;
-		if (crc32c(0, p, m->hdr.env_len) != m->hdr.env_crc)
+		if (crc32c(0, p, m->hdr.env_len) != m->hdr.env_crc) {
+			errno = EBADMSG;
 			return -1;
+		}
 	}
-	return env_get(p, m->hdr.env_len, e);
+	st.env = p;
+	if (env_get(p, m->hdr.env_len, e) == 0)
+		return 0;
+	errno = EBADMSG;
+	return -1;
+}
+
+/* The same in memory of its own, freed by the caller; NULL: as -1 above. */
+uint8_t *
+message_envelope_copy(struct message *m, struct envelope *e)
+{
+	uint8_t *p;
+
+	if (message_envelope(m, e) == -1)
+		return NULL;
+	p = xcalloc(1, m->hdr.env_len);
+	memcpy(p, st.env, m->hdr.env_len);
+	env_get(p, m->hdr.env_len, e);
+	return p;
 }
 
 int
@@ -206,9 +227,12 @@ message_fd(struct message *m)
 	} else {
 		n = FRAME_HDR + m->hdr.env_len + (size_t)m->hdr.size +
 		    m->hdr.facts_len;
-		if (frame_read(m, n) == -1 ||
-		    frame_check(st.buf, &m->hdr) == -1)
+		if (frame_read(m, n) == -1)
 			return -1;
+		if (frame_check(st.buf, &m->hdr) == -1) {
+			errno = EBADMSG;
+			return -1;
+		}
 		fd = memfd_make(st.buf + FRAME_HDR + m->hdr.env_len,
 		    (size_t)m->hdr.size + m->hdr.facts_len);
 	}
@@ -254,9 +278,12 @@ frame_read(struct message *m, size_t n)
 		free(st.buf);
 		st.buf = xcalloc(1, st.cap);
 	}
-	if (segment_read(m->seg, st.buf, n, (off_t)m->off) == -1 ||
-	    frame_hdr_get(st.buf, m->seg->nonce, &h) == -1 || h.no != m->no)
+	if (segment_read(m->seg, st.buf, n, (off_t)m->off) == -1)
 		return -1;
+	if (frame_hdr_get(st.buf, m->seg->nonce, &h) == -1 || h.no != m->no) {
+		errno = EBADMSG;
+		return -1;
+	}
 	return 0;
 }
 

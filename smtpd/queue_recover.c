@@ -79,8 +79,15 @@ load_segment(struct segment *s, uint8_t *buf)
 {
 	struct frame_hdr h;
 	size_t off = SEG_START, to, n;
-	ssize_t r = segment_image(s, buf);
+	ssize_t r;
 
+	/* The one before may have ended between a write and its sync, and
+	 * smtpd is told that what is found here is safe.  Where that cannot
+	 * be, the disk is asked what it has. */
+	if (segment_settle(s) == -1)
+		log_warn("spool segment=%llx cannot be synced",
+		    (unsigned long long)s->seq);
+	r = segment_image(s, buf);
 	if (r == -1) {
 		log_warn("spool segment=%llx cannot be read",
 		    (unsigned long long)s->seq);

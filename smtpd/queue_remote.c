@@ -66,7 +66,7 @@ remote_send(struct job *j)
 	if (k == -1)
 		return false;
 	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
-		result_damaged(j);
+		result_unreadable(j);
 		return true;
 	}
 	for (i = 0; i < j->n; i++) {

@@ -9,6 +9,7 @@
  */
 #include "compat.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,15 +82,28 @@ result_lost(struct message *m, unsigned int idx)
 	defer(m, idx, "4.3.0 no answer from our own process");
 }
 
+/* Nothing is wrong with the message. */
+static bool
+is_shortage(int e)
+{
+	return e == EMFILE || e == ENFILE || e == ENOMEM || e == ENOSPC ||
+	    e == EINTR || e == EAGAIN;
+}
+
 void
-result_damaged(struct job *j)
+result_unreadable(struct job *j)
 {
 	struct message *m = j->m;
+	bool later = is_shortage(errno);
 	struct log_rec rec = { .type = LOG_HELD, .seg = m->seg->id,
 	    .no = m->no, .text = SLICE_LIT("5.3.0 queue file damaged") };
 	uint32_t i;
 
 	for (i = 0; i < j->n; i++) {
+		if (later) {
+			defer(m, j->idx[i], "4.3.0 no memory or descriptor");
+			continue;
+		}
 		m->rcpt[j->idx[i]].state = RCPT_HELD;
 		rcpt_error(&m->rcpt[j->idx[i]], "5.3.0 queue file damaged");
 		log_result(m, &m->rcpt[j->idx[i]], "held",

@@ -4,7 +4,8 @@
  *
  * A segment is a file of SEG_SIZE octets, filled with zeros and synced with
  * its directory before its first use, so that a later fdatasync writes data
- * and no metadata; when nothing in it counts any more it is used again.
+ * and no metadata; when nothing in it counts any more it is used again, with
+ * a new header that is synced before its first frame.
  *
  *	0	segment header, and the same again at 512:
  *		"MAILDSP1" | u64 seq | u64 id | u64 nonce | u32 crc
@@ -184,7 +185,8 @@ spool_load(void)
 	fd = openat(sp.dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
-	if ((dir = fdopendir(fd)) == NULL) {
+	/* A name that one before us made and did not live to sync. */
+	if (fsync(fd) == -1 || (dir = fdopendir(fd)) == NULL) {
 		close(fd);
 		return -1;
 	}
@@ -272,6 +274,7 @@ segment_new(void)
 {
 	struct segment *s;
 	uint64_t seq = now_sec();
+	int e;
 
 	TAILQ_FOREACH(s, &sp.list, entry)
 		if (s->state == SEG_SPARE)
@@ -297,13 +300,18 @@ segment_new(void)
 	s->live = s->nslot = 0;
 	s->live_bytes = 0;
 	s->last = now_sec();
-	if (segment_header_write(s) == -1) {
-		s->state = SEG_FULL;
-		TAILQ_INSERT_TAIL(&sp.list, s, entry);
+	TAILQ_INSERT_TAIL(&sp.list, s, entry);
+	/* Before a frame, and before the log forgets that the old use was
+	 * retired: with the old header the old frames would come back. */
+	if (segment_header_write(s) == -1 || segment_sync(s) == -1) {
+		e = errno;
+		segment_unlink(s);
+		if (fsync(sp.segfd) == -1)
+			log_warn("spool directory");
+		errno = e;
 		return NULL;
 	}
 	s->state = SEG_ACTIVE;
-	TAILQ_INSERT_TAIL(&sp.list, s, entry);
 	return s;
 }
 
@@ -374,6 +382,17 @@ segment_sync(struct segment *s)
 #else
 	return fdatasync(s->fd);
 #endif
+}
+
+int
+segment_settle(struct segment *s)
+{
+	if (segment_open(s) == -1)
+		return -1;
+	if (segment_sync(s) == 0)
+		return 0;
+	posix_fadvise(s->fd, 0, 0, POSIX_FADV_DONTNEED);
+	return -1;
 }
 
 uint32_t

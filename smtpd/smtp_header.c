@@ -154,7 +154,8 @@ from_take(struct mail *m, const struct seen *seen)
 		if (item->kind != ADDRITEM_MAILBOX)
 			continue;
 		count++;
-		good = slice_caseis(item->domain, m->domain);
+		good = !item->odd && !item->cut &&
+		    slice_caseis(item->domain, m->domain);
 	}
 	free(item);
 	if (!good || count == 0)

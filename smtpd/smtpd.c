@@ -13,11 +13,6 @@
 #include <sys/types.h>
 #include <sys/socket.h>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,23 +30,14 @@
 #include "io.h"
 #include "log.h"
 #include "proc.h"
+#include "listen.h"
 #include "tlskey.h"
 #include "util.h"
 #include "smtp.h"
 
 #define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */
-#define ACCEPT_TURN	16		/* connections taken a loop turn */
-#define ACCEPT_REST_MS	200		/* after running out of something */
 #define AUTHD_WAIT_MS	5000		/* clients wait so long for it */
 #define STOP_MS		5000		/* to finish what was promised */
-
-struct listener {
-	struct event	*ev;
-	struct event	*rest;		/* wakes it again */
-	int		 fd;
-	unsigned int	 burst;		/* accepts worth trying */
-	bool		 used;
-};
 
 static void	 smtpd_load(const struct conf *);
 static void	 smtpd_file(enum conf_file_kind, uint16_t, struct slice, int);
@@ -67,11 +53,10 @@ static void	 on_full(struct chan *, bool, void *);
 static void	 on_missing(evutil_socket_t, short, void *);
 static void	 authd_missing(bool);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
-static void	 on_accept(evutil_socket_t, short, void *);
-static void	 on_rested(evutil_socket_t, short, void *);
 static void	 on_stop_timer(evutil_socket_t, short, void *);
 static void	 certificates_take(void);
-static void	 listeners_drop(void);
+static void	 take(int, const struct sockaddr *, const struct conf_listen *);
+static const char *busy(const struct conf_listen *);
 
 static const struct role smtpd_role = {
 	.id = ROLE_SMTPD,
@@ -92,16 +77,14 @@ static const struct chan_ops chan_ops = { on_gone, on_full };
 
 static struct {
 	struct house	 h;
-	struct listener	 listener[CONF_NLIST];
 	struct tlskey	*certs;		/* being collected */
 	struct event	*stop_timer;
 	struct event	*missing_timer;
 	bool		 full;		/* a channel's send queue is */
 	bool		 missing;	/* authd will be back soon */
 	int		 sources;	/* of conn.h; -1: our own */
-	int		 reserve;	/* a descriptor kept for bad times */
 	size_t		 nsessions;
-} smtpd = { .sources = -1, .reserve = -1 };
+} smtpd = { .sources = -1 };
 
 const struct house *
 house(void)
@@ -183,8 +166,6 @@ static void
 smtpd_load(const struct conf *conf)
 {
 	certificates_take();
-	smtpd.reserve = dup(PROC_FD_MAIN);
-	fd_cloexec(smtpd.reserve);
 	if (conn_start(smtpd.sources, proc_instance()) == -1)
 		fatal("table of sources");
 	if (smtpd.sources != -1)
@@ -202,7 +183,7 @@ static void
 smtpd_reload(const struct conf *conf)
 {
 	/* maild sends those of the new configuration right after this */
-	listeners_drop();
+	listen_drop();
 	smtpd.h.conf = conf;
 	certificates_take();
 }
@@ -329,63 +310,26 @@ on_queue_state(struct chan *c, struct msg *m, void *arg)
 /* ---- listeners ----------------------------------------------------------- */
 
 static void
-listeners_drop(void)
-{
-	for (size_t i = 0; i < CONF_NLIST; i++) {
-		struct listener *l = &smtpd.listener[i];
-
-		if (!l->used)
-			continue;
-		event_free(l->ev);
-		event_free(l->rest);
-		close(l->fd);
-		l->used = false;
-	}
-}
-
-static void
 smtpd_listener(uint16_t index, int fd)
 {
-	struct listener *l;
-	int on = 1;
+	static const struct listen_ops ops = { take, busy };
 
-	if (index >= CONF_NLIST) {
-		close(fd);
-		return;
-	}
-	l = &smtpd.listener[index];
-	if (l->used) {
-		event_free(l->ev);
-		event_free(l->rest);
-		close(l->fd);
-	}
-	/* Accepted sockets inherit it: answers leave at once. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	fd_nonblock(fd);
-	l->fd = fd;
-	l->burst = 1;
-	l->used = true;
 	smtpd.h.base = proc_base();
-	l->ev = event_new(smtpd.h.base, fd, EV_READ | EV_PERSIST, on_accept, l);
-	l->rest = evtimer_new(smtpd.h.base, on_rested, l);
-	if (l->ev == NULL || l->rest == NULL || event_add(l->ev, NULL) == -1)
-		fatalx("listener: no event");
+	listen_add(&ops, index, fd);
 }
 
-/* Refuse before anything was made for the connection. */
-static void
-refuse(int fd, const char *text)
+/* One that starts with TLS could not read it. */
+static const char *
+busy(const struct conf_listen *cl)
 {
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
-		log_debug("refusal not sent");
-	close(fd);
+	return cl->protocol == PROTO_SMTPS ? "" :
+	    "421 4.3.2 too many connections\r\n";
 }
 
+/* Refuse before anything was made for the connection, or begin. */
 static void
-take(struct listener *l, int fd, const struct sockaddr *sa)
+take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 {
-	const struct conf_listen *cl =
-	    &smtpd.h.conf->listen[l - smtpd.listener];
 	const char *why = NULL;
 	struct conn conn;
 
@@ -407,65 +351,10 @@ take(struct listener *l, int fd, const struct sockaddr *sa)
 		why = "421 4.3.2 going down, try later\r\n";
 	if (why != NULL) {
 		conn_close(&conn);
-		refuse(fd, cl->protocol == PROTO_SMTPS ? "" : why);
+		listen_refuse(fd, cl->protocol == PROTO_SMTPS ? "" : why);
 		return;
 	}
 	session_start(fd, &conn, cl->protocol, cl->plaintext_auth);
-}
-
-/* No descriptor is left: the reserve takes the connection and says so. */
-static void
-out_of_descriptors(struct listener *l)
-{
-	struct timeval tv = { 0, ACCEPT_REST_MS * 1000 };
-	int fd;
-
-	log_warn("accept");
-	if (smtpd.reserve != -1) {
-		close(smtpd.reserve);
-		fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd != -1)
-			refuse(fd, "421 4.3.2 too many connections\r\n");
-		smtpd.reserve = dup(PROC_FD_MAIN);
-		fd_cloexec(smtpd.reserve);
-	}
-	event_del(l->ev);
-	evtimer_add(l->rest, &tv);
-}
-
-static void
-on_accept(evutil_socket_t lfd, short what, void *arg)
-{
-	struct listener *l = arg;
-	struct sockaddr_storage ss;
-	socklen_t len;
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < l->burst; i++) {
-		len = sizeof(ss);
-		fd = accept4(lfd, (struct sockaddr *)&ss, &len,
-		    SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd == -1) {
-			l->burst = 1;
-			if (errno == EMFILE || errno == ENFILE ||
-			    errno == ENOMEM || errno == ENOBUFS)
-				out_of_descriptors(l);
-			return;
-		}
-		take(l, fd, (struct sockaddr *)&ss);
-	}
-	if (l->burst < ACCEPT_TURN)
-		l->burst *= 2;
-}
-
-static void
-on_rested(evutil_socket_t fd, short what, void *arg)
-{
-	struct listener *l = arg;
-
-	if (!smtpd.h.stopping)
-		event_add(l->ev, NULL);
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -476,12 +365,9 @@ smtpd_stop(void)
 {
 	struct timeval tv = { STOP_MS / 1000, 0 };
 	struct session *s, *next;
-	size_t i;
 
 	smtpd.h.stopping = true;
-	for (i = 0; i < CONF_NLIST; i++)
-		if (smtpd.listener[i].used)
-			event_del(smtpd.listener[i].ev);
+	listen_stop();
 	smtpd.stop_timer = evtimer_new(smtpd.h.base, on_stop_timer, NULL);
 	if (smtpd.stop_timer == NULL || smtpd.nsessions == 0) {
 		proc_exit(0);

@@ -30,6 +30,8 @@ static size_t	 skip_comment(struct slice, size_t);
 static void	 item_mailbox(struct addritem *, const struct span *);
 static void	 item_spec(struct addritem *, struct slice);
 static size_t	 find_outside(struct slice, int);
+static size_t	 word_next(struct slice, size_t);
+static int	 has_word(struct slice);
 static struct slice put_words(struct addritem *, struct slice, size_t,
 		    size_t, int);
 static struct slice put_comment(struct addritem *, struct slice);
@@ -46,7 +48,7 @@ addrlist_next(struct addrlist *l, struct addritem *it)
 {
 	struct span s;
 
-	it->cut = 0;
+	it->cut = it->odd = 0;
 	it->name = it->route = it->domain = slice_of(NULL, 0);
 	it->local = slice_of(it->buf, 0);
 	while (l->off < l->in.n && l->count < ADDRLIST_MAX) {
@@ -168,7 +170,10 @@ item_mailbox(struct addritem *it, const struct span *s)
 		phrase = slice_of(s->text.p, s->angle);
 		spec = slice_of(s->text.p + s->angle + 1,
 		    s->text.n - s->angle - 1);
-		spec.n = find_outside(spec, '>');
+		n = find_outside(spec, '>');
+		it->odd = n < spec.n && has_word(slice_of(spec.p + n + 1,
+		    spec.n - n - 1));
+		spec.n = n;
 		it->name = put_words(it, phrase, 0, NAME_MAX_, ' ');
 		spec = slice_trim(spec);
 		n = find_outside(spec, ':');
@@ -186,18 +191,77 @@ item_mailbox(struct addritem *it, const struct span *s)
 		    s->text.n - s->comment));
 }
 
-/* local@domain; without "@" all of it is the local part. */
+/*
+ * local@domain.  Words in front of it are a name, words behind it nothing;
+ * without "@" one word is the local part, several are a name.
+ */
 static void
 item_spec(struct addritem *it, struct slice spec)
 {
-	size_t at = find_outside(spec, '@');
+	struct slice local, domain;
+	size_t at = find_outside(spec, '@'), start = 0, i;
 
-	it->local = put_words(it, slice_of(spec.p, at),
+	local = slice_of(spec.p, at);
+	while ((i = word_next(local, start)) < local.n)
+		start = i;
+	it->odd |= start > 0 && at < spec.n;
+	if (start > 0 && it->name.n == 0)
+		it->name = put_words(it, slice_of(local.p,
+		    at < spec.n ? start : local.n), 0, NAME_MAX_, ' ');
+	if (start > 0 && at == spec.n)
+		start = local.n;
+	it->local = put_words(it, slice_of(local.p + start, local.n - start),
 	    NAME_MAX_ + ROUTE_MAX_, LOCAL_MAX_, 0);
-	if (at < spec.n)
-		it->domain = put_words(it, slice_of(spec.p + at + 1,
-		    spec.n - at - 1), NAME_MAX_ + ROUTE_MAX_ + LOCAL_MAX_,
-		    DOMAIN_MAX_, 0);
+	if (at == spec.n)
+		return;
+	domain = slice_of(spec.p + at + 1, spec.n - at - 1);
+	i = find_outside(domain, '>');
+	i = word_next(slice_of(domain.p, i), 0);
+	it->odd |= i < domain.n;
+	domain.n = i;
+	it->domain = put_words(it, domain, NAME_MAX_ + ROUTE_MAX_ +
+	    LOCAL_MAX_, DOMAIN_MAX_, 0);
+}
+
+/*
+ * Where the word behind the one at i starts, or s.n.  Blanks and comments
+ * part words, but not around a dot (RFC 5322 4.4).
+ */
+static size_t
+word_next(struct slice s, size_t i)
+{
+	int prev = '.', blank = 0;
+
+	for (; i < s.n; i++) {
+		if (s.p[i] == '(' || is_blank((unsigned char)s.p[i])) {
+			if (s.p[i] == '(')
+				i = skip_comment(s, i);
+			blank = 1;
+			continue;
+		}
+		if (blank && prev != '.' && s.p[i] != '.')
+			return i;
+		blank = 0;
+		if (s.p[i] == '"')
+			i = skip_quoted(s, i);
+		prev = s.p[i];
+	}
+	return s.n;
+}
+
+/* Is there anything but blanks and comments? */
+static int
+has_word(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] == '(')
+			i = skip_comment(s, i);
+		else if (!is_blank((unsigned char)s.p[i]))
+			return 1;
+	}
+	return 0;
 }
 
 /* Where c is outside quotes and comments, or s.n. */

@@ -216,6 +216,9 @@ part_close(struct mime *m, uint16_t i, uint64_t end, uint64_t lines)
 {
 	struct part *p = &m->parts[i];
 
+	/* The line end in front of the boundary may be that of the header. */
+	if (p->body_off > end)
+		p->body_off = end > p->hdr_off ? end : p->hdr_off;
 	p->body_len = end > p->body_off ? end - p->body_off : 0;
 	p->lines = lines <= p->lines0 || p->body_len == 0 ? 0 :
 	    lines - p->lines0 > UINT32_MAX ? UINT32_MAX :
@@ -267,7 +270,8 @@ header_line(struct mime *m, int whole)
 		uint64_t len = m->off - m->line_off;
 
 		m->hdr.n -= m->hdr.n < len ? m->hdr.n : (size_t)len;
-		header_done(m, m->line_off, m->lines);
+		while (m->mode == IN_HEADER)	/* a message in it, too */
+			header_done(m, m->line_off, m->lines);
 		boundary_hit(m, level, end, whole);
 		return;
 	}

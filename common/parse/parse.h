@@ -159,6 +159,9 @@ enum addritem_kind {
 struct addritem {
 	enum addritem_kind kind;
 	int		 cut;		/* something did not fit */
+	int		 odd;		/* a mailbox with words around it
+					 * that have no place there: others
+					 * may read another address */
 	struct slice	 name;		/* display name or trailing comment;
 					 * unquoted, unfolded, still encoded
 					 * as of RFC 2047; p NULL if none */

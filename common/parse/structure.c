@@ -201,6 +201,9 @@ type_of(struct mime *m, struct part *p, const struct params *params,
 		*type = SLICE_LIT("application");
 		*sub = SLICE_LIT("octet-stream");
 	}
+	/* Reports and the like are text to read and to search (RFC 3464). */
+	if (slice_caseis(*type, "message"))
+		p->charset = CHARSET_UTF8;
 	if (!slice_caseis(*type, "text"))
 		return;
 	p->type = FACTS_TEXT;

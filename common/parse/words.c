@@ -350,6 +350,11 @@ piece_put(const struct piece *p, int pct, char *out, size_t size)
 	size_t i = 0, n = 0;
 	int quoted, c;
 
+	if (v.n > 0 && v.p[0] == '(') {
+		i = slice_find(v, ')');
+		v = i < v.n ? slice_trim(slice_of(v.p + i + 1, v.n - i - 1)) :
+		    slice_of(v.p, 0);
+	}
 	quoted = v.n > 0 && v.p[0] == '"';
 	if (!quoted)
 		v = strip_comment(v);

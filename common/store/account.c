@@ -120,8 +120,13 @@ absorb(struct store *st, const struct loggroup *g, size_t len)
 {
 	if (g->seq != st->tr.seq + 1)
 		return STORE_DAMAGED;
-	if (st->state != NULL && state_apply(st->state, g) == -1)
-		return STORE_DAMAGED;
+	errno = 0;
+	if (st->state != NULL && state_apply(st->state, g) == -1) {
+		if (errno != ENOMEM)
+			return STORE_DAMAGED;
+		st->failed = true;	/* half of a group is in it */
+		return STORE_NOMEM;
+	}
 	store_seen(st, len, g);
 	st->tr = g->tr;
 	st->pos += len;

@@ -407,9 +407,10 @@ write_bytes(struct store *st, size_t n, struct segwrite *sw)
 	return r;
 }
 
-/* Locked to unlocked: the shared part of a batch. */
+/* Locked to unlocked: the shared part of a batch.  *logged: the log has it,
+ * whatever else went wrong. */
 static enum store_result
-deliver_locked(struct store *st, size_t n)
+deliver_locked(struct store *st, size_t n, bool *logged)
 {
 	struct segwrite sw = { 0 };
 	struct trailer tr;
@@ -423,7 +424,8 @@ deliver_locked(struct store *st, size_t n)
 		write_records(st, n, &sw, &tr);
 		r = store_group(st, &tr);
 	}
-	if (r != STORE_OK && st->b.locked) {
+	*logged = !st->b.locked;
+	if (!*logged) {
 		segment_rollback(st, &sw);
 		store_abort(st);
 	}
@@ -443,6 +445,7 @@ enum store_result
 store_deliver(struct store *st, struct store_item *items, size_t n)
 {
 	enum store_result r = STORE_OK;
+	bool logged = false;
 	size_t i;
 
 	if (n > STORE_BATCH_MAX) {
@@ -460,8 +463,8 @@ store_deliver(struct store *st, struct store_item *items, size_t n)
 			items[i].result = large_write(st, &works[i]);
 	}
 	if ((r = store_begin(st)) == STORE_OK)
-		r = deliver_locked(st, n);
-	own_rollback(st, n, r != STORE_OK && !st->failed);
+		r = deliver_locked(st, n, &logged);
+	own_rollback(st, n, !logged);
 	if (r != STORE_OK)
 		set_results(items, n, r);
 	return r;

@@ -385,6 +385,7 @@ struct store {
 	struct group	 g;
 	bool		 damaged;	/* may only be read */
 	bool		 failed;	/* a sync failed: may not be used */
+	bool		 rewritten;	/* what one left in doubt, by us */
 	bool		 dirty_dir;
 	bool		 dirty_all;
 	uint32_t	 dirty[DIRTY_MAX];

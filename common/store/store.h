@@ -112,12 +112,14 @@ enum store_result store_sync(struct store *);
 
 /*
  * The caller has made all durable by syncfs(2), or that failed: noted for
- * the readers.  After a failure (also one of store_sync()) the store gives
- * STORE_IO for everything: close it and open it anew, which writes again
- * what is in doubt.
+ * the readers.  STORE_IO from synced: the caller's sync was good, but one of
+ * another process was not.  After a failure (also one of store_sync()) the
+ * store gives STORE_IO for everything, and store_failed() is true: close it
+ * and open it anew, which writes again what is in doubt.
  */
-void	 store_synced(struct store *);
+enum store_result store_synced(struct store *);
 void	 store_sync_failed(struct store *);
+bool	 store_failed(const struct store *);
 
 /* store_sync() and store_poke(). */
 enum store_result store_commit(struct store *);
@@ -416,6 +418,13 @@ struct store_copied {			/* RFC 4315 COPYUID */
  */
 enum store_result store_copy(struct store_view *, const struct store_range *,
 	    size_t nseqs, const char *dst, bool move, struct store_copied *);
+
+/*
+ * store_commit() failed after a copy or an append: what was added goes again
+ * (one group, not synced), for the client hears NO and may try once more.
+ */
+void	 store_take_back(struct store *, const char *mailbox,
+	    struct store_range uids);
 
 /* ---- append (RFC 3501 6.3.11, RFC 3502) -------------------------- */
 

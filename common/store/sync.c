@@ -94,7 +94,7 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 		if (r.type != REC_RECENT && r.type != REC_FORGET &&
 		    r.type != REC_FACTS)
 			st->want = st->pos + len;
-		if (r.type == REC_SEGMENT)
+		if (r.type == REC_SEGMENT || st->pos == LOG_HEADER)
 			st->dirty_dir = true;
 		if (r.type != REC_ADD || r.n < REC_ADD_LEN)
 			continue;
@@ -114,21 +114,39 @@ store_mark_damaged(struct store *st)
 	backend_mark_set(&st->b, st->seed, &m);
 }
 
-/* All is durable up to where we are: say so. */
+/* Nothing that we know of waits for a sync up to pos. */
 static void
+durable_to(struct store *st, uint64_t pos)
+{
+	st->durable = pos;
+	st->ndirty = 0;
+	st->dirty_dir = st->dirty_all = false;
+}
+
+/*
+ * Our sync went well, so all is durable up to where we are: say so.  Not if
+ * somebody else's failed before it: the kernel tells that but once, and our
+ * good one says nothing about those octets until they are written again.
+ */
+static enum store_result
 mark_advance(struct store *st)
 {
 	struct mark m;
 
-	st->durable = st->pos;
-	st->ndirty = 0;
-	st->dirty_dir = st->dirty_all = false;
 	backend_mark_get(&st->b, st->seed, &m);
+	if ((m.flags & MARK_SYNCFAIL) != 0 && !st->rewritten) {
+		if (m.pos < st->want)
+			st->failed = true;
+		return st->failed ? STORE_IO : STORE_OK;
+	}
+	durable_to(st, st->pos);
+	st->rewritten = false;
 	if (m.pos >= st->pos)
-		return;
+		return STORE_OK;
 	m.pos = st->pos;
 	m.flags &= ~(uint32_t)MARK_SYNCFAIL;
 	backend_mark_set(&st->b, st->seed, &m);
+	return STORE_OK;
 }
 
 /* Give up the file: whoever opens it next writes it again first. */
@@ -175,23 +193,33 @@ store_sync(struct store *st)
 	if (st->durable >= st->want)
 		return STORE_OK;
 	backend_mark_get(&st->b, st->seed, &m);
-	if (m.pos < st->want && sync_files(st) == -1)
+	if (m.pos >= st->want) {	/* others did; not what is behind it */
+		durable_to(st, m.pos);
+		return STORE_OK;
+	}
+	if (sync_files(st) == -1)
 		return sync_failed(st);
-	mark_advance(st);
-	return STORE_OK;
+	return mark_advance(st);
 }
 
-void
+enum store_result
 store_synced(struct store *st)
 {
-	if (!st->failed && st->durable < st->pos)
-		mark_advance(st);
+	if (st->failed)
+		return STORE_IO;
+	return st->durable < st->pos ? mark_advance(st) : STORE_OK;
 }
 
 void
 store_sync_failed(struct store *st)
 {
 	(void)sync_failed(st);
+}
+
+bool
+store_failed(const struct store *st)
+{
+	return st->failed;
 }
 
 enum store_result
@@ -244,7 +272,9 @@ rewrite_all(struct store *st)
 		if ((r = rewrite(fd, 0, INT64_MAX / 2)) != STORE_OK)
 			return r;
 	}
-	return rewrite(st->b.log, st->durable, st->pos);
+	if ((r = rewrite(st->b.log, st->durable, st->pos)) == STORE_OK)
+		st->rewritten = true;
+	return r;
 }
 
 /* One group that gives up the messages on the list. */

@@ -5,10 +5,15 @@
  */
 #include "compat.h"
 
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parse.h"
@@ -17,6 +22,7 @@
 
 #define TAIL_LONG	(64U << 10)	/* log behind the checkpoint, octets */
 #define TAIL_SHARE	8		/* or this part of the checkpoint */
+#define SWEEP_AGE	86400		/* s, of a file nobody works on */
 
 struct report {
 	void		(*fn)(void *, enum store_result, const char *);
@@ -34,6 +40,34 @@ uint64_t
 store_log(struct store *st)
 {
 	return st->pos;
+}
+
+/*
+ * Files that a process was making under another name when it was killed.
+ * One that is at work does not take that long.
+ */
+static void
+sweep(struct store *st)
+{
+	time_t old = time(NULL) - SWEEP_AGE;
+	struct dirent *d;
+	struct stat sb;
+	DIR *dir;
+	int fd;
+
+	if ((fd = backend_file(st->b.dir, ".", O_RDONLY | O_DIRECTORY)) == -1)
+		return;
+	if ((dir = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if ((strncmp(d->d_name, "index.new.", 10) == 0 ||
+		    strncmp(d->d_name, "journal.new.", 12) == 0) &&
+		    fstatat(st->b.dir, d->d_name, &sb,
+		    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_mtime < old)
+			(void)unlinkat(st->b.dir, d->d_name, 0);
+	closedir(dir);
 }
 
 /* The checkpoint covers what is durable: what is not is synced first. */
@@ -56,6 +90,7 @@ store_checkpoint(struct store *st)
 	if (r == STORE_OK) {
 		st->index_pos = st->pos;
 		st->index_size = st->tr.messages * sizeof(struct store_msg);
+		sweep(st);
 	}
 	return r;
 }

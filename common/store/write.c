@@ -506,3 +506,48 @@ store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
 		tr.inbox_uidnext = out->dst.last + 1;
 	return store_finish(st, &tr);
 }
+
+/* The live ones of a range go; they are still all there is of them. */
+static void
+take_back(struct store *st, struct mailbox *m, struct store_range uids)
+{
+	struct trailer tr = st->tr;
+	const struct store_msg *msg;
+	uint32_t slot;
+	uint8_t *p;
+
+	for (slot = mailbox_slot(m, uids.first); slot < mailbox_slots(m) &&
+	    (msg = mailbox_msg(m, slot))->uid <= uids.last; slot++)
+		if ((msg->flags & MSG_GONE) == 0) {
+			tr.messages--;
+			tr.bytes -= msg->size;
+		}
+	if ((p = group_add(&st->g, REC_EXPUNGE, 0, 16)) != NULL) {
+		put32(p, m->id);
+		put32(p + 4, 1);
+		put32(p + 8, uids.first);
+		put32(p + 12, uids.last);
+	}
+	(void)store_finish(st, &tr);
+}
+
+void
+store_take_back(struct store *st, const char *in, struct store_range uids)
+{
+	char name[STORE_NAME_MAX + 1];
+	struct mailbox *m;
+	uint32_t id;
+
+	if (!st->failed || name_canon(in, name) == -1 ||
+	    (m = mailbox_byname(st->state, name)) == NULL)
+		return;
+	id = m->id;		/* a name may be another's by now */
+	st->failed = false;
+	if (store_begin(st) == STORE_OK) {
+		if ((m = mailbox_byid(st->state, id)) != NULL)
+			take_back(st, m, uids);
+		else
+			store_abort(st);
+	}
+	st->failed = true;
+}

@@ -181,7 +181,8 @@ put_sender(struct out *o, const struct verdict *v)
 {
 	char text[VERDICT_LOCAL + DOMAIN_TEXT + 1];
 
-	if (v->localn > 0 && is_token(v->local, v->localn))
+	if (v->spf.domain[0] != '\0' && v->localn > 0 &&
+	    is_token(v->local, v->localn))
 		snprintf(text, sizeof(text), "%.*s@%s", (int)v->localn,
 		    v->local, v->spf.domain);
 	else

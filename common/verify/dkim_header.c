@@ -19,12 +19,13 @@ struct fields {
 	size_t		 n;
 	struct {
 		struct slice	 name, raw;
-		int		 used;
-	} v[DKIM_FIELDS_MAX];
+		uint32_t	 hash;	/* of the name; 0 once it is used */
+	} v[];
 };
 
-static void	 fields_read(struct fields *, struct slice, struct slice);
+static struct fields *fields_read(struct slice, struct slice);
 static struct slice fields_take(struct fields *, struct slice);
+static uint32_t	 name_hash(struct slice);
 static size_t	 canon_relaxed(const char *, size_t, char *);
 
 int
@@ -36,9 +37,8 @@ dkim_header_hash(struct slice header, struct slice h, struct slice sig,
 	struct slice name, raw;
 	int n, rc = -1;
 
-	if ((f = malloc(sizeof(*f))) == NULL)
+	if ((f = fields_read(header, sig)) == NULL)
 		return -1;
-	fields_read(f, header, sig);
 	if (digest_start(&d) == -1)
 		goto out;
 	for (n = 0; h.n > 0; n++) {
@@ -71,40 +71,61 @@ dkim_header_canon(struct slice raw, enum dkim_canon canon, char *out,
 	return (ssize_t)raw.n;
 }
 
-/* The bottom ones, if there are too many. */
-static void
-fields_read(struct fields *f, struct slice header, struct slice sig)
+/* The bottom ones, if there are too many.  To be freed; NULL: no memory. */
+static struct fields *
+fields_read(struct slice header, struct slice sig)
 {
 	struct header_field h;
+	struct fields *f;
 	size_t i = 0, n = 0, total = 0;
 	struct slice rest = header;
 
 	while (header_next(&rest, &h))
 		total++;
+	f = malloc(sizeof(*f) + (total < DKIM_FIELDS_MAX ? total :
+	    DKIM_FIELDS_MAX) * sizeof(f->v[0]));
+	if (f == NULL)
+		return NULL;
 	for (rest = header; i < total && header_next(&rest, &h); i++) {
 		if (total - i > DKIM_FIELDS_MAX || h.name.n == 0 ||
 		    h.raw.p == sig.p)
 			continue;
 		f->v[n].name = h.name;
 		f->v[n].raw = h.raw;
-		f->v[n].used = 0;
+		f->v[n].hash = name_hash(h.name);
 		n++;
 	}
 	f->n = n;
+	return f;
 }
 
 /* The next instance from the bottom; empty if there is none left. */
 static struct slice
 fields_take(struct fields *f, struct slice name)
 {
+	uint32_t hash = name_hash(name);
 	size_t i;
 
 	for (i = f->n; i-- > 0; )
-		if (!f->v[i].used && slice_caseeq(f->v[i].name, name)) {
-			f->v[i].used = 1;
+		if (f->v[i].hash == hash &&
+		    slice_caseeq(f->v[i].name, name)) {
+			f->v[i].hash = 0;
 			return f->v[i].raw;
 		}
 	return slice_of(NULL, 0);
+}
+
+/* FNV-1a of the name in lower case, never 0; only to skip comparisons. */
+static uint32_t
+name_hash(struct slice s)
+{
+	uint32_t h = 2166136261u;
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		h = (h ^ (uint32_t)ascii_lower((unsigned char)s.p[i])) *
+		    16777619u;
+	return h != 0 ? h : 1;
 }
 
 void

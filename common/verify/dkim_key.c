@@ -178,7 +178,11 @@ rsa_numbers(struct dkim_key *k)
 	if (der_number(&seq, &k->modulus) == -1 ||
 	    der_number(&seq, &k->exponent) == -1 || seq.n > 0)
 		return -1;
-	return k->exponent.n <= EXPONENT_MAX ? 0 : -1;
+	/* With an exponent of 1 anybody could sign; even ones are no key. */
+	if (k->exponent.n > EXPONENT_MAX ||
+	    (k->exponent.p[k->exponent.n - 1] & 1) == 0)
+		return -1;
+	return k->exponent.n == 1 && k->exponent.p[0] == 1 ? -1 : 0;
 }
 
 static int

@@ -48,6 +48,9 @@ add(struct dmarc_authors *out, struct slice value)
 		if (item.kind != ADDRITEM_MAILBOX || item.domain.p == NULL)
 			continue;
 		found++;
+		/* Others may read another address: "a@good b@bad". */
+		if (item.odd)
+			item.domain.n = 0;
 		add_domain(out, item.domain);
 	}
 	if (found == 0 && out->from == DMARC_FROM_OK)

@@ -2,7 +2,9 @@
 DEPS_BUILD =	gcc make libc6-dev libtls-dev libssl-dev libevent-dev \
 		libsodium-dev libldns-dev libyaml-dev libsqlite3-dev \
 		zlib1g-dev libidn2-dev openssl ca-certificates
-DEPS_DEMO =	python3 python3-dkim python3-dnspython nsd procps
-DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc swaks libnet-ssleay-perl curl isync msmtp \
+DEPS_DEMO =	python3 python3-dkim python3-dnspython nsd procps \
+		curl swaks libnet-ssleay-perl
+DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
 		fetchmail opendkim-tools strace netcat-openbsd \
 		e2fsprogs xfsprogs iproute2
+DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd

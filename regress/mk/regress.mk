@@ -35,6 +35,18 @@ $(O)/regress/vectors: $(call objs,regress/vectors/vectors.c) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,regress/vectors/vectors.c) \
 	    $(ARCHIVES) -lcrypto -lidn2 -levent_core -lsodium
 
+# What a verdict costs: make bench-verdict.
+$(O)/regress/verdict_cost: $(call objs,regress/bench/verdict.c) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objs,regress/bench/verdict.c) \
+	    $(ARCHIVES) -lcrypto -lidn2 -levent_core -lsodium
+
+bench-verdict: $(O)/regress/verdict_cost
+	$(O)/regress/verdict_cost
+
+.PHONY: bench-verdict
+
 # Fuzz entries: regress/fuzz/fuzz_NAME.c, with the role files of LINK.NAME.
 # Built by clang under ASan and UBSan into $(O)/fuzz.  "make regress" replays
 # regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
@@ -58,33 +70,19 @@ fuzzers: $(FUZZERS:%=$(O)/fuzz_%)
 fuzz-build:
 	$(MAKE) O=$(O)/fuzz CC=clang SAN=1 FUZZ=1 fuzzers
 
-fuzz: fuzz-build
-	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
-
-.PHONY: fuzzers fuzz-build fuzz
+.PHONY: fuzzers fuzz-build
 
 # What "make regress" runs, in this order; each group is a folder of
 # regress/ whose t_* programs print TAP lines.
 GROUPS_FAST =	unit conf script vectors man fuzz
 GROUPS_SAN =	san:unit san:script san:system
-GROUPS_HOUSE =	build system jail keys durable kill
+GROUPS_HOUSE =	build system install jail keys durable kill
 
-regress: deps-test
-	$(MAKE) all unit $(O)/regress/standin $(O)/regress/vectors fuzz-build
+regress-build: all unit $(O)/regress/standin $(O)/regress/vectors
+	$(MAKE) fuzz-build
 	$(MAKE) O=$(O)/san SAN=1 all unit
-	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
-
 
 regress-fast: all unit $(O)/regress/vectors
 	regress/run $(O) $(GROUPS_FAST)
 
-.PHONY: regress regress-fast
-
-DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd
-
-bench: deps-demo
-	$(APT) $(DEPS_BENCH)
-	$(MAKE) all
-	BUILD=$(abspath $(O)) regress/bench/bench
-
-.PHONY: bench
+.PHONY: regress-build regress-fast

@@ -328,7 +328,9 @@ test_db(void **state)
 	assert_false(db_ready());
 	dir_free(d);
 	unlink(path);
-	rmdir(dirname);
+	strlcat(path, "-journal", sizeof(path));
+	unlink(path);
+	assert_int_equal(rmdir(dirname), 0);
 }
 
 int

@@ -310,12 +310,12 @@ list_is(const char *in, const char *want)
 			n += (size_t)snprintf(out + n, sizeof(out) - n, "{}");
 		else
 			n += (size_t)snprintf(out + n, sizeof(out) - n,
-			    "%.*s/%.*s/%.*s/%.*s;",
+			    "%.*s/%.*s/%.*s/%.*s%s",
 			    (int)it.name.n, it.name.p == NULL ? "" : it.name.p,
 			    (int)it.route.n, it.route.p == NULL ? "" :
 			    it.route.p, (int)it.local.n, it.local.p,
 			    (int)it.domain.n, it.domain.p == NULL ? "" :
-			    it.domain.p);
+			    it.domain.p, it.odd ? "!;" : ";");
 	}
 	assert_string_equal(out, want);
 }
@@ -346,6 +346,14 @@ test_addrlist(void **state)
 	list_is("", "");
 	list_is("x <a@b", "x//a/b;");
 	list_is("<>", "");
+	/* no address: a name */
+	list_is("Ann Bee", "Ann Bee///;");
+	/* words with no place there */
+	list_is("Ann a@b>", "Ann//a/b!;");
+	list_is("a@b c@d", "//a/b!;");
+	list_is("Ann <a@b> Bee <c@d>", "Ann//a/b!;");
+	list_is("Ann <a@b> (c) , <c@d> x, e@f", "Ann//a/b;//c/d!;//e/f;");
+	list_is("a(c)@(d)b", "d//a/b;");
 }
 
 static void

@@ -961,6 +961,12 @@ test_submitted(void **state)
 	    "DATA\r\n");
 	expect("just text\r\n.\r\n", "250 250 354 250");
 	assert_non_null(strstr(t.kept[2].text, "\r\n\r\njust text\r\n"));
+	/* a From that others may read as somebody else's: no ticket */
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: alice@localdomain a@elsewhere.test\r\n\r\nhi\r\n.\r\n",
+	    "250 250 354 250");
+	assert_int_equal(t.kept[3].ticket, 0);
 	finish();
 }
 

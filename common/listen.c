@@ -1,5 +1,6 @@
 /*
- * The listeners of a front: accept, count, refuse with a reason.
+ * The listeners of smtpd, imapd and pop3d: see listen.h.  Whom to take, the
+ * role decides; here is when to ask and what to do out of descriptors.
  */
 #include "compat.h"
 
@@ -14,28 +15,27 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include "parse.h"
 #include "msg.h"
-#include "io.h"
-#include "conn.h"
 #include "chan.h"
 #include "conf.h"
 #include "proc.h"
 #include "log.h"
 #include "util.h"
-#include "front.h"
-#include "front_impl.h"
+#include "listen.h"
 
-#define ACCEPT_TURN	32	/* connections of a listener a loop turn */
+#define ACCEPT_TURN	16	/* connections of a listener a loop turn */
 #define ACCEPT_REST_MS	100	/* out of descriptors: wait so long */
 
 struct listener {
+	const struct listen_ops *ops;
 	int		 fd;
 	uint16_t	 index;		/* of conf->listen */
 	bool		 used;
 	unsigned int	 burst;		/* leaves some to the other fronts */
-	struct event	 ev, rest;
+	struct event	 ev, rest;	/* rest wakes it again */
 };
 
 static struct listener	listeners[CONF_NLIST];
@@ -43,12 +43,11 @@ static int		reserve = -1;	/* a descriptor for the worst case */
 
 static void	on_accept(evutil_socket_t, short, void *);
 static void	on_rested(evutil_socket_t, short, void *);
-static void	take(struct listener *, int, const struct sockaddr *);
-static void	refuse(int, const char *);
+static const struct conf_listen *conf_of(const struct listener *);
 static void	out_of_descriptors(struct listener *);
 
 void
-front_listen(uint16_t index, int fd)
+listen_add(const struct listen_ops *ops, uint16_t index, int fd)
 {
 	struct listener	*l;
 	int		 on = 1;
@@ -68,6 +67,7 @@ front_listen(uint16_t index, int fd)
 	/* Accepted sockets inherit it: answers leave at once. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	fd_nonblock(fd);
+	l->ops = ops;
 	l->fd = fd;
 	l->index = index;
 	l->used = true;
@@ -80,7 +80,7 @@ front_listen(uint16_t index, int fd)
 }
 
 void
-front_listen_drop(void)
+listen_drop(void)
 {
 	size_t	 i;
 
@@ -94,7 +94,7 @@ front_listen_drop(void)
 }
 
 void
-front_listen_stop(void)
+listen_stop(void)
 {
 	size_t	 i;
 
@@ -125,7 +125,7 @@ on_accept(evutil_socket_t lfd, short what, void *arg)
 				out_of_descriptors(l);
 			return;
 		}
-		take(l, fd, (struct sockaddr *)&ss);
+		l->ops->take(fd, (struct sockaddr *)&ss, conf_of(l));
 	}
 	if (l->burst < ACCEPT_TURN)
 		l->burst *= 2;
@@ -139,23 +139,14 @@ on_rested(evutil_socket_t fd, short what, void *arg)
 	event_add(&l->ev, NULL);
 }
 
-static void
-take(struct listener *l, int fd, const struct sockaddr *sa)
+static const struct conf_listen *
+conf_of(const struct listener *l)
 {
-	const struct conf_listen *cl = &proc_conf()->listen[l->index];
-	struct conn		 source;
-
-	if (front_room() && conn_open(&source, sa, UINT32_MAX,
-	    FRONT_PENDING_MAX) == CONN_OK) {
-		front_new(fd, &source, cl->protocol, cl->plaintext_auth);
-		return;
-	}
-	/* One that starts with TLS could not read it. */
-	refuse(fd, front_implicit(cl->protocol) ? "" : front_bye(FRONT_BUSY));
+	return (&proc_conf()->listen[l->index]);
 }
 
-static void
-refuse(int fd, const char *text)
+void
+listen_refuse(int fd, const char *text)
 {
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
 		log_debug("refusal not sent");
@@ -174,7 +165,7 @@ out_of_descriptors(struct listener *l)
 		close(reserve);
 		fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd != -1)
-			refuse(fd, front_bye(FRONT_BUSY));
+			listen_refuse(fd, l->ops->busy(conf_of(l)));
 		if ((reserve = dup(PROC_FD_MAIN)) != -1)
 			fd_cloexec(reserve);
 	}

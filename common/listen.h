@@ -1,0 +1,28 @@
+/*
+ * The listeners of a front (smtpd, imapd, pop3d): accept in turns that leave
+ * some to the other processes, and rest when descriptors run out.  Included
+ * after parse.h, msg.h, chan.h, conf.h, proc.h.
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <sys/socket.h>
+
+struct listen_ops {
+	/* One more connection, not blocking, close on exec; it is theirs. */
+	void	(*take)(int fd, const struct sockaddr *,
+		    const struct conf_listen *);
+	/* What a client is told when there are no descriptors; "" nothing. */
+	const char *(*busy)(const struct conf_listen *);
+};
+
+/* Listen on fd, that of conf->listen[index]; takes fd.  ops live on. */
+void	 listen_add(const struct listen_ops *, uint16_t index, int fd);
+/* Close all; maild sends new ones (reload). */
+void	 listen_drop(void);
+/* Accept no more; the process ends. */
+void	 listen_stop(void);
+/* Say a last word and close. */
+void	 listen_refuse(int fd, const char *text);
+
+#endif

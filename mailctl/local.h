@@ -1,0 +1,38 @@
+/*
+ * mailctl: what runs here and not in maild: the verdict engine on a saved
+ * message, and the records of a domain explained.
+ */
+#ifndef MAILCTL_LOCAL_H
+#define MAILCTL_LOCAL_H
+
+#define LOOKUP_RRS	128	/* records of one answer */
+
+/* ---- verify.c */
+
+/* Is it a command of this file? */
+bool	 verify_is_command(const char *);
+/* Run it; the exit status.  argv[0] is the command. */
+int	 verify_command(int argc, char **argv, bool json);
+
+/* ---- lookup.c */
+
+struct lookup;
+
+/* The system's resolver, or a file of names if path is not NULL.  Exits with
+ * a message if that cannot be read. */
+struct lookup *lookup_new(const char *path);
+void	 lookup_free(struct lookup *);
+/* One question; *n records in rr, valid until the next one. */
+enum answer_status lookup_ask(struct lookup *, const char *, enum rr_type,
+	    struct rr rr[LOOKUP_RRS], size_t *n);
+
+/* ---- zone.c: names in a file, as regress/vectors/README.md has them */
+
+struct zone;
+
+struct zone *zone_load(const char *path);
+void	 zone_free(struct zone *);
+enum answer_status zone_ask(struct zone *, const char *, enum rr_type,
+	    struct rr rr[LOOKUP_RRS], size_t *n);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Fuzz entry: DMARC.  Lines: the value of From:, an SPF and a DKIM domain,
+ * then records as the DNS gives them.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "verify_answer.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static void
+record(struct slice s)
+{
+	struct dmarc_record r;
+	struct slice rest, uri;
+	const char *why;
+
+	if (dmarc_record_parse(s, &r, &why) == -1)
+		return;
+	for (rest = r.rua; dmarc_uri_next(&rest, &uri); )
+		if (uri.n < 2)
+			abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
+{
+	struct answers *a = answers_new();
+	struct dmarc_authors au;
+	struct dmarc_id spf, dkim;
+	struct dmarc d;
+	struct pieces p;
+	char one[DOMAIN_TEXT], two[DOMAIN_TEXT];
+	size_t i;
+	int round;
+
+	if (a == NULL)
+		abort();
+	pieces_cut(&p, (const char *)in, n, '\n');
+	dmarc_authors_value(pieces_next(&p), &au);
+	domain_ascii(pieces_next(&p), one);
+	domain_ascii(pieces_next(&p), two);
+	spf = (struct dmarc_id){ one, 1, 0 };
+	dkim = (struct dmarc_id){ two, (int)(n & 1), !(n & 1) };
+	for (i = 0; i < p.n; i++)
+		record(p.v[i]);
+	for (round = 0; !dmarc_run(&au, &spf, &dkim, 1, a, &d); round++) {
+		if (round == ROUNDS || answers_open(a) == 0)
+			abort();
+		pieces_answer(&p, a);
+	}
+	if (d.result == DMARC_PASS && !d.spf_aligned && !d.dkim_aligned)
+		abort();
+	answers_free(a);
+	return 0;
+}
