@@ -115,6 +115,7 @@ struct mail {
 	size_t		 facts;		/* octets of facts behind the message */
 	unsigned int	 hops;
 	bool		 hasfrom;	/* one From, of the sender's domain */
+	bool		 oneauthor;
 	struct msg_mac	 bodyhash, fromhash;
 	struct judge	*judge;		/* mail from outside */
 	const char	*folder;	/* of local copies, NULL INBOX */
@@ -123,10 +124,12 @@ struct mail {
 	struct msg_id	 commit;
 	bool		 committing;	/* queue has or will have it */
 	bool		 lost;		/* the queue went away meanwhile */
-	char		 trace[SMTP_TRACE];
+	char		 trace[SMTP_TRACE];	/* from here on not zeroed */
 	size_t		 tracen;
 	uint8_t		 ticket[512];
 	size_t		 ticketn;
+	/* submission: in From, but not of the sender's domain; or "" */
+	char		 author[ADDR_TEXT_MAX];
 };
 
 /* What the whole process has. */

@@ -36,6 +36,8 @@ struct seen {
 static size_t	 header_add(struct session *, struct mail *, size_t,
 		    const struct seen *);
 static void	 from_take(struct mail *, const struct seen *);
+static void	 author_keep(struct mail *, const struct addritem *);
+static int	 from_hash(struct mail *, struct slice raw);
 static const char *date_now(void);
 
 static void
@@ -135,17 +137,16 @@ header_add(struct session *s, struct mail *m, size_t n,
 
 /*
  * A ticket is for one From field whose every address is in the domain that
- * the sender may use; only then is the message signed.
+ * the sender may use; only then is the message signed.  An author elsewhere
+ * is kept for commit_start to ask about.
  */
 static void
 from_take(struct mail *m, const struct seen *seen)
 {
 	struct addrlist list;
 	struct addritem *item;
-	char *canon = NULL;
 	bool good = seen->from == 1;
-	size_t size, count = 0;
-	ssize_t n;
+	size_t count = 0;
 
 	if (!good || (item = malloc(sizeof(*item))) == NULL)
 		return;
@@ -154,19 +155,48 @@ from_take(struct mail *m, const struct seen *seen)
 		if (item->kind != ADDRITEM_MAILBOX)
 			continue;
 		count++;
-		good = !item->odd && !item->cut &&
-		    slice_caseis(item->domain, m->domain);
+		good = !item->odd && !item->cut;
+		if (good && !slice_caseis(item->domain, m->domain))
+			author_keep(m, item);
 	}
 	free(item);
 	if (!good || count == 0)
 		return;
-	size = seen->first.raw.n + 2;
-	if ((canon = malloc(size)) == NULL)
+	m->oneauthor = count == 1;
+	m->hasfrom = from_hash(m, seen->first.raw) == 0 &&
+	    m->author[0] == '\0';
+}
+
+/* The first of them; what is no address cannot be asked about. */
+static void
+author_keep(struct mail *m, const struct addritem *item)
+{
+	struct address a = { .localn = item->local.n,
+	    .domainn = item->domain.n };
+
+	if (m->author[0] != '\0')
 		return;
-	n = dkim_header_canon(seen->first.raw, DKIM_RELAXED, canon, size);
-	m->hasfrom = n > 0 &&
-	    dkim_sha256(canon, (size_t)n, m->fromhash.b) == 0;
+	if (!domain_valid(item->domain, 0) ||
+	    slice_cpy(item->local, a.local, sizeof(a.local)) == -1 ||
+	    slice_cpy(item->domain, a.domain, sizeof(a.domain)) == -1 ||
+	    address_print(&a, m->author, sizeof(m->author)) == -1)
+		strlcpy(m->author, "?", sizeof(m->author));
+}
+
+static int
+from_hash(struct mail *m, struct slice raw)
+{
+	size_t size = raw.n + 2;
+	char *canon;
+	ssize_t n;
+	int r;
+
+	if ((canon = malloc(size)) == NULL)
+		return -1;
+	n = dkim_header_canon(raw, DKIM_RELAXED, canon, size);
+	r = n > 0 ? dkim_sha256(canon, (size_t)n, m->fromhash.b) : -1;
 	free(canon);
+	return r;
 }
 
 /* ---- our own ------------------------------------------------------------- */

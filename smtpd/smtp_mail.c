@@ -63,6 +63,7 @@ mail_new(void)
 		return NULL;
 	memset(m, 0, offsetof(struct mail, trace));
 	m->tracen = m->ticketn = 0;
+	m->author[0] = '\0';
 	m->buf = buf;
 	m->cap = cap;
 	m->rcpts = rcpts;

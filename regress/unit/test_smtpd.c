@@ -155,7 +155,12 @@ play_sender(struct chan *c, struct msg *m, void *arg)
 		r.result = DIR_OK;
 		r.account = 7;
 		r.domain = SLICE_LIT("localdomain");
-	}
+	} else if (slice_is(q->address, "alice@second.test")) {
+		r.result = DIR_OK;
+		r.account = 7;
+		r.domain = SLICE_LIT("second.test");
+	} else if (slice_is(q->address, "a@elsewhere.test"))
+		r.result = DIR_UNKNOWN;
 	chan_reply(c, m->id, DIR_SENDER_R, &r, NULL, 0);
 }
 
@@ -972,6 +977,37 @@ test_submitted(void **state)
 
 /* ---- neighbours that fail ----------------------------------------------------- */
 
+/* From in another domain of ours: signed for it, if it is theirs. */
+static void
+test_author(void **state)
+{
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO x\r\n" LOGIN "MAIL FROM:<alice@localdomain>\r\n"
+	    "RCPT TO:<far@away.test>\r\nDATA\r\n");
+	expect("From: <alice@second.test>\r\n\r\nhi\r\n.\r\n",
+	    "220 250 235 250 250 354 250");
+	assert_int_equal(t.kept[0].ticket, 6);
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: <carol@second.test>\r\n\r\nhi\r\n.\r\n",
+	    "250 250 354 550");
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: alice@localdomain, <carol@second.test>\r\n\r\nhi\r\n"
+	    ".\r\n", "250 250 354 550");
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: alice@localdomain, alice@second.test\r\n\r\nhi\r\n"
+	    ".\r\n", "250 250 354 250");
+	assert_int_equal(t.kept[1].ticket, 0);
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: nobody\r\n\r\nhi\r\n.\r\n", "250 250 354 250");
+	assert_int_equal(t.kept[2].ticket, 0);
+	assert_int_equal(t.commits, 3);
+	finish();
+}
+
 static void
 test_queue_full(void **state)
 {
@@ -1147,6 +1183,7 @@ main(void)
 		cmocka_unit_test(test_login_cut),
 		cmocka_unit_test(test_auth_lengths),
 		cmocka_unit_test(test_submitted),
+		cmocka_unit_test(test_author),
 		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_queue_dies),
 		cmocka_unit_test(test_gone_while_asked),
