@@ -97,6 +97,7 @@ commit_add(struct commit *c)
 	struct envelope e;
 	struct message *m;
 	struct pending *p;
+	enum queue_result r;
 	size_t off, len, room, i;
 
 	if (g.running)
@@ -110,7 +111,9 @@ commit_add(struct commit *c)
 		return;
 	}
 	if (open_segment(room) == -1) {
-		refuse(c, result_errno(), "spool cannot be written");
+		r = result_errno();
+		refuse(c, r, r == QUEUE_FULL ? "no space in the queue" :
+		    "spool cannot be written");
 		return;
 	}
 	off = g.n;

@@ -149,13 +149,18 @@ command_is_rcpt(struct slice input)
 	return slice_casestarts(input, "RCPT ");
 }
 
+/* Mail programs say what their machine is called, umlauts and blanks too;
+ * who submits is known by the login. */
 static int
 hello(struct session *s, struct slice arg)
 {
 	if (smtp_helo_valid(arg) == -1 ||
 	    slice_cpy(arg, s->helo, sizeof(s->helo)) == -1) {
-		reply_error(s, "501 5.5.4 that is no host name");
-		return -1;
+		if (s->proto == PROTO_SMTP) {
+			reply_error(s, "501 5.5.4 that is no host name");
+			return -1;
+		}
+		strlcpy(s->helo, "client.invalid", sizeof(s->helo));
 	}
 	session_reset(s);
 	session_state(s, SMTP_MAIL);

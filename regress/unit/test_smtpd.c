@@ -942,7 +942,7 @@ static void
 test_submitted(void **state)
 {
 	begin(PROTO_SUBMISSION, true);
-	say("EHLO x\r\n" LOGIN "MAIL FROM:<alice@localdomain>\r\n"
+	say("EHLO B\xdcRO PC\r\n" LOGIN "MAIL FROM:<alice@localdomain>\r\n"
 	    "RCPT TO:<far@away.test>\r\nDATA\r\n");
 	expect("From: Alice <alice@LocalDomain>\r\n\r\nhi\r\n.\r\n",
 	    "220 250 235 250 250 354 250");

@@ -908,6 +908,135 @@ script_recovers(void **state)
 	acct_free(&a);
 }
 
+/* A sync of ours that went well says nothing about one that failed. */
+static void
+failed_sync_of_another(void **state)
+{
+	struct acct a;
+	struct store *d, *st;
+	struct store_appended out;
+	struct mark m;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 2);
+	OK(store_synced(d));
+	st = session(&a);
+	OK(append_one(st, "INBOX", 2, 0, NULL, &out));
+	store_sync_failed(st);
+	assert_true(store_failed(st));
+	assert_int_equal(store_sync(st), STORE_IO);
+	store_close(st);
+	deliver_ok(d, 3, 4);
+	assert_int_equal(store_synced(d), STORE_IO);
+	assert_true(store_failed(d));
+	backend_mark_get(&d->b, d->seed, &m);
+	assert_int_equal(m.flags, MARK_SYNCFAIL);
+	store_close(d);
+	d = deliverer(&a);
+	deliver_ok(d, 4, 5);
+	OK(store_synced(d));
+	backend_mark_get(&d->b, d->seed, &m);
+	assert_int_equal(m.flags, 0);
+	assert_int_equal(m.pos, store_log(d));
+	store_close(d);
+	acct_free(&a);
+}
+
+/* Who finds that another synced must not say more than that one did. */
+static void
+mark_says_what_was_synced(void **state)
+{
+	struct acct a;
+	struct store *d, *st, *other;
+	struct store_view *v;
+	struct mark m;
+	uint64_t synced;
+
+	acct_new(&a);
+	st = session(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 2);
+	OK(store_synced(d));
+	synced = store_log(d);
+	other = session(&a);
+	v = view(other, "INBOX", 0);	/* a claim that nobody syncs */
+	assert_true(store_log(other) > synced);
+	OK(store_refresh(st));
+	assert_int_equal(store_log(st), store_log(other));
+	backend_mark_get(&st->b, st->seed, &m);
+	assert_int_equal(m.pos, synced);
+	deliver_ok(d, 2, 3);
+	OK(store_refresh(st));
+	backend_mark_get(&st->b, st->seed, &m);
+	assert_int_equal(m.pos, store_log(d));
+	store_view_close(v);
+	store_close(other);
+	store_close(st);
+	store_close(d);
+	acct_free(&a);
+}
+
+/* Answered NO: no copy stays, and others' messages do. */
+static void
+taken_back(void **state)
+{
+	struct acct a;
+	struct store *st, *d;
+	struct store_appended out;
+	struct store_status s;
+	uint64_t bytes, messages;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, 0, NULL, &out));
+	OK(store_commit(st));
+	OK(append_one(st, "INBOX", 2, 0, NULL, &out));
+	store_take_back(st, "INBOX", out.uids);	/* not after a good one */
+	d = deliverer(&a);
+	deliver_ok(d, 3, 4);
+	store_sync_failed(st);
+	store_take_back(st, "INBOX", out.uids);
+	assert_int_equal(store_commit(st), STORE_IO);
+	store_close(st);
+	st = session(&a);
+	OK(store_status(st, "INBOX", &s));
+	assert_int_equal(s.messages, 2);
+	assert_int_equal(s.uidnext, 4);
+	store_usage(st, &bytes, &messages);
+	assert_int_equal(messages, 2);
+	assert_int_equal(bytes, s.bytes);
+	OK(store_check(st, NULL, NULL));
+	store_close(st);
+	store_close(d);
+	acct_free(&a);
+}
+
+static void
+left_over_names_go(void **state)
+{
+	static const char *const old[] = { "index.new.1", "journal.new.2" };
+	const struct timespec past[2] = { { 1000000, 0 }, { 1000000, 0 } };
+	struct acct a;
+	struct store *st;
+	size_t i;
+
+	acct_new(&a);
+	st = session(&a);
+	for (i = 0; i < NITEMS(old); i++) {
+		spew(&a, old[i], "x", 1);
+		assert_int_equal(utimensat(a.fd, old[i], past, 0), 0);
+	}
+	spew(&a, "index.new.3", "x", 1);
+	OK(store_checkpoint(st));
+	assert_int_equal(file_size(&a, old[0]), -1);
+	assert_int_equal(file_size(&a, old[1]), -1);
+	assert_int_equal(file_size(&a, "index.new.3"), 1);
+	assert_int_not_equal(file_size(&a, "journal"), -1);
+	store_close(st);
+	acct_free(&a);
+}
+
 int
 main(void)
 {
@@ -933,6 +1062,10 @@ main(void)
 		cmocka_unit_test(overdue_check_is_deferred),
 		cmocka_unit_test(recent_needs_no_sync),
 		cmocka_unit_test(failed_sync_is_written_again),
+		cmocka_unit_test(failed_sync_of_another),
+		cmocka_unit_test(mark_says_what_was_synced),
+		cmocka_unit_test(taken_back),
+		cmocka_unit_test(left_over_names_go),
 		cmocka_unit_test(script_recovers),
 	};
 
