@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 # leaks cannot be looked for in a jail; a build without sanitizers ignores it
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+# what is started ends with the one who started it, even by kill -9
+WITH_US = ("setpriv", "--pdeathsig", "TERM")
 PORTS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s")
 
 
@@ -61,22 +63,26 @@ class Dns:
 
     def start(self):
         self.write()
-        self.proc = subprocess.Popen(["nsd", "-d", "-c", os.path.join(self.dir, "nsd.conf")],
+        self.proc = subprocess.Popen([*WITH_US, "nsd", "-d", "-c", os.path.join(self.dir, "nsd.conf")],
                                      stdout=open(os.path.join(self.dir, "nsd.log"), "ab"), stderr=subprocess.STDOUT,
                                      start_new_session=True)
         end = time.monotonic() + 10
         while time.monotonic() < end:
+            if self.proc.poll() is not None:
+                break               # what answers there is not ours
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
                 time.sleep(0.05)
-        raise RuntimeError("nsd did not start, see " + self.dir + "/nsd.log")
+        with open(self.dir + "/nsd.log", errors="replace") as f:
+            raise RuntimeError(f"nsd did not start on port {self.port}: {f.read()[-500:]}")
 
     def stop(self):
         if self.proc:
-            os.killpg(self.proc.pid, signal.SIGTERM)
-            self.proc.wait()
+            if self.proc.poll() is None:
+                os.killpg(self.proc.pid, signal.SIGTERM)
+                self.proc.wait()
             self.proc = None
 
     def restart(self):
@@ -146,11 +152,11 @@ class House:
     hostname = "mail.example.test"
 
     def __init__(self, directory, build=None, ports=None, conf=None, domains=("example.test", "localdomain"),
-                 plaintext=False, dns=True, libexec=None):
+                 plaintext=False, dns=True, libexec=None, outlive=False):
         self.dir = os.path.abspath(directory)
         self.build = os.path.abspath(build or os.environ.get("BUILD", os.path.join(TOP, "build")))
         self.libexec = libexec or self.build
-        self.proc = None
+        self.proc, self.outlive = None, outlive     # outlive: stays when this program ends
         os.makedirs(self.dir, exist_ok=True)
         os.chmod(self.dir, 0o755)
         run("sh", os.path.join(TOP, "etc", "users.sh"))
@@ -202,7 +208,7 @@ class House:
         if self.dns and not self.dns.proc:
             self.dns.start()
         self.out = open(f"{self.dir}/maild.out", "ab")
-        argv = [*wrap, f"{self.build}/maild", "-d" if debug else "-D", "-f", self.conf_file, "-l", self.libexec]
+        argv = [*(() if self.outlive else WITH_US), *wrap, f"{self.build}/maild", "-d" if debug else "-D", "-f", self.conf_file, "-l", self.libexec]
         out = self.out
         if debug:       # children write there: through a pipe, for most may not write files
             self.cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=out, start_new_session=True)

@@ -27,7 +27,7 @@ USERS = sorted({*range(int(os.environ.get("NUSERS", "1000"))), *range(800, 808),
 
 
 def house():
-    return House(RUN, build=os.environ.get("BUILD", TOP + "/build"), ports=dict(PORTS), plaintext=True, dns=False,
+    return House(RUN, build=os.environ.get("BUILD", TOP + "/build"), ports=dict(PORTS), plaintext=True, dns=False, outlive=True,
                  domains=("bench.test",), conf={
                      "hostname": "mx.bench.test",
                      "relay": {"smarthost": "[127.0.0.1]", "smarthost-tls": False, "loopback": True, "port": SINK},
