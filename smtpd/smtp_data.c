@@ -42,7 +42,7 @@ data_command(struct session *s, struct slice arg)
 		reply_error(s, "554 5.5.1 no valid recipients");
 		return;
 	}
-	if ((m->mime = mime_new()) == NULL ||
+	if ((m->mime == NULL && (m->mime = mime_new()) == NULL) ||
 	    (s->proto != PROTO_SMTP && m->body == NULL &&
 	    (m->body = dkim_body_new(DKIM_RELAXED, UINT64_MAX)) == NULL)) {
 		reply(s, "452 4.3.1 out of memory, try later");

@@ -22,7 +22,7 @@
 #include "log.h"
 #include "smtp.h"
 
-#define EXP_MAX		200	/* octets of an explanation in a reply */
+#define EXP_MAX		160	/* octets of an explanation in a reply */
 
 /* What one of the checks asks for. */
 struct ruling {
