@@ -20,6 +20,7 @@
 
 #include "parse.h"
 #include "msg.h"
+#include "addr.h"
 #include "chan.h"
 #include "proc.h"
 #include "cap.h"
@@ -279,6 +280,8 @@ on_sender(struct chan *c, struct msg *m, void *arg)
 	else if (dir_resolve(st.dir, q->address, ans) == DIR_OK &&
 	    !ans->outside && answer_has(ans, a->id))
 		sender_ok(f, q->conn, a, ans->domain, &r);
+	else if (ans->outside)
+		r.result = DIR_UNKNOWN;
 	chan_reply(c, m->id, DIR_SENDER_R, &r, NULL, 0);
 }
 

@@ -170,7 +170,6 @@ uint32_t slow_wait(unsigned int count, unsigned int free);
 void	 slow_open(const char *path, struct dir *, uint64_t now);
 void	 slow_save(uint64_t now);	/* if there is something new */
 void	 slow_close(void);
-bool	 addr_in(const struct msg_addr *, char *const *cidr, size_t n);
 
 /* ---- authd_recent.c: recent successes ------------------------------------ */
 

@@ -29,6 +29,11 @@ struct conf_cert {
 
 #define CONF_NLIST 64			/* members of any list */
 
+/* What becomes of a message that fails, the mildest first. */
+enum conf_action { ACTION_MARK, ACTION_JUNK, ACTION_REJECT };
+/* What the DMARC policies of other domains are worth. */
+enum conf_dmarc { DMARC_OFF, DMARC_REPORT_ONLY, DMARC_ENFORCE };
+
 struct conf {
 	char		*hostname;
 	char		*domains[CONF_NLIST];
@@ -97,6 +102,19 @@ struct conf {
 		char		*headers;	/* NULL: the built-in list */
 		unsigned int	 expire;	/* s, x=; 0 none */
 	} dkim;
+	struct {			/* verify: */
+		unsigned int	 spf_fail;	/* enum conf_action */
+		unsigned int	 spf_softfail;
+		unsigned int	 spf_permerror;
+		unsigned int	 dmarc;		/* enum conf_dmarc */
+		char		*dmarc_exempt[CONF_NLIST];	/* author domains */
+		size_t		 ndmarc_exempt;
+		char		*forwarders[CONF_NLIST];	/* CIDR */
+		size_t		 nforwarders;
+		char		*arc_trusted[CONF_NLIST];	/* sealers */
+		size_t		 narc_trusted;
+		bool		 loopback;	/* judge local clients (tests) */
+	} verify;
 	struct {			/* directories: */
 		char		*spool;		/* /var/spool/maild */
 		char		*store;		/* /var/lib/maild/store */

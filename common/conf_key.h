@@ -21,7 +21,8 @@ enum conf_type {
 	CT_UINT,	/* unsigned int, min to max */
 	CT_SEC,		/* unsigned int seconds */
 	CT_MSEC,	/* unsigned int milliseconds */
-	CT_SIZE		/* uint64_t octets */
+	CT_SIZE,	/* uint64_t octets */
+	CT_CHOICE	/* unsigned int, place in choices */
 };
 
 /* Where a list lives: its members, how far apart, how many may be. */
@@ -44,6 +45,7 @@ struct conf_key {
 	uint64_t	 min, max;
 	uint32_t	 roles;		/* bits of enum proc_role */
 	const char	*doc;		/* one line */
+	const char	*choices;	/* of CT_CHOICE: "this, that" */
 };
 
 /* A listener whose protocol or port was not given (until conf_finish). */

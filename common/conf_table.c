@@ -53,19 +53,35 @@ static const struct conf_list list_networks =
 static const struct conf_list list_resolvers =
 	LIST("dns.resolvers", false, dns.resolvers, dns.nresolvers, 8);
 
+static const struct conf_list list_exempt =
+	LIST("verify.dmarc-exempt", false, verify.dmarc_exempt,
+	    verify.ndmarc_exempt, CONF_NLIST);
+static const struct conf_list list_forwarders =
+	LIST("verify.trusted-forwarders", false, verify.forwarders,
+	    verify.nforwarders, CONF_NLIST);
+static const struct conf_list list_sealers =
+	LIST("verify.arc-trusted", false, verify.arc_trusted,
+	    verify.narc_trusted, CONF_NLIST);
+
 static const struct conf_list *const lists[] = {
-	&list_domains, &list_listen, &list_tls, &list_networks, &list_resolvers
+	&list_domains, &list_listen, &list_tls, &list_networks,
+	&list_resolvers, &list_exempt, &list_forwarders, &list_sealers
 };
 
-/* K: one value; L: member of a list of values; W: of a list of mappings */
+/* K: one value; C: one of some words; L: member of a list of values; W: of a list of mappings */
 #define K(key, type, empty, field, def, min, max, roles, doc)		\
 	{ key, type, empty, NULL, offsetof(struct conf, field), def,	\
-	    min, max, roles, doc }
+	    min, max, roles, doc, NULL }
+#define C(key, field, choices, def, roles, doc)				\
+	{ key, CT_CHOICE, false, NULL, offsetof(struct conf, field), def,	\
+	    0, 0, roles, doc, choices }
 #define L(key, type, list, max, roles, doc)				\
-	{ key, type, false, &list, 0, NULL, 0, max, roles, doc }
+	{ key, type, false, &list, 0, NULL, 0, max, roles, doc, NULL }
 #define W(key, type, list, str, field, def, min, max, roles, doc)	\
 	{ key, type, false, &list, offsetof(struct str, field), def,	\
-	    min, max, roles, doc }
+	    min, max, roles, doc, NULL }
+
+#define ACTIONS		"mark, junk, reject"	/* enum conf_action */
 
 static const struct conf_key keys[] = {
 	K("hostname", CT_HOST, false, hostname, NULL, 0, 253,
@@ -199,6 +215,23 @@ static const struct conf_key keys[] = {
 	    R(SIGND_DKIM), "header fields to sign instead of the usual"),
 	K("dkim.expire", CT_SEC, false, dkim.expire, "0",
 	    0, 366 * DAY, R(SIGND_DKIM), "life of a signature; 0 for ever"),
+
+	C("verify.spf-fail", verify.spf_fail, ACTIONS, "reject", R(SMTPD),
+	    "mail from a host that SPF forbids"),
+	C("verify.spf-softfail", verify.spf_softfail, ACTIONS, "mark",
+	    R(SMTPD), "mail from a host that SPF does not like"),
+	C("verify.spf-permerror", verify.spf_permerror, ACTIONS, "mark",
+	    R(SMTPD), "mail whose SPF record is broken"),
+	C("verify.dmarc", verify.dmarc, "off, report-only, enforce",
+	    "enforce", R(SMTPD), "what DMARC policies are worth"),
+	L("verify.dmarc-exempt", CT_HOST, list_exempt, 253, R(SMTPD),
+	    "domains whose DMARC policy is not acted on"),
+	L("verify.trusted-forwarders", CT_NET, list_forwarders, 49, R(SMTPD),
+	    "networks whose mail is marked and never refused"),
+	L("verify.arc-trusted", CT_HOST, list_sealers, 253, R(SMTPD),
+	    "domains whose ARC seal excuses a failure"),
+	K("verify.loopback", CT_BOOL, false, verify.loopback, "false",
+	    0, 0, R(SMTPD), "verify mail of this host too; for tests only"),
 
 	K("directories.spool", CT_PATH, false, dir.spool, VAR "/spool/maild",
 	    0, 900, R(QUEUE), "messages in the queue"),

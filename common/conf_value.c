@@ -245,6 +245,7 @@ string_ok(const struct conf_key *k, const char *s)
 	case CT_SEC:
 	case CT_MSEC:
 	case CT_SIZE:
+	case CT_CHOICE:
 		break;
 	}
 	return false;
@@ -292,6 +293,30 @@ protocol_parse(const char *text, enum conf_protocol *p)
 	return -1;
 }
 
+/* Word number i of "this, that"; empty behind the last. */
+static struct slice
+choice_word(const char *s, unsigned int i)
+{
+	for (; i > 0 && *s != '\0'; i--) {
+		s += strcspn(s, ",");
+		s += strspn(s, ", ");
+	}
+	return slice_of(s, strcspn(s, ","));
+}
+
+static int
+choice_parse(const char *choices, const char *text, unsigned int *p)
+{
+	struct slice w;
+
+	for (unsigned int i = 0; (w = choice_word(choices, i)).n > 0; i++)
+		if (slice_is(w, text)) {
+			*p = i;
+			return 0;
+		}
+	return -1;
+}
+
 int
 conf_parse(const struct conf_key *k, const char *text, void *p)
 {
@@ -303,6 +328,8 @@ conf_parse(const struct conf_key *k, const char *text, void *p)
 		return bool_parse(text, p);
 	if (k->type == CT_PROTOCOL)
 		return protocol_parse(text, p);
+	if (k->type == CT_CHOICE)
+		return choice_parse(k->choices, text, p);
 	if (number_parse(k->type, text, &v) == -1 || v < k->min || v > k->max)
 		return -1;
 	if (k->type == CT_SIZE)
@@ -315,9 +342,13 @@ conf_parse(const struct conf_key *k, const char *text, void *p)
 void
 conf_format(const struct conf_key *k, const void *p, char *buf)
 {
+	struct slice w;
 	const char *s;
 
-	if (k->type <= CT_LEVEL) {
+	if (k->type == CT_CHOICE) {
+		w = choice_word(k->choices, *(const unsigned int *)p);
+		(void)slice_cpy(w, buf, CONF_VALUE_MAX);
+	} else if (k->type <= CT_LEVEL) {
 		s = *(const char *const *)p;
 		strlcpy(buf, s == NULL ? "" : s, CONF_VALUE_MAX);
 	} else if (k->type == CT_BOOL)
@@ -349,6 +380,8 @@ want_number(const struct conf_key *k, const char *what)
 const char *
 conf_want(const struct conf_key *k)
 {
+	static char choice[80];
+
 	switch (k->type) {
 	case CT_STR:
 		return "printable text";
@@ -381,6 +414,9 @@ conf_want(const struct conf_key *k)
 		return want_number(k, "a duration such as 20ms or 2s");
 	case CT_SIZE:
 		return want_number(k, "a size such as 50M");
+	case CT_CHOICE:
+		snprintf(choice, sizeof(choice), "one of %s", k->choices);
+		return choice;
 	}
 	return "";
 }

@@ -199,6 +199,7 @@ struct msg_addr {			/* network address of a peer */
 #define AUTH_CLOSE_EV_FIELDS(F)	/* forget what conn proved */		\
 	F(u64, conn, 0)
 #define DIR_SENDER_FIELDS(F)	/* may conn send as this address? */	\
+	/* DIR_UNKNOWN: it is not of our domains */			\
 	F(u64, conn, 0) F(str, address, 330)
 #define DIR_SENDER_R_FIELDS(F)	/* token: mac for signd, see cap.h */	\
 	F(u8, result, 0) F(u32, account, 0) F(str, domain, 255)		\

@@ -40,9 +40,11 @@ enum smtp_state {
 #define SMTP_LOST_MS	20000	/* for a new queue to tell what it knows */
 #define SMTP_SESSION_S	3600	/* from one mail to the next, at most */
 #define SMTP_STRESS_S	10	/* wait for a command when places are few */
-#define SMTP_TRACE	2048	/* octets of the trace fields */
+#define SMTP_TRACE	4096	/* octets of the trace fields */
+#define SMTP_RECEIVED	1536	/* of them, for Received */
 
 struct mail;
+struct judge;
 
 /* A RCPT whose answer is not yet given.  Answers go out in order. */
 struct rcpt_slot {
@@ -113,15 +115,21 @@ struct mail {
 	size_t		 facts;		/* octets of facts behind the message */
 	unsigned int	 hops;
 	bool		 hasfrom;	/* one From, of the sender's domain */
+	bool		 oneauthor;
 	struct msg_mac	 bodyhash, fromhash;
+	struct judge	*judge;		/* mail from outside */
+	const char	*folder;	/* of local copies, NULL INBOX */
+	char		 verdict[160];	/* as the log writes it */
 	/* commit */
 	struct msg_id	 commit;
 	bool		 committing;	/* queue has or will have it */
 	bool		 lost;		/* the queue went away meanwhile */
-	char		 trace[SMTP_TRACE];
+	char		 trace[SMTP_TRACE];	/* from here on not zeroed */
 	size_t		 tracen;
 	uint8_t		 ticket[512];
 	size_t		 ticketn;
+	/* submission: in From, but not of the sender's domain; or "" */
+	char		 author[ADDR_TEXT_MAX];
 };
 
 /* What the whole process has. */
@@ -208,6 +216,8 @@ void	 rcpt_forget(struct session *);
 void	 data_command(struct session *, struct slice arg);
 /* Take buffered input.  True: the message is complete. */
 bool	 data_input(struct session *);
+/* The whole message is refused for s->mail->refusal: log, reply, reset. */
+void	 data_refused(struct session *);
 
 /* ---- smtp_header.c: the header of a message ---- */
 
@@ -233,6 +243,37 @@ int	 store_file(struct mail *, int fd, uint64_t file);
 /* The message is whole: facts behind it, nobody changes it any more. */
 int	 store_seal(struct mail *);
 void	 store_drop(struct mail *);
+
+/* ---- smtp_verdict.c: SPF, DKIM, DMARC of mail from outside ---- */
+
+/* DATA was said: judge this message, if it is one to be judged.  0, -1: no
+ * memory, or too many are judged now. */
+int	 judge_start(struct session *);
+/* The header as it came, with its empty line.  0, -1 out of memory. */
+int	 judge_header(struct mail *, struct slice);
+void	 judge_body(struct mail *, const char *, size_t);
+/* The message is whole and stored: commit or refuse it, now or when the
+ * answers are there (the session waits in SMTP_ANSWER meanwhile). */
+void	 judge_end(struct session *);
+/* A new resolve is there; the time for answers is over. */
+void	 judge_again(struct session *);
+void	 judge_late(struct session *);
+void	 judge_free(struct mail *);
+/* NULL: this message is not judged. */
+const struct verdict *judge_verdict(const struct mail *);
+
+/* ---- smtp_known.c: DNS answers of the last minute ---- */
+
+/* Is the answer known?  Its slices are good until the next known_put. */
+bool	 known_get(const char *name, uint16_t type, struct dns_ask_r *);
+void	 known_put(const char *name, uint16_t type, const struct dns_ask_r *);
+
+/* ---- smtp_policy.c: what follows ---- */
+
+/* Commit s->mail, or refuse it. */
+void	 policy_apply(struct session *, const struct verdict *);
+/* Authentication-Results and Received-SPF.  Octets written, 0 none. */
+size_t	 policy_trace(const struct mail *, char *, size_t size);
 
 /* ---- smtp_commit.c ---- */
 

@@ -24,6 +24,9 @@
 #define RCPTS_EV	14336		/* of QUEUE_RCPT_EV */
 #define RCPTS_COMMIT	8192		/* of QUEUE_COMMIT */
 
+static void	 author_ask(struct session *);
+static void	 on_author(struct chan *, struct msg *, void *);
+static void	 ticket_ask(struct session *);
 static void	 commit_send(struct session *);
 static void	 on_ticket(struct chan *, struct msg *, void *);
 static void	 on_commit(struct chan *, struct msg *, void *);
@@ -51,11 +54,68 @@ void
 commit_start(struct session *s)
 {
 	struct mail *m = s->mail;
-	struct sign_ticket ask = { .conn = s->id };
 
 	m->commit = commit_id();
 	header_trace(s, m);
-	if (s->proto == PROTO_SMTP || !m->hasfrom) {
+	if (s->proto == PROTO_SMTP)
+		commit_send(s);
+	else if (strchr(m->author, '@') != NULL)
+		author_ask(s);
+	else
+		ticket_ask(s);
+}
+
+/*
+ * From names an address that is not of the sender's domain.  If it is of
+ * another of our domains, it must be theirs as well: what is not could not
+ * be signed for it, and would fail our own DMARC policy elsewhere.
+ */
+static void
+author_ask(struct session *s)
+{
+	struct dir_sender ask = { .conn = s->id,
+	    .address = slice_str(s->mail->author) };
+
+	if (session_ask(s, house()->authd, DIR_SENDER, &ask, NULL,
+	    SMTP_ASK_MS, on_author) == -1)
+		commit_failed(s, "451 4.3.0 try later");
+}
+
+static void
+on_author(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct dir_sender_r *r;
+	struct session *s;
+	struct mail *m;
+
+	if ((s = session_find(arg, NULL)) == NULL)
+		return;
+	session_answered(s);
+	m = s->mail;
+	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
+	if (r == NULL || r->result == DIR_TEMP)
+		commit_failed(s, "451 4.3.0 try later");
+	else if (r->result == DIR_DENIED) {
+		m->refusal = "550 5.7.1 the address in From is not yours";
+		data_refused(s);
+	} else {
+		if (r->result == DIR_OK && m->oneauthor) {
+			m->from = *r;
+			slice_cpy(r->domain, m->domain, sizeof(m->domain));
+			m->hasfrom = true;
+		}
+		ticket_ask(s);
+	}
+	session_run(s);
+}
+
+static void
+ticket_ask(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct sign_ticket ask = { .conn = s->id };
+
+	if (!m->hasfrom) {
 		commit_send(s);
 		return;
 	}
@@ -140,6 +200,7 @@ commit_send(struct session *s)
 	ask.facts = (uint32_t)m->facts;
 	ask.trace = slice_of(m->trace, m->tracen);
 	ask.ticket = slice_of((const char *)m->ticket, m->ticketn);
+	ask.folder = slice_str(m->folder != NULL ? m->folder : "");
 	ask.rcpts = rcpts_send(m);
 	if (session_ask(s, house()->queue, QUEUE_COMMIT, &ask,
 	    m->file == 0 ? &m->fd : NULL, SMTP_COMMIT_MS, on_commit) == -1)
@@ -193,11 +254,12 @@ commit_ok(struct session *s, struct slice id)
 
 	if (slice_cpy(id, text, sizeof(text)) == -1)
 		text[0] = '\0';
-	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s",
-	    s->sid, conn_text(&s->conn.peer, peer),
+	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s"
+	    "%s%s", s->sid, conn_text(&s->conn.peer, peer),
 	    log_text(m->sender, strlen(m->sender)), m->nrcpt,
 	    (unsigned long long)m->size, text, s->authed ? " user=" : "",
-	    s->authed ? log_text(s->user, strlen(s->user)) : "");
+	    s->authed ? log_text(s->user, strlen(s->user)) : "",
+	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
 	commit_done(s);
 	replyf(s, "250 2.0.0 ok, queued as %s", text);
 }

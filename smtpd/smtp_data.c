@@ -42,10 +42,14 @@ data_command(struct session *s, struct slice arg)
 		reply_error(s, "554 5.5.1 no valid recipients");
 		return;
 	}
-	if ((m->mime = mime_new()) == NULL ||
+	if ((m->mime == NULL && (m->mime = mime_new()) == NULL) ||
 	    (s->proto != PROTO_SMTP && m->body == NULL &&
 	    (m->body = dkim_body_new(DKIM_RELAXED, UINT64_MAX)) == NULL)) {
 		reply(s, "452 4.3.1 out of memory, try later");
+		return;
+	}
+	if (m->judge == NULL && judge_start(s) == -1) {
+		reply(s, "451 4.3.2 too busy, try later");
 		return;
 	}
 	m->hashing = s->proto != PROTO_SMTP;
@@ -154,6 +158,8 @@ data_header(struct session *s, struct mail *m, bool last)
 	if (n == 0)
 		n = m->n;
 	m->in_header = false;
+	if (judge_header(m, slice_of(m->buf, n)) == -1)
+		m->refusal = "452 4.3.1 out of memory, try later";
 	kept = header_take(s, m, n);
 	if (m->refusal != NULL) {
 		refuse(m, m->refusal);
@@ -176,6 +182,7 @@ data_body(struct mail *m, const char *p, size_t n)
 	}
 	if (m->hashing)
 		dkim_body_feed(m->body, p, n);
+	judge_body(m, p, n);
 }
 
 static void
@@ -259,13 +266,24 @@ data_end(struct session *s)
 	if (m->refusal == NULL && m->hashing &&
 	    dkim_body_end(m->body, m->bodyhash.b, NULL) == -1)
 		m->refusal = "451 4.3.0 try later";
-	if (m->refusal == NULL && store_seal(m) == 0) {
-		commit_start(s);
-		return;
-	}
-	log_info("%s reject sender=%s size=%llu why=\"%s\"", s->sid,
+	if (m->refusal == NULL && store_seal(m) == 0)
+		judge_end(s);
+	else
+		data_refused(s);
+}
+
+void
+data_refused(struct session *s)
+{
+	struct mail *m = s->mail;
+	char peer[46];
+
+	log_info("%s reject peer=%s sender=%s size=%llu why=\"%s\"%s%s",
+	    s->sid, conn_text(&s->conn.peer, peer),
 	    log_text(m->sender, strlen(m->sender)),
-	    (unsigned long long)m->wire, m->refusal);
+	    (unsigned long long)m->wire,
+	    log_text(m->refusal, strlen(m->refusal)),
+	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
 	session_state(s, SMTP_MAIL);
 	if (m->refusal[0] == '4')
 		reply(s, m->refusal);

@@ -3,7 +3,7 @@
  * Authentication-Results of this host are taken out of mail from outside
  * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
  * (RFC 6409 8) and its From is looked at for the signature.  And the trace
- * field of our own (RFC 5321 4.4, 3848).
+ * fields of our own (RFC 5321 4.4, 3848).
  */
 #include "compat.h"
 
@@ -33,67 +33,12 @@ struct seen {
 	struct header_field first;	/* From */
 };
 
-static bool	 is_forged(const struct header_field *);
 static size_t	 header_add(struct session *, struct mail *, size_t,
 		    const struct seen *);
 static void	 from_take(struct mail *, const struct seen *);
+static void	 author_keep(struct mail *, const struct addritem *);
+static int	 from_hash(struct mail *, struct slice raw);
 static const char *date_now(void);
-
-/* Skip blanks, folding and comments; -1 when a comment does not end. */
-static ssize_t
-skip_cfws(struct slice v, size_t i)
-{
-	int depth = 0;
-
-	for (; i < v.n; i++) {
-		switch (v.p[i]) {
-		case ' ':
-		case '\t':
-		case '\r':
-		case '\n':
-			continue;
-		case '(':
-			depth++;
-			continue;
-		case ')':
-			if (depth-- == 0)
-				return (ssize_t)i;
-			continue;
-		case '\\':
-			if (depth > 0)
-				i++;
-			break;
-		}
-		if (depth == 0)
-			return (ssize_t)i;
-	}
-	return depth == 0 ? (ssize_t)v.n : -1;
-}
-
-/* Authentication-Results that says it is ours. */
-static bool
-is_forged(const struct header_field *f)
-{
-	struct slice id = f->value;
-	size_t n;
-	ssize_t i;
-
-	if (f->name.n != 22 ||
-	    !slice_caseis(f->name, "Authentication-Results"))
-		return false;
-	if ((i = skip_cfws(id, 0)) == -1)
-		return true;		/* nobody can read it anyway */
-	id.p += i;
-	id.n -= (size_t)i;
-	if (id.n > 0 && id.p[0] == '"') {
-		id.p++;
-		id.n--;
-		id.n = slice_find(id, '"');
-	}
-	for (n = 0; n < id.n && strchr(" \t\r\n;(", id.p[n]) == NULL; n++)
-		;
-	return slice_caseis(slice_of(id.p, n), house()->conf->hostname);
-}
 
 static void
 field_look(struct mail *m, const struct header_field *f, struct seen *seen)
@@ -138,7 +83,8 @@ header_take(struct session *s, struct mail *m, size_t n)
 		}
 		field_look(m, &f, &seen);
 		in = f.raw.p + f.raw.n;
-		if (s->proto == PROTO_SMTP && is_forged(&f))
+		if (s->proto == PROTO_SMTP &&
+		    authres_forged(&f, house()->conf->hostname))
 			continue;
 		if (out != f.raw.p)
 			memmove(out, f.raw.p, f.raw.n);
@@ -191,17 +137,16 @@ header_add(struct session *s, struct mail *m, size_t n,
 
 /*
  * A ticket is for one From field whose every address is in the domain that
- * the sender may use; only then is the message signed.
+ * the sender may use; only then is the message signed.  An author elsewhere
+ * is kept for commit_start to ask about.
  */
 static void
 from_take(struct mail *m, const struct seen *seen)
 {
 	struct addrlist list;
 	struct addritem *item;
-	char *canon = NULL;
 	bool good = seen->from == 1;
-	size_t size, count = 0;
-	ssize_t n;
+	size_t count = 0;
 
 	if (!good || (item = malloc(sizeof(*item))) == NULL)
 		return;
@@ -210,19 +155,48 @@ from_take(struct mail *m, const struct seen *seen)
 		if (item->kind != ADDRITEM_MAILBOX)
 			continue;
 		count++;
-		good = !item->odd && !item->cut &&
-		    slice_caseis(item->domain, m->domain);
+		good = !item->odd && !item->cut;
+		if (good && !slice_caseis(item->domain, m->domain))
+			author_keep(m, item);
 	}
 	free(item);
 	if (!good || count == 0)
 		return;
-	size = seen->first.raw.n + 2;
-	if ((canon = malloc(size)) == NULL)
+	m->oneauthor = count == 1;
+	m->hasfrom = from_hash(m, seen->first.raw) == 0 &&
+	    m->author[0] == '\0';
+}
+
+/* The first of them; what is no address cannot be asked about. */
+static void
+author_keep(struct mail *m, const struct addritem *item)
+{
+	struct address a = { .localn = item->local.n,
+	    .domainn = item->domain.n };
+
+	if (m->author[0] != '\0')
 		return;
-	n = dkim_header_canon(seen->first.raw, DKIM_RELAXED, canon, size);
-	m->hasfrom = n > 0 &&
-	    dkim_sha256(canon, (size_t)n, m->fromhash.b) == 0;
+	if (!domain_valid(item->domain, 0) ||
+	    slice_cpy(item->local, a.local, sizeof(a.local)) == -1 ||
+	    slice_cpy(item->domain, a.domain, sizeof(a.domain)) == -1 ||
+	    address_print(&a, m->author, sizeof(m->author)) == -1)
+		strlcpy(m->author, "?", sizeof(m->author));
+}
+
+static int
+from_hash(struct mail *m, struct slice raw)
+{
+	size_t size = raw.n + 2;
+	char *canon;
+	ssize_t n;
+	int r;
+
+	if ((canon = malloc(size)) == NULL)
+		return -1;
+	n = dkim_header_canon(raw, DKIM_RELAXED, canon, size);
+	r = n > 0 ? dkim_sha256(canon, (size_t)n, m->fromhash.b) : -1;
 	free(canon);
+	return r;
 }
 
 /* ---- our own ------------------------------------------------------------- */
@@ -249,8 +223,10 @@ header_trace(struct session *s, struct mail *m)
 	struct tls *tls = io_tls(s->io);
 	char peer[46], from[SMTP_HELO_MAX + 80], how[160] = "";
 	char rcpt[ADDR_TEXT_MAX + 16] = "";
+	size_t used;
 	int n;
 
+	used = policy_trace(m, m->trace, sizeof(m->trace) - SMTP_RECEIVED);
 	conn_text(&s->conn.peer, peer);
 	if (s->proto != PROTO_SMTP && !conf->smtp.received_client)
 		strlcpy(from, "client.invalid", sizeof(from));
@@ -263,11 +239,12 @@ header_trace(struct session *s, struct mail *m)
 	if (m->nrcpt == 1)
 		snprintf(rcpt, sizeof(rcpt), "\r\n\tfor <%s>", m->rcpt);
 	/* In front of a text without header, the header ends here. */
-	n = snprintf(m->trace, sizeof(m->trace),
+	n = snprintf(m->trace + used, sizeof(m->trace) - used,
 	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n%s",
 	    from, how, conf->hostname, s->esmtp ? "ESMTP" : "SMTP",
 	    s->esmtp && s->tls ? "S" : "", s->esmtp && s->authed ? "A" : "",
 	    s->sid, rcpt, date_now(),
 	    m->headless ? "\r\n" : "");
-	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) ? (size_t)n : 0;
+	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) - used ?
+	    used + (size_t)n : 0;
 }

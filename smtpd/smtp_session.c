@@ -266,6 +266,8 @@ session_deadline(struct session *s)
 		session_end(s, "421 4.4.2 took too long");
 	else if (s->mail != NULL && s->mail->lost)
 		commit_give_up(s);
+	else
+		judge_late(s);
 }
 
 void

@@ -46,6 +46,7 @@ static void	 smtpd_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	 smtpd_listener(uint16_t, int);
 static void	 smtpd_reload(const struct conf *);
 static void	 smtpd_stop(void);
+static void	 neighbour_back(enum chan_kind);
 
 static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
@@ -193,7 +194,6 @@ static void
 smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
-	struct session *s, *next;
 	struct chan **c = NULL;
 
 	smtpd.h.base = proc_base();
@@ -218,13 +218,25 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0, &chan_ops, NULL);
 	if (kind == CHAN_AUTH)
 		authd_missing(false);
-	if (kind != CHAN_QUEUE)
-		return;
-	smtpd.h.queue_accepting = true;
-	smtpd.h.queue_free = UINT64_MAX;
+	if (kind == CHAN_QUEUE) {
+		smtpd.h.queue_accepting = true;
+		smtpd.h.queue_free = UINT64_MAX;
+	}
+	if (kind == CHAN_QUEUE || kind == CHAN_DNS)
+		neighbour_back(kind);
+}
+
+/* What was asked of its last life is asked again. */
+static void
+neighbour_back(enum chan_kind kind)
+{
+	struct session *s, *next;
+
 	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, entry);
-		if (s->mail != NULL && s->mail->lost)
+		if (kind == CHAN_DNS)
+			judge_again(s);
+		else if (s->mail != NULL && s->mail->lost)
 			commit_again(s);
 	}
 }

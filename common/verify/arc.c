@@ -100,18 +100,19 @@ arc_ask(struct arc_chain *c, struct answers *a)
 }
 
 int
-arc_run(struct arc_chain *c, struct answers *a)
+arc_run(struct arc_chain *c, struct dkim_keys *keys, struct answers *a)
 {
 	int i;
 
 	if (!c->open)
 		return 1;
-	if (c->ams.open && dkim_sig_verify(&c->ams, a) == 0)
+	if (c->ams.open && dkim_sig_verify(&c->ams, keys, a) == 0)
 		return 0;
 	if (judge(c, &c->ams, "newest ARC-Message-Signature does not verify"))
 		return 1;
 	for (i = c->out.n; i-- > 0; ) {
-		if (c->seal[i].open && dkim_sig_verify(&c->seal[i], a) == 0)
+		if (c->seal[i].open &&
+		    dkim_sig_verify(&c->seal[i], keys, a) == 0)
 			return 0;
 		if (judge(c, &c->seal[i], "an ARC-Seal does not verify"))
 			return 1;

@@ -19,7 +19,7 @@ int	 arc_read(struct arc_chain *, struct slice header, int64_t now);
 void	 arc_ask(struct arc_chain *, struct answers *);
 /* The body hash of the newest set was checked (ams may be decided).  1
  * decided, 0 questions. */
-int	 arc_run(struct arc_chain *, struct answers *);
+int	 arc_run(struct arc_chain *, struct dkim_keys *, struct answers *);
 void	 arc_free(struct arc_chain *);
 
 #endif

@@ -46,7 +46,8 @@ authres_print(const struct verdict *v, const char *more, char *p, size_t size)
 	if (!(v->flags & VERDICT_NOSPF))
 		put_spf(&o, v);
 	put_dkim(&o, v);
-	put_dmarc(&o, v);
+	if (!(v->flags & VERDICT_NODMARC))
+		put_dmarc(&o, v);
 	if (!(v->flags & VERDICT_NOARC) && v->arc.out.result != ARC_NONE)
 		put_arc(&o, v);
 	if (more != NULL) {

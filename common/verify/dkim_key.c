@@ -32,7 +32,8 @@ static int	 rsa_numbers(struct dkim_key *);
 static int	 bits_of(struct slice);
 static int	 der_take(struct slice *, int, struct slice *);
 static int	 der_number(struct slice *, struct slice *);
-static int	 rsa_verify(const struct dkim_key *, const uint8_t *,
+static RSA	*rsa_key(const struct dkim_key *);
+static int	 rsa_verify(struct dkim_key *, const uint8_t *,
 		    const uint8_t *, size_t);
 static int	 ed25519_verify(const struct dkim_key *, const uint8_t *,
 		    const uint8_t *, size_t);
@@ -62,8 +63,40 @@ dkim_key_parse(struct slice record, struct dkim_key *k, const char **why)
 	return *why == NULL ? 0 : -1;
 }
 
+struct dkim_key *
+dkim_keys_get(struct dkim_keys *keys, struct slice record, const char **why)
+{
+	size_t i;
+
+	for (i = 0; i < KEYS_MAX; i++)
+		if (keys->v[i].n == record.n && record.n > 0 &&
+		    memcmp(keys->v[i].record, record.p, record.n) == 0)
+			return &keys->v[i].key;
+	i = keys->next;
+	RSA_free(keys->v[i].key.rsa);
+	keys->v[i].key.rsa = NULL;
+	keys->v[i].n = 0;
+	if (dkim_key_parse(record, &keys->v[i].key, why) == -1)
+		return NULL;
+	keys->next = (i + 1) % KEYS_MAX;
+	if (record.n <= KEYS_RECORD) {
+		memcpy(keys->v[i].record, record.p, record.n);
+		keys->v[i].n = record.n;
+	}
+	return &keys->v[i].key;
+}
+
+void
+dkim_keys_free(struct dkim_keys *keys)
+{
+	size_t i;
+
+	for (i = 0; i < KEYS_MAX; i++)
+		RSA_free(keys->v[i].key.rsa);
+}
+
 int
-dkim_key_verify(const struct dkim_key *k, const uint8_t hash[DKIM_HASH],
+dkim_key_verify(struct dkim_key *k, const uint8_t hash[DKIM_HASH],
     const uint8_t *sig, size_t n)
 {
 	int ok = k->ed25519 ? ed25519_verify(k, hash, sig, n) :
@@ -199,26 +232,33 @@ der_number(struct slice *in, struct slice *v)
 	return v->n > 0 ? 0 : -1;
 }
 
-static int
-rsa_verify(const struct dkim_key *k, const uint8_t *hash, const uint8_t *sig,
-    size_t n)
+/* NULL: out of memory. */
+static RSA *
+rsa_key(const struct dkim_key *k)
 {
 	BIGNUM *m = BN_bin2bn((const uint8_t *)k->modulus.p,
 	    (int)k->modulus.n, NULL);
 	BIGNUM *e = BN_bin2bn((const uint8_t *)k->exponent.p,
 	    (int)k->exponent.n, NULL);
 	RSA *rsa = RSA_new();
-	int ok = 0;
 
-	if (m == NULL || e == NULL || rsa == NULL ||
-	    RSA_set0_key(rsa, m, e, NULL) != 1) {
-		BN_free(m);
-		BN_free(e);
-	} else
-		ok = RSA_verify(NID_sha256, hash, DKIM_HASH, sig,
-		    (unsigned int)n, rsa) == 1;
+	if (m != NULL && e != NULL && rsa != NULL &&
+	    RSA_set0_key(rsa, m, e, NULL) == 1)
+		return rsa;
+	BN_free(m);
+	BN_free(e);
 	RSA_free(rsa);
-	return ok;
+	return NULL;
+}
+
+static int
+rsa_verify(struct dkim_key *k, const uint8_t *hash, const uint8_t *sig,
+    size_t n)
+{
+	if (k->rsa == NULL)
+		k->rsa = rsa_key(k);
+	return k->rsa != NULL && RSA_verify(NID_sha256, hash, DKIM_HASH, sig,
+	    (unsigned int)n, k->rsa) == 1;
 }
 
 /* PureEdDSA over the SHA-256 hash (RFC 8463 3). */

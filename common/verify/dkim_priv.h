@@ -37,13 +37,32 @@ struct dkim_key {
 	size_t		 n;		/* of data */
 	uint8_t		 data[DKIM_RSA_MAX / 8 + 512];
 	struct slice	 modulus, exponent;	/* in data */
+	void		*rsa;		/* libcrypto's, made at the first use */
+};
+
+#define KEYS_MAX	4	/* keys remembered */
+#define KEYS_RECORD	2048	/* octets of a record that is remembered */
+
+/* The last keys, ready for use: what libcrypto works out for one is half of
+ * what a verification costs.  All zero is empty. */
+struct dkim_keys {
+	size_t		 next;		/* the oldest */
+	struct {
+		struct dkim_key	 key;
+		size_t		 n;	/* of record, 0: another each time */
+		char		 record[KEYS_RECORD];
+	} v[KEYS_MAX];
 };
 
 /* 0, or -1 with *why. */
 int	 dkim_key_parse(struct slice record, struct dkim_key *,
 	    const char **why);
+/* The key of a record, valid until the next call; NULL with *why. */
+struct dkim_key *dkim_keys_get(struct dkim_keys *, struct slice record,
+	    const char **why);
+void	 dkim_keys_free(struct dkim_keys *);
 /* Is sig a signature of hash by key?  1 or 0. */
-int	 dkim_key_verify(const struct dkim_key *, const uint8_t hash[DKIM_HASH],
+int	 dkim_key_verify(struct dkim_key *, const uint8_t hash[DKIM_HASH],
 	    const uint8_t *sig, size_t n);
 
 /* ---- dkim_sig.c: a signature field taken apart */
@@ -72,7 +91,8 @@ int	 dkim_sig_parse(const struct tags *, enum sig_kind, int64_t now,
 /* Decide: a result and its reason. */
 void	 dkim_sig_set(struct dkim_sig *, enum dkim_result, const char *why);
 /* 1: decided; 0: the key is a question. */
-int	 dkim_sig_verify(struct dkim_sig *, struct answers *);
+int	 dkim_sig_verify(struct dkim_sig *, struct dkim_keys *,
+	    struct answers *);
 /* s with the value of b= removed; the length.  out has room for sig.n. */
 size_t	 dkim_without_b(struct slice sig, char *out);
 

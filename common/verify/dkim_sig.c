@@ -82,11 +82,12 @@ dkim_sig_set(struct dkim_sig *s, enum dkim_result r, const char *why)
 /* The first record with a good key counts; if there is none, the last one
  * says why (RFC 6376 3.6.2.2 leaves it open). */
 int
-dkim_sig_verify(struct dkim_sig *s, struct answers *answers)
+dkim_sig_verify(struct dkim_sig *s, struct dkim_keys *keys,
+    struct answers *answers)
 {
 	const struct answer *a = answers_get(answers, s->key, RR_TXT);
 	const char *why = "no key";
-	struct dkim_key k;
+	struct dkim_key *k = NULL;
 	size_t i;
 
 	if (a == NULL)
@@ -95,20 +96,19 @@ dkim_sig_verify(struct dkim_sig *s, struct answers *answers)
 		dkim_sig_set(s, DKIM_TEMPERROR, "no answer for the key");
 		return 1;
 	}
-	for (i = 0; i < a->n; i++)
-		if (dkim_key_parse(a->rr[i].data, &k, &why) == 0)
-			break;
-	if (i == a->n) {
+	for (i = 0; i < a->n && k == NULL; i++)
+		k = dkim_keys_get(keys, a->rr[i].data, &why);
+	if (k == NULL) {
 		dkim_sig_set(s, DKIM_PERMERROR, why);
 		return 1;
 	}
-	s->out.bits = k.bits;
-	s->out.testing = k.testing;
-	if (k.ed25519 != (s->alg == ALG_ED25519_SHA256))
+	s->out.bits = k->bits;
+	s->out.testing = k->testing;
+	if (k->ed25519 != (s->alg == ALG_ED25519_SHA256))
 		dkim_sig_set(s, DKIM_PERMERROR, "key is of another type");
-	else if (k.strict && !s->same_domain)
+	else if (k->strict && !s->same_domain)
 		dkim_sig_set(s, DKIM_PERMERROR, "key forbids i= below d=");
-	else if (dkim_key_verify(&k, s->hash, s->sig, s->sign))
+	else if (dkim_key_verify(k, s->hash, s->sig, s->sign))
 		dkim_sig_set(s, DKIM_PASS, NULL);
 	else
 		dkim_sig_set(s, DKIM_FAIL, "signature does not match");

@@ -2,7 +2,7 @@
  * One message, one verdict: SPF, DKIM, ARC and DMARC over the same facts and
  * the same DNS answers (design.md section 5).  smtpd feeds it as the message
  * arrives; mailctl, the tests and the fuzzer feed it from elsewhere.  It
- * keeps nothing of the message but hashes.
+ * keeps nothing of the message but hashes, and of the last messages the keys.
  */
 #include "compat.h"
 
@@ -46,6 +46,7 @@ verdict_free(struct verdict *v)
 	for (i = 0; i < VERDICT_BODIES; i++)
 		dkim_body_free(v->body[i].body);
 	arc_free(&v->arc);
+	dkim_keys_free(&v->keys);
 	answers_free(v->answers);
 	free(v);
 }
@@ -141,7 +142,7 @@ verdict_run(struct verdict *v)
 		return 0;
 	}
 	dkim = run_dkim(v);
-	arc = arc_run(&v->arc, v->answers);
+	arc = arc_run(&v->arc, &v->keys, v->answers);
 	if (!spf || !dkim) {
 		ask_early(v);
 		return 0;
@@ -208,7 +209,7 @@ run_dkim(struct verdict *v)
 		s = &v->sig[i];
 		if (!s->open)
 			continue;
-		if (dkim_sig_verify(s, v->answers) == 0)
+		if (dkim_sig_verify(s, &v->keys, v->answers) == 0)
 			done = 0;
 		else if (s->out.result == DKIM_PASS && s->out.partial &&
 		    !(v->flags & VERDICT_PARTIAL))
@@ -224,7 +225,7 @@ run_dmarc(struct verdict *v)
 	struct dmarc_id spf = { .domain = NULL }, dkim[DKIM_VERIFY_MAX];
 	size_t i, n = 0;
 
-	if (v->dmarc_done)
+	if (v->dmarc_done || v->flags & VERDICT_NODMARC)
 		return 1;
 	if (!(v->flags & VERDICT_NOSPF) && v->spf.domain[0] != '\0')
 		spf = (struct dmarc_id){ v->spf.domain,
@@ -252,6 +253,8 @@ ask_early(struct verdict *v)
 		if (v->sig[i].open)
 			answers_get(v->answers, v->sig[i].key, RR_TXT);
 	arc_ask(&v->arc, v->answers);
+	if (v->flags & VERDICT_NODMARC)
+		return;
 	for (i = 0; i < v->authors.n; i++)
 		dmarc_org(v->authors.domain[i], v->answers, org, &found);
 }

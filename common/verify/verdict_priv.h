@@ -38,6 +38,7 @@ struct verdict {
 	size_t		 nbody;
 	struct body_hash body[VERDICT_BODIES];
 	struct arc_chain arc;
+	struct dkim_keys keys;
 };
 
 /* verdict_header.c: the signatures worth verifying, hashed.  0 or -1. */

@@ -345,6 +345,7 @@ const char *arc_name(enum arc_result);
 #define VERDICT_HELO	0x02	/* check HELO by SPF as well */
 #define VERDICT_NOARC	0x04	/* leave ARC out */
 #define VERDICT_NOSPF	0x08	/* leave SPF out (no client is known) */
+#define VERDICT_NODMARC	0x10	/* leave DMARC out */
 
 struct verdict;
 

@@ -16,6 +16,7 @@
 
 #include "parse.h"
 #include "msg.h"
+#include "addr.h"
 #include "chan.h"
 #include "proc.h"
 #include "util.h"

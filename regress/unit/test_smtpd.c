@@ -155,7 +155,12 @@ play_sender(struct chan *c, struct msg *m, void *arg)
 		r.result = DIR_OK;
 		r.account = 7;
 		r.domain = SLICE_LIT("localdomain");
-	}
+	} else if (slice_is(q->address, "alice@second.test")) {
+		r.result = DIR_OK;
+		r.account = 7;
+		r.domain = SLICE_LIT("second.test");
+	} else if (slice_is(q->address, "a@elsewhere.test"))
+		r.result = DIR_UNKNOWN;
 	chan_reply(c, m->id, DIR_SENDER_R, &r, NULL, 0);
 }
 
@@ -309,6 +314,8 @@ setup(void **state)
 	t.conf = conf_new();
 	t.conf->hostname = xstrdup("mx.test");
 	t.conf->domains[t.conf->ndomains++] = xstrdup("localdomain");
+	/* not to be judged: that is test_verdict.c's */
+	t.conf->networks[t.conf->nnetworks++] = xstrdup("192.0.2.0/24");
 	t.h.conf = t.conf;
 	t.h.queue_accepting = true;
 	t.h.queue_free = UINT64_MAX;
@@ -970,6 +977,37 @@ test_submitted(void **state)
 
 /* ---- neighbours that fail ----------------------------------------------------- */
 
+/* From in another domain of ours: signed for it, if it is theirs. */
+static void
+test_author(void **state)
+{
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO x\r\n" LOGIN "MAIL FROM:<alice@localdomain>\r\n"
+	    "RCPT TO:<far@away.test>\r\nDATA\r\n");
+	expect("From: <alice@second.test>\r\n\r\nhi\r\n.\r\n",
+	    "220 250 235 250 250 354 250");
+	assert_int_equal(t.kept[0].ticket, 6);
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: <carol@second.test>\r\n\r\nhi\r\n.\r\n",
+	    "250 250 354 550");
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: alice@localdomain, <carol@second.test>\r\n\r\nhi\r\n"
+	    ".\r\n", "250 250 354 550");
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: alice@localdomain, alice@second.test\r\n\r\nhi\r\n"
+	    ".\r\n", "250 250 354 250");
+	assert_int_equal(t.kept[1].ticket, 0);
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("From: nobody\r\n\r\nhi\r\n.\r\n", "250 250 354 250");
+	assert_int_equal(t.kept[2].ticket, 0);
+	assert_int_equal(t.commits, 3);
+	finish();
+}
+
 static void
 test_queue_full(void **state)
 {
@@ -1145,6 +1183,7 @@ main(void)
 		cmocka_unit_test(test_login_cut),
 		cmocka_unit_test(test_auth_lengths),
 		cmocka_unit_test(test_submitted),
+		cmocka_unit_test(test_author),
 		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_queue_dies),
 		cmocka_unit_test(test_gone_while_asked),

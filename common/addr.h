@@ -1,0 +1,13 @@
+/*
+ * Addresses and networks.  Included after parse.h and msg.h.
+ */
+#ifndef ADDR_H
+#define ADDR_H
+
+#include <stdbool.h>
+
+/* Does the address lie in one of n networks, "192.0.2.0/24" or an address
+ * alone?  What is no network holds nobody. */
+bool	 addr_in(const struct msg_addr *, char *const *cidr, size_t n);
+
+#endif

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""What verdicts cost: the same message of 1 KiB, signed with RSA-2048, over
+a new connection each, into one maild that judges its clients and one that
+does not, in turns.  Also, beside it, what the bare RSA verification and
+SHA-256 of such a message cost (openssl speed).
+
+usage: verdict.py [MESSAGES [RUNS]]      BUILD: where maild is
+"""
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+import dkim
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from house import House, run, scratch  # noqa: E402
+
+MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+RUNS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+TICK = os.sysconf("SC_CLK_TCK")
+d = scratch("bench-verdict")
+
+
+def signed():
+    """the message and the records of its domain"""
+    run("openssl", "genrsa", "-traditional", "-out", f"{d}/rsa.pem", "2048")
+    pub = "".join(run("openssl", "rsa", "-in", f"{d}/rsa.pem", "-pubout").split("-----")[2].split())
+    msg = (b"From: <a@client.test>\r\nTo: <u0@bench.test>\r\nSubject: x\r\nDate: Sat, 21 Nov 2026 20:00:00 +0000\r\n"
+           b"Message-ID: <1@client.test>\r\n\r\n")
+    msg += (b"x" * 62 + b"\r\n") * ((1024 - len(msg)) // 64)
+    with open(f"{d}/rsa.pem", "rb") as f:
+        msg = dkim.sign(msg, b"s", b"client.test", f.read()) + msg
+    with open(f"{d}/message", "wb") as f:
+        f.write(msg)
+    return ('@ IN TXT "v=spf1 ip4:127.0.0.1 -all"\n_dmarc IN TXT "v=DMARC1; p=reject"\n'
+            f's._domainkey IN TXT "v=DKIM1; p={pub[:200]}" "{pub[200:]}"\n')
+
+
+def house(name, on, records):
+    h = House(f"{d}/{name}", plaintext=True, domains=("bench.test",), conf={
+        "smtp": {"max-per-source": 20000}, "verify": {"loopback": on}})
+    h.dns.zones.clear()
+    h.dns.zone("test", "a IN A 127.0.0.1")
+    h.dns.zone("client.test", records.replace("$TTL", ""))
+    for z in h.dns.zones:
+        h.dns.zones[z] = h.dns.zones[z].replace("$TTL 5", "$TTL 3600").replace("86400 1\n", "86400 3600\n")
+    h.start()
+    for i in range(10):
+        h.account(f"u{i}@bench.test", "pw")
+    return h
+
+
+def cpu(h):
+    """seconds of each kind of process"""
+    out = {}
+    for row in h.ctl_rows("status"):
+        with open(f"/proc/{row['pid']}/stat") as f:
+            v = f.read().rsplit(")", 1)[1].split()
+        out[row["process"]] = out.get(row["process"], 0) + (int(v[11]) + int(v[12])) / TICK
+    return out
+
+
+def blast(h):
+    before = cpu(h)
+    out = subprocess.run([f"{HERE}/mailbench", "smtp", "-p", str(h.ports["smtp"]), "-n", "20", "-m", str(MESSAGES),
+                          "-k", "1", "-U", "10", "-f", "a@client.test", "--file", f"{d}/message"],
+                         stdout=subprocess.PIPE, text=True).stdout
+    time.sleep(1)
+    r = [json.loads(x) for x in out.splitlines() if x.startswith("{")][0]
+    assert r["err"] == 0, r
+    after = cpu(h)
+    return r["rate"], {k: (after[k] - before[k]) * 1e6 / MESSAGES for k in after}
+
+
+def bare():
+    """us of one RSA-2048 verification, and of SHA-256 over a header and a body of 1 KiB"""
+    text = run("openssl", "speed", "-seconds", "1", "rsa2048")
+    verify = 1e6 / float(re.search(r"rsa 2048 bits.*?(\d+\.\d+)\s*$", text, re.M).group(1))
+    text = run("openssl", "speed", "-seconds", "1", "-bytes", "1024", "-evp", "sha256")
+    return verify, 2 * 1024 / float(re.search(r"(?i)sha256\s+([\d.]+)k", text).group(1)) * 1000
+
+
+records = signed()
+subprocess.run(["make", "-s", "-C", HERE, "mailbench"], check=True)
+houses = {on: house("on" if on else "off", on, records) for on in (False, True)}
+rows = {on: [] for on in houses}
+for n in range(RUNS + 1):
+    for on, h in houses.items():
+        got = blast(h)
+        if n:                   # the first warms up
+            rows[on].append(got)
+assert "dmarc:pass" in houses[True].log() and "verdict=" not in houses[False].log()
+med = statistics.median
+for h in houses.values():
+    h.close()
+for on in rows:
+    print(f"verdicts {'on ' if on else 'off'}: accepted/s {med(r[0] for r in rows[on]):7.0f} "
+          f"{[round(r[0]) for r in rows[on]]}   CPU us a message:",
+          {k: round(med(r[1][k] for r in rows[on])) for k in rows[on][0][1] if med(r[1][k] for r in rows[on]) >= 1})
+rsa, sha = bare()
+cost = {k: med(r[1][k] for r in rows[True]) - med(r[1][k] for r in rows[False]) for k in ("smtpd", "resolve")}
+print(f"throughput on/off {med(r[0] for r in rows[True]) / med(r[0] for r in rows[False]):.2f}")
+print(f"a verdict costs {cost['smtpd']:.0f} us in smtpd, {cost['resolve']:.0f} us in resolve; "
+      f"bare RSA-2048 verify {rsa:.1f} us, SHA-256 {sha:.1f} us")
