@@ -135,7 +135,7 @@ test_domain(void **state)
 	};
 	static const char *const bad[] = { "", ".", "a..b", "-a.b", "a-.b",
 	    "a b.c", "example.net(.example.com", "a@b", "\xff\xfe.com",
-	    "a\x7f.b", "a\xc2\xa0" "b.c", "\xe3\x80\x82.com" };
+	    "a\x7f.b", ("a\xc2\xa0" "b.c"), "\xe3\x80\x82.com" };
 	char out[DOMAIN_TEXT], longest[300];
 	size_t i;
 
