@@ -43,15 +43,15 @@ frames_recv(struct frames *f)
 
 	f->off = f->len = 0;
 	if (f->gone)
-		return (0);
+		return 0;
 	do
 		n = recv(f->sock, f->in, sizeof(f->in), 0);
 	while (n == -1 && errno == EINTR);
 	if (n <= 0 || n > MSG_MAX || f->in[0] == SESSION_BYE) {
 		f->gone = true;
-		return (0);
+		return 0;
 	}
-	return (n);
+	return n;
 }
 
 int
@@ -61,9 +61,9 @@ frames_start(struct frames *f, struct slice *payload)
 
 	n = frames_recv(f);
 	if (n < 1 || f->in[0] != SESSION_START)
-		return (-1);
+		return -1;
 	*payload = slice_of(f->in + 1, (size_t)n - 1);
-	return (0);
+	return 0;
 }
 
 bool
@@ -72,26 +72,26 @@ frames_fill(struct frames *f)
 	ssize_t	 n;
 
 	if (f->off < f->len)
-		return (true);
+		return true;
 	frames_flush(f);
 	do {
 		n = frames_recv(f);
 		if (n == 0)
-			return (false);
+			return false;
 	} while (n == 1 && f->in[0] == SESSION_DATA);
 	if (f->in[0] != SESSION_DATA) {
 		f->gone = true;
-		return (false);
+		return false;
 	}
 	f->off = 1;
 	f->len = (size_t)n;
-	return (true);
+	return true;
 }
 
 bool
 frames_ready(const struct frames *f)
 {
-	return (f->gone || f->off < f->len);
+	return f->gone || f->off < f->len;
 }
 
 /* Drop input up to the next LF, at most max octets of it. */
@@ -106,14 +106,14 @@ frames_skip(struct frames *f, size_t max)
 		lf = memchr(f->in + f->off, '\n', n);
 		if (lf != NULL) {
 			f->off = (size_t)(lf + 1 - f->in);
-			return (true);
+			return true;
 		}
 		f->off = f->len;
 		if (n > max)
-			return (false);
+			return false;
 		max -= n;
 	}
-	return (false);
+	return false;
 }
 
 /* A line ends in CRLF and has no other CR, and no NUL. */
@@ -122,8 +122,8 @@ line_check(const char *p, size_t n)
 {
 	if (n < 2 || memchr(p, '\r', n) != p + n - 2 ||
 	    memchr(p, '\0', n) != NULL)
-		return (FRAMES_BARE);
-	return (FRAMES_LINE);
+		return FRAMES_BARE;
+	return FRAMES_LINE;
 }
 
 enum frames_line
@@ -135,31 +135,31 @@ frames_line(struct frames *f, struct fbuf *acc, size_t max, char **p,
 
 	for (;;) {
 		if (!frames_fill(f))
-			return (FRAMES_GONE);
+			return FRAMES_GONE;
 		from = f->in + f->off;
 		lf = memchr(from, '\n', f->len - f->off);
 		len = lf != NULL ? (size_t)(lf + 1 - from) : f->len - f->off;
 		if (len > max || acc->n > max - len) {
 			if (lf == NULL && !frames_skip(f, FRAMES_SKIP_MAX))
-				return (FRAMES_GONE);
+				return FRAMES_GONE;
 			if (lf != NULL)
 				f->off += len;
-			return (FRAMES_TOOLONG);
+			return FRAMES_TOOLONG;
 		}
 		f->off += len;
 		if (lf != NULL && acc->n == 0) {
 			*p = from;
 			*n = len;
-			return (line_check(from, len));
+			return line_check(from, len);
 		}
 		if (fbuf_add(acc, from, len) == -1)
-			return (FRAMES_GONE);
+			return FRAMES_GONE;
 		if (lf != NULL)
 			break;
 	}
 	*p = acc->p;
 	*n = acc->n;
-	return (line_check(acc->p + begin, acc->n - begin));
+	return line_check(acc->p + begin, acc->n - begin);
 }
 
 int
@@ -170,9 +170,9 @@ frames_read(struct frames *f, struct fbuf *acc, size_t n)
 	for (; n > 0; n -= s.n) {
 		s = frames_chunk(f, n);
 		if (s.n == 0 || fbuf_add(acc, s.p, s.n) == -1)
-			return (-1);
+			return -1;
 	}
-	return (0);
+	return 0;
 }
 
 struct slice
@@ -181,11 +181,11 @@ frames_chunk(struct frames *f, size_t max)
 	struct slice	 s = { NULL, 0 };
 
 	if (max == 0 || !frames_fill(f))
-		return (s);
+		return s;
 	s.p = f->in + f->off;
 	s.n = f->len - f->off < max ? f->len - f->off : max;
 	f->off += s.n;
-	return (s);
+	return s;
 }
 
 int
@@ -198,18 +198,18 @@ fbuf_add(struct fbuf *b, const char *p, size_t n)
 		size = b->size == 0 ? FBUF_FIRST : b->size;
 		while (size - b->n < n) {
 			if (size > SIZE_MAX / 2)
-				return (-1);
+				return -1;
 			size *= 2;
 		}
 		if ((np = realloc(b->p, size)) == NULL)
-			return (-1);
+			return -1;
 		b->p = np;
 		b->size = size;
 	}
 	if (n > 0)
 		memcpy(b->p + b->n, p, n);
 	b->n += n;
-	return (0);
+	return 0;
 }
 
 void

@@ -111,7 +111,7 @@ front_main(const struct front_ops *ops)
 {
 	front.ops = ops;
 	role.id = ops->role;
-	return (proc_enter(&role));
+	return proc_enter(&role);
 }
 
 static void
@@ -225,8 +225,8 @@ static const front_conf *
 front_limits(void)
 {
 	/* imap and pop3 have one type. */
-	return (role.id == ROLE_POP3D ? &proc_conf()->pop3 :
-	    &proc_conf()->imap);
+	return role.id == ROLE_POP3D ? &proc_conf()->pop3 :
+	    &proc_conf()->imap;
 }
 
 static void
@@ -241,8 +241,8 @@ front_listener(uint16_t index, int fd)
 static const char *
 front_busy(const struct conf_listen *cl)
 {
-	return (cl->protocol == front.ops->tls ? "" :
-	    front.ops->bye(FRONT_BUSY));
+	return cl->protocol == front.ops->tls ? "" :
+	    front.ops->bye(FRONT_BUSY);
 }
 
 static void
@@ -302,7 +302,7 @@ front_find(uint64_t id)
 	for (c = front.bucket[id % BUCKETS]; c != NULL; c = c->next)
 		if (c->id == id)
 			break;
-	return (c);
+	return c;
 }
 
 static void
@@ -375,13 +375,13 @@ front_input(struct front_conn *c)
 bool
 front_may_login(const struct front_conn *c)
 {
-	return (c->tls || c->plaintext);
+	return c->tls || c->plaintext;
 }
 
 bool
 front_may_starttls(const struct front_conn *c)
 {
-	return (!c->tls && front.tls != NULL);
+	return !c->tls && front.tls != NULL;
 }
 
 /* Attacks row 8: what came in the clear behind STARTTLS ends it all. */
@@ -403,9 +403,9 @@ front_bad(struct front_conn *c)
 {
 	conn_penalty(&c->source, 1);
 	if (++c->nbad < FRONT_BAD_MAX)
-		return (false);
+		return false;
 	front_end(c, FRONT_BADNESS);
-	return (true);
+	return true;
 }
 
 /* ---- login ------------------------------------------------------------- */

@@ -41,9 +41,9 @@ front_count_add(uint32_t account, unsigned int max)
 		*at = c;
 	}
 	if (c->n >= max)
-		return (false);
+		return false;
 	c->n++;
-	return (true);
+	return true;
 }
 
 void

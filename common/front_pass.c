@@ -49,13 +49,13 @@ front_pass_start(struct front_conn *c, struct event_base *base,
 	    start_put(buf, &n, "remote",
 	    conn_text(&c->source.peer, remote)) == -1 ||
 	    start_put(buf, &n, "tls", c->tls ? "1" : "0") == -1)
-		return (-1);
+		return -1;
 	event_assign(&c->rd, base, c->sock, EV_READ | EV_PERSIST, on_readable,
 	    c);
 	event_assign(&c->wr, base, c->sock, EV_WRITE, on_writable, c);
 	if (pass_send(c, SESSION_START, (const char *)buf, n) != 1)
-		return (-1);
-	return (event_add(&c->rd, NULL));
+		return -1;
+	return event_add(&c->rd, NULL);
 }
 
 static int
@@ -65,8 +65,8 @@ start_put(uint8_t *buf, size_t *n, const char *key, const char *value)
 
 	if (item_arg_put(buf, 4096, n, &k) == -1 ||
 	    item_arg_put(buf, 4096, n, &v) == -1)
-		return (-1);
-	return (0);
+		return -1;
+	return 0;
 }
 
 /* One packet: 1 sent, 0 the session is busy, -1 it is gone. */
@@ -81,8 +81,8 @@ pass_send(struct front_conn *c, uint8_t type, const char *p, size_t n)
 		r = sendmsg(c->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (r == -1 && errno == EINTR);
 	if (r != -1)
-		return (1);
-	return (errno == EAGAIN ? 0 : -1);
+		return 1;
+	return errno == EAGAIN ? 0 : -1;
 }
 
 void
@@ -148,16 +148,16 @@ pass_packet(struct front_conn *c)
 		n = recv(c->sock, buf, sizeof(buf), MSG_DONTWAIT);
 	while (n == -1 && errno == EINTR);
 	if (n == -1 && errno == EAGAIN)
-		return (0);
+		return 0;
 	if (n > 0 && buf[0] == SESSION_DATA) {
 		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
-			return (1);
+			return 1;
 	} else if (n > 0 && buf[0] == SESSION_BYE) {
 		front_pass_done(c, true);
-		return (-1);
+		return -1;
 	}
 	front_pass_done(c, false);
-	return (-1);
+	return -1;
 }
 
 void

@@ -118,13 +118,13 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn)
 			continue;
 		n = msg_recv(PROC_FD_MAIN, CHAN_MAIN, SIDE_A, buf, &m, -1);
 		if (n == 0)
-			return (0);
+			return 0;
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
 			fatal("channel to maild");
 		if (m.type == PROC_STOP_EV)
-			return (0);
+			return 0;
 		nursery_message(&m);
 		msg_close_fds(&m);
 	}
@@ -211,7 +211,7 @@ nursery_wait(const sigset_t *mask)
 		idle_read();
 	if (nursery.nidle > 0)
 		idle_expire(now_ms());
-	return (n > 0 && pfd[0].revents != 0);
+	return n > 0 && pfd[0].revents != 0;
 }
 
 static void
@@ -271,9 +271,9 @@ idle_take(struct msg *m)
 		    m->fd, 2) == -1)
 			continue;
 		c->grant = ev->grant;
-		return (true);
+		return true;
 	}
-	return (false);
+	return false;
 }
 
 static void
@@ -372,9 +372,9 @@ child_next(int hand)
 
 	if (send(nursery.done[1], "", 1, MSG_NOSIGNAL) == -1 ||
 	    msg_recv(hand, CHAN_MAIN, SIDE_A, buf, &m, -1) != 1)
-		return (-1);
+		return -1;
 	close(m.fd[0]);
-	return (m.fd[1]);
+	return m.fd[1];
 }
 
 static struct child *
@@ -384,8 +384,8 @@ child_find(pid_t pid)
 
 	for (i = 0; i < nursery.nchild; i++)
 		if (nursery.child[i].pid == pid)
-			return (&nursery.child[i]);
-	return (NULL);
+			return &nursery.child[i];
+	return NULL;
 }
 
 static void

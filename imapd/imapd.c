@@ -68,18 +68,18 @@ static const struct front_ops ops = {
 int
 main(void)
 {
-	return (front_main(&ops));
+	return front_main(&ops);
 }
 
 static const char *
 capabilities(struct front_conn *c)
 {
 	if (front_may_login(c))
-		return (front_may_starttls(c) ?
+		return front_may_starttls(c) ?
 		    CAPABILITY " STARTTLS AUTH=PLAIN" :
-		    CAPABILITY " AUTH=PLAIN");
-	return (front_may_starttls(c) ? CAPABILITY " STARTTLS LOGINDISABLED" :
-	    CAPABILITY " LOGINDISABLED");
+		    CAPABILITY " AUTH=PLAIN";
+	return front_may_starttls(c) ? CAPABILITY " STARTTLS LOGINDISABLED" :
+	    CAPABILITY " LOGINDISABLED";
 }
 
 static void
@@ -94,19 +94,19 @@ imap_bye(enum front_end why)
 {
 	switch (why) {
 	case FRONT_TIMEOUT:
-		return ("* BYE Timeout\r\n");
+		return "* BYE Timeout\r\n";
 	case FRONT_BUSY:
-		return ("* BYE [UNAVAILABLE] Too many connections\r\n");
+		return "* BYE [UNAVAILABLE] Too many connections\r\n";
 	case FRONT_BADNESS:
-		return ("* BYE Too many errors\r\n");
+		return "* BYE Too many errors\r\n";
 	case FRONT_REVOKED:
-		return ("* BYE The account was changed, log in again\r\n");
+		return "* BYE The account was changed, log in again\r\n";
 	case FRONT_STOPPING:
-		return ("* BYE [UNAVAILABLE] The server is going down\r\n");
+		return "* BYE [UNAVAILABLE] The server is going down\r\n";
 	case FRONT_LOST:
 		break;
 	}
-	return ("* BYE [UNAVAILABLE] Try again\r\n");
+	return "* BYE [UNAVAILABLE] Try again\r\n";
 }
 
 static void
@@ -130,10 +130,10 @@ imap_command(struct front_conn *c)
 
 	switch (command_ready(c, &cmd)) {
 	case 0:
-		return (false);
+		return false;
 	case -1:
 		front_end(c, FRONT_BADNESS);
-		return (true);
+		return true;
 	}
 	memcpy(buf, cmd.p, cmd.n);
 	explicit_bzero((char *)cmd.p, cmd.n);
@@ -141,7 +141,7 @@ imap_command(struct front_conn *c)
 	c->literals = 0;
 	command_run(c, buf, cmd.n);
 	explicit_bzero(buf, cmd.n);
-	return (true);
+	return true;
 }
 
 /* 1 a whole command is there, 0 more is needed, -1 it is none. */
@@ -157,16 +157,16 @@ command_ready(struct front_conn *c, struct slice *cmd)
 	for (;;) {
 		end = at + slice_find(slice_of(in.p + at, in.n - at), '\n');
 		if (end >= in.n || end >= FRONT_LINE_MAX)
-			return (in.n >= FRONT_LINE_MAX ? -1 : 0);
+			return in.n >= FRONT_LINE_MAX ? -1 : 0;
 		if (!line_valid(in, end))
-			return (-1);
+			return -1;
 		*cmd = slice_of(in.p, end + 1);
 		r = imap_literal(slice_of(in.p + at, end - 1 - at), &size,
 		    &flags);
 		if (r == 0)
-			return (1);
+			return 1;
 		if (r == -1 || size > FRONT_LINE_MAX - end - 2)
-			return (-1);
+			return -1;
 		if (literals++ == c->literals) {
 			if (!(flags & IMAP_LITERAL_PLUS))
 				io_printf(c->io, "+ OK\r\n");
@@ -174,7 +174,7 @@ command_ready(struct front_conn *c, struct slice *cmd)
 		}
 		at = end + 1 + (size_t)size;
 		if (at > in.n)
-			return (0);
+			return 0;
 	}
 }
 
@@ -182,8 +182,8 @@ command_ready(struct front_conn *c, struct slice *cmd)
 static bool
 line_valid(struct slice in, size_t end)
 {
-	return (end > 0 && in.p[end - 1] == '\r' &&
-	    memchr(in.p, '\0', end) == NULL);
+	return end > 0 && in.p[end - 1] == '\r' &&
+	    memchr(in.p, '\0', end) == NULL;
 }
 
 static void
@@ -237,7 +237,7 @@ static bool
 bad(struct front_conn *c, const char *why)
 {
 	io_printf(c->io, "%s BAD %s\r\n", c->tag, why);
-	return (front_bad(c));
+	return front_bad(c);
 }
 
 static void
@@ -283,9 +283,9 @@ static bool
 login_allowed(struct front_conn *c)
 {
 	if (front_may_login(c))
-		return (true);
+		return true;
 	io_printf(c->io, "%s NO [PRIVACYREQUIRED] Only with TLS\r\n", c->tag);
-	return (false);
+	return false;
 }
 
 static void

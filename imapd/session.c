@@ -46,7 +46,7 @@ session_main(int sock, const struct conf *conf)
 	}
 	frames_bye(s->io);
 	session_free();
-	return (0);
+	return 0;
 }
 
 void
@@ -74,7 +74,7 @@ session_start(struct session *s, const struct conf *conf)
 	int		 dir;
 
 	if (frames_start(s->io, &payload) == -1 || start_tag(s, payload) == -1)
-		return (-1);
+		return -1;
 	if ((dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		r = STORE_IO;
 	else {
@@ -85,12 +85,12 @@ session_start(struct session *s, const struct conf *conf)
 		log_warnx("imap-session: store: %s", store_strerror(r));
 		frames_printf(s->io, "%s NO [UNAVAILABLE] Mailbox is not "
 		    "available now\r\n* BYE Try again later\r\n", s->tag);
-		return (-1);
+		return -1;
 	}
 	store_limit(s->store, conf->quota, 0);
 	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
 	    IMAP_CAPABILITIES);
-	return (0);
+	return 0;
 }
 
 /* SESSION_START is a list of key, value pairs; the tag is what we need. */
@@ -103,8 +103,8 @@ start_tag(struct session *s, struct slice payload)
 	while (item_arg_get(payload, &off, &key) == 1 &&
 	    item_arg_get(payload, &off, &value) == 1)
 		if (slice_is(key.text, "tag"))
-			return (slice_cpy(value.text, s->tag, sizeof(s->tag)));
-	return (-1);
+			return slice_cpy(value.text, s->tag, sizeof(s->tag));
+	return -1;
 }
 
 static void

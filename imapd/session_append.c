@@ -61,7 +61,7 @@ cmd_append(struct session *s, struct imap_in *in)
 		a.reply = append_commit(s, &a, name);
 	mime_free(a.mime);
 	store_append_free(a.to);
-	return (a.reply);
+	return a.reply;
 }
 
 /*
@@ -124,16 +124,16 @@ append_args(struct session *s, struct imap_in *in, struct flagset *fs,
 	flags.n = 0;
 	if (imap_peek(in) == '(' && (imap_flags(in, 0, &flags) == -1 ||
 	    imap_space(in) == -1))
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	*date = (int64_t)time(NULL);
 	if (imap_peek(in) == '"' && (imap_date_time(in, date, &zone) == -1 ||
 	    imap_space(in) == -1))
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (imap_peek(in) != '{')
-		return (reply_bad(s, "A message is a literal"));
+		return reply_bad(s, "A message is a literal");
 	if (flagset_make(fs, &flags) == -1)
-		return (reply_store(s, STORE_NOMEM));
-	return (REPLY_OK);
+		return reply_store(s, STORE_NOMEM);
+	return REPLY_OK;
 }
 
 static enum reply
@@ -143,17 +143,17 @@ append_start(struct session *s, struct append *a,
 	enum store_result	 r;
 
 	if (a->n == IMAP_APPENDS_MAX)
-		return (reply_no(s, "LIMIT", "Too many messages at once"));
+		return reply_no(s, "LIMIT", "Too many messages at once");
 	if (s->literal_size == 0)
-		return (reply_no(s, NULL, "An empty message"));
+		return reply_no(s, NULL, "An empty message");
 	if (s->literal_size > s->max_append ||
 	    s->literal_size > STORE_MESSAGE_MAX)
-		return (reply_no(s, "TOOBIG", "Message too large"));
+		return reply_no(s, "TOOBIG", "Message too large");
 	mime_free(a->mime);
 	if ((a->mime = mime_new()) == NULL)
-		return (reply_store(s, STORE_NOMEM));
+		return reply_store(s, STORE_NOMEM);
 	r = store_append_message(a->to, flags, date, (size_t)s->literal_size);
-	return (reply_store(s, r));
+	return reply_store(s, r);
 }
 
 /* The octets; an error of the store does not stop reading them. */
@@ -168,7 +168,7 @@ append_literal(struct session *s, struct append *a)
 		c = frames_chunk(s->io, left > MSG_MAX ? MSG_MAX :
 		    (size_t)left);
 		if (c.n == 0)
-			return (REPLY_GONE);
+			return REPLY_GONE;
 		if (r != STORE_OK)
 			continue;
 		if (memchr(c.p, '\0', c.n) != NULL)
@@ -179,8 +179,8 @@ append_literal(struct session *s, struct append *a)
 			r = store_append_write(a->to, c.p, c.n);
 	}
 	if (r == STORE_INVALID)
-		return (reply_no(s, NULL, "The message has a NUL octet"));
-	return (r != STORE_OK ? reply_store(s, r) : append_end(s, a));
+		return reply_no(s, NULL, "The message has a NUL octet");
+	return r != STORE_OK ? reply_store(s, r) : append_end(s, a);
 }
 
 static enum reply
@@ -190,9 +190,9 @@ append_end(struct session *s, struct append *a)
 	size_t		 n;
 
 	if (mime_end(a->mime, &facts, &n) == -1)
-		return (reply_store(s, STORE_NOMEM));
+		return reply_store(s, STORE_NOMEM);
 	a->n++;
-	return (reply_store(s, store_append_end(a->to, facts, n)));
+	return reply_store(s, store_append_end(a->to, facts, n));
 }
 
 static enum reply
@@ -203,10 +203,10 @@ append_commit(struct session *s, struct append *a, const char *name)
 	enum reply		 r;
 
 	if ((sr = store_append_commit(a->to, &done)) != STORE_OK)
-		return (reply_store(s, sr));
+		return reply_store(s, sr);
 	if ((r = reply_commit(s)) != REPLY_OK) {
 		store_take_back(s->store, name, done.uids);
-		return (r);
+		return r;
 	}
 	if (fbuf_add(&s->code, "APPENDUID ", 10) == -1 ||
 	    ranges_print(&s->code, &(struct store_range){ done.uidvalidity,
@@ -214,7 +214,7 @@ append_commit(struct session *s, struct append *a, const char *name)
 	    fbuf_add(&s->code, " ", 1) == -1 ||
 	    ranges_print(&s->code, &done.uids, 1) == -1)
 		s->code.n = 0;
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* Refused before the literal was sent, or with its octets on the way. */
@@ -223,9 +223,9 @@ append_refuse(struct session *s, enum reply r)
 {
 	if (!(s->literal_flags & IMAP_LITERAL_PLUS)) {
 		s->literal = false;
-		return (r);
+		return r;
 	}
 	if (!input_skip(s, s->literal_size))
-		return (REPLY_GONE);
-	return (r);
+		return REPLY_GONE;
+	return r;
 }

@@ -34,14 +34,14 @@ arg_mailbox(struct session *s, struct imap_in *in,
 	ssize_t		 n;
 
 	if (imap_mailbox(in, &v) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	n = mutf7_decode(v, name, STORE_NAME_MAX);
 	if (n == -1)
-		return (reply_no(s, "CANNOT", "Not a mailbox name"));
+		return reply_no(s, "CANNOT", "Not a mailbox name");
 	name[n] = '\0';
 	if (strlen(name) != (size_t)n)
-		return (reply_no(s, "CANNOT", "Not a mailbox name"));
-	return (REPLY_OK);
+		return reply_no(s, "CANNOT", "Not a mailbox name");
+	return REPLY_OK;
 }
 
 enum reply
@@ -57,10 +57,10 @@ arg_set(struct session *s, struct imap_in *in)
 	for (i = in->off; i < in->n && in->p[i] != ' '; i++)
 		max += in->p[i] == ',';
 	if (set_room(s, max) == -1 || (v = calloc(max, sizeof(*v))) == NULL)
-		return (reply_store(s, STORE_NOMEM));
+		return reply_store(s, STORE_NOMEM);
 	if ((n = imap_set(in, v, max)) <= 0) {
 		free(v);
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	}
 	store_view_info(s->view, &info);
 	s->nset = 0;
@@ -72,7 +72,7 @@ arg_set(struct session *s, struct imap_in *in)
 		set_uids(s, v, (size_t)n);
 	}
 	free(v);
-	return (r);
+	return r;
 }
 
 static int
@@ -81,12 +81,12 @@ set_room(struct session *s, size_t n)
 	struct store_range	*set;
 
 	if (n <= s->set_size)
-		return (0);
+		return 0;
 	if ((set = reallocarray(s->set, n, sizeof(*set))) == NULL)
-		return (-1);
+		return -1;
 	s->set = set;
 	s->set_size = n;
-	return (0);
+	return 0;
 }
 
 /*
@@ -103,14 +103,14 @@ set_seqs(struct session *s, struct imap_range *v, size_t n, uint32_t exists)
 		star = star || v[i].lo == IMAP_SEQ_STAR ||
 		    v[i].hi == IMAP_SEQ_STAR;
 	if (exists == 0 && star)
-		return (REPLY_OK);
+		return REPLY_OK;
 	n = imap_set_resolve(v, n, exists);
 	for (i = 0; i < n; i++) {
 		if (v[i].lo == 0 || v[i].hi > exists)
-			return (reply_bad(s, "No message has this number"));
+			return reply_bad(s, "No message has this number");
 		set_add(s, v[i].lo, v[i].hi);
 	}
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* UIDs that are not there are passed over (RFC 3501 6.4.8). */
@@ -156,7 +156,7 @@ flagset_make(struct flagset *fs, const struct imap_flags *f)
 	for (i = 0; i < f->n; i++)
 		n += f->keyword[i].n + 1;
 	if ((p = fs->text = malloc(n)) == NULL)
-		return (-1);
+		return -1;
 	for (i = 0; i < f->n; i++) {
 		fs->name[i] = p;
 		memcpy(p, f->keyword[i].p, f->keyword[i].n);
@@ -166,7 +166,7 @@ flagset_make(struct flagset *fs, const struct imap_flags *f)
 	fs->set.sys = (uint32_t)f->system & STORE_FLAGS;
 	fs->set.keywords = fs->name;
 	fs->set.nkeywords = f->n;
-	return (0);
+	return 0;
 }
 
 void

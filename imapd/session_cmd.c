@@ -123,18 +123,18 @@ command_parse(struct session *s, struct imap_in *in, const struct command **cp)
 	if (imap_word(in, "UID")) {
 		s->uid = true;
 		if (imap_space(in) == -1)
-			return (reply_bad(s, "UID of what?"));
+			return reply_bad(s, "UID of what?");
 	}
 	if (imap_atom(in, &verb) == -1 || (c = command_find(s, verb)) == NULL)
-		return (reply_bad(s, "No such command"));
+		return reply_bad(s, "No such command");
 	if (c->states == 0)
-		return (c->fn(s, in));
+		return c->fn(s, in);
 	if ((c->states & s->state) == 0)
-		return (reply_bad(s, "Select a mailbox first"));
+		return reply_bad(s, "Select a mailbox first");
 	*cp = c;
 	if ((c->args == SOME ? imap_space(in) : imap_end(in)) == -1)
-		return (reply_syntax(s, in));
-	return (REPLY_OK);
+		return reply_syntax(s, in);
+	return REPLY_OK;
 }
 
 static const struct command *
@@ -149,9 +149,9 @@ command_find(const struct session *s, struct slice verb)
 			continue;
 		if (s->uid ? c->flags & (F_UID | F_UIDONLY) :
 		    !(c->flags & F_UIDONLY))
-			return (c);
+			return c;
 	}
-	return (NULL);
+	return NULL;
 }
 
 /* What is new in the mailbox, then the tagged line. */
@@ -185,7 +185,7 @@ reply_no(struct session *s, const char *code, const char *text)
 	if (code != NULL)
 		fbuf_add(&s->code, code, strlen(code));
 	s->text = text;
-	return (REPLY_NO);
+	return REPLY_NO;
 }
 
 enum reply
@@ -193,14 +193,14 @@ reply_bad(struct session *s, const char *text)
 {
 	s->code.n = 0;
 	s->text = text;
-	return (REPLY_BAD);
+	return REPLY_BAD;
 }
 
 enum reply
 reply_syntax(struct session *s, const struct imap_in *in)
 {
-	return (reply_bad(s, in->err.why != NULL ? in->err.why :
-	    "Syntax error"));
+	return reply_bad(s, in->err.why != NULL ? in->err.why :
+	    "Syntax error");
 }
 
 enum reply
@@ -208,44 +208,44 @@ reply_store(struct session *s, enum store_result r)
 {
 	switch (r) {
 	case STORE_OK:
-		return (REPLY_OK);
+		return REPLY_OK;
 	case STORE_BUSY:
-		return (reply_no(s, "INUSE", "Busy, try again"));
+		return reply_no(s, "INUSE", "Busy, try again");
 	case STORE_DAMAGED:
-		return (reply_no(s, "CORRUPTION", "The mailbox is damaged"));
+		return reply_no(s, "CORRUPTION", "The mailbox is damaged");
 	case STORE_NOSPACE:
-		return (reply_no(s, "UNAVAILABLE", "Out of disk space"));
+		return reply_no(s, "UNAVAILABLE", "Out of disk space");
 	case STORE_OVERQUOTA:
-		return (reply_no(s, "OVERQUOTA", "Over quota"));
+		return reply_no(s, "OVERQUOTA", "Over quota");
 	case STORE_IO:
 	case STORE_NOMEM:
-		return (reply_no(s, "UNAVAILABLE", "Try again later"));
+		return reply_no(s, "UNAVAILABLE", "Try again later");
 	case STORE_NOTFOUND:
-		return (reply_no(s, "NONEXISTENT", "No such mailbox"));
+		return reply_no(s, "NONEXISTENT", "No such mailbox");
 	case STORE_EXISTS:
 	case STORE_DUPLICATE:
-		return (reply_no(s, "ALREADYEXISTS", "It exists already"));
+		return reply_no(s, "ALREADYEXISTS", "It exists already");
 	case STORE_INVALID:
-		return (reply_no(s, "CANNOT", "Not possible with this name"));
+		return reply_no(s, "CANNOT", "Not possible with this name");
 	case STORE_LIMIT:
-		return (reply_no(s, "LIMIT", "Too many or too large"));
+		return reply_no(s, "LIMIT", "Too many or too large");
 	case STORE_READONLY:
-		return (reply_no(s, "NOPERM", "The mailbox is read-only"));
+		return reply_no(s, "NOPERM", "The mailbox is read-only");
 	}
-	return (REPLY_NO);
+	return REPLY_NO;
 }
 
 enum reply
 reply_commit(struct session *s)
 {
-	return (reply_store(s, store_commit(s->store)));
+	return reply_store(s, store_commit(s->store));
 }
 
 static enum reply
 cmd_capability(struct session *s, struct imap_in *in)
 {
 	frames_puts(s->io, "* CAPABILITY " IMAP_CAPABILITIES "\r\n");
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* NOOP and CHECK: the news come with every answer, and nothing is ever
@@ -253,14 +253,14 @@ cmd_capability(struct session *s, struct imap_in *in)
 static enum reply
 cmd_noop(struct session *s, struct imap_in *in)
 {
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 static enum reply
 cmd_logout(struct session *s, struct imap_in *in)
 {
 	session_bye(s, "Bye");
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* RFC 2342: one personal namespace. */
@@ -268,7 +268,7 @@ static enum reply
 cmd_namespace(struct session *s, struct imap_in *in)
 {
 	frames_puts(s->io, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* RFC 2971: read what the client says, tell our name. */
@@ -280,7 +280,7 @@ cmd_id(struct session *s, struct imap_in *in)
 
 	if (imap_peek(in) != '(') {
 		if (imap_nstring(in, &v) == -1 || v.p != NULL)
-			return (reply_syntax(s, in));
+			return reply_syntax(s, in);
 	} else {
 		imap_open(in);
 		for (i = 0; imap_peek(in) != ')'; i++) {
@@ -288,17 +288,17 @@ cmd_id(struct session *s, struct imap_in *in)
 			    imap_string(in, &v) == -1 ||
 			    imap_space(in) == -1 ||
 			    imap_nstring(in, &v) == -1)
-				return (reply_syntax(s, in));
+				return reply_syntax(s, in);
 			if (i == IMAP_ID_MAX)
-				return (reply_bad(s, "Too many pairs"));
+				return reply_bad(s, "Too many pairs");
 		}
 		if (imap_close(in) == -1)
-			return (reply_syntax(s, in));
+			return reply_syntax(s, in);
 	}
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	frames_puts(s->io, "* ID (\"name\" \"maild\")\r\n");
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* RFC 5161: nothing here needs to be enabled; what is not known is passed
@@ -310,16 +310,16 @@ cmd_enable(struct session *s, struct imap_in *in)
 
 	do {
 		if (imap_atom(in, &v) == -1)
-			return (reply_syntax(s, in));
+			return reply_syntax(s, in);
 	} while (imap_space(in) == 0);
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	frames_puts(s->io, "* ENABLED\r\n");
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 static enum reply
 cmd_too_late(struct session *s, struct imap_in *in)
 {
-	return (reply_bad(s, "Already logged in"));
+	return reply_bad(s, "Already logged in");
 }

@@ -100,7 +100,7 @@ cmd_fetch(struct session *s, struct imap_in *in)
 	if ((r = fetch_args(s, in, &f)) == REPLY_OK)
 		r = fetch_run(s, &f);
 	fetch_free(&f);
-	return (r);
+	return r;
 }
 
 static enum reply
@@ -110,27 +110,27 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 	size_t		 i;
 
 	if ((r = arg_set(s, in)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_space(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (s->uid)
 		fetch_add(in, f, ITEM_UID);
 	if (imap_peek(in) == '(') {
 		if (imap_open(in) == -1)
-			return (reply_syntax(s, in));
+			return reply_syntax(s, in);
 		do
 			if (fetch_item(in, f) == -1)
-				return (reply_syntax(s, in));
+				return reply_syntax(s, in);
 		while (imap_space(in) == 0);
 		if (imap_close(in) == -1)
-			return (reply_syntax(s, in));
+			return reply_syntax(s, in);
 	} else if (!fetch_macro(in, f) && fetch_item(in, f) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	for (i = 0; i < f->n; i++)
 		f->flags = f->flags || f->item[i].kind == ITEM_FLAGS;
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* Letters, digits and dots: an item's name ends at "[" too. */
@@ -146,7 +146,7 @@ fetch_word(struct imap_in *in)
 		    c == '.'))
 			break;
 	}
-	return (w);
+	return w;
 }
 
 /* ALL, FAST and FULL stand alone.  1 taken, 0. */
@@ -158,7 +158,7 @@ fetch_macro(struct imap_in *in, struct fetch *f)
 	int		 full = slice_caseis(w, "FULL");
 
 	if (!all && !full && !slice_caseis(w, "FAST"))
-		return (0);
+		return 0;
 	in->off += w.n;
 	fetch_add(in, f, ITEM_FLAGS);
 	fetch_add(in, f, ITEM_INTERNALDATE);
@@ -167,7 +167,7 @@ fetch_macro(struct imap_in *in, struct fetch *f)
 		fetch_add(in, f, ITEM_ENVELOPE);
 	if (full)
 		fetch_add(in, f, ITEM_BODY);
-	return (1);
+	return 1;
 }
 
 static int
@@ -179,12 +179,12 @@ fetch_item(struct imap_in *in, struct fetch *f)
 	in->off += w.n;
 	for (i = 0; i < NITEMS(simple_items); i++)
 		if (slice_caseis(w, simple_items[i].name))
-			return (fetch_add(in, f, simple_items[i].kind));
+			return fetch_add(in, f, simple_items[i].kind);
 	if (slice_caseis(w, "BODY"))
-		return (fetch_body_item(in, f, false));
+		return fetch_body_item(in, f, false);
 	if (slice_caseis(w, "BODY.PEEK"))
-		return (fetch_body_item(in, f, true));
-	return (fetch_rfc822_item(in, f, w));
+		return fetch_body_item(in, f, true);
+	return fetch_rfc822_item(in, f, w);
 }
 
 static int
@@ -195,18 +195,18 @@ fetch_body_item(struct imap_in *in, struct fetch *f, bool peek)
 	if (imap_peek(in) != '[') {
 		if (peek) {
 			in->err.why = "BODY.PEEK of which section?";
-			return (-1);
+			return -1;
 		}
-		return (fetch_add(in, f, ITEM_BODY));
+		return fetch_add(in, f, ITEM_BODY);
 	}
 	if ((section = fetch_section(in, f, NULL)) == NULL)
-		return (-1);
+		return -1;
 	if (imap_section(in, section) == -1)
-		return (-1);
+		return -1;
 	f->seen = f->seen || !peek;
 	f->facts = f->facts || section->npath > 0 ||
 	    section->kind != IMAP_SECTION_ALL;
-	return (0);
+	return 0;
 }
 
 static int
@@ -220,14 +220,14 @@ fetch_rfc822_item(struct imap_in *in, struct fetch *f, struct slice w)
 			continue;
 		section = fetch_section(in, f, rfc822_items[i].name);
 		if (section == NULL)
-			return (-1);
+			return -1;
 		section->kind = rfc822_items[i].kind;
 		f->seen = f->seen || !rfc822_items[i].peek;
 		f->facts = f->facts || section->kind != IMAP_SECTION_ALL;
-		return (0);
+		return 0;
 	}
 	in->err.why = "Not a FETCH item";
-	return (-1);
+	return -1;
 }
 
 static int
@@ -239,10 +239,10 @@ fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 	/* UID FETCH adds UID, and most clients ask for it besides. */
 	for (i = 0; kind == ITEM_UID && i < f->n; i++)
 		if (f->item[i].kind == ITEM_UID)
-			return (0);
+			return 0;
 	if (f->n == IMAP_ITEMS_MAX) {
 		in->err.why = "Too many items";
-		return (-1);
+		return -1;
 	}
 	it = &f->item[f->n++];
 	it->kind = kind;
@@ -251,7 +251,7 @@ fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 	if (kind == ITEM_ENVELOPE || kind == ITEM_BODY ||
 	    kind == ITEM_BODYSTRUCTURE)
 		f->facts = true;
-	return (0);
+	return 0;
 }
 
 static struct imap_section *
@@ -260,12 +260,12 @@ fetch_section(struct imap_in *in, struct fetch *f, const char *label)
 	struct item	*it;
 
 	if (fetch_add(in, f, ITEM_SECTION) == -1)
-		return (NULL);
+		return NULL;
 	it = &f->item[f->n - 1];
 	it->label = label;
 	if ((it->section = calloc(1, sizeof(*it->section))) == NULL)
 		in->err.why = "Out of memory";
-	return (it->section);
+	return it->section;
 }
 
 static void
@@ -286,19 +286,19 @@ fetch_run(struct session *s, struct fetch *f)
 	size_t			 i;
 
 	if (f->seen && (r = fetch_set_seen(s, f)) != STORE_OK)
-		return (reply_store(s, r));
+		return reply_store(s, r);
 	for (i = 0; i < s->nset; i++) {
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++) {
 			if ((r = fetch_message(s, f, seq)) != STORE_OK)
 				worst = r;
 			if (s->io->gone)
-				return (REPLY_GONE);
+				return REPLY_GONE;
 		}
 	}
 	if (worst == STORE_NOTFOUND)
-		return (reply_no(s, "EXPUNGEISSUED",
-		    "Some messages are no longer there"));
-	return (reply_store(s, worst));
+		return reply_no(s, "EXPUNGEISSUED",
+		    "Some messages are no longer there");
+	return reply_store(s, worst);
 }
 
 /* Before anything is shown: what is shown is durable. */
@@ -316,7 +316,7 @@ fetch_set_seen(struct session *s, struct fetch *f)
 
 	store_view_info(s->view, &info);
 	if (info.readonly)
-		return (STORE_OK);
+		return STORE_OK;
 	for (i = 0; i < s->nset; i++) {
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++) {
 			m = store_view_msg(s->view, seq);
@@ -331,7 +331,7 @@ fetch_set_seen(struct session *s, struct fetch *f)
 				v = reallocarray(f->now_seen, size,
 				    sizeof(*v));
 				if (v == NULL)
-					return (STORE_NOMEM);
+					return STORE_NOMEM;
 				f->now_seen = v;
 			}
 			last = &f->now_seen[f->nnow_seen++];
@@ -339,10 +339,10 @@ fetch_set_seen(struct session *s, struct fetch *f)
 		}
 	}
 	if (f->nnow_seen == 0)
-		return (STORE_OK);
+		return STORE_OK;
 	r = store_flags(s->view, f->now_seen, f->nnow_seen, STORE_FLAGS_ADD,
 	    &seen, UINT64_MAX, true, &changed);
-	return (r == STORE_OK ? store_commit(s->store) : r);
+	return r == STORE_OK ? store_commit(s->store) : r;
 }
 
 /* Did this message get \Seen by this command?  Called in ascending order. */
@@ -351,7 +351,7 @@ fetch_was_seen(struct fetch *f, uint32_t seq)
 {
 	while (f->at < f->nnow_seen && f->now_seen[f->at].last < seq)
 		f->at++;
-	return (f->at < f->nnow_seen && f->now_seen[f->at].first <= seq);
+	return f->at < f->nnow_seen && f->now_seen[f->at].first <= seq;
 }
 
 static enum store_result
@@ -366,10 +366,10 @@ fetch_message(struct session *s, struct fetch *f, uint32_t seq)
 	size_t			 i;
 
 	if ((mp = store_view_msg(s->view, seq)) == NULL)
-		return (STORE_NOTFOUND);
+		return STORE_NOTFOUND;
 	m = *mp;	/* making facts may move it */
 	if (f->facts && (r = store_facts(s->store, &m, &blob)) != STORE_OK)
-		return (r);
+		return r;
 	facts = slice_of(blob.iov_base, blob.iov_len);
 	frames_puts(s->io, "* ");
 	frames_num(s->io, seq);
@@ -386,7 +386,7 @@ fetch_message(struct session *s, struct fetch *f, uint32_t seq)
 		fetch_put(s, &flags, seq, &m, facts);
 	}
 	frames_puts(s->io, ")\r\n");
-	return (worst);
+	return worst;
 }
 
 static enum store_result
@@ -426,9 +426,9 @@ fetch_put(struct session *s, const struct item *it, uint32_t seq,
 		    FACTS_BODYSTRUCTURE);
 		break;
 	case ITEM_SECTION:
-		return (fetch_put_section(s, it, m, facts));
+		return fetch_put_section(s, it, m, facts);
 	}
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 static void
@@ -466,7 +466,7 @@ fetch_put_section(struct session *s, const struct item *it,
 	frames_putc(s->io, ' ');
 	r = body_find(s, m, facts, sec, &body);
 	if (r == STORE_OK && !body.missing)
-		return (body_send(s, m, sec, &body));
+		return body_send(s, m, sec, &body);
 	frames_puts(s->io, "NIL");
-	return (r);
+	return r;
 }

@@ -39,13 +39,13 @@ body_find(struct session *s, const struct store_msg *m, struct slice facts,
 	else
 		r = body_part(m, facts, sec, b);
 	if (r != STORE_OK || b->missing)
-		return (r);
+		return r;
 	if (b->off > m->size || b->len > m->size - b->off)
-		return (STORE_DAMAGED);
+		return STORE_DAMAGED;
 	if (sec->kind == IMAP_SECTION_FIELDS ||
 	    sec->kind == IMAP_SECTION_FIELDS_NOT)
-		return (body_fields(s, m, sec, b));
-	return (STORE_OK);
+		return body_fields(s, m, sec, b);
+	return STORE_OK;
 }
 
 /* A section of the message itself: its header starts with our prefix. */
@@ -57,19 +57,19 @@ body_whole(const struct store_msg *m, struct slice facts,
 
 	b->len = m->size;
 	if (sec->kind == IMAP_SECTION_ALL)
-		return (STORE_OK);
+		return STORE_OK;
 	if (facts_size(facts.p, facts.n, &hdr, &len, &lines) == -1)
-		return (STORE_DAMAGED);
+		return STORE_DAMAGED;
 	hdr += m->prefix;
 	if (sec->kind != IMAP_SECTION_TEXT)
 		b->len = hdr;
 	else if (hdr > m->size)
-		return (STORE_DAMAGED);
+		return STORE_DAMAGED;
 	else {
 		b->off = hdr;
 		b->len = m->size - hdr;
 	}
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 static enum store_result
@@ -81,9 +81,9 @@ body_part(const struct store_msg *m, struct slice facts,
 	switch (facts_part(facts.p, facts.n, sec->path, sec->npath, &part)) {
 	case 0:
 		b->missing = true;
-		return (STORE_OK);
+		return STORE_OK;
 	case -1:
-		return (STORE_DAMAGED);
+		return STORE_DAMAGED;
 	}
 	switch (sec->kind) {
 	case IMAP_SECTION_ALL:
@@ -112,7 +112,7 @@ body_part(const struct store_msg *m, struct slice facts,
 		b->len += m->prefix;
 	else
 		b->off += m->prefix;
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 /*
@@ -130,19 +130,19 @@ body_fields(struct session *s, const struct store_msg *m,
 	bool			 blank;
 
 	if ((r = body_bytes(s, m, b->off, b->len, &rest)) != STORE_OK)
-		return (r);
+		return r;
 	s->tmp.n = 0;
 	blank = rest.n == 0 || header_blank(rest);
 	while (header_next(&rest, &f))
 		if (field_wanted(sec, f.name) != not &&
 		    fbuf_add(&s->tmp, f.raw.p, f.raw.n) == -1)
-			return (STORE_NOMEM);
+			return STORE_NOMEM;
 	if (blank && fbuf_add(&s->tmp, "\r\n", 2) == -1)
-		return (STORE_NOMEM);
+		return STORE_NOMEM;
 	b->text = slice_of(s->tmp.p, s->tmp.n);
 	b->made = true;
 	b->len = s->tmp.n;
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 /* Does the header end in an empty line? */
@@ -150,9 +150,9 @@ static bool
 header_blank(struct slice h)
 {
 	if (h.p[h.n - 1] != '\n')
-		return (false);
+		return false;
 	h.n -= h.n > 1 && h.p[h.n - 2] == '\r' ? 2 : 1;
-	return (h.n == 0 || h.p[h.n - 1] == '\n');
+	return h.n == 0 || h.p[h.n - 1] == '\n';
 }
 
 static bool
@@ -162,8 +162,8 @@ field_wanted(const struct imap_section *sec, struct slice name)
 
 	for (i = 0; i < sec->nfields; i++)
 		if (slice_caseeq(sec->field[i], name))
-			return (true);
-	return (false);
+			return true;
+	return false;
 }
 
 /*
@@ -179,28 +179,28 @@ body_bytes(struct session *s, const struct store_msg *m, uint64_t off,
 	uint64_t		 at;
 
 	if (off > m->size || len > m->size - off)
-		return (STORE_DAMAGED);
+		return STORE_DAMAGED;
 	if (len > HEADER_MAX)
 		len = HEADER_MAX;
 	*out = slice_of(NULL, 0);
 	if (len == 0)
-		return (STORE_OK);
+		return STORE_OK;
 	r = store_peek(s->store, m, (uint32_t)off, (uint32_t)len, &v);
 	if (r != STORE_OK || v.iov_len >= len) {
 		*out = slice_of(v.iov_base, (size_t)len);
-		return (r);
+		return r;
 	}
 	s->hdr.n = 0;
 	for (at = 0; at < len; at += v.iov_len) {
 		r = store_peek(s->store, m, (uint32_t)(off + at),
 		    (uint32_t)(len - at), &v);
 		if (r != STORE_OK)
-			return (r);
+			return r;
 		if (fbuf_add(&s->hdr, v.iov_base, v.iov_len) == -1)
-			return (STORE_NOMEM);
+			return STORE_NOMEM;
 	}
 	*out = slice_of(s->hdr.p, s->hdr.n);
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 /* Once the length was announced there is no way back: then the connection
@@ -224,17 +224,17 @@ body_send(struct session *s, const struct store_msg *m,
 	frames_puts(s->io, "}\r\n");
 	if (b->made) {
 		frames_write(s->io, b->text.p + off, (size_t)len);
-		return (STORE_OK);
+		return STORE_OK;
 	}
 	for (off += b->off; len > 0; off += v.iov_len, len -= v.iov_len) {
 		r = store_peek(s->store, m, (uint32_t)off, (uint32_t)len, &v);
 		if (r != STORE_OK) {
 			s->io->gone = true;
-			return (r);
+			return r;
 		}
 		if (v.iov_len > len)
 			v.iov_len = len;
 		frames_write(s->io, v.iov_base, v.iov_len);
 	}
-	return (STORE_OK);
+	return STORE_OK;
 }

@@ -39,20 +39,20 @@ cmd_idle(struct session *s, struct imap_in *in)
 	} while (!idle_wait(s, fd));
 	store_unwatch(s->store);
 	if (s->state == LOGGED_OUT)
-		return (REPLY_OK);
+		return REPLY_OK;
 	s->cmd.n = 0;
 	switch (frames_line(s->io, &s->cmd, IMAP_LINE_MAX, &p, &n)) {
 	case FRAMES_LINE:
 		if (!slice_caseis(slice_of(p, n - 2), "DONE"))
-			return (reply_bad(s, "DONE expected"));
-		return (REPLY_OK);
+			return reply_bad(s, "DONE expected");
+		return REPLY_OK;
 	case FRAMES_TOOLONG:
 	case FRAMES_BARE:
-		return (reply_bad(s, "DONE expected"));
+		return reply_bad(s, "DONE expected");
 	case FRAMES_GONE:
 		break;
 	}
-	return (REPLY_GONE);
+	return REPLY_GONE;
 }
 
 /* True: the client said something, or left.  False: the mailbox stirred. */
@@ -69,12 +69,12 @@ idle_wait(struct session *s, int fd)
 			if (errno == EINTR)
 				continue;
 			log_warn("imap-session: poll");
-			return (true);
+			return true;
 		}
 		if (pfd[0].revents != 0)
-			return (true);
+			return true;
 		if (store_watch_drain(s->store))
-			return (false);
+			return false;
 	}
-	return (true);
+	return true;
 }

@@ -36,34 +36,34 @@ input_command(struct session *s, char **p, size_t *n)
 	for (;;) {
 		r = input_part(s, IMAP_LINE_MAX + (size_t)sum, p, n);
 		if (r != INPUT_COMMAND)
-			return (r);
+			return r;
 		line = slice_of(*p + begin, *n - begin - 2);
 		switch (imap_literal(line, &size, &flags)) {
 		case 0:
-			return (INPUT_COMMAND);
+			return INPUT_COMMAND;
 		case -1:
-			return (input_refuse(s, *p, *n, "Bad literal"));
+			return input_refuse(s, *p, *n, "Bad literal");
 		}
 		if (is_message_literal(*p, *n)) {
 			s->literal = true;
 			s->literal_size = size;
 			s->literal_flags = flags;
-			return (INPUT_COMMAND);
+			return INPUT_COMMAND;
 		}
 		if (size > IMAP_LITERAL_MAX - sum)
-			return (literal_refuse(s, *p, *n, size, flags));
+			return literal_refuse(s, *p, *n, size, flags);
 		sum += size;
 		if (s->cmd.n == 0 && fbuf_add(&s->cmd, *p, *n) == -1)
-			return (INPUT_GONE);
+			return INPUT_GONE;
 		if (!(flags & IMAP_LITERAL_PLUS))
 			frames_puts(s->io, "+ OK\r\n");
 		if (frames_read(s->io, &s->cmd, (size_t)size) == -1)
-			return (INPUT_GONE);
+			return INPUT_GONE;
 		begin = s->cmd.n;
 		if (size > 0 &&
 		    memchr(s->cmd.p + begin - size, '\0', size) != NULL)
-			return (input_refuse(s, s->cmd.p, s->cmd.n,
-			    "NUL in a literal"));
+			return input_refuse(s, s->cmd.p, s->cmd.n,
+			    "NUL in a literal");
 	}
 }
 
@@ -76,16 +76,16 @@ input_rest(struct session *s, char **p, size_t *n)
 	s->cmd.n = 0;
 	s->literal = false;
 	if ((r = input_part(s, IMAP_LINE_MAX, p, n)) != INPUT_COMMAND)
-		return (r);
+		return r;
 	line = slice_of(*p, *n - 2);
 	switch (imap_literal(line, &s->literal_size, &s->literal_flags)) {
 	case 1:
 		s->literal = true;
 		break;
 	case -1:
-		return (INPUT_BAD);
+		return INPUT_BAD;
 	}
-	return (INPUT_COMMAND);
+	return INPUT_COMMAND;
 }
 
 void
@@ -103,9 +103,9 @@ input_skip(struct session *s, uint64_t n)
 	for (; n > 0; n -= chunk.n) {
 		chunk = frames_chunk(s->io, n > MSG_MAX ? MSG_MAX : (size_t)n);
 		if (chunk.n == 0)
-			return (false);
+			return false;
 	}
-	return (true);
+	return true;
 }
 
 /* One line; refusals are answered here. */
@@ -116,17 +116,17 @@ input_part(struct session *s, size_t max, char **p, size_t *n)
 	*n = s->cmd.n;
 	switch (frames_line(s->io, &s->cmd, max, p, n)) {
 	case FRAMES_LINE:
-		return (INPUT_COMMAND);
+		return INPUT_COMMAND;
 	case FRAMES_TOOLONG:
-		return (input_refuse(s, s->cmd.p, s->cmd.n,
-		    "Command too long"));
+		return input_refuse(s, s->cmd.p, s->cmd.n,
+		    "Command too long");
 	case FRAMES_BARE:
-		return (input_refuse(s, *p, *n,
-		    "A line ends in CRLF and has no other CR, LF or NUL"));
+		return input_refuse(s, *p, *n,
+		    "A line ends in CRLF and has no other CR, LF or NUL");
 	case FRAMES_GONE:
 		break;
 	}
-	return (INPUT_GONE);
+	return INPUT_GONE;
 }
 
 /* With the tag, if the command got so far. */
@@ -142,7 +142,7 @@ input_refuse(struct session *s, const char *p, size_t n, const char *why)
 	else
 		frames_putc(s->io, '*');
 	frames_printf(s->io, " BAD %s\r\n", why);
-	return (INPUT_BAD);
+	return INPUT_BAD;
 }
 
 /*
@@ -157,7 +157,7 @@ literal_refuse(struct session *s, const char *p, size_t n, uint64_t size,
 	input_refuse(s, p, n, "[TOOBIG] Literals too large");
 	if (flags & IMAP_LITERAL_PLUS)
 		session_bye(s, "Literals too large");
-	return (INPUT_BAD);
+	return INPUT_BAD;
 }
 
 /*
@@ -172,10 +172,10 @@ is_message_literal(const char *p, size_t n)
 
 	i = slice_find(s, ' ');
 	if (i >= n)
-		return (false);
+		return false;
 	verb = slice_of(p + i + 1, n - i - 1);
 	if (!slice_casestarts(verb, "APPEND ") || verb.n < 8)
-		return (false);
+		return false;
 	/* A name given as literal: what is behind its octets counts. */
-	return (verb.p[7] != '{' || memchr(verb.p, '\n', verb.n - 2) != NULL);
+	return verb.p[7] != '{' || memchr(verb.p, '\n', verb.n - 2) != NULL;
 }

@@ -57,7 +57,7 @@ cmd_list(struct session *s, struct imap_in *in)
 	if ((r = list_args(s, in, &l)) == REPLY_OK)
 		r = list_run(s, &l);
 	fbuf_free(&l.text);
-	return (r);
+	return r;
 }
 
 enum reply
@@ -72,7 +72,7 @@ cmd_lsub(struct session *s, struct imap_in *in)
 	else
 		r = list_run(s, &l);
 	fbuf_free(&l.text);
-	return (r);
+	return r;
 }
 
 static enum reply
@@ -80,25 +80,25 @@ list_args(struct session *s, struct imap_in *in, struct list *l)
 {
 	if (imap_peek(in) == '(' &&
 	    (list_select(in, l) == -1 || imap_space(in) == -1))
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (list_patterns(in, l) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (imap_space(in) == 0 && list_return(in, l) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (l->recursive && !l->subscribed)
-		return (reply_bad(s, "RECURSIVEMATCH of what?"));
-	return (REPLY_OK);
+		return reply_bad(s, "RECURSIVEMATCH of what?");
+	return REPLY_OK;
 }
 
 static int
 list_select(struct imap_in *in, struct list *l)
 {
 	if (imap_open(in) == -1)
-		return (-1);
+		return -1;
 	if (imap_peek(in) == ')')
-		return (imap_close(in));
+		return imap_close(in);
 	do {
 		if (imap_word(in, "SUBSCRIBED"))
 			l->subscribed = l->show_sub = true;
@@ -108,10 +108,10 @@ list_select(struct imap_in *in, struct list *l)
 			l->special = true;
 		else if (!imap_word(in, "REMOTE")) {
 			in->err.why = "Not a LIST selection option";
-			return (-1);
+			return -1;
 		}
 	} while (imap_space(in) == 0);
-	return (imap_close(in));
+	return imap_close(in);
 }
 
 /* Reference and pattern(s): they are joined, as RFC 3501 lets us. */
@@ -122,25 +122,25 @@ list_patterns(struct imap_in *in, struct list *l)
 	bool		 many;
 
 	if (imap_mailbox(in, &ref) == -1 || imap_space(in) == -1)
-		return (-1);
+		return -1;
 	many = !l->lsub && imap_peek(in) == '(';
 	if (many && imap_open(in) == -1)
-		return (-1);
+		return -1;
 	do {
 		if (l->npattern == IMAP_PATTERNS_MAX) {
 			in->err.why = "Too many patterns";
-			return (-1);
+			return -1;
 		}
 		if (imap_list_mailbox(in, &pat) == -1)
-			return (-1);
+			return -1;
 		if ((pat.n > 0 && fbuf_add(&l->text, ref.p, ref.n) == -1) ||
 		    fbuf_add(&l->text, pat.p, pat.n) == -1) {
 			in->err.why = "Out of memory";
-			return (-1);
+			return -1;
 		}
 		l->end[l->npattern++] = l->text.n;
 	} while (many && imap_space(in) == 0);
-	return (many ? imap_close(in) : 0);
+	return many ? imap_close(in) : 0;
 }
 
 static int
@@ -149,10 +149,10 @@ list_return(struct imap_in *in, struct list *l)
 	if (!imap_word(in, "RETURN") || imap_space(in) == -1 ||
 	    imap_open(in) == -1) {
 		in->err.why = "RETURN (...) expected";
-		return (-1);
+		return -1;
 	}
 	if (imap_peek(in) == ')')
-		return (imap_close(in));
+		return imap_close(in);
 	do {
 		if (imap_word(in, "SUBSCRIBED"))
 			l->show_sub = true;
@@ -160,14 +160,14 @@ list_return(struct imap_in *in, struct list *l)
 			l->show_status = true;
 			if (imap_space(in) == -1 ||
 			    status_items(in, &l->status) == -1)
-				return (-1);
+				return -1;
 		} else if (!imap_word(in, "CHILDREN") &&
 		    !imap_word(in, "SPECIAL-USE")) {
 			in->err.why = "Not a LIST return option";
-			return (-1);
+			return -1;
 		}
 	} while (imap_space(in) == 0);
-	return (imap_close(in));
+	return imap_close(in);
 }
 
 static enum reply
@@ -180,13 +180,13 @@ list_run(struct session *s, struct list *l)
 	if (l->npattern == 1 && l->text.n == 0) {
 		frames_printf(s->io, "* %s (\\Noselect) \"/\" \"\"\r\n",
 		    l->lsub ? "LSUB" : "LIST");
-		return (REPLY_OK);
+		return REPLY_OK;
 	}
 	if ((r = store_refresh(s->store)) != STORE_OK)
-		return (reply_store(s, r));
+		return reply_store(s, r);
 	while ((mb = store_mailbox_next(s->store, &iter)) != NULL)
 		list_entry(s, l, mb);
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 static enum imap_match
@@ -199,18 +199,18 @@ list_match(const struct list *l, const char *name)
 	size_t		 i, begin = 0;
 
 	if ((n = mutf7_encode(slice_str(name), buf, sizeof(buf))) == -1)
-		return (IMAP_NOMATCH);
+		return IMAP_NOMATCH;
 	enc = slice_of(buf, (size_t)n);
 	for (i = 0; i < l->npattern; begin = l->end[i++]) {
 		pattern = slice_of(l->text.p + begin, l->end[i] - begin);
 		m = imap_list_match(pattern, enc, STORE_SEP);
 		if (m == IMAP_MATCH || (slice_is(enc, "INBOX") &&
 		    slice_caseis(pattern, "INBOX")))
-			return (IMAP_MATCH);
+			return IMAP_MATCH;
 		if (m == IMAP_MATCH_PARENT)
 			best = m;
 	}
-	return (best);
+	return best;
 }
 
 static void
@@ -322,8 +322,8 @@ sub_below(struct session *s, const char *name)
 		if ((mb->attr & STORE_MB_SUBSCRIBED) &&
 		    strncmp(mb->name, name, n) == 0 &&
 		    mb->name[n] == STORE_SEP)
-			return (true);
-	return (false);
+			return true;
+	return false;
 }
 
 static uint32_t
@@ -334,6 +334,6 @@ attr_of(struct session *s, const char *name)
 
 	while ((mb = store_mailbox_next(s->store, &iter)) != NULL)
 		if (strcmp(mb->name, name) == 0)
-			return (mb->attr);
-	return (STORE_MB_NONEXISTENT | STORE_MB_CHILDREN);
+			return mb->attr;
+	return STORE_MB_NONEXISTENT | STORE_MB_CHILDREN;
 }

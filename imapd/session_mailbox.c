@@ -23,13 +23,13 @@ static enum reply create_use(struct session *, struct imap_in *, uint32_t *);
 enum reply
 cmd_select(struct session *s, struct imap_in *in)
 {
-	return (mailbox_open(s, in, false));
+	return mailbox_open(s, in, false);
 }
 
 enum reply
 cmd_examine(struct session *s, struct imap_in *in)
 {
-	return (mailbox_open(s, in, true));
+	return mailbox_open(s, in, true);
 }
 
 /* The old mailbox is closed even when the new one cannot be opened. */
@@ -42,22 +42,22 @@ mailbox_open(struct session *s, struct imap_in *in, bool readonly)
 	char			 name[STORE_NAME_MAX + 1];
 
 	if ((r = arg_mailbox(s, in, name)) == REPLY_BAD)
-		return (r);
+		return r;
 	if (r == REPLY_OK && imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	session_state(s, AUTHENTICATED, NULL);
 	if (r != REPLY_OK)
-		return (r);
+		return r;
 	sr = store_view_open(&view, s->store, name,
 	    readonly ? STORE_VIEW_READONLY : 0);
 	if (sr != STORE_OK)
-		return (reply_store(s, sr));
+		return reply_store(s, sr);
 	session_state(s, SELECTED, view);
 	mailbox_show(s);
 	s->text = readonly ? "Examined" : "Selected";
 	fbuf_add(&s->code, readonly ? "READ-ONLY" : "READ-WRITE",
 	    readonly ? 9 : 10);
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 static void
@@ -91,14 +91,14 @@ cmd_close(struct session *s, struct imap_in *in)
 			sr = store_commit(s->store);
 	}
 	session_state(s, AUTHENTICATED, NULL);
-	return (reply_store(s, sr));
+	return reply_store(s, sr);
 }
 
 enum reply
 cmd_unselect(struct session *s, struct imap_in *in)
 {
 	session_state(s, AUTHENTICATED, NULL);
-	return (REPLY_OK);
+	return REPLY_OK;
 }
 
 /* A trailing separator only says that there will be children (6.3.3). */
@@ -112,17 +112,17 @@ cmd_create(struct session *s, struct imap_in *in)
 	size_t			 n;
 
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_space(in) == 0 &&
 	    (r = create_use(s, in, &special)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	n = strlen(name);
 	if (n > 1 && name[n - 1] == STORE_SEP)
 		name[n - 1] = '\0';
 	sr = store_mailbox_create(s->store, name, special);
-	return (sr == STORE_OK ? reply_commit(s) : reply_store(s, sr));
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
 }
 
 /* "(USE (\Sent))", RFC 6154 3. */
@@ -142,19 +142,19 @@ create_use(struct session *s, struct imap_in *in, uint32_t *special)
 
 	if (imap_open(in) == -1 || !imap_word(in, "USE") ||
 	    imap_space(in) == -1 || imap_open(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if (imap_peek(in) != '\\')
-		return (reply_bad(s, "A special use starts with a backslash"));
+		return reply_bad(s, "A special use starts with a backslash");
 	in->off++;
 	if (imap_atom(in, &v) == -1 || imap_close(in) == -1 ||
 	    imap_close(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	for (i = 0; i < NITEMS(uses); i++)
 		if (slice_caseis(v, uses[i].name)) {
 			*special = uses[i].bit;
-			return (REPLY_OK);
+			return REPLY_OK;
 		}
-	return (reply_no(s, "USEATTR", "Not a special use we know"));
+	return reply_no(s, "USEATTR", "Not a special use we know");
 }
 
 enum reply
@@ -165,11 +165,11 @@ cmd_delete(struct session *s, struct imap_in *in)
 	char			 name[STORE_NAME_MAX + 1];
 
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	sr = store_mailbox_delete(s->store, name);
-	return (sr == STORE_OK ? reply_commit(s) : reply_store(s, sr));
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
 }
 
 enum reply
@@ -181,27 +181,27 @@ cmd_rename(struct session *s, struct imap_in *in)
 	char			 to[STORE_NAME_MAX + 1];
 
 	if ((r = arg_mailbox(s, in, from)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_space(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	if ((r = arg_mailbox(s, in, to)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	sr = store_mailbox_rename(s->store, from, to);
-	return (sr == STORE_OK ? reply_commit(s) : reply_store(s, sr));
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
 }
 
 enum reply
 cmd_subscribe(struct session *s, struct imap_in *in)
 {
-	return (mailbox_subscribe(s, in, true));
+	return mailbox_subscribe(s, in, true);
 }
 
 enum reply
 cmd_unsubscribe(struct session *s, struct imap_in *in)
 {
-	return (mailbox_subscribe(s, in, false));
+	return mailbox_subscribe(s, in, false);
 }
 
 static enum reply
@@ -212,9 +212,9 @@ mailbox_subscribe(struct session *s, struct imap_in *in, bool on)
 	char			 name[STORE_NAME_MAX + 1];
 
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_end(in) == -1)
-		return (reply_syntax(s, in));
+		return reply_syntax(s, in);
 	sr = store_mailbox_subscribe(s->store, name, on);
-	return (sr == STORE_OK ? reply_commit(s) : reply_store(s, sr));
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
 }

@@ -19,6 +19,6 @@
 int
 main(void)
 {
-	return (nursery_main(ROLE_IMAP_NURSERY, ROLE_IMAP_SESSION,
-	    session_main));
+	return nursery_main(ROLE_IMAP_NURSERY, ROLE_IMAP_SESSION,
+	    session_main);
 }

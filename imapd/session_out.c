@@ -165,7 +165,7 @@ ranges_print(struct fbuf *b, const struct store_range *v, size_t n)
 			    "%s%" PRIu32 ":%" PRIu32, i > 0 ? "," : "",
 			    v[i].first, v[i].last);
 		if (fbuf_add(b, text, (size_t)len) == -1)
-			return (-1);
+			return -1;
 	}
-	return (0);
+	return 0;
 }

@@ -108,7 +108,7 @@ cmd_search(struct session *s, struct imap_in *in)
 			p.reply = search_run(s, &prog);
 	}
 	search_free(&prog);
-	return (p.reply);
+	return p.reply;
 }
 
 static enum reply
@@ -117,15 +117,15 @@ search_charset(struct parse *p)
 	struct slice	 name;
 
 	if (!imap_word(p->in, "CHARSET"))
-		return (REPLY_OK);
+		return REPLY_OK;
 	if (imap_space(p->in) == -1 || imap_astring(p->in, &name) == -1 ||
 	    imap_space(p->in) == -1)
-		return (p->reply = reply_syntax(p->s, p->in));
+		return p->reply = reply_syntax(p->s, p->in);
 	p->ascii = slice_caseis(name, "US-ASCII");
 	if (!p->ascii && !slice_caseis(name, "UTF-8"))
 		p->reply = reply_no(p->s, "BADCHARSET (US-ASCII UTF-8)",
 		    "Charset not known");
-	return (p->reply);
+	return p->reply;
 }
 
 static enum reply
@@ -138,7 +138,7 @@ search_run(struct session *s, const struct search_prog *prog)
 	int			 match;
 
 	if (prog->key[0].cost == 3 && prog->needle == NULL)
-		return (reply_store(s, STORE_NOMEM));
+		return reply_store(s, STORE_NOMEM);
 	store_view_info(s->view, &info);
 	frames_puts(s->io, "* SEARCH");
 	for (seq = 1; seq <= info.exists; seq++) {
@@ -155,7 +155,7 @@ search_run(struct session *s, const struct search_prog *prog)
 		frames_num(s->io, n);
 	}
 	frames_puts(s->io, "\r\n");
-	return (reply_store(s, worst));
+	return reply_store(s, worst);
 }
 
 static void
@@ -180,15 +180,15 @@ parse_list(struct parse *p, int depth, int end)
 	int	 list, key;
 
 	if ((list = key_new(p, KEY_AND, 0)) == 0)
-		return (0);
+		return 0;
 	do {
 		if ((key = parse_key(p, depth)) == 0)
-			return (0);
+			return 0;
 		key_insert(p->prog, list, key);
 		if (imap_peek(p->in) == end || imap_peek(p->in) == '\r')
 			break;
 	} while (imap_space(p->in) == 0);
-	return (list);
+	return list;
 }
 
 static int
@@ -201,18 +201,18 @@ parse_key(struct parse *p, int depth)
 
 	if (depth == IMAP_SEARCH_DEPTH) {
 		reply_no(p->s, "LIMIT", "Search too deep");
-		return (parse_fail(p, REPLY_NO));
+		return parse_fail(p, REPLY_NO);
 	}
 	if (c == '(') {
 		if (imap_open(in) == -1 ||
 		    (key = parse_list(p, depth + 1, ')')) == 0)
-			return (parse_fail(p, reply_syntax(p->s, in)));
+			return parse_fail(p, reply_syntax(p->s, in));
 		if (imap_close(in) == -1)
-			return (parse_fail(p, reply_syntax(p->s, in)));
-		return (key);
+			return parse_fail(p, reply_syntax(p->s, in));
+		return key;
 	}
 	if (c == '*' || (c >= '0' && c <= '9'))
-		return (parse_set(p, key_new(p, KEY_SEQ, 0), false));
+		return parse_set(p, key_new(p, KEY_SEQ, 0), false);
 	for (n = 0; n < WORD_MAX && in->off + n < in->n; n++)
 		if (ascii_lower((unsigned char)w[n]) < 'a' ||
 		    ascii_lower((unsigned char)w[n]) > 'z')
@@ -222,15 +222,15 @@ parse_key(struct parse *p, int depth)
 			break;
 	if (i == NITEMS(words)) {
 		reply_bad(p->s, "Not a search key");
-		return (parse_fail(p, REPLY_BAD));
+		return parse_fail(p, REPLY_BAD);
 	}
 	in->off += n;
 	if ((key = key_new(p, words[i].op, words[i].cost)) == 0)
-		return (0);
+		return 0;
 	p->prog->key[key - 1].number = words[i].number;
 	if (words[i].arg != ARG_NONE && imap_space(in) == -1)
-		return (parse_fail(p, reply_syntax(p->s, in)));
-	return (parse_arg(p, &words[i], key, depth));
+		return parse_fail(p, reply_syntax(p->s, in));
+	return parse_arg(p, &words[i], key, depth);
 }
 
 static int
@@ -241,7 +241,7 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 
 	switch (w->arg) {
 	case ARG_NONE:
-		return (key);
+		return key;
 	case ARG_HEADER:
 		ok = imap_astring(p->in, &k->name) == 0 &&
 		    imap_space(p->in) == 0;
@@ -249,9 +249,9 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 			break;
 		/* FALLTHROUGH */
 	case ARG_STRING:
-		return (parse_string(p, &k->value) == 0 ? key : 0);
+		return parse_string(p, &k->value) == 0 ? key : 0;
 	case ARG_KEYWORD:
-		return (parse_keyword(p, key));
+		return parse_keyword(p, key);
 	case ARG_DATE:
 		ok = imap_date(p->in, &k->day) == 0;
 		break;
@@ -259,17 +259,17 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 		ok = imap_number64(p->in, &k->number) == 0;
 		break;
 	case ARG_UIDS:
-		return (parse_set(p, key, true));
+		return parse_set(p, key, true);
 	case ARG_NOT:
-		return (parse_sub(p, key, depth));
+		return parse_sub(p, key, depth);
 	case ARG_OR:
 		if (parse_sub(p, key, depth) == 0)
-			return (0);
+			return 0;
 		if (imap_space(p->in) == -1)
-			return (parse_fail(p, reply_syntax(p->s, p->in)));
-		return (parse_sub(p, key, depth));
+			return parse_fail(p, reply_syntax(p->s, p->in));
+		return parse_sub(p, key, depth);
 	}
-	return (ok ? key : parse_fail(p, reply_syntax(p->s, p->in)));
+	return ok ? key : parse_fail(p, reply_syntax(p->s, p->in));
 }
 
 /* What is looked for: UTF-8, not too long.  0, -1. */
@@ -280,20 +280,20 @@ parse_string(struct parse *p, struct slice *v)
 
 	if (imap_astring(p->in, v) == -1) {
 		parse_fail(p, reply_syntax(p->s, p->in));
-		return (-1);
+		return -1;
 	}
 	for (i = 0; p->ascii && i < v->n; i++)
 		if ((unsigned char)v->p[i] > 127)
 			break;
 	if ((p->ascii && i < v->n) || !utf8_valid(v->p, v->n)) {
 		parse_fail(p, reply_bad(p->s, "Not in the charset"));
-		return (-1);
+		return -1;
 	}
 	if (v->n > SEARCH_NEEDLE_MAX / 2 - 4) {
 		parse_fail(p, reply_no(p->s, "LIMIT", "Text too long"));
-		return (-1);
+		return -1;
 	}
-	return (0);
+	return 0;
 }
 
 /* A keyword the mailbox does not have is on no message. */
@@ -305,11 +305,11 @@ parse_keyword(struct parse *p, int key)
 	int		 bit = -1;
 
 	if (imap_atom(p->in, &v) == -1)
-		return (parse_fail(p, reply_syntax(p->s, p->in)));
+		return parse_fail(p, reply_syntax(p->s, p->in));
 	if (slice_cpy(v, name, sizeof(name)) == 0)
 		bit = store_view_keyword_bit(p->s->view, name);
 	p->prog->key[key - 1].number = bit == -1 ? 0 : (uint64_t)1 << bit;
-	return (key);
+	return key;
 }
 
 static int
@@ -322,20 +322,20 @@ parse_set(struct parse *p, int key, bool uids)
 	ssize_t			 n;
 
 	if (key == 0)
-		return (0);
+		return 0;
 	k = &p->prog->key[key - 1];
 	for (i = p->in->off; i < p->in->n && p->in->p[i] != ' '; i++)
 		max += p->in->p[i] == ',';
 	if ((k->set = calloc(max, sizeof(*k->set))) == NULL)
-		return (parse_fail(p, reply_store(p->s, STORE_NOMEM)));
+		return parse_fail(p, reply_store(p->s, STORE_NOMEM));
 	if ((n = imap_set(p->in, k->set, max)) <= 0)
-		return (parse_fail(p, reply_syntax(p->s, p->in)));
+		return parse_fail(p, reply_syntax(p->s, p->in));
 	store_view_info(p->s->view, &info);
 	largest = info.exists;
 	if (uids && largest > 0)
 		largest = store_view_msg(p->s->view, largest)->uid;
 	k->nset = imap_set_resolve(k->set, (size_t)n, largest);
-	return (key);
+	return key;
 }
 
 /* One more operand of NOT or OR. */
@@ -345,9 +345,9 @@ parse_sub(struct parse *p, int key, int depth)
 	int	 sub;
 
 	if ((sub = parse_key(p, depth + 1)) == 0)
-		return (0);
+		return 0;
 	key_insert(p->prog, key, sub);
-	return (key);
+	return key;
 }
 
 /* Keep the first error, whose text stands in the session. */
@@ -356,7 +356,7 @@ parse_fail(struct parse *p, enum reply r)
 {
 	if (p->reply == REPLY_OK)
 		p->reply = r;
-	return (0);
+	return 0;
 }
 
 static int
@@ -367,13 +367,13 @@ key_new(struct parse *p, enum search_op op, unsigned int cost)
 	size_t			 size;
 
 	if (prog->n == IMAP_SEARCH_KEYS)
-		return (parse_fail(p,
-		    reply_no(p->s, "LIMIT", "Too many search keys")));
+		return parse_fail(p,
+		    reply_no(p->s, "LIMIT", "Too many search keys"));
 	if (prog->n == prog->size) {
 		size = prog->size == 0 ? 16 : prog->size * 2;
 		key = reallocarray(prog->key, size, sizeof(*key));
 		if (key == NULL)
-			return (parse_fail(p, reply_store(p->s, STORE_NOMEM)));
+			return parse_fail(p, reply_store(p->s, STORE_NOMEM));
 		prog->key = key;
 		prog->size = size;
 	}
@@ -381,7 +381,7 @@ key_new(struct parse *p, enum search_op op, unsigned int cost)
 	memset(key, 0, sizeof(*key));
 	key->op = op;
 	key->cost = cost;
-	return ((int)prog->n);
+	return (int)prog->n;
 }
 
 /* Among its siblings by cost, behind those that cost the same. */

@@ -62,11 +62,11 @@ search_match(struct session *s, const struct search_prog *prog, uint32_t seq,
 	int			 match;
 
 	if ((m = store_view_msg(s->view, seq)) == NULL)
-		return (0);
+		return 0;
 	l.m = *m;
 	match = match_key(&l, 1);
 	*r = l.error;
-	return (match);
+	return match;
 }
 
 /* 1, 0, or -1: l->error.  Depth is bounded by the parser. */
@@ -82,26 +82,26 @@ match_key(struct look *l, int key)
 		for (sub = k->sub; sub != 0; sub = l->prog->key[sub - 1].next)
 			if ((r = match_key(l, sub)) == -1 ||
 			    r == (k->op == KEY_OR))
-				return (r);
-		return (k->op == KEY_AND);
+				return r;
+		return k->op == KEY_AND;
 	case KEY_NOT:
 		r = match_key(l, k->sub);
-		return (r == -1 ? -1 : !r);
+		return r == -1 ? -1 : !r;
 	case KEY_SENTBEFORE:
 	case KEY_SENTON:
 	case KEY_SENTSINCE:
-		return (match_sent(l, k));
+		return match_sent(l, k);
 	case KEY_SUBJECT:
 	case KEY_FROM:
 	case KEY_TO:
 	case KEY_CC:
 	case KEY_BCC:
-		return (match_field(l, k));
+		return match_field(l, k);
 	case KEY_HEADER:
-		return (match_header(l, k));
+		return match_header(l, k);
 	case KEY_BODY:
 	case KEY_TEXT:
-		return (match_text(l, k));
+		return match_text(l, k);
 	case KEY_ALL:
 	case KEY_FLAG:
 	case KEY_NOFLAG:
@@ -117,9 +117,9 @@ match_key(struct look *l, int key)
 	case KEY_BEFORE:
 	case KEY_ON:
 	case KEY_SINCE:
-		return (match_index(l, k));
+		return match_index(l, k);
 	}
-	return (0);
+	return 0;
 }
 
 /* Keys that the index alone can answer. */
@@ -133,36 +133,36 @@ match_index(struct look *l, const struct search_key *k)
 		day--;
 	switch (k->op) {
 	case KEY_FLAG:
-		return ((m->flags & k->number) != 0);
+		return (m->flags & k->number) != 0;
 	case KEY_NOFLAG:
-		return ((m->flags & k->number) == 0);
+		return (m->flags & k->number) == 0;
 	case KEY_KEYWORD:
-		return ((m->keywords & k->number) != 0);
+		return (m->keywords & k->number) != 0;
 	case KEY_NOKEYWORD:
-		return ((m->keywords & k->number) == 0);
+		return (m->keywords & k->number) == 0;
 	case KEY_RECENT:
-		return (store_view_recent(l->s->view, l->seq));
+		return store_view_recent(l->s->view, l->seq);
 	case KEY_OLD:
-		return (!store_view_recent(l->s->view, l->seq));
+		return !store_view_recent(l->s->view, l->seq);
 	case KEY_NEW:
-		return (!(m->flags & STORE_SEEN) &&
-		    store_view_recent(l->s->view, l->seq));
+		return !(m->flags & STORE_SEEN) &&
+		    store_view_recent(l->s->view, l->seq);
 	case KEY_SEQ:
-		return (imap_set_has(k->set, k->nset, l->seq));
+		return imap_set_has(k->set, k->nset, l->seq);
 	case KEY_UID:
-		return (imap_set_has(k->set, k->nset, m->uid));
+		return imap_set_has(k->set, k->nset, m->uid);
 	case KEY_LARGER:
-		return (m->size > k->number);
+		return m->size > k->number;
 	case KEY_SMALLER:
-		return (m->size < k->number);
+		return m->size < k->number;
 	case KEY_BEFORE:
-		return (day < k->day);
+		return day < k->day;
 	case KEY_ON:
-		return (day == k->day);
+		return day == k->day;
 	case KEY_SINCE:
-		return (day >= k->day);
+		return day >= k->day;
 	default:
-		return (1);	/* ALL */
+		return 1;	/* ALL */
 	}
 }
 
@@ -175,16 +175,16 @@ match_sent(struct look *l, const struct search_key *k)
 	int		 zone;
 
 	if (look_facts(l) == -1)
-		return (-1);
+		return -1;
 	if (facts_get(l->facts.p, l->facts.n, FACTS_DATE, &v) == -1)
-		return (look_error(l, STORE_DAMAGED));
+		return look_error(l, STORE_DAMAGED);
 	if (date_parse(v, &t, &zone) == -1)
-		return (0);
+		return 0;
 	t += (int64_t)zone * 60;
 	t = t >= 0 ? t / DAY : -((-t + DAY - 1) / DAY);
 	if (k->op == KEY_SENTBEFORE)
-		return (t < k->day);
-	return (k->op == KEY_SENTON ? t == k->day : t >= k->day);
+		return t < k->day;
+	return k->op == KEY_SENTON ? t == k->day : t >= k->day;
 }
 
 static int
@@ -194,7 +194,7 @@ match_field(struct look *l, const struct search_key *k)
 	struct slice		 v;
 
 	if (look_facts(l) == -1)
-		return (-1);
+		return -1;
 	switch (k->op) {
 	case KEY_FROM:
 		field = FACTS_FROM;
@@ -212,10 +212,10 @@ match_field(struct look *l, const struct search_key *k)
 		break;
 	}
 	if (facts_get(l->facts.p, l->facts.n, field, &v) == -1)
-		return (look_error(l, STORE_DAMAGED));
+		return look_error(l, STORE_DAMAGED);
 	if (field == FACTS_SUBJECT)
-		return (utf8_casefind(v, k->value));
-	return (match_value(l, v, k->value));
+		return utf8_casefind(v, k->value);
+	return match_value(l, v, k->value);
 }
 
 /* A raw field value: decoded only where there is something to decode. */
@@ -225,7 +225,7 @@ match_value(struct look *l, struct slice v, struct slice needle)
 	size_t	 n;
 
 	if (memmem(v.p, v.n, "=?", 2) == NULL && memchr(v.p, '\n', v.n) == NULL)
-		return (utf8_casefind(v, needle));
+		return utf8_casefind(v, needle);
 	l->s->tmp.n = 0;
 	if (v.n > HEADER_MAX)
 		v.n = HEADER_MAX;
@@ -233,9 +233,9 @@ match_value(struct look *l, struct slice v, struct slice needle)
 	if (fbuf_add(&l->s->tmp, v.p, v.n) == -1 ||
 	    fbuf_add(&l->s->tmp, v.p, v.n) == -1 ||
 	    fbuf_add(&l->s->tmp, v.p, v.n) == -1)
-		return (look_error(l, STORE_NOMEM));
+		return look_error(l, STORE_NOMEM);
 	n = words_decode(v, l->s->tmp.p, l->s->tmp.n);
-	return (utf8_casefind(slice_of(l->s->tmp.p, n), needle));
+	return utf8_casefind(slice_of(l->s->tmp.p, n), needle);
 }
 
 /* HEADER name "": is there such a field?  Else, is the text in one? */
@@ -245,10 +245,10 @@ match_header(struct look *l, const struct search_key *k)
 	uint64_t	 hdr, len, lines;
 
 	if (look_facts(l) == -1)
-		return (-1);
+		return -1;
 	if (facts_size(l->facts.p, l->facts.n, &hdr, &len, &lines) == -1)
-		return (look_error(l, STORE_DAMAGED));
-	return (match_fields(l, 0, hdr + l->m.prefix, k->value, &k->name));
+		return look_error(l, STORE_DAMAGED);
+	return match_fields(l, 0, hdr + l->m.prefix, k->value, &k->name);
 }
 
 /* Fields of a header: those called *name, or all with their names. */
@@ -262,7 +262,7 @@ match_fields(struct look *l, uint64_t off, uint64_t len, struct slice needle,
 	int			 match;
 
 	if ((r = body_bytes(l->s, &l->m, off, len, &rest)) != STORE_OK)
-		return (look_error(l, r));
+		return look_error(l, r);
 	while (header_next(&rest, &f)) {
 		if (name == NULL)
 			match = match_value(l, slice_trim(f.raw), needle);
@@ -271,9 +271,9 @@ match_fields(struct look *l, uint64_t off, uint64_t len, struct slice needle,
 		else
 			continue;
 		if (match != 0)
-			return (match);
+			return match;
 	}
-	return (0);
+	return 0;
 }
 
 /* TEXT is the header and BODY; BODY is every text part, reports too, the
@@ -286,23 +286,23 @@ match_text(struct look *l, const struct search_key *k)
 	int			 i, n, r;
 
 	if (k->value.n == 0)
-		return (1);
+		return 1;
 	if (look_facts(l) == -1)
-		return (-1);
+		return -1;
 	n = facts_nparts(l->facts.p, l->facts.n);
 	if (n == -1 ||
 	    facts_size(l->facts.p, l->facts.n, &hdr, &len, &lines) == -1)
-		return (look_error(l, STORE_DAMAGED));
+		return look_error(l, STORE_DAMAGED);
 	if (k->op == KEY_TEXT && (r = match_fields(l, 0, hdr + l->m.prefix,
 	    k->value, NULL)) != 0)
-		return (r);
+		return r;
 	for (i = 0; i < n; i++) {
 		if (facts_nth(l->facts.p, l->facts.n, i, &part) == -1)
-			return (look_error(l, STORE_DAMAGED));
+			return look_error(l, STORE_DAMAGED);
 		if ((r = match_part(l, &part, k->value)) != 0)
-			return (r);
+			return r;
 	}
-	return (0);
+	return 0;
 }
 
 static int
@@ -319,10 +319,10 @@ match_part(struct look *l, const struct facts_part *part, struct slice needle)
 		    part->msg_hdr_len, needle, NULL);
 	if (r != 0 || (part->type != FACTS_TEXT &&
 	    (part->type != FACTS_OTHER || part->charset == CHARSET_UNKNOWN)))
-		return (r);
+		return r;
 	if (search_start(search, needle) == -1)
-		return (0);
-	return (match_body(l, part, search));
+		return 0;
+	return match_body(l, part, search);
 }
 
 /* The text of one part, decoded. */
@@ -338,7 +338,7 @@ match_body(struct look *l, const struct facts_part *part, struct search *search)
 	bool			 plain;
 
 	if (off > l->m.size || left > l->m.size - off)
-		return (look_error(l, STORE_DAMAGED));
+		return look_error(l, STORE_DAMAGED);
 	plain = part->cte == CTE_NONE && (part->charset == CHARSET_ASCII ||
 	    part->charset == CHARSET_UTF8);
 	for (; left > 0 && !search->found; off += v.iov_len,
@@ -346,7 +346,7 @@ match_body(struct look *l, const struct facts_part *part, struct search *search)
 		r = store_peek(l->s->store, &l->m, (uint32_t)off,
 		    (uint32_t)(plain || left < BLOCK ? left : BLOCK), &v);
 		if (r != STORE_OK)
-			return (look_error(l, r));
+			return look_error(l, r);
 		if (v.iov_len > left)
 			v.iov_len = left;
 		if (plain) {
@@ -365,7 +365,7 @@ match_body(struct look *l, const struct facts_part *part, struct search *search)
 		if (n > CUT)
 			n = 0;
 	}
-	return (search->found);
+	return search->found;
 }
 
 /* The facts of the message, fetched once. */
@@ -376,16 +376,16 @@ look_facts(struct look *l)
 	enum store_result	 r;
 
 	if (l->facts.p != NULL)
-		return (0);
+		return 0;
 	if ((r = store_facts(l->s->store, &l->m, &v)) != STORE_OK)
-		return (look_error(l, r));
+		return look_error(l, r);
 	l->facts = slice_of(v.iov_base, v.iov_len);
-	return (0);
+	return 0;
 }
 
 static int
 look_error(struct look *l, enum store_result r)
 {
 	l->error = r;
-	return (-1);
+	return -1;
 }

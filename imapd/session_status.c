@@ -30,7 +30,7 @@ status_items(struct imap_in *in, struct status_items *items)
 
 	items->n = 0;
 	if (imap_open(in) == -1)
-		return (-1);
+		return -1;
 	do {
 		for (i = 0; i < NITEMS(item_names); i++)
 			if (imap_word(in, item_names[i]))
@@ -38,11 +38,11 @@ status_items(struct imap_in *in, struct status_items *items)
 		if (i == NITEMS(item_names) ||
 		    items->n == IMAP_STATUS_ITEMS) {
 			in->err.why = "Not a STATUS item";
-			return (-1);
+			return -1;
 		}
 		items->item[items->n++] = (int)i;
 	} while (imap_space(in) == 0);
-	return (imap_close(in));
+	return imap_close(in);
 }
 
 static uint64_t
@@ -50,19 +50,19 @@ item_value(const struct store_status *st, int item)
 {
 	switch (item) {
 	case MESSAGES:
-		return (st->messages);
+		return st->messages;
 	case RECENT:
-		return (st->recent);
+		return st->recent;
 	case UIDNEXT:
-		return (st->uidnext);
+		return st->uidnext;
 	case UIDVALIDITY:
-		return (st->uidvalidity);
+		return st->uidvalidity;
 	case UNSEEN:
-		return (st->unseen);
+		return st->unseen;
 	case SIZE:
-		return (st->bytes);
+		return st->bytes;
 	}
-	return (0);
+	return 0;
 }
 
 enum store_result
@@ -74,7 +74,7 @@ status_send(struct session *s, const char *name,
 	size_t			 i;
 
 	if ((r = store_status(s->store, name, &st)) != STORE_OK)
-		return (r);
+		return r;
 	frames_puts(s->io, "* STATUS ");
 	out_mailbox(s, name);
 	for (i = 0; i < items->n; i++) {
@@ -84,7 +84,7 @@ status_send(struct session *s, const char *name,
 		frames_num(s->io, item_value(&st, items->item[i]));
 	}
 	frames_puts(s->io, ")\r\n");
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 enum reply
@@ -95,9 +95,9 @@ cmd_status(struct session *s, struct imap_in *in)
 	char			 name[STORE_NAME_MAX + 1];
 
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
-		return (r);
+		return r;
 	if (imap_space(in) == -1 || status_items(in, &items) == -1 ||
 	    imap_end(in) == -1)
-		return (reply_syntax(s, in));
-	return (reply_store(s, status_send(s, name, &items)));
+		return reply_syntax(s, in);
+	return reply_store(s, status_send(s, name, &items));
 }

@@ -62,7 +62,7 @@ static const struct front_ops ops = {
 int
 main(void)
 {
-	return (front_main(&ops));
+	return front_main(&ops);
 }
 
 /* No timestamp in angle brackets: there is no APOP. */
@@ -77,20 +77,20 @@ pop3_bye(enum front_end why)
 {
 	switch (why) {
 	case FRONT_TIMEOUT:
-		return ("-ERR Timeout\r\n");
+		return "-ERR Timeout\r\n";
 	case FRONT_BUSY:
-		return ("-ERR [SYS/TEMP] Too many connections\r\n");
+		return "-ERR [SYS/TEMP] Too many connections\r\n";
 	case FRONT_BADNESS:
-		return ("-ERR Too many errors\r\n");
+		return "-ERR Too many errors\r\n";
 	case FRONT_REVOKED:
-		return ("-ERR [AUTH] The account was changed, log in "
-		    "again\r\n");
+		return "-ERR [AUTH] The account was changed, log in "
+		    "again\r\n";
 	case FRONT_STOPPING:
-		return ("-ERR [SYS/TEMP] The server is going down\r\n");
+		return "-ERR [SYS/TEMP] The server is going down\r\n";
 	case FRONT_LOST:
 		break;
 	}
-	return ("-ERR [SYS/TEMP] Try again\r\n");
+	return "-ERR [SYS/TEMP] Try again\r\n";
 }
 
 static void
@@ -111,15 +111,15 @@ pop3_command(struct front_conn *c)
 	case IO_LINE:
 		break;
 	case IO_MORE:
-		return (false);
+		return false;
 	case IO_TOOLONG:
 	case IO_BARE:
 		front_end(c, FRONT_BADNESS);
-		return (true);
+		return true;
 	}
 	if (memchr(line.p, '\0', line.n) != NULL) {
 		front_end(c, FRONT_BADNESS);
-		return (true);
+		return true;
 	}
 	/* A password does not stay in the input buffer. */
 	memcpy(buf, line.p, line.n);
@@ -131,7 +131,7 @@ pop3_command(struct front_conn *c)
 	} else
 		command_run(c, line);
 	explicit_bzero(buf, line.n);
-	return (true);
+	return true;
 }
 
 static void
@@ -163,16 +163,16 @@ static bool
 bad(struct front_conn *c, const char *line)
 {
 	io_write(c->io, line, strlen(line));
-	return (front_bad(c));
+	return front_bad(c);
 }
 
 static bool
 login_allowed(struct front_conn *c)
 {
 	if (front_may_login(c))
-		return (true);
+		return true;
 	io_printf(c->io, "-ERR Only with TLS\r\n");
-	return (false);
+	return false;
 }
 
 /* The same answer whoever it is. */

@@ -42,7 +42,7 @@ session_main(int sock, const struct conf *conf)
 	}
 	frames_bye(s->io);
 	session_free(s);
-	return (0);
+	return 0;
 }
 
 static void
@@ -63,15 +63,15 @@ session_start(struct session *s)
 	struct slice		 payload;
 
 	if (frames_start(s->io, &payload) == -1)
-		return (-1);
+		return -1;
 	if ((r = session_open(s)) != STORE_OK) {
 		log_warnx("pop3-session: store: %s", store_strerror(r));
 		frames_puts(s->io, "-ERR [SYS/TEMP] Mailbox is not available "
 		    "now\r\n");
-		return (-1);
+		return -1;
 	}
 	frames_printf(s->io, "+OK %u messages\r\n", s->n);
-	return (0);
+	return 0;
 }
 
 static enum store_result
@@ -90,13 +90,13 @@ session_open(struct session *s)
 		r = store_view_open(&s->view, s->store, "INBOX",
 		    STORE_VIEW_NORECENT);
 	if (r != STORE_OK)
-		return (r);
+		return r;
 	store_view_info(s->view, &info);
 	s->n = info.exists;
 	s->uidvalidity = info.uidvalidity;
 	for (i = 1; i <= s->n; i++)
 		s->octets += store_view_msg(s->view, i)->size;
-	return (STORE_OK);
+	return STORE_OK;
 }
 
 static void

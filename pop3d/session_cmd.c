@@ -89,7 +89,7 @@ args_parse(struct session *s, const struct command *c, struct slice rest,
 	bool		 ok;
 
 	if (rest.n == 0 && (c->args == ARGS_NONE || c->args == ARGS_OPT))
-		return (true);
+		return true;
 	ok = c->args != ARGS_NONE &&
 	    slice_number(slice_of(rest.p, n), UINT32_MAX, &msg) == 0;
 	rest = slice_trim(slice_of(rest.p + n, rest.n - n));
@@ -99,14 +99,14 @@ args_parse(struct session *s, const struct command *c, struct slice rest,
 		ok = false;
 	if (!ok) {
 		bad(s, "-ERR Arguments are not right\r\n");
-		return (false);
+		return false;
 	}
 	if (msg == 0 || msg > s->n || is_deleted(s, (uint32_t)msg)) {
 		frames_puts(s->io, "-ERR No such message\r\n");
-		return (false);
+		return false;
 	}
 	given->msg = (uint32_t)msg;
-	return (true);
+	return true;
 }
 
 static void
@@ -119,8 +119,8 @@ bad(struct session *s, const char *line)
 static bool
 is_deleted(const struct session *s, uint32_t msg)
 {
-	return (s->deleted != NULL &&
-	    s->deleted[msg / 8] & (1 << (msg % 8)));
+	return s->deleted != NULL &&
+	    s->deleted[msg / 8] & (1 << (msg % 8));
 }
 
 static void

@@ -19,6 +19,6 @@
 int
 main(void)
 {
-	return (nursery_main(ROLE_POP3_NURSERY, ROLE_POP3_SESSION,
-	    session_main));
+	return nursery_main(ROLE_POP3_NURSERY, ROLE_POP3_SESSION,
+	    session_main);
 }

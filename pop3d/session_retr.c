@@ -86,11 +86,11 @@ top_end(struct session *s, const struct store_msg *m, uint64_t lines)
 	for (off = 0; off < m->size; off += v.iov_len) {
 		if (store_peek(s->store, m, (uint32_t)off,
 		    (uint32_t)(m->size - off), &v) != STORE_OK)
-			return (m->size);
+			return m->size;
 		p = v.iov_base;
 		for (at = 0; at < v.iov_len; at = (size_t)(lf + 1 - p)) {
 			if (body && lines == 0)
-				return (off + at);
+				return off + at;
 			lf = memchr(p + at, '\n', v.iov_len - at);
 			if (lf == NULL) {
 				/* the line goes on in the next block */
@@ -106,5 +106,5 @@ top_end(struct session *s, const struct store_msg *m, uint64_t lines)
 			empty = true;
 		}
 	}
-	return (m->size);
+	return m->size;
 }

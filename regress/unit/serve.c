@@ -27,7 +27,7 @@ serve(int argc, char **argv, int (*session)(int, const struct conf *))
 	int			 dir, status;
 
 	if (argc != 4 || strcmp(argv[1], "serve") != 0)
-		return (-1);
+		return -1;
 	conf = conf_new();
 	log_init("session", -1);
 	if (conf_set(conf, "imap.max-append", 0, "3M", &want) == -1 ||
@@ -38,5 +38,5 @@ serve(int argc, char **argv, int (*session)(int, const struct conf *))
 	close(dir);
 	status = session(atoi(argv[2]), conf);
 	conf_free(conf);
-	return (status);
+	return status;
 }
