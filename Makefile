@@ -11,6 +11,7 @@
 # SAN=1 builds with ASan and UBSan, CC=clang with clang.
 
 O ?=		build
+JOBS ?=		$(shell nproc)
 PREFIX ?=	/usr/local
 SYSCONFDIR ?=	/etc
 LOCALSTATEDIR ?= /var
@@ -166,11 +167,11 @@ deps-test:
 	$(APT) $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
 
 demo: deps-demo
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	BUILD=$(O) regress/demo/demo.py run
 
 demo-up: deps-demo
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	BUILD=$(O) regress/demo/demo.py up
 
 demo-down:
@@ -178,12 +179,12 @@ demo-down:
 
 # Everything that must hold; regress/mk/regress.mk has the groups.
 regress: deps-test
-	$(MAKE) regress-build
+	$(MAKE) -j$(JOBS) regress-build
 	regress/run $(O) $(GROUPS_FAST) $(GROUPS_HOUSE) $(GROUPS_SAN)
 
 bench: deps-demo
 	$(APT) $(DEPS_BENCH)
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	BUILD=$(abspath $(O)) regress/bench/bench
 
 fuzz: fuzz-build
