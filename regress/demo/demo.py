@@ -58,6 +58,7 @@ def serve():
     for address, password in accounts.items():
         h.account(address, password)
     h.ctl("alias", "add", "postmaster@example.test", ALICE)
+    h.ctl("alias", "add", "user@localdomain", ALICE)        # to try a session by telnet
     record = h.ctl_rows("dkim", "create", "example.test")[0]
     publish(h, record)
     info = {"ports": {p: h.ports[p] for p in h.ports}, "accounts": accounts, "ca": h.ca, "pid": h.proc.pid,
