@@ -70,7 +70,6 @@ static void	on_sigchld(int);
 static void	nursery_done_socket(void);
 static int	nursery_wait(const sigset_t *);
 static void	nursery_message(struct msg *);
-static void	conf_item_set(const struct conf_item *);
 static void	conf_replace(void);
 static void	nursery_spawn(struct msg *);
 static bool	idle_take(struct msg *);
@@ -153,23 +152,9 @@ nursery_message(struct msg *m)
 		nursery.next = conf_new();
 		nursery.generation = m->body->conf_begin.generation;
 	} else if (m->type == CONF_ITEM)
-		conf_item_set(&m->body->conf_item);
+		proc_conf_item(nursery.next, &m->body->conf_item);
 	else if (m->type == CONF_END)
 		conf_replace();
-}
-
-static void
-conf_item_set(const struct conf_item *item)
-{
-	char		 key[65], value[8193];
-	const char	*want;
-
-	if (nursery.next == NULL ||
-	    slice_cpy(item->key, key, sizeof(key)) == -1 ||
-	    slice_cpy(item->value, value, sizeof(value)) == -1 ||
-	    conf_set(nursery.next, key, item->index, value, &want) == -1)
-		fatalx("configuration item %s refused",
-		    log_text(item->key.p, item->key.n));
 }
 
 static void
