@@ -151,9 +151,11 @@ nursery_message(struct msg *m)
 		conf_free(nursery.next);
 		nursery.next = conf_new();
 		nursery.generation = m->body->conf_begin.generation;
-	} else if (m->type == CONF_ITEM)
+	} else if (m->type == CONF_ITEM) {
+		if (nursery.next == NULL)
+			fatalx("CONF_ITEM outside CONF_BEGIN");
 		proc_conf_item(nursery.next, &m->body->conf_item);
-	else if (m->type == CONF_END)
+	} else if (m->type == CONF_END)
 		conf_replace();
 }
 
