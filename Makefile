@@ -104,11 +104,15 @@ SRCS.authd-hash = $(wildcard authd/hash*.c)
 LD.authd-hash =	-lsodium -levent_core -lcrypto
 SRCS.signd =	$(wildcard signd/*.c)
 LD.signd =	-lcrypto -lsodium -levent_core
+SRCS.report-in =	$(wildcard report/in*.c)
+LD.report-in =	-lexpat -ljansson -lz -levent_core -lsodium -lcrypto
+SRCS.report-out = $(wildcard report/out*.c)
+LD.report-out =	-lz -levent_core -lsodium -lcrypto
 SRCS.logd =	$(wildcard logd/*.c)
 LD.logd =	-levent_core -lsodium -lcrypto
 
 ROLES =		keygen smtpd queue deliver relay resolve imapd imap-session pop3d \
-		pop3-session authd authd-hash signd logd
+		pop3-session authd authd-hash signd report-in report-out logd
 PROGS =		maild mailctl $(ROLES)
 
 # The session programs are static: a fork of them touches few pages.

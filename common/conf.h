@@ -115,11 +115,27 @@ struct conf {
 		size_t		 narc_trusted;
 		bool		 loopback;	/* judge local clients (tests) */
 	} verify;
+	struct {			/* reports: */
+		char		*from;		/* sender of those we make */
+		char		*addresses[CONF_NLIST];	/* where ours come in */
+		size_t		 naddresses;
+		bool		 aggregate;	/* make aggregate reports */
+		bool		 failure;	/* failure reports, to ruf= */
+		char		*failure_copy;	/* address, NULL: none */
+		unsigned int	 failure_limit;	/* a domain and hour, 10 */
+		unsigned int	 interval;	/* s of one report, 86400 */
+		char		*organization;	/* NULL: hostname */
+		char		*contact;	/* address in reports */
+		uint64_t	 max_size;	/* octets of one, packed, 10M */
+		unsigned int	 keep;		/* s a received one stays */
+	} reports;
 	struct {			/* directories: */
 		char		*spool;		/* /var/spool/maild */
 		char		*store;		/* /var/lib/maild/store */
 		char		*auth;		/* /var/lib/maild/auth */
 		char		*log;		/* /var/log/maild */
+		char		*reports_in;	/* /var/lib/maild/reports-in */
+		char		*reports_out;	/* /var/lib/maild/reports-out */
 		char		*empty;		/* /var/lib/maild/empty */
 		char		*tls;		/* SYSCONFDIR/maild/tls */
 		char		*socket;	/* /run/maild/maild.sock */

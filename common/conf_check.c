@@ -19,6 +19,7 @@
 
 static void	 finish_listen(struct conf *);
 static void	 finish_cert(struct conf *);
+static void	 finish_reports(struct conf *);
 static int	 check_listen(const struct conf *, char *, size_t);
 static int	 check_cert(const struct conf *, char *, size_t);
 static int	 check_ranges(const struct conf *, char *, size_t);
@@ -38,6 +39,7 @@ conf_finish(struct conf *c, char *err, size_t errsize)
 	}
 	finish_listen(c);
 	finish_cert(c);
+	finish_reports(c);
 	if (check_listen(c, err, errsize) == -1 ||
 	    check_cert(c, err, errsize) == -1)
 		return -1;
@@ -93,6 +95,31 @@ finish_cert(struct conf *c)
 	snprintf(t->certificate, n, "%s/%s.crt", c->dir.tls, c->hostname);
 	snprintf(t->key, n, "%s/%s.key", c->dir.tls, c->hostname);
 	c->ncert = 1;
+}
+
+static char *
+at_first(const struct conf *c, const char *local)
+{
+	size_t n = strlen(local) + strlen(c->domains[0]) + 2;
+	char *s = xcalloc(1, n);
+
+	snprintf(s, n, "%s@%s", local, c->domains[0]);
+	return s;
+}
+
+/* What comes back about our reports comes to where reports come in. */
+static void
+finish_reports(struct conf *c)
+{
+	if (c->reports.from == NULL)
+		c->reports.from = at_first(c, "dmarc-reports");
+	if (c->reports.contact == NULL)
+		c->reports.contact = at_first(c, "postmaster");
+	if (c->reports.naddresses > 0)
+		return;
+	c->reports.addresses[0] = at_first(c, "dmarc-reports");
+	c->reports.addresses[1] = at_first(c, "tls-reports");
+	c->reports.naddresses = 2;
 }
 
 static int

@@ -14,6 +14,7 @@ enum conf_type {
 	CT_NET,		/* IP address or ADDRESS/LENGTH */
 	CT_RESOLVER,	/* ADDRESS or ADDRESS@PORT */
 	CT_PEER,	/* domain name or [ADDRESS] */
+	CT_MAILBOX,	/* address LOCAL@DOMAIN */
 	CT_FIELDS,	/* header field names with colons between */
 	CT_LEVEL,	/* log level */
 	CT_PROTOCOL,	/* enum conf_protocol */

@@ -26,6 +26,7 @@
 #define R_IMAP		(R(IMAPD) | R(IMAP_NURSERY))
 #define R_POP3		(R(POP3D) | R(POP3_NURSERY))
 #define R_MAIL		(R(SMTPD) | R(QUEUE) | R(DELIVER) | R(RELAY))
+#define R_REPORT	(R(REPORT_IN) | R(REPORT_OUT))
 
 #define UINT_LIMIT	4294967295ULL
 #define KIB		1024ULL
@@ -62,10 +63,14 @@ static const struct conf_list list_forwarders =
 static const struct conf_list list_sealers =
 	LIST("verify.arc-trusted", false, verify.arc_trusted,
 	    verify.narc_trusted, CONF_NLIST);
+static const struct conf_list list_reports =
+	LIST("reports.addresses", false, reports.addresses,
+	    reports.naddresses, CONF_NLIST);
 
 static const struct conf_list *const lists[] = {
 	&list_domains, &list_listen, &list_tls, &list_networks,
-	&list_resolvers, &list_exempt, &list_forwarders, &list_sealers
+	&list_resolvers, &list_exempt, &list_forwarders, &list_sealers,
+	&list_reports
 };
 
 /* K: one value; C: one of some words; L: member of a list of values; W: of a list of mappings */
@@ -85,10 +90,10 @@ static const struct conf_list *const lists[] = {
 
 static const struct conf_key keys[] = {
 	K("hostname", CT_HOST, false, hostname, NULL, 0, 253,
-	    R_MAIL | R_FRONTS | R_SESSIONS | R(AUTHD) | R(SIGND_DKIM),
-	    "name of this machine in greetings, Received and certificates"),
+	    R_MAIL | R_FRONTS | R_SESSIONS | R_REPORT | R(AUTHD) |
+	    R(SIGND_DKIM), "name of this machine in greetings, Received and certificates"),
 	L("domains", CT_HOST, list_domains, 253,
-	    R_MAIL | R(AUTHD) | R(SIGND_DKIM),
+	    R_MAIL | R_REPORT | R(AUTHD) | R(SIGND_DKIM),
 	    "domains whose mail is kept here"),
 
 	W("listen.address", CT_ADDR, list_listen, conf_listen, address, NULL,
@@ -233,6 +238,36 @@ static const struct conf_key keys[] = {
 	K("verify.loopback", CT_BOOL, false, verify.loopback, "false",
 	    0, 0, R(SMTPD), "verify mail of this host too; for tests only"),
 
+	K("reports.from", CT_MAILBOX, false, reports.from, NULL, 0, 320,
+	    R(QUEUE) | R(REPORT_OUT),
+	    "sender of reports; none: dmarc-reports@ the first domain"),
+	L("reports.addresses", CT_MAILBOX, list_reports, 320,
+	    R(AUTHD) | R(REPORT_IN), "addresses whose mail is read as reports "
+	    "about us"),
+	K("reports.aggregate", CT_BOOL, false, reports.aggregate, "true",
+	    0, 0, R(SMTPD) | R(REPORT_OUT), "send aggregate reports"),
+	K("reports.failure", CT_BOOL, false, reports.failure, "true",
+	    0, 0, R(SMTPD) | R(REPORT_OUT),
+	    "send failure reports to domains that ask for them"),
+	K("reports.failure-copy", CT_MAILBOX, true, reports.failure_copy,
+	    NULL, 0, 320, R(SMTPD) | R(REPORT_OUT),
+	    "who gets a copy of every failure report"),
+	K("reports.failure-limit", CT_UINT, false, reports.failure_limit,
+	    "10", 1, 100000, R(REPORT_OUT),
+	    "failure reports an hour about one domain"),
+	K("reports.interval", CT_SEC, false, reports.interval, "1d",
+	    1, 7 * DAY, R(REPORT_OUT), "time that an aggregate report covers"),
+	K("reports.organization", CT_STR, true, reports.organization, NULL,
+	    0, 255, R(REPORT_OUT), "name of who reports; none: hostname"),
+	K("reports.contact", CT_MAILBOX, false, reports.contact, NULL,
+	    0, 320, R(REPORT_OUT),
+	    "whom to ask about reports; none: postmaster@ the first domain"),
+	K("reports.max-size", CT_SIZE, false, reports.max_size, "10M",
+	    64 * KIB, 100 * MIB, R_REPORT | R(QUEUE),
+	    "octets of one report, packed"),
+	K("reports.keep", CT_SEC, false, reports.keep, "400d",
+	    1, 3660 * DAY, R(REPORT_IN), "how long received reports are kept"),
+
 	K("directories.spool", CT_PATH, false, dir.spool, VAR "/spool/maild",
 	    0, 900, R(QUEUE), "messages in the queue"),
 	K("directories.store", CT_PATH, false, dir.store,
@@ -241,6 +276,12 @@ static const struct conf_key keys[] = {
 	    0, 900, R(AUTHD), "users, aliases, domains"),
 	K("directories.log", CT_PATH, false, dir.log, VAR "/log/maild",
 	    0, 900, R(LOGD), "logs"),
+	K("directories.reports-in", CT_PATH, false, dir.reports_in,
+	    VAR "/lib/maild/reports-in", 0, 900, R(REPORT_IN),
+	    "reports that were received"),
+	K("directories.reports-out", CT_PATH, false, dir.reports_out,
+	    VAR "/lib/maild/reports-out", 0, 900, R(REPORT_OUT),
+	    "reports that are being made"),
 	K("directories.empty", CT_PATH, false, dir.empty,
 	    VAR "/lib/maild/empty", 0, 900, R_NONE,
 	    "root of processes that need no files"),

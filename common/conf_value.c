@@ -188,6 +188,18 @@ peer_ok(const char *s)
 	    ipaddr_parse(slice_of(s + 1, n - 2), &ip) == 0;
 }
 
+/* A plain ASCII address with its domain, no literal. */
+static bool
+mailbox_ok(const char *s)
+{
+	const char *at = strrchr(s, '@');
+	struct address a;
+
+	return at != NULL && host_ok(at + 1) &&
+	    address_parse(slice_str(s), 0, &a, NULL) == 0 &&
+	    a.localn > 0 && !(a.flags & ADDR_LITERAL);
+}
+
 /* Field names of RFC 5322 3.6.8 with single colons between. */
 static bool
 fields_ok(const char *s)
@@ -235,6 +247,8 @@ string_ok(const struct conf_key *k, const char *s)
 		return resolver_ok(s);
 	case CT_PEER:
 		return peer_ok(s);
+	case CT_MAILBOX:
+		return mailbox_ok(s);
 	case CT_FIELDS:
 		return fields_ok(s);
 	case CT_LEVEL:
@@ -397,6 +411,8 @@ conf_want(const struct conf_key *k)
 		return "an address such as 192.0.2.1 or 192.0.2.1@5353";
 	case CT_PEER:
 		return "a host such as smtp.example.org or [192.0.2.1]";
+	case CT_MAILBOX:
+		return "an address such as reports@example.org";
 	case CT_FIELDS:
 		return "header field names such as from:to:subject";
 	case CT_LEVEL:

@@ -26,10 +26,11 @@ enum chan_kind {
 	CHAN_CTL,	/* A mailctl, B maild */
 	CHAN_AUTH,	/* A smtpd imapd pop3d queue, B authd */
 	CHAN_HASH,	/* A authd, B authd-hash */
-	CHAN_QUEUE,	/* A smtpd, B queue */
-	CHAN_DELIVER,	/* A queue, B deliver */
+	CHAN_QUEUE,	/* A smtpd report-out, B queue */
+	CHAN_DELIVER,	/* A queue, B deliver report-in */
 	CHAN_RELAY,	/* A queue, B relay */
-	CHAN_DNS,	/* A smtpd relay signd queue, B resolve */
+	CHAN_REPORT,	/* A smtpd, B report-out */
+	CHAN_DNS,	/* A smtpd relay signd report-out, B resolve */
 	CHAN_SIGN,	/* A smtpd imapd pop3d relay queue, B signd */
 	CHAN_LOG,	/* A every process, B logd; datagrams, see log.h */
 	CHAN_SESSION,	/* A front, B session; frames, see session.h */
@@ -108,6 +109,8 @@ struct msg_addr {			/* network address of a peer */
 	M(QUEUE_RCPT_EV, queue_rcpt_ev, CHAN_QUEUE, SIDE_A, MF_EV)	\
 	M(QUEUE_COMMIT, queue_commit, CHAN_QUEUE, SIDE_A, MF_ASK | MF_FDOPT) \
 	M(QUEUE_COMMIT_R, queue_commit_r, CHAN_QUEUE, SIDE_B, MF_ANSWER) \
+	M(QUEUE_REPORT, queue_report, CHAN_QUEUE, SIDE_A, MF_ASK | MF_FD) \
+	M(QUEUE_REPORT_R, queue_report_r, CHAN_QUEUE, SIDE_B, MF_ANSWER) \
 	M(QUEUE_KNOWN, queue_known, CHAN_QUEUE, SIDE_A, MF_ASK)		\
 	M(QUEUE_KNOWN_R, queue_known_r, CHAN_QUEUE, SIDE_B, MF_ANSWER)	\
 	/* deliver, relay */						\
@@ -116,6 +119,8 @@ struct msg_addr {			/* network address of a peer */
 	M(DELIVER_FORGET_EV, deliver_forget_ev, CHAN_DELIVER, SIDE_A, MF_EV) \
 	M(RELAY_MSG, relay_msg, CHAN_RELAY, SIDE_A, MF_ASK | MF_FD)	\
 	M(RELAY_MSG_R, relay_msg_r, CHAN_RELAY, SIDE_B, MF_ANSWER)	\
+	/* what became of a message from outside */			\
+	M(REPORT_MAIL_EV, report_mail_ev, CHAN_REPORT, SIDE_A, MF_EV)	\
 	/* resolve, signd */						\
 	M(DNS_ASK, dns_ask, CHAN_DNS, SIDE_A, MF_ASK)			\
 	M(DNS_ASK_R, dns_ask_r, CHAN_DNS, SIDE_B, MF_ANSWER)		\
@@ -244,6 +249,15 @@ struct msg_addr {			/* network address of a peer */
 	F(blob, rcpts, 8192)
 #define QUEUE_COMMIT_R_FIELDS(F)	/* result: enum queue_result */	\
 	F(u8, result, 0) F(str, id, 32) F(str, text, 256)
+#define QUEUE_REPORT_FIELDS(F)	/* a report on its way; fd: sealed memfd, */ \
+	/* message then facts.  queue asks authd for the route and signd for */ \
+	/* the ticket itself, as for its own reports; reports.from sends it */ \
+	F(id, commit, 0) F(str, sid, 32) F(str, rcpt, 330)		\
+	F(u64, size, 0) F(u32, facts, 0)	/* octets of each in fd */ \
+	F(mac, bodyhash, 0) F(mac, fromhash, 0)	/* as in SIGN_TICKET */
+#define QUEUE_REPORT_R_FIELDS(F)	/* result: enum queue_result; */ \
+	/* QUEUE_REFUSED: nobody may be told there; else try again */	\
+	F(u8, result, 0) F(str, id, 32) F(str, text, 256)
 #define QUEUE_KNOWN_FIELDS(F)	/* after a restart: is it on disk? */	\
 	F(id, commit, 0)
 #define QUEUE_KNOWN_R_FIELDS(F)						\
@@ -267,6 +281,29 @@ struct msg_addr {			/* network address of a peer */
 	F(blob, targets, 9216)	/* list of item_rcptto */
 #define RELAY_MSG_R_FIELDS(F)	/* list of item_result */		\
 	F(blob, results, 14336)
+
+/*
+ * One message from outside that was judged, and has a DMARC record with rua
+ * or ruf, or failed while reports.failure-copy is set.
+ */
+#define REPORT_MAIL_EV_FIELDS(F)					\
+	F(str, sid, 32) F(addr, peer, 0) F(str, helo, 255)		\
+	F(str, sender, 330)	/* MAIL FROM, "" the null sender */	\
+	F(str, rcpt, 330)	/* the first one */			\
+	F(str, author, 253)	/* domain of From: */			\
+	F(str, at, 253)		/* domain of the DMARC record */	\
+	F(str, record, 2048)	/* its text, "" none */			\
+	F(u8, discovered, 0)	/* the record is not at author itself */ \
+	F(u8, dmarc, 0)		/* enum dmarc_result */			\
+	F(u8, spf_aligned, 0) F(u8, dkim_aligned, 0)			\
+	F(u8, disposition, 0)	/* enum report_disposition */		\
+	F(u8, override, 0)	/* enum report_override */		\
+	F(str, comment, 128)	/* to the override, "" none */		\
+	F(u8, spf, 0)		/* enum spf_result */			\
+	F(u8, spf_helo, 0)	/* of HELO, not of MAIL FROM */		\
+	F(str, spf_domain, 253)						\
+	F(blob, dkim, 2048)	/* list of item_dkim */			\
+	F(blob, header, 7168)	/* for a failure report; "" none wanted */
 
 #define DNS_ASK_FIELDS(F)						\
 	F(str, name, 255) F(u16, type, 0)
@@ -300,7 +337,8 @@ struct msg_addr {			/* network address of a peer */
 	I(ITEM_TARGET, item_target)					\
 	I(ITEM_RCPTTO, item_rcptto)					\
 	I(ITEM_RESULT, item_result)					\
-	I(ITEM_RR, item_rr)
+	I(ITEM_RR, item_rr)						\
+	I(ITEM_DKIM, item_dkim)
 
 #define ITEM_ARG_FIELDS(F)						\
 	F(str, text, 8192)
@@ -319,6 +357,9 @@ struct msg_addr {			/* network address of a peer */
 	F(str, mta, 255) F(str, text, 512)
 #define ITEM_RR_FIELDS(F)	/* data: in the form dns.h says */	\
 	F(u16, type, 0) F(u16, pref, 0) F(blob, data, 8192)
+#define ITEM_DKIM_FIELDS(F)	/* result: enum dkim_result (verify.h) */ \
+	F(u8, result, 0) F(u8, aligned, 0) F(str, domain, 253)		\
+	F(str, selector, 253) F(str, algorithm, 15)
 
 enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP };
 enum dir_result {
@@ -327,11 +368,20 @@ enum dir_result {
 	DIR_FULL,		/* 452 4.2.2 */
 	DIR_TEMP		/* 451 4.3.0 */
 };
-enum route_type { ROUTE_LOCAL, ROUTE_REMOTE };
+enum route_type { ROUTE_LOCAL, ROUTE_REMOTE,
+	ROUTE_REPORT		/* to report-in; account 0 */
+};
 enum queue_result {
 	QUEUE_OK, QUEUE_IO,	/* 451 4.3.0 */
 	QUEUE_FULL,		/* 452 4.3.1 */
 	QUEUE_REFUSED		/* a recipient without a capability */
+};
+/* What became of it (RFC 9990 3.1.1.8), and why not what the policy says. */
+enum report_disposition { REPORT_NONE, REPORT_QUARANTINE, REPORT_REJECT };
+enum report_override {
+	OVERRIDE_NONE,
+	OVERRIDE_LOCAL_POLICY, OVERRIDE_TRUSTED_FORWARDER,
+	OVERRIDE_POLICY_TEST_MODE
 };
 enum delivery_result { DELIVERY_OK, DELIVERY_TEMP, DELIVERY_PERM };
 enum conf_file_kind {

@@ -40,6 +40,8 @@ static const struct {
 	[ROLE_RESOLVE] =	{ "resolve", "resolve" },
 	[ROLE_DELIVER] =	{ "deliver", "deliver" },
 	[ROLE_RELAY] =		{ "relay", "relay" },
+	[ROLE_REPORT_IN] =	{ "report-in", "report-in" },
+	[ROLE_REPORT_OUT] =	{ "report-out", "report-out" },
 	[ROLE_QUEUE] =		{ "queue", "queue" },
 	[ROLE_IMAP_NURSERY] =	{ "imap-nursery", "imap-session" },
 	[ROLE_POP3_NURSERY] =	{ "pop3-nursery", "pop3-session" },

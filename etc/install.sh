@@ -56,6 +56,10 @@ install -d -m 555 "$LOCALSTATEDIR/lib/maild/empty"
 install -d -m 700 -o _mailq -g _mailq "$LOCALSTATEDIR/spool/maild"
 install -d -m 750 -o root -g _mailbox "$LOCALSTATEDIR/lib/maild/store"
 install -d -m 700 -o _authd -g _authd "$LOCALSTATEDIR/lib/maild/auth"
+for dir in in out; do
+	install -d -m 700 -o "_report$dir" -g "_report$dir" \
+	    "$LOCALSTATEDIR/lib/maild/reports-$dir"
+done
 install -d -m 750 -o _maillog -g _maillog "$LOCALSTATEDIR/log/maild"
 echo "maild is installed; edit $SYSCONFDIR/maild/maild.yaml, then start it:"
 if [ -d /run/systemd/system ]; then

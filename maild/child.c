@@ -119,6 +119,8 @@ child_wanted(const struct conf *c, enum proc_role role)
 	case ROLE_SIGND_DKIM:
 	case ROLE_AUTHD:
 	case ROLE_RESOLVE:
+	case ROLE_REPORT_IN:
+	case ROLE_REPORT_OUT:
 	case ROLE_QUEUE:
 	case ROLE_IMAP_NURSERY:
 	case ROLE_POP3_NURSERY:

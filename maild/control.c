@@ -79,20 +79,22 @@ static const struct chan_handler handlers[] = {
 
 /* Who answers for a noun: maild itself (fn), or the owner. */
 static const struct {
-	const char	*noun;
+	const char	*noun, *verb;	/* verb NULL: any */
 	void		(*fn)(struct command *, char **, size_t);
 	enum proc_role	 owner;
 } nouns[] = {
-	{ "status",	run_status,	ROLE_MAILD },
-	{ "stop",	run_stop,	ROLE_MAILD },
-	{ "reload",	run_reload,	ROLE_MAILD },
-	{ "dkim",	run_dkim,	ROLE_MAILD },
-	{ "account",	NULL,		ROLE_AUTHD },
-	{ "alias",	NULL,		ROLE_AUTHD },
-	{ "domain",	NULL,		ROLE_AUTHD },
-	{ "queue",	NULL,		ROLE_QUEUE },
-	{ "log",	NULL,		ROLE_LOGD },
-	{ "why",	NULL,		ROLE_LOGD },
+	{ "status",	NULL,	run_status,	ROLE_MAILD },
+	{ "stop",	NULL,	run_stop,	ROLE_MAILD },
+	{ "reload",	NULL,	run_reload,	ROLE_MAILD },
+	{ "dkim",	NULL,	run_dkim,	ROLE_MAILD },
+	{ "account",	NULL,	NULL,		ROLE_AUTHD },
+	{ "alias",	NULL,	NULL,		ROLE_AUTHD },
+	{ "domain",	NULL,	NULL,		ROLE_AUTHD },
+	{ "queue",	NULL,	NULL,		ROLE_QUEUE },
+	{ "reports",	"pending", NULL,	ROLE_REPORT_OUT },
+	{ "reports",	NULL,	NULL,		ROLE_REPORT_IN },
+	{ "log",	NULL,	NULL,		ROLE_LOGD },
+	{ "why",	NULL,	NULL,		ROLE_LOGD },
 };
 
 /* ---- the socket ---------------------------------------------------------- */
@@ -314,6 +316,8 @@ command_unknown(struct command *cmd, const char *noun)
 	char list[256] = "";
 
 	for (size_t i = 0; i < NITEMS(nouns); i++) {
+		if (nouns[i].verb != NULL)
+			continue;
 		strlcat(list, i == 0 ? "" : ", ", sizeof(list));
 		strlcat(list, nouns[i].noun, sizeof(list));
 	}
@@ -395,7 +399,9 @@ on_run(struct chan *chan, struct msg *m, void *arg)
 		return;
 	}
 	for (i = 0; i < NITEMS(nouns); i++)
-		if (strcmp(nouns[i].noun, args[0]) == 0)
+		if (strcmp(nouns[i].noun, args[0]) == 0 &&
+		    (nouns[i].verb == NULL || (n > 1 &&
+		    strcmp(nouns[i].verb, args[1]) == 0)))
 			break;
 	if (i == NITEMS(nouns))
 		command_unknown(cmd, args[0]);

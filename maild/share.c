@@ -40,6 +40,10 @@ share_root(const struct conf *conf, enum proc_role role)
 		return conf->dir.auth;
 	case ROLE_LOGD:
 		return conf->dir.log;
+	case ROLE_REPORT_IN:
+		return conf->dir.reports_in;
+	case ROLE_REPORT_OUT:
+		return conf->dir.reports_out;
 	case ROLE_MAILD:
 	case ROLE_SIGND_TLS:
 	case ROLE_SIGND_DKIM:

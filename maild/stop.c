@@ -26,8 +26,9 @@
 static const uint32_t stages[] = {
 	R(SMTPD) | R(IMAPD) | R(POP3D),
 	R(IMAP_NURSERY) | R(POP3_NURSERY),
+	R(REPORT_OUT),
 	R(QUEUE),
-	R(DELIVER) | R(RELAY),
+	R(DELIVER) | R(RELAY) | R(REPORT_IN),
 	R(AUTHD) | R(HASH) | R(RESOLVE) | R(SIGND_TLS) | R(SIGND_DKIM),
 	R(LOGD)
 };
