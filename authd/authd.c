@@ -378,6 +378,7 @@ set_domains(struct dir *d, const struct conf *conf)
 		    log_text(conf->domains[bad], strlen(conf->domains[bad])));
 		return -1;
 	}
+	dir_reports(d, conf->reports.addresses, conf->reports.naddresses);
 	return 0;
 }
 

@@ -80,6 +80,9 @@ void	 dir_free(struct dir *);
  * -1: a domain that is none (its index in *bad). */
 int	 dir_domains(struct dir *, char *const *, size_t n, const char *host,
 	    size_t *bad);
+/* Addresses, in those domains, whose mail goes to report-in unless they are
+ * an account's or an alias.  Replaces what was. */
+void	 dir_reports(struct dir *, char *const *, size_t n);
 const char *dir_domain(const struct dir *, size_t);	/* NULL at the end */
 bool	 dir_is_local(const struct dir *, const char *domain);
 /* How many accounts are there in all. */

@@ -138,6 +138,23 @@ dir_domains(struct dir *d, char *const *names, size_t n, const char *host,
 	return 0;
 }
 
+void
+dir_reports(struct dir *d, char *const *addresses, size_t n)
+{
+	size_t i;
+
+	d->nreports = 0;
+	for (i = 0; i < n && i < CONF_NLIST; i++) {
+		char *to = d->report[d->nreports];
+
+		if (strlcpy(to, addresses[i], DIR_ADDRESS_MAX) >=
+		    DIR_ADDRESS_MAX)
+			continue;
+		ascii_lowercase(to);
+		d->nreports++;
+	}
+}
+
 const char *
 dir_domain(const struct dir *d, size_t i)
 {

@@ -121,6 +121,20 @@ walk_name(struct walk *w, const char *key, const char *text, int depth)
 	return al != NULL;
 }
 
+/* Reports about us are read by a program. */
+static bool
+walk_report(struct walk *w, const char *key)
+{
+	struct item_route r = { .type = ROUTE_REPORT,
+	    .address = slice_str(key) };
+	size_t i;
+
+	for (i = 0; i < w->dir->nreports; i++)
+		if (strcmp(w->dir->report[i], key) == 0)
+			return route_put(w, &r);
+	return false;
+}
+
 static bool
 is_role_name(const char *local)
 {
@@ -172,7 +186,8 @@ walk_local(struct walk *w, const struct address *a, const struct domain *dom,
 		if (walk_name(w, key, text, depth))
 			return;
 	}
-	if (address_is_routed(a))
+	snprintf(key, sizeof(key), "%s@%s", local, a->domain);
+	if (address_is_routed(a) || walk_report(w, key))
 		return;
 	snprintf(key, sizeof(key), "@%s", a->domain);
 	if (dom != NULL && walk_name(w, key, text, depth))

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "parse.h"
 #include "conf.h"
@@ -22,6 +23,7 @@ static void	 finish_cert(struct conf *);
 static void	 finish_reports(struct conf *);
 static int	 check_listen(const struct conf *, char *, size_t);
 static int	 check_cert(const struct conf *, char *, size_t);
+static int	 check_reports(const struct conf *, char *, size_t);
 static int	 check_ranges(const struct conf *, char *, size_t);
 
 int
@@ -41,7 +43,8 @@ conf_finish(struct conf *c, char *err, size_t errsize)
 	finish_cert(c);
 	finish_reports(c);
 	if (check_listen(c, err, errsize) == -1 ||
-	    check_cert(c, err, errsize) == -1)
+	    check_cert(c, err, errsize) == -1 ||
+	    check_reports(c, err, errsize) == -1)
 		return -1;
 	return check_ranges(c, err, errsize);
 }
@@ -163,6 +166,28 @@ check_cert(const struct conf *c, char *err, size_t errsize)
 		if (c->cert[i].key == NULL) {
 			snprintf(err, errsize, "tls: entry %zu has a "
 			    "certificate but no key", i + 1);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Reports come in at addresses that are here. */
+static int
+check_reports(const struct conf *c, char *err, size_t errsize)
+{
+	for (size_t i = 0; i < c->reports.naddresses; i++) {
+		const char *a = c->reports.addresses[i];
+		const char *domain = strrchr(a, '@') + 1;
+		size_t j;
+
+		for (j = 0; j < c->ndomains; j++)
+			if (strcasecmp(domain, c->domains[j]) == 0)
+				break;
+		if (j == c->ndomains && strcasecmp(domain, c->hostname) != 0) {
+			snprintf(err, errsize, "reports: addresses: %s is not "
+			    "in one of the domains; would be right: "
+			    "dmarc-reports@%s", a, c->domains[0]);
 			return -1;
 		}
 	}

@@ -78,7 +78,6 @@ static void	 on_file(struct chan *, struct msg *, void *);
 static void	 on_drop(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
 static void	 on_commit(struct chan *, struct msg *, void *);
-static void	 on_known(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_tick(evutil_socket_t, short, void *);
 static void	 tick_synced(void);
@@ -97,7 +96,7 @@ static const struct chan_handler handlers[] = {
 	{ QUEUE_DROP_EV,	on_drop },
 	{ QUEUE_RCPT_EV,	on_rcpt },
 	{ QUEUE_COMMIT,		on_commit },
-	{ QUEUE_KNOWN,		on_known },
+	{ QUEUE_KNOWN,		commit_on_known },
 };
 
 static const struct chan_ops ops = { on_gone, NULL };
@@ -144,6 +143,8 @@ queue_start(const struct conf *conf)
 	schedule_init(base, conf);
 	result_conf(conf);
 	bounce_init(base, conf);
+	post_init(base, conf);
+	report_conf(conf);
 	commit_init(base);
 	recover_run();
 	space_look();
@@ -158,12 +159,16 @@ queue_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 {
 	struct front *f;
 
-	if (kind == CHAN_DELIVER)
+	if (kind == CHAN_DELIVER && peer == ROLE_REPORT_IN)
+		local_report_channel(proc_base(), fd);
+	else if (kind == CHAN_DELIVER)
 		local_channel(proc_base(), instance, fd);
 	else if (kind == CHAN_RELAY)
 		remote_channel(proc_base(), instance, fd);
 	else if (kind == CHAN_AUTH || kind == CHAN_SIGN)
-		bounce_channel(kind, proc_base(), fd);
+		post_channel(kind, proc_base(), fd);
+	else if (kind == CHAN_QUEUE && peer == ROLE_REPORT_OUT)
+		report_channel(proc_base(), fd);
 	else if (kind == CHAN_QUEUE && instance < FRONTS_MAX) {
 		f = &q.front[instance];
 		chan_free(f->chan);
@@ -183,6 +188,8 @@ queue_reload(const struct conf *conf)
 	schedule_conf(conf);
 	result_conf(conf);
 	bounce_conf(conf);
+	post_conf(conf);
+	report_conf(conf);
 }
 
 /* What is on disk stays there; what was promised is on disk. */
@@ -265,14 +272,10 @@ static bool
 commit_again(struct chan *c, uint32_t ask, const struct msg_id *id)
 {
 	struct queue_commit_r r = { .result = QUEUE_OK, .text = { "", 0 } };
-	struct segment *s;
-	struct message m = { 0 };
 	char text[MSG_ID_TEXT];
 
-	if (!ids_find(id, &s, &m.no))
+	if (!commit_known(id, text))
 		return false;
-	m.seg = s;
-	message_id(&m, text);
 	r.id = slice_str(text);
 	chan_reply(c, ask, QUEUE_COMMIT_R, &r, NULL, 0);
 	return true;
@@ -326,21 +329,6 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 out:
 	if (l != NULL)
 		list_free(f, l);
-}
-
-static void
-on_known(struct chan *c, struct msg *m, void *arg)
-{
-	struct queue_known_r r = { .id = { "", 0 } };
-	struct message k = { 0 };
-	char text[MSG_ID_TEXT];
-
-	if (ids_find(&m->body->queue_known.commit, &k.seg, &k.no)) {
-		message_id(&k, text);
-		r.known = 1;
-		r.id = slice_str(text);
-	}
-	chan_reply(c, m->id, QUEUE_KNOWN_R, &r, NULL, 0);
 }
 
 static void
@@ -428,7 +416,7 @@ route_add(const struct item_rcpt *r, const struct item_route *route)
 		return "too many recipients";
 	*e = (struct env_rcpt){ .type = route->type, .state = RCPT_WAIT,
 	    .account = route->account, .address = route->address };
-	if (e->type == ROUTE_LOCAL) {
+	if (e->type != ROUTE_REMOTE) {
 		h = route->account;
 		e->address = r->address;
 	} else {
@@ -441,7 +429,7 @@ route_add(const struct item_rcpt *r, const struct item_route *route)
 			e->orig = r->address;
 	}
 	for (i = 0; i < q.nrcpt; i++)
-		if (q.hash[i] == h && (e->type == ROUTE_LOCAL ||
+		if (q.hash[i] == h && (e->type != ROUTE_REMOTE ||
 		    slice_caseeq(e->address, q.rcpt[i].address)))
 			return NULL;
 	q.hash[q.nrcpt++] = h;

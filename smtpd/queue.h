@@ -325,6 +325,10 @@ struct commit {
 void	 commit_init(struct event_base *);
 /* Join the next group.  The answer comes later in every case. */
 void	 commit_add(struct commit *);
+/* The queue id of what was committed under that id; false: nothing was. */
+bool	 commit_known(const struct msg_id *, char id[MSG_ID_TEXT]);
+/* QUEUE_KNOWN, of anybody who commits. */
+void	 commit_on_known(struct chan *, struct msg *, void *);
 void	 commit_gone(struct chan *);	/* nobody waits there any more */
 void	 commit_run(void);		/* sync now */
 /* Envelope octets of a message of the last group, NULL when gone. */
@@ -339,9 +343,9 @@ struct dest {
 	TAILQ_HEAD(jobs_head, job) jobs;	/* waiting */
 	TAILQ_ENTRY(dest) ready;	/* has jobs and room */
 	struct dest	*hash;
-	bool		 local;
+	enum route_type	 route;
 	bool		 listed;	/* on the ready list */
-	uint16_t	 instance;	/* of deliver */
+	uint16_t	 instance;	/* of deliver; report-in: 0 */
 	unsigned int	 active;	/* jobs handed out */
 	unsigned int	 limit;
 	uint32_t	 last_account;	/* whose job went last */
@@ -387,6 +391,9 @@ void	 result_conf(const struct conf *);
 void	 result_rcpt(struct message *, unsigned int idx,
 	    const struct item_result *);
 void	 result_lost(struct message *, unsigned int idx);
+/* All that a job's peer said (list of item_result); who is not in it got no
+ * answer.  Ends the job. */
+void	 result_job(struct job *, struct slice results);
 void	 result_end(struct message *);
 /* Its frame cannot be read, errno says why: for want of memory or
  * descriptors it is tried again, else kept for the operator.  Ends the job. */
@@ -400,6 +407,7 @@ void	 result_done(struct message *, unsigned int idx);
  * while another is away, so that two never have it at the same time. */
 void	 local_init(unsigned int n);
 void	 local_channel(struct event_base *, uint16_t instance, int fd);
+void	 local_report_channel(struct event_base *, int fd);
 unsigned int local_count(void);
 /* Send it; false: no room now. */
 bool	 local_send(struct job *);
@@ -442,12 +450,45 @@ int	 dsn_from(const struct dsn *, char *buf, size_t size);
 
 void	 bounce_init(struct event_base *, const struct conf *);
 void	 bounce_conf(const struct conf *);
-void	 bounce_channel(enum chan_kind, struct event_base *, int fd);
-/* Tell authd that an account is over its quota: no RCPT for a while. */
-void	 bounce_full(uint32_t account);
 /* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
  * that were deferred. */
 void	 bounce_message(struct message *, enum dsn_action);
+
+/* ---- queue_post.c: mail of the system itself -------------------------- */
+
+/* A message that nobody submitted: its route is asked of authd, its ticket,
+ * if it goes outside, of signd; then it is committed. */
+struct post {
+	struct msg_id	 commit;
+	const char	*rcpt, *sender, *sid;
+	const char	*domain;	/* of From, to be signed for */
+	uint8_t		 flags;		/* QF_ */
+	uint64_t	 size;
+	uint32_t	 facts;
+	int		 fd;		/* message and facts, or -1 */
+	struct slice	 body[2];	/* the same, when no fd */
+	bool		 unhashed;	/* the hashes are not there: unsigned */
+	struct msg_mac	 bodyhash, fromhash;
+	/* How it ended, once; text: the queue id, or why not.  QUEUE_REFUSED:
+	 * there is no such recipient.  fd is closed then. */
+	void		(*end)(void *, enum queue_result, const char *text);
+	void		*arg;
+	uint8_t		*routes;	/* of queue_post.c */
+	size_t		 routesn;
+};
+
+void	 post_init(struct event_base *, const struct conf *);
+void	 post_conf(const struct conf *);
+void	 post_channel(enum chan_kind, struct event_base *, int fd);
+/* end() is called later, never before this returns. */
+void	 post_start(struct post *);
+/* Tell authd that an account is over its quota: no RCPT for a while. */
+void	 post_full(uint32_t account);
+
+/* ---- queue_report.c: what report-out sends ---------------------------- */
+
+void	 report_conf(const struct conf *);
+void	 report_channel(struct event_base *, int fd);
 
 /* ---- queue_compact.c -------------------------------------------------- */
 

@@ -1,7 +1,6 @@
 /*
- * Reports on their way: text made, route asked of authd, ticket of signd if
- * it goes outside, then committed like any message with the null sender.
- * Only when the report is on disk are the recipients it is about done.
+ * Reports on their way: text made, then posted (queue_post.c) with the null
+ * sender.  Only when the report is on disk are the recipients it is about done.
  *
  * A report that cannot be queued now is tried again; one whose recipient
  * nobody knows is given up.  No report is ever made about a message with the
@@ -25,52 +24,40 @@
 #include "util.h"
 #include "queue.h"
 
-#define ASK_MS		30000
 #define AGAIN		30		/* s, at most, until another try */
-#define ROUTES_MAX	256
-#define TICKET_MORE	86400		/* s a ticket outlives the queue time */
 
 struct bounce {
 	struct message	*m;		/* NULL: a delay warning */
 	uint32_t	*idx;		/* recipients it is about */
 	size_t		 nidx;
 	char		*text;
-	size_t		 textn, headern;
+	size_t		 textn;
 	char		*facts;
 	size_t		 factsn;
-	char		 sender[331], from[300], sid[33];
+	char		 sender[331], sid[33];
 	uint64_t	 until;		/* give up then */
-	struct msg_id	 commit;
-	uint8_t		*routes;
-	size_t		 routesn;
+	struct post	 post;
 	struct event	*again;
 };
 
 static struct {
 	const struct conf *conf;
 	struct event_base *base;
-	struct chan	*auth, *sign;
 	uint8_t		*header;	/* scratch */
 } bo;
 
-static void	 on_gone(struct chan *, void *);
 static struct bounce *bounce_new(struct message *, enum dsn_action);
 static void	 bounce_free(struct bounce *);
 static void	 bounce_report(struct bounce *, const char *);
 static void	 bounce_end(struct bounce *, const char *);
-static void	 bounce_ask(struct bounce *);
+static void	 bounce_send(struct bounce *);
 static void	 bounce_later(struct bounce *, const char *);
+static void	 on_end(void *, enum queue_result, const char *);
 static void	 on_again(evutil_socket_t, short, void *);
-static void	 on_route(struct chan *, struct msg *, void *);
-static void	 bounce_sign(struct bounce *);
-static void	 on_ticket(struct chan *, struct msg *, void *);
-static void	 bounce_commit(struct bounce *, struct slice);
-static void	 on_commit(void *, enum queue_result, struct message *);
+static void	 post_fill(struct bounce *, const char *from);
 static struct slice header_read(struct message *);
 static void	 describe(struct message *, const struct rcpt *,
 		    struct dsn_rcpt *);
-
-static const struct chan_ops ops = { on_gone, NULL };
 
 void
 bounce_init(struct event_base *base, const struct conf *conf)
@@ -87,33 +74,6 @@ bounce_conf(const struct conf *conf)
 }
 
 void
-bounce_channel(enum chan_kind kind, struct event_base *base, int fd)
-{
-	struct chan **c = kind == CHAN_AUTH ? &bo.auth : &bo.sign;
-
-	chan_free(*c);
-	*c = chan_new(base, fd, kind, SIDE_A, NULL, 0, &ops, NULL);
-}
-
-static void
-on_gone(struct chan *c, void *arg)
-{
-	if (bo.auth == c)
-		bo.auth = NULL;
-	if (bo.sign == c)
-		bo.sign = NULL;
-}
-
-void
-bounce_full(uint32_t account)
-{
-	struct dir_full_ev e = { account };
-
-	if (bo.auth != NULL)
-		chan_send(bo.auth, DIR_FULL_EV, &e, NULL, 0);
-}
-
-void
 bounce_message(struct message *m, enum dsn_action action)
 {
 	struct bounce *b;
@@ -126,7 +86,7 @@ bounce_message(struct message *m, enum dsn_action action)
 		return;
 	}
 	if ((b = bounce_new(m, action)) != NULL)
-		bounce_ask(b);
+		bounce_send(b);
 }
 
 /* ---- the report ------------------------------------------------------- */
@@ -143,7 +103,7 @@ bounce_new(struct message *m, enum dsn_action action)
 {
 	struct bounce *b = xcalloc(1, sizeof(*b));
 	struct dsn_rcpt *dr = xcalloc(m->nrcpt, sizeof(*dr));
-	char id[MSG_ID_TEXT];
+	char id[MSG_ID_TEXT], from[300];
 	struct dsn d = { .action = action, .now = now_sec(),
 	    .arrival = m->received, .rcpt = dr,
 	    .expires = (uint64_t)m->received + bo.conf->queue.expire };
@@ -166,20 +126,20 @@ bounce_new(struct message *m, enum dsn_action action)
 	    d.hostname;
 	d.sender = slice_str(message_sender(m));
 	random_bytes(&d.unique, sizeof(d.unique));
-	random_bytes(&b->commit, sizeof(b->commit));
+	random_bytes(&b->post.commit, sizeof(b->post.commit));
 	d.header = header_read(m);
 	strlcpy(b->sender, message_sender(m), sizeof(b->sender));
 	strlcpy(b->sid, message_sid(m), sizeof(b->sid));
 	b->until = d.now + bo.conf->queue.expire;
 	b->text = dsn_text(&d, &b->textn);
 	free(dr);
-	if (b->text == NULL || dsn_from(&d, b->from, sizeof(b->from)) == -1 ||
+	if (b->text == NULL || dsn_from(&d, from, sizeof(from)) == -1 ||
 	    (b->facts = mime_facts(b->text, b->textn, &b->factsn)) == NULL) {
 		bounce_report(b, "it could not be made");
 		bounce_free(b);
 		return NULL;
 	}
-	b->headern = header_len(b->text, b->textn);
+	post_fill(b, from);
 	return b;
 }
 
@@ -191,7 +151,6 @@ bounce_free(struct bounce *b)
 	free(b->idx);
 	free(b->text);
 	free(b->facts);
-	free(b->routes);
 	free(b);
 }
 
@@ -270,17 +229,33 @@ describe(struct message *m, const struct rcpt *r, struct dsn_rcpt *d)
 		d->text = SLICE_LIT("no reason was given");
 }
 
-/* ---- route, ticket, disk ---------------------------------------------- */
+/* ---- on its way ------------------------------------------------------- */
 
 static void
-bounce_ask(struct bounce *b)
+bounce_send(struct bounce *b)
 {
-	struct dir_rcpt q = { .address = slice_str(b->sender),
-	    .size = b->textn };
+	b->post.arg = b;
+	b->post.end = on_end;
+	post_start(&b->post);
+}
 
-	if (chan_ask(bo.auth, DIR_RCPT, &q, NULL, 0, ASK_MS, on_route,
-	    b) == 0)
-		bounce_later(b, "authd is away");
+static void
+on_end(void *arg, enum queue_result r, const char *text)
+{
+	struct bounce *b = arg;
+
+	switch (r) {
+	case QUEUE_OK:
+		bounce_end(b, NULL);
+		break;
+	case QUEUE_REFUSED:
+		bounce_end(b, text);
+		break;
+	case QUEUE_IO:
+	case QUEUE_FULL:
+		bounce_later(b, text);
+		break;
+	}
 }
 
 static void
@@ -305,120 +280,46 @@ bounce_later(struct bounce *b, const char *why)
 static void
 on_again(evutil_socket_t fd, short what, void *arg)
 {
-	bounce_ask(arg);
+	bounce_send(arg);
 }
 
-static void
-on_route(struct chan *c, struct msg *m, void *arg)
+/* SHA-256 of body and From, relaxed, for signd. */
+static int
+hashes(const struct bounce *b, const char *from, struct post *p)
 {
-	struct bounce *b = arg;
-	const struct dir_rcpt_r *r;
-	struct item_route route;
-	size_t off = 0;
-	bool remote = false;
-
-	if (m == NULL) {
-		bounce_later(b, "authd did not answer");
-		return;
-	}
-	r = &m->body->dir_rcpt_r;
-	switch ((enum dir_result)r->result) {
-	case DIR_OK:
-		break;
-	case DIR_UNKNOWN:
-	case DIR_DENIED:
-		bounce_end(b, "unknown recipient");
-		return;
-	case DIR_FULL:
-	case DIR_TEMP:
-		bounce_later(b, "not now");
-		return;
-	}
-	b->routes = xreallocarray(b->routes, r->routes.n + 1, 1);
-	memcpy(b->routes, r->routes.p, r->routes.n);
-	b->routesn = r->routes.n;
-	while (item_route_get(r->routes, &off, &route) == 1)
-		remote = remote || route.type == ROUTE_REMOTE;
-	if (remote)
-		bounce_sign(b);
-	else
-		bounce_commit(b, slice_of("", 0));
-}
-
-static void
-bounce_sign(struct bounce *b)
-{
-	struct sign_ticket q = { .domain = slice_str(bo.conf->ndomains > 0 ?
-	    bo.conf->domains[0] : bo.conf->hostname) };
 	struct dkim_body *body = dkim_body_new(DKIM_RELAXED, UINT64_MAX);
+	size_t headern = header_len(b->text, b->textn);
 	char field[320], canon[324];
-	int n = snprintf(field, sizeof(field), "From:%s\r\n", b->from);
-	ssize_t len;
+	int n = snprintf(field, sizeof(field), "From:%s\r\n", from), ret;
+	ssize_t len = -1;
 
-	q.expires = now_sec() + bo.conf->queue.expire + TICKET_MORE;
-	if (body == NULL || n < 0 || (size_t)n >= sizeof(field))
-		goto unsigned_;
-	dkim_body_feed(body, b->text + b->headern, b->textn - b->headern);
-	len = dkim_header_canon(slice_of(field, (size_t)n), DKIM_RELAXED,
-	    canon, sizeof(canon));
-	if (dkim_body_end(body, q.bodyhash.b, NULL) == -1 || len == -1 ||
-	    dkim_sha256(canon, (size_t)len, q.fromhash.b) == -1)
-		goto unsigned_;
+	if (body == NULL)
+		return -1;
+	dkim_body_feed(body, b->text + headern, b->textn - headern);
+	ret = dkim_body_end(body, p->bodyhash.b, NULL);
 	dkim_body_free(body);
-	if (chan_ask(bo.sign, SIGN_TICKET, &q, NULL, 0, ASK_MS, on_ticket,
-	    b) == 0)
-		bounce_commit(b, slice_of("", 0));
-	return;
-unsigned_:
-	dkim_body_free(body);
-	bounce_commit(b, slice_of("", 0));
-}
-
-/* Without a ticket (no key for the domain) it goes unsigned. */
-static void
-on_ticket(struct chan *c, struct msg *m, void *arg)
-{
-	bounce_commit(arg, m == NULL ? slice_of("", 0) :
-	    m->body->sign_ticket_r.ticket);
+	if (n > 0 && (size_t)n < sizeof(field))
+		len = dkim_header_canon(slice_of(field, (size_t)n),
+		    DKIM_RELAXED, canon, sizeof(canon));
+	return ret == -1 || len == -1 ? -1 :
+	    dkim_sha256(canon, (size_t)len, p->fromhash.b);
 }
 
 static void
-bounce_commit(struct bounce *b, struct slice ticket)
+post_fill(struct bounce *b, const char *from)
 {
-	static struct env_rcpt rcpt[ROUTES_MAX];
-	struct slice routes = slice_of((char *)b->routes, b->routesn);
-	struct item_route r;
-	struct commit c = { .fd = -1, .rcpt = rcpt, .size = b->textn,
-	    .facts = (uint32_t)b->factsn, .fn = on_commit, .arg = b };
-	size_t off = 0;
+	struct post *p = &b->post;
 
-	while (c.nrcpt < ROUTES_MAX && item_route_get(routes, &off,
-	    &r) == 1) {
-		rcpt[c.nrcpt++] = (struct env_rcpt){ .type = r.type,
-		    .state = RCPT_WAIT, .account = r.account,
-		    .address = r.type == ROUTE_LOCAL ? slice_str(b->sender) :
-		    r.address, .orig = { "", 0 } };
-	}
-	if (c.nrcpt == 0) {
-		bounce_end(b, "no route");
-		return;
-	}
-	c.body[0] = slice_of(b->text, b->textn);
-	c.body[1] = slice_of(b->facts, b->factsn);
-	c.env = (struct envelope){ .commit = b->commit,
-	    .received = now_sec(), .flags = QF_DSN,
-	    .sid = slice_str(b->sid), .sender = { "", 0 },
-	    .folder = { "", 0 }, .trace = { "", 0 }, .ticket = ticket };
-	commit_add(&c);
-}
-
-static void
-on_commit(void *arg, enum queue_result r, struct message *m)
-{
-	struct bounce *b = arg;
-
-	if (r == QUEUE_OK)
-		bounce_end(b, NULL);
-	else
-		bounce_later(b, "it cannot be queued");
+	p->rcpt = b->sender;
+	p->sender = "";
+	p->sid = b->sid;
+	p->domain = bo.conf->ndomains > 0 ? bo.conf->domains[0] :
+	    bo.conf->hostname;
+	p->flags = QF_DSN;
+	p->fd = -1;
+	p->size = b->textn;
+	p->facts = (uint32_t)b->factsn;
+	p->body[0] = slice_of(b->text, b->textn);
+	p->body[1] = slice_of(b->facts, b->factsn);
+	p->unhashed = hashes(b, from, p) == -1;
 }

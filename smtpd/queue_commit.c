@@ -138,6 +138,30 @@ commit_add(struct commit *c)
 	plan();
 }
 
+bool
+commit_known(const struct msg_id *commit, char id[MSG_ID_TEXT])
+{
+	struct message m = { 0 };
+
+	if (!ids_find(commit, &m.seg, &m.no))
+		return false;
+	message_id(&m, id);
+	return true;
+}
+
+void
+commit_on_known(struct chan *c, struct msg *m, void *arg)
+{
+	struct queue_known_r r = { .id = { "", 0 } };
+	char text[MSG_ID_TEXT];
+
+	if (commit_known(&m->body->queue_known.commit, text)) {
+		r.known = 1;
+		r.id = slice_str(text);
+	}
+	chan_reply(c, m->id, QUEUE_KNOWN_R, &r, NULL, 0);
+}
+
 void
 commit_gone(struct chan *chan)
 {

@@ -133,7 +133,7 @@ get_rcpt(struct get *g, struct env_rcpt *r)
 	r->next = (uint32_t)get_num(g, 4);
 	r->address = get_str(g, 330, true);
 	r->orig = get_str(g, 330, true);
-	if (r->type > ROUTE_REMOTE || (r->state != RCPT_WAIT &&
+	if (r->type > ROUTE_REPORT || (r->state != RCPT_WAIT &&
 	    r->state != RCPT_HELD && r->state != RCPT_DONE))
 		g->bad = true;
 }

@@ -1,7 +1,7 @@
 /*
- * The way to deliver: one channel an instance, messages out with their
- * descriptor, results in, and the list of delivery ids that deliver may
- * forget once the log is synced.
+ * The way to deliver and to report-in: one channel an instance, messages out
+ * with their descriptor, results in, and the list of delivery ids that
+ * deliver may forget once the log is synced.
  *
  * Invariants: an id is told to be forgotten only after the record that its
  * recipient is done is on disk; after that queue never asks for it again.
@@ -31,6 +31,7 @@ struct forget {
 
 static struct {
 	struct chan	*chan[INSTANCES_MAX];
+	struct chan	*report;	/* report-in */
 	unsigned int	 n;
 	struct forget	*forget;
 	size_t		 nforget, capforget;
@@ -63,6 +64,15 @@ local_channel(struct event_base *base, uint16_t instance, int fd)
 	schedule_wake();
 }
 
+void
+local_report_channel(struct event_base *base, int fd)
+{
+	chan_free(lo.report);
+	lo.report = chan_new(base, fd, CHAN_DELIVER, SIDE_A, NULL, 0, &ops,
+	    NULL);
+	schedule_wake();
+}
+
 unsigned int
 local_count(void)
 {
@@ -73,7 +83,8 @@ bool
 local_send(struct job *j)
 {
 	static uint8_t targets[10240];
-	struct chan *c = lo.chan[j->dest->instance];
+	struct chan *c = j->dest->route == ROUTE_REPORT ? lo.report :
+	    lo.chan[j->dest->instance];
 	struct message *m = j->m;
 	struct deliver_msg d = { 0 };
 	struct item_target t;
@@ -122,25 +133,8 @@ local_send(struct job *j)
 static void
 on_answer(struct chan *c, struct msg *msg, void *arg)
 {
-	struct job *j = arg;
-	struct message *m = j->m;
-	struct item_result r;
-	size_t off = 0;
-	uint32_t i;
-
-	while (msg != NULL && item_result_get(
-	    msg->body->deliver_msg_r.results, &off, &r) == 1) {
-		for (i = 0; i < j->n && j->idx[i] != r.index; i++)
-			;
-		if (i < j->n && m->rcpt[r.index].state == RCPT_SENT)
-			result_rcpt(m, r.index, &r);
-	}
-	/* No answer for it: it may have been delivered all the same. */
-	for (i = 0; i < j->n; i++)
-		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
-			result_lost(m, j->idx[i]);
-	schedule_job_end(j);
-	result_end(m);
+	result_job(arg, msg != NULL ? msg->body->deliver_msg_r.results :
+	    slice_of("", 0));
 }
 
 static void
@@ -151,7 +145,9 @@ on_gone(struct chan *c, void *arg)
 	for (i = 0; i < lo.n; i++)
 		if (lo.chan[i] == c)
 			lo.chan[i] = NULL;
-	log_warnx("deliver is gone");
+	log_warnx("%s is gone", lo.report == c ? "report-in" : "deliver");
+	if (lo.report == c)
+		lo.report = NULL;
 }
 
 static void

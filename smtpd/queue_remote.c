@@ -119,27 +119,12 @@ pick(const char *key)
 static void
 on_answer(struct chan *c, struct msg *msg, void *arg)
 {
-	struct job *j = arg;
-	struct message *m = j->m;
-	struct item_result r;
 	unsigned int *active = chan_arg(c);
-	size_t off = 0;
-	uint32_t i;
 
 	if (*active > 0 && (*active)-- == ACTIVE_MAX)
 		schedule_wake();
-	while (msg != NULL && item_result_get(
-	    msg->body->relay_msg_r.results, &off, &r) == 1) {
-		for (i = 0; i < j->n && j->idx[i] != r.index; i++)
-			;
-		if (i < j->n && m->rcpt[r.index].state == RCPT_SENT)
-			result_rcpt(m, r.index, &r);
-	}
-	for (i = 0; i < j->n; i++)
-		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
-			result_lost(m, j->idx[i]);
-	schedule_job_end(j);
-	result_end(m);
+	result_job(arg, msg != NULL ? msg->body->relay_msg_r.results :
+	    slice_of("", 0));
 }
 
 static void

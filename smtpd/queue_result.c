@@ -49,14 +49,14 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 	switch ((enum delivery_result)r->result) {
 	case DELIVERY_OK:
 		log_result(m, &m->rcpt[idx],
-		    m->rcpt[idx].type == ROUTE_LOCAL ? "delivered" :
-		    "relayed", text);
+		    m->rcpt[idx].type == ROUTE_REMOTE ? "relayed" :
+		    "delivered", text);
 		result_done(m, idx);
 		return;
 	case DELIVERY_TEMP:
 		if (m->rcpt[idx].type == ROUTE_LOCAL &&
 		    slice_is(r->status, "4.2.2"))
-			bounce_full(m->rcpt[idx].account);
+			post_full(m->rcpt[idx].account);
 		defer(m, idx, text);
 		return;
 	case DELIVERY_PERM:
@@ -71,7 +71,7 @@ result_lost(struct message *m, unsigned int idx)
 {
 	struct rcpt *r = &m->rcpt[idx];
 
-	if (r->type == ROUTE_LOCAL) {
+	if (r->type != ROUTE_REMOTE) {
 		r->maybe = 1;
 		if (++r->lost <= LOST_MAX) {
 			r->state = RCPT_WAIT;
@@ -80,6 +80,27 @@ result_lost(struct message *m, unsigned int idx)
 		}
 	}
 	defer(m, idx, "4.3.0 no answer from our own process");
+}
+
+void
+result_job(struct job *j, struct slice results)
+{
+	struct message *m = j->m;
+	struct item_result r;
+	size_t off = 0;
+	uint32_t i;
+
+	while (item_result_get(results, &off, &r) == 1) {
+		for (i = 0; i < j->n && j->idx[i] != r.index; i++)
+			;
+		if (i < j->n && m->rcpt[r.index].state == RCPT_SENT)
+			result_rcpt(m, r.index, &r);
+	}
+	for (i = 0; i < j->n; i++)
+		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
+			result_lost(m, j->idx[i]);
+	schedule_job_end(j);
+	result_end(m);
 }
 
 /* Nothing is wrong with the message. */

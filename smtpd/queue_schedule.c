@@ -256,7 +256,7 @@ job_hand_out(struct dest *d, struct job *j)
 	if (!job_trim(j)) {		/* removed or held meanwhile */
 		schedule_job_end(j);
 		result_end(m);
-	} else if (d->local ? local_send(j) : remote_send(j))
+	} else if (d->route == ROUTE_REMOTE ? remote_send(j) : local_send(j))
 		dest_ready(d);
 	else
 		schedule_job_back(j);
@@ -300,9 +300,8 @@ dest_get(const struct message *m, const struct rcpt *r)
 	char key[DEST_KEY_MAX];
 	struct dest *d, **head;
 	unsigned int n = local_count(), instance = 0;
-	bool local = r->type == ROUTE_LOCAL;
 
-	if (local) {
+	if (r->type != ROUTE_REMOTE) {
 		instance = n > 1 ? r->account % n : 0;
 		key[0] = '\0';
 		head = &sc.hash[instance % DEST_BUCKETS];
@@ -312,15 +311,16 @@ dest_get(const struct message *m, const struct rcpt *r)
 		    DEST_BUCKETS];
 	}
 	for (d = *head; d != NULL; d = d->hash)
-		if (d->local == local && d->instance == instance &&
+		if (d->route == r->type && d->instance == instance &&
 		    strcmp(d->key, key) == 0)
 			return d;
 	d = xcalloc(1, sizeof(*d) + strlen(key) + 1);
 	memcpy(d->key, key, strlen(key) + 1);
 	TAILQ_INIT(&d->jobs);
-	d->local = local;
+	d->route = (enum route_type)r->type;
 	d->instance = (uint16_t)instance;
-	d->limit = local ? LOCAL_LIMIT : sc.conf->relay.connections;
+	d->limit = d->route == ROUTE_REMOTE ? sc.conf->relay.connections :
+	    LOCAL_LIMIT;
 	if (d->limit == 0)
 		d->limit = 1;
 	d->hash = *head;
@@ -332,7 +332,7 @@ static void
 dest_free(struct dest *d)
 {
 	struct dest **p;
-	size_t h = d->local ? d->instance % DEST_BUCKETS :
+	size_t h = d->route != ROUTE_REMOTE ? d->instance % DEST_BUCKETS :
 	    siphash24(sc.key, d->key, strlen(d->key)) % DEST_BUCKETS;
 
 	for (p = &sc.hash[h]; *p != d; p = &(*p)->hash)
@@ -361,7 +361,7 @@ dest_pick(struct dest *d)
 
 	if (first == NULL || d->active >= d->limit)
 		return NULL;
-	if (!d->local && first->m->account == d->last_account)
+	if (d->route == ROUTE_REMOTE && first->m->account == d->last_account)
 		for (i = 0; i < FAIR_LOOK && j != NULL; i++) {
 			if (j->m->account != d->last_account)
 				break;

@@ -459,13 +459,14 @@ begin(void)
 	schedule_init(base, conf);
 	result_conf(conf);
 	bounce_init(base, conf);
+	post_init(base, conf);
 	commit_init(base);
 	recover_run();
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
 	local_channel(base, 0, sv[0]);
 	deliver_end = sv[1];
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
-	bounce_channel(CHAN_AUTH, base, sv[0]);
+	post_channel(CHAN_AUTH, base, sv[0]);
 	auth_end = sv[1];
 }
 
