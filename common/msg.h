@@ -358,7 +358,7 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_RR_FIELDS(F)	/* data: in the form dns.h says */	\
 	F(u16, type, 0) F(u16, pref, 0) F(blob, data, 8192)
 #define ITEM_DKIM_FIELDS(F)	/* result: enum dkim_result (verify.h) */ \
-	F(u8, result, 0) F(u8, aligned, 0) F(str, domain, 253)		\
+	F(u8, result, 0) F(str, domain, 253)				\
 	F(str, selector, 253) F(str, algorithm, 15)
 
 enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP };

@@ -137,7 +137,7 @@ struct house {
 	const struct conf *conf;
 	struct event_base *base;
 	struct tls	*tls;		/* NULL: no certificate */
-	struct chan	*authd, *queue, *signd, *resolve; /* NULL: gone */
+	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */
 	bool		 queue_accepting;
 	uint64_t	 queue_free;
 	bool		 hold;		/* read no client now, see smtpd.c */
@@ -274,6 +274,14 @@ void	 known_put(const char *name, uint16_t type, const struct dns_ask_r *);
 void	 policy_apply(struct session *, const struct verdict *);
 /* Authentication-Results and Received-SPF.  Octets written, 0 none. */
 size_t	 policy_trace(const struct mail *, char *, size_t size);
+
+/* ---- smtp_report.c: report-out hears of it ---- */
+
+/* What became of the message at hand, for those who ask for reports; comment
+ * to the override, or NULL. */
+void	 report_mail(const struct session *, const struct verdict *,
+	    enum report_disposition, enum report_override,
+	    const char *comment);
 
 /* ---- smtp_commit.c ---- */
 

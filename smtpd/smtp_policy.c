@@ -29,9 +29,13 @@ struct ruling {
 	enum conf_action action;
 	bool		 later;		/* nobody knows yet */
 	const char	*text;		/* the reply for reject and later */
+	const char	*excuse;	/* why it is not what the domain asks */
 };
 
-static bool	 is_excused(const struct session *, const struct verdict *);
+static enum report_override excused_by(const struct session *,
+		    const struct verdict *, const char **);
+static void	 policy_report(struct session *, const struct verdict *,
+		    const struct ruling *, bool);
 static struct ruling rule_dmarc(const struct dmarc *);
 static struct ruling rule_spf(const struct spf *);
 static const char *spf_refusal(const struct spf *);
@@ -44,10 +48,13 @@ policy_apply(struct session *s, const struct verdict *v)
 	struct mail *m = s->mail;
 	struct ruling dmarc = rule_dmarc(verdict_dmarc(v));
 	struct ruling spf = rule_spf(verdict_spf(v)), *r = &dmarc;
+	const char *excuse = NULL;
+	enum report_override why = excused_by(s, v, &excuse);
 
 	verdict_print(v, m->verdict, sizeof(m->verdict));
-	if (is_excused(s, v) || (conf->verify.dmarc != DMARC_OFF &&
+	if (why != OVERRIDE_NONE || (conf->verify.dmarc != DMARC_OFF &&
 	    verdict_dmarc(v)->result == DMARC_PASS)) {
+		report_mail(s, v, REPORT_NONE, why, excuse);
 		commit_start(s);
 		return;
 	}
@@ -65,6 +72,8 @@ policy_apply(struct session *s, const struct verdict *v)
 		m->refusal = r->text;
 	else if (r->action == ACTION_JUNK)
 		m->folder = "Junk";
+	if (!r->later)
+		policy_report(s, v, r, r == &spf);
 	if (m->refusal != NULL)
 		data_refused(s);
 	else
@@ -72,21 +81,47 @@ policy_apply(struct session *s, const struct verdict *v)
 }
 
 /* Of a forwarder, or sealed by one, that the operator trusts. */
-static bool
-is_excused(const struct session *s, const struct verdict *v)
+static enum report_override
+excused_by(const struct session *s, const struct verdict *v,
+    const char **comment)
 {
 	const struct conf *conf = house()->conf;
 	const struct arc *arc = verdict_arc(v);
 
 	if (addr_in(&s->conn.peer, conf->verify.forwarders,
 	    conf->verify.nforwarders))
-		return true;
+		return OVERRIDE_TRUSTED_FORWARDER;
 	if (arc == NULL || arc->result != ARC_PASS)
-		return false;
+		return OVERRIDE_NONE;
+	*comment = "arc=pass";
 	for (size_t i = 0; i < conf->verify.narc_trusted; i++)
 		if (strcmp(arc->domain, conf->verify.arc_trusted[i]) == 0)
-			return true;
-	return false;
+			return OVERRIDE_LOCAL_POLICY;
+	return OVERRIDE_NONE;
+}
+
+/* What is reported as done, and why it is not what the domain asked for. */
+static void
+policy_report(struct session *s, const struct verdict *v,
+    const struct ruling *r, bool by_spf)
+{
+	static const enum report_disposition done[] = {
+		[ACTION_MARK] = REPORT_NONE,
+		[ACTION_JUNK] = REPORT_QUARANTINE,
+		[ACTION_REJECT] = REPORT_REJECT
+	};
+	const struct dmarc *d = verdict_dmarc(v);
+	enum report_override why = OVERRIDE_NONE;
+	const char *comment = r->excuse;
+
+	if (by_spf && r->action != ACTION_MARK) {
+		why = OVERRIDE_LOCAL_POLICY;
+		comment = "SPF";
+	} else if (comment != NULL)
+		why = OVERRIDE_LOCAL_POLICY;
+	else if (d->result == DMARC_FAIL && d->policy != d->published)
+		why = OVERRIDE_POLICY_TEST_MODE;
+	report_mail(s, v, done[r->action], why, comment);
 }
 
 static struct ruling
@@ -94,13 +129,18 @@ rule_dmarc(const struct dmarc *d)
 {
 	static char text[DOMAIN_TEXT + 80];
 	const struct conf *conf = house()->conf;
-	struct ruling r = { ACTION_MARK, false, text };
+	struct ruling r = { ACTION_MARK, false, text, NULL };
+	bool asked = d->result == DMARC_FAIL && d->policy != DMARC_P_NONE;
 
-	if (conf->verify.dmarc != DMARC_ENFORCE)
+	if (conf->verify.dmarc != DMARC_ENFORCE) {
+		r.excuse = asked ? "policies are reported only" : NULL;
 		return r;
+	}
 	for (size_t i = 0; i < conf->verify.ndmarc_exempt; i++)
-		if (strcmp(d->author, conf->verify.dmarc_exempt[i]) == 0)
+		if (strcmp(d->author, conf->verify.dmarc_exempt[i]) == 0) {
+			r.excuse = asked ? "exempt" : NULL;
 			return r;
+		}
 	if (d->result == DMARC_TEMPERROR)	/* with p=none it is no matter */
 		r.later = d->tag == '\0' || d->policy != DMARC_P_NONE;
 	if (d->result != DMARC_FAIL)
@@ -118,7 +158,7 @@ static struct ruling
 rule_spf(const struct spf *spf)
 {
 	const struct conf *conf = house()->conf;
-	struct ruling r = { ACTION_MARK, false, NULL };
+	struct ruling r = { ACTION_MARK, false, NULL, NULL };
 
 	switch (spf->result) {
 	case SPF_NONE:

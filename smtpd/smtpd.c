@@ -74,6 +74,8 @@ static const struct chan_handler queue_handlers[] = {
 };
 
 static const struct chan_ops chan_ops = { on_gone, on_full };
+/* mail does not wait for reports */
+static const struct chan_ops report_ops = { on_gone, NULL };
 
 static struct {
 	struct house	 h;
@@ -209,13 +211,16 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		c = &smtpd.h.signd;
 	else if (kind == CHAN_DNS)
 		c = &smtpd.h.resolve;
+	else if (kind == CHAN_REPORT)
+		c = &smtpd.h.report;
 	if (c == NULL) {
 		close(fd);
 		return;
 	}
 	chan_free(*c);
 	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, queue_handlers,
-	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0, &chan_ops, NULL);
+	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0,
+	    kind == CHAN_REPORT ? &report_ops : &chan_ops, NULL);
 	if (kind == CHAN_AUTH)
 		authd_missing(false);
 	if (kind == CHAN_QUEUE) {
@@ -253,6 +258,8 @@ on_gone(struct chan *c, void *arg)
 		smtpd.h.queue = NULL;
 	else if (c == smtpd.h.signd)
 		smtpd.h.signd = NULL;
+	else if (c == smtpd.h.report)
+		smtpd.h.report = NULL;
 }
 
 /*

@@ -158,6 +158,7 @@ set_policy(struct eval *e, const char *author, const char *at,
 	out->aspf = r->aspf;
 	out->psd = r->psd;
 	out->fo = r->fo;
+	out->record = r->text;
 	out->rua = r->rua;
 	out->ruf = r->ruf;
 	return -1;

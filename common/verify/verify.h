@@ -241,6 +241,7 @@ enum dmarc_result { DMARC_NONE, DMARC_PASS, DMARC_FAIL, DMARC_TEMPERROR,
 
 /* A record; the slices are in the caller's text. */
 struct dmarc_record {
+	struct slice	 text;		/* all of it */
 	int		 usable;	/* has p=, or counts as p=none */
 	enum dmarc_policy p, sp, np;	/* sp and np with their defaults */
 	int		 adkim, aspf;	/* 'r' or 's' */
@@ -304,7 +305,7 @@ struct dmarc {
 	int		 testing;
 	int		 spf_aligned, dkim_aligned;
 	int		 fo;
-	struct slice	 rua, ruf;	/* in the answers */
+	struct slice	 record, rua, ruf;	/* in the answers */
 };
 
 /*
