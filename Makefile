@@ -5,7 +5,7 @@
 #   make install    programs, manual pages, etc/, users and directories
 #   make demo       try it: build, start on loopback, send, read, verify
 #   make regress    all tests; ends with "N passed, N failed"
-#   make bench      side by side with Postfix and Dovecot, as ratios
+#   make bench      side by side with Postfix, its milters and Dovecot, as ratios
 #   make fuzz       fuzz every parser for FUZZ_SECONDS each
 #
 # SAN=1 builds with ASan and UBSan, CC=clang with clang.

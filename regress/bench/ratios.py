@@ -26,6 +26,8 @@ def ratio(work, key, peers, higher, want, text):
 print("\nPromised ratios")
 ratio("smtp-1k-newconn", "delivered_s", "postfix", True, 5, "1 KiB mails delivered/s")
 ratio("smtp-1k-newconn", "cpu_per_1000", "postfix", False, 5, "CPU seconds per 1,000 mails")
+ratio("judged-1k-newconn", "delivered_s", "postfix", True, 10, "1 KiB mails judged and delivered/s")
+ratio("judged-1k-newconn", "cpu_per_1000", "postfix", False, 10, "CPU seconds per 1,000 of them")
 ratio("login-none", "rate", "dovecot", True, 2, "IMAP logins/s, clear text")
 ratio("login-tls", "rate", "dovecot", True, 2, "IMAP logins/s, TLS")
 for when in ("warm", "cold"):

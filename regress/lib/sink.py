@@ -3,7 +3,8 @@
     s = Sink(port)              starts listening on 127.0.0.1
     s.rules["RCPT"] = lambda line, session: "550 5.1.1 no"
     s.messages                  list of Message as they were accepted
-    s.close()
+    s.idle()                    no client is connected any more
+    s.close()                   also ends the connections there are
 """
 import socket
 import ssl
@@ -18,7 +19,7 @@ class Message:
 
 class Sink:
     def __init__(self, port=0, host="127.0.0.1", tls=None, features=("PIPELINING", "8BITMIME", "SIZE 50000000")):
-        self.rules, self.messages, self.connections, self.log = {}, [], 0, []
+        self.rules, self.messages, self.connections, self.log, self.live = {}, [], 0, [], set()
         self.features, self.lock = list(features), threading.Lock()
         self.context = None
         if tls:
@@ -38,6 +39,7 @@ class Sink:
                 return
             c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
+            self.live.add(c)
             threading.Thread(target=self.session, args=(c,), daemon=True).start()
 
     def session(self, c):
@@ -46,9 +48,17 @@ class Sink:
         except (OSError, ssl.SSLError, ValueError):
             pass
         finally:
+            self.live.discard(c)
             c.close()
 
-    def wait(self, n=1, seconds=15):
+    def idle(self, seconds=60):
+        end = time.monotonic() + seconds
+        while self.live:
+            if time.monotonic() > end:
+                raise AssertionError(f"sink: {len(self.live)} clients after {seconds} s; log {self.log[-20:]}")
+            time.sleep(0.02)
+
+    def wait(self, n=1, seconds=60):
         end = time.monotonic() + seconds
         while len(self.messages) < n and time.monotonic() < end:
             time.sleep(0.02)
@@ -63,6 +73,11 @@ class Sink:
         except OSError:
             pass
         self.sock.close()
+        for c in list(self.live):
+            try:
+                c.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 class Session:

@@ -7,4 +7,5 @@ DEPS_DEMO =	python3 python3-dkim python3-dnspython nsd procps \
 DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
 		fetchmail opendkim-tools strace netcat-openbsd \
 		e2fsprogs xfsprogs iproute2
-DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd
+DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd opendkim \
+		opendmarc postfix-policyd-spf-python unbound publicsuffix

@@ -1,7 +1,11 @@
 #!/usr/bin/python3
 """maild as a peer of run.py: users u0... with password pw at bench.test,
 logins without TLS allowed by listener option, mail for other domains to the
-sink.  peer.py up | down | cold | reset"""
+sink.  peer.py up | down | cold | reset
+
+JUDGED=1: a second one beside it that trusts no client, so that all mail is
+judged by SPF, DKIM and DMARC, and asks the resolver of peers/dns.
+"""
 import glob
 import imaplib
 import json
@@ -17,8 +21,9 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
 from house import TOP, House  # noqa: E402
 
 LAB = os.environ.get("LAB", "/tmp/lab")
-RUN = os.environ.get("RUN", LAB + "/perf/run/maild")
-BASE = int(os.environ.get("BASE", "195"))
+JUDGED = bool(os.environ.get("JUDGED"))
+RUN = os.environ.get("RUN", LAB + "/perf/run/maild" + ("-judged" if JUDGED else ""))
+BASE = int(os.environ.get("BASE", "196" if JUDGED else "195"))
 SINK = int(os.environ.get("SINK", "19999"))
 PORTS = {"smtp": BASE * 100 + 25, "submission": BASE * 100 + 87, "smtps": BASE * 100 + 65, "imap": BASE * 100 + 43,
          "imaps": BASE * 100 + 93, "pop3": BASE * 100 + 10, "pop3s": BASE * 100 + 95, "sink": SINK}
@@ -32,7 +37,8 @@ def house():
                      "hostname": "mx.bench.test",
                      "relay": {"smarthost": "[127.0.0.1]", "smarthost-tls": False, "loopback": True, "port": SINK},
                      "smtp": {"max-per-source": 20000}, "imap": {"max-per-account": 20000},
-                     "networks": ["127.0.0.0/8"]})
+                     **({"verify": {"loopback": True}, "dns": {"resolvers": ["127.77.0.53@53"]}} if JUDGED
+                        else {"networks": ["127.0.0.0/8"]})})
 
 
 def up():
