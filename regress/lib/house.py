@@ -186,7 +186,7 @@ class House:
             self.dns.zone("example.test", f"@ IN MX 10 mail\nmail IN A 127.0.0.1\n@ IN TXT \"v=spf1 ip4:127.0.0.1 -all\"")
             self.dns.zone("outside.test", "@ IN MX 10 mx\nmx IN A 127.0.0.1\n@ IN TXT \"v=spf1 ip4:127.0.0.1 -all\"")
         d = self.dir
-        for sub in ("spool", "store", "auth", "log", "empty", "dkim", "tls", "run"):
+        for sub in ("spool", "store", "auth", "log", "empty", "dkim", "tls", "run", "reports-in", "reports-out"):
             os.makedirs(f"{d}/{sub}", exist_ok=True)
         protocols = {"smtp": "smtp", "submission": "submission", "smtps": "smtps", "imap": "imap", "imaps": "imaps",
                      "pop3": "pop3", "pop3s": "pop3s"}
@@ -200,7 +200,8 @@ class House:
             "dkim": {"directory": f"{d}/dkim"},
             "directories": {"spool": f"{d}/spool", "store": f"{d}/store", "auth": f"{d}/auth", "log": f"{d}/log",
                             "empty": f"{d}/empty", "tls": f"{d}/tls", "socket": f"{d}/run/maild.sock",
-                            "pid": f"{d}/run/maild.pid"},
+                            "pid": f"{d}/run/maild.pid", "reports-in": f"{d}/reports-in",
+                            "reports-out": f"{d}/reports-out"},
         }
         merge(self.conf, conf or {})
         self.conf_file = f"{d}/maild.yaml"
