@@ -74,6 +74,39 @@ test_dir_accounts(void **state)
 	dir_free(d);
 }
 
+/* Reports about us: behind accounts and aliases, before a catch-all. */
+static void
+test_dir_reports(void **state)
+{
+	static char rua[] = "Rua@A.test", far[] = "rua@c.test";
+	char *const reports[] = { rua, far };
+	struct dir *d = dir_make();
+	static struct dir_answer ans;
+	struct item_route r;
+	size_t off = 0;
+
+	assert_int_equal(go(d, "rua@a.test", &ans), DIR_UNKNOWN);
+	dir_reports(d, reports, 2);
+	assert_int_equal(dir_alias_add(d, "@a.test", "alice@a.test"), 0);
+	assert_int_equal(go(d, "RUA+x@a.test", &ans), DIR_OK);
+	assert_int_equal(item_route_get(slice_of((char *)ans.routes, ans.n),
+	    &off, &r), 1);
+	assert_int_equal(r.type, ROUTE_REPORT);
+	assert_int_equal(r.account, 0);
+	assert_true(slice_is(r.address, "rua@a.test"));
+	assert_int_equal(item_route_get(slice_of((char *)ans.routes, ans.n),
+	    &off, &r), 0);
+	assert_int_equal(ans.naccounts, 0);
+	assert_int_equal(go(d, "rua@c.test", &ans), DIR_OK);
+	assert_true(ans.outside);
+	assert_int_equal(go(d, "rua%b.test@a.test", &ans), DIR_DENIED);
+	assert_int_equal(dir_alias_add(d, "rua@a.test", "bob@b.test"), 0);
+	assert_int_equal(go(d, "rua@a.test", &ans), DIR_OK);
+	assert_int_equal(ans.account[0], 2);
+	assert_int_equal(ans.naccounts, 1);
+	dir_free(d);
+}
+
 static void
 test_dir_domains(void **state)
 {
@@ -339,6 +372,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dir_accounts),
 		cmocka_unit_test(test_dir_domains),
+		cmocka_unit_test(test_dir_reports),
 		cmocka_unit_test(test_dir_login_names),
 		cmocka_unit_test(test_dir_odd_addresses),
 		cmocka_unit_test(test_dir_alias_explosion),
