@@ -242,7 +242,7 @@ static const struct conf_key keys[] = {
 	    R(QUEUE) | R(REPORT_OUT),
 	    "sender of reports; none: dmarc-reports@ the first domain"),
 	L("reports.addresses", CT_MAILBOX, list_reports, 320,
-	    R(AUTHD) | R(REPORT_IN), "addresses whose mail is read as reports "
+	    R(AUTHD) | R_REPORT, "addresses whose mail is read as reports "
 	    "about us"),
 	K("reports.aggregate", CT_BOOL, false, reports.aggregate, "true",
 	    0, 0, R(SMTPD) | R(REPORT_OUT), "send aggregate reports"),

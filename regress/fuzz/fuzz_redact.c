@@ -1,0 +1,58 @@
+/*
+ * Fuzz entry: a header made fit for strangers.  What comes out is a header
+ * of printable ASCII with CRLF, not longer than it may be; and no word that
+ * stands as the local part of an address is in an address of it.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "../../report/failure.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static void
+addresses_check(struct slice value)
+{
+	struct addrlist list;
+	struct addritem item;
+
+	addrlist_start(&list, value);
+	while (addrlist_next(&list, &item))
+		if (item.kind == ADDRITEM_MAILBOX &&
+		    !slice_casestarts(item.local, "redacted-"))
+			abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
+{
+	static const uint8_t key[REDACT_KEY] = { 42 };
+	static const char *const lists[] = { "From", "To", "Cc", "Sender",
+	    "Reply-To" };
+	struct slice all = slice_of((const char *)in, n), rest;
+	struct header_field f;
+	struct text t = { 0 };
+	size_t i;
+
+	redact_header(key, all, SLICE_LIT("wilma@a.test"), SLICE_LIT(""), &t);
+	rest = slice_of(t.p, t.n);
+	if (t.n > REDACT_MAX || !text_is_plain(rest))
+		abort();
+	while (header_next(&rest, &f)) {
+		if (f.name.n == 0)
+			abort();
+		for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+			if (slice_is(f.name, lists[i]) &&
+			    !slice_is(f.value, "<>"))
+				addresses_check(f.value);
+	}
+	if (rest.n != 0)
+		abort();
+	free(t.p);
+	return 0;
+}
