@@ -5,6 +5,7 @@ const dns = require('node:dns').promises;
 const { authenticate } = require('mailauth');
 const { dkimSign } = require('mailauth/lib/dkim/sign');
 const { spf } = require('mailauth/lib/spf');
+const { dmarc } = require('mailauth/lib/dmarc');
 
 const resolver = (name, type) => dns.resolve(name, type);
 
@@ -25,6 +26,10 @@ const ops = {
     spf: async q => {
         const r = await spf({ ip: q.ip, helo: q.helo, sender: q.sender, mta: 'receiver.example', resolver });
         return { spf: r.status.result, why: r.status.comment };
+    },
+    dmarc: async q => {
+        const r = await dmarc({ headerFrom: [`a@${q.author}`], spfDomains: q.spf, dkimDomains: q.dkim, resolver });
+        return { dmarc: r && r.status.result, policy: r && r.policy };
     },
     sign: async (q, message) => {
         const r = await dkimSign(message, {
