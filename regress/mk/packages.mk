@@ -5,7 +5,10 @@ DEPS_BUILD =	gcc make libc6-dev libtls-dev libssl-dev libevent-dev \
 DEPS_DEMO =	python3 python3-dkim python3-dnspython nsd procps \
 		curl swaks libnet-ssleay-perl
 DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
-		fetchmail opendkim-tools strace netcat-openbsd \
-		e2fsprogs xfsprogs iproute2
+		fetchmail strace netcat-openbsd e2fsprogs xfsprogs iproute2 \
+		opendkim opendkim-tools opendmarc python3-authheaders \
+		python3-spf spfquery libmail-spf-perl $(DEPS_NPM)
+# for mailauth; who has npm of somewhere else keeps it
+DEPS_NPM =	$(if $(shell command -v npm),,nodejs npm)
 DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd opendkim \
 		opendmarc postfix-policyd-spf-python unbound publicsuffix

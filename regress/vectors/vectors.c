@@ -49,6 +49,9 @@ static void	 cmd_record(void);
 static void	 cmd_from(void);
 static void	 cmd_address(void);
 static void	 cmd_sign(void);
+static EVP_PKEY	*key_of(struct slice);
+static size_t	 sign_hash(EVP_PKEY *, const uint8_t *, uint8_t *, size_t);
+static void	 cmd_seal(void);
 
 static const struct {
 	const char	*name;
@@ -57,7 +60,7 @@ static const struct {
 	{ "spf", cmd_spf }, { "verdict", cmd_verdict },
 	{ "dmarc", cmd_dmarc }, { "record", cmd_record },
 	{ "from", cmd_from }, { "address", cmd_address },
-	{ "sign", cmd_sign },
+	{ "sign", cmd_sign }, { "seal", cmd_seal },
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
 
@@ -431,14 +434,12 @@ static void
 cmd_sign(void)
 {
 	struct slice message = arg(2), field = arg(3);
-	size_t n = header_len(message.p, message.n), hn, len = 1024;
+	size_t n = header_len(message.p, message.n), hn, len;
 	enum dkim_canon hc, bc;
 	struct dkim_body *body;
 	uint8_t hash[DKIM_HASH], raw[1024];
 	char *h = malloc(field.n + 1), b64[BASE64_LEN(1024)];
-	BIO *bio = BIO_new_mem_buf(text(1), (int)arg(1).n);
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-	EVP_PKEY_CTX *ctx;
+	EVP_PKEY *key = key_of(arg(1));
 
 	hc = slice_casestarts(arg(4), "relaxed/") ? DKIM_RELAXED : DKIM_SIMPLE;
 	bc = strstr(text(4), "/relaxed") != NULL ? DKIM_RELAXED : DKIM_SIMPLE;
@@ -448,18 +449,90 @@ cmd_sign(void)
 	put("bh", b64, (size_t)base64_encode(hash, DKIM_HASH, b64,
 	    sizeof(b64)));
 	hn = tag(slice_of(field.p + 15, field.n - 15), "h", h);
-	if (key == NULL || dkim_header_hash(slice_of(message.p, n),
-	    slice_of(h, hn), field, hc, hash) == -1)
-		errx(1, "bad key or header");
-	ctx = EVP_PKEY_CTX_new(key, NULL);
-	if (EVP_PKEY_sign_init(ctx) != 1 ||
-	    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) != 1 ||
-	    EVP_PKEY_sign(ctx, raw, &len, hash, DKIM_HASH) != 1)
-		errx(1, "no signature");
+	if (dkim_header_hash(slice_of(message.p, n), slice_of(h, hn), field,
+	    hc, hash) == -1)
+		errx(1, "bad header");
+	len = sign_hash(key, hash, raw, sizeof(raw));
 	put("b", b64, (size_t)base64_encode(raw, len, b64, sizeof(b64)));
-	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(key);
-	BIO_free(bio);
 	dkim_body_free(body);
 	free(h);
+}
+
+static EVP_PKEY *
+key_of(struct slice pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+
+	BIO_free(bio);
+	if (key == NULL)
+		errx(1, "bad key");
+	return key;
+}
+
+/* What RFC 6376 and RFC 8463 sign is the hash of the header. */
+static size_t
+sign_hash(EVP_PKEY *key, const uint8_t *hash, uint8_t *sig, size_t size)
+{
+	EVP_PKEY_CTX *ctx = NULL;
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	size_t n = size;
+	int ok;
+
+	if (EVP_PKEY_base_id(key) == EVP_PKEY_ED25519)
+		ok = EVP_DigestSignInit(md, NULL, NULL, NULL, key) == 1 &&
+		    EVP_DigestSign(md, sig, &n, hash, DKIM_HASH) == 1;
+	else
+		ok = (ctx = EVP_PKEY_CTX_new(key, NULL)) != NULL &&
+		    EVP_PKEY_sign_init(ctx) == 1 &&
+		    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
+		    EVP_PKEY_sign(ctx, sig, &n, hash, DKIM_HASH) == 1;
+	if (!ok)
+		errx(1, "no signature");
+	EVP_PKEY_CTX_free(ctx);
+	EVP_MD_CTX_free(md);
+	return n;
+}
+
+/* The whole DKIM-Signature field as signd and relay make it together.
+ * key message domain selector canonicalization identity time expire; the
+ * last three may be empty */
+static void
+cmd_seal(void)
+{
+	struct slice message = arg(2), canon = arg(5);
+	size_t n = header_len(message.p, message.n), sign;
+	EVP_PKEY *key = key_of(arg(1));
+	struct dkim_sign s = { .domain = text(3), .selector = text(4) };
+	struct dkim_body *body;
+	static char h[DKIM_FIELD_MAX], field[DKIM_FIELD_MAX];
+	uint8_t bodyhash[DKIM_HASH], hash[DKIM_HASH], sig[1024];
+	ssize_t hn, fn;
+
+	s.algorithm = EVP_PKEY_base_id(key) == EVP_PKEY_ED25519 ?
+	    "ed25519-sha256" : "rsa-sha256";
+	s.header = slice_casestarts(canon, "relaxed/") ? DKIM_RELAXED :
+	    DKIM_SIMPLE;
+	s.body = strstr(canon.p, "/relaxed") ? DKIM_RELAXED : DKIM_SIMPLE;
+	s.identity = arg(6).n > 0 ? text(6) : NULL;
+	s.time = arg(7).n > 0 ? number(7) : -1;
+	s.expire = arg(8).n > 0 ? number(8) : -1;
+	s.bodyhash = bodyhash;
+	body = dkim_body_new(s.body, UINT64_MAX);
+	dkim_body_feed(body, message.p + n, message.n - n);
+	dkim_body_end(body, bodyhash, NULL);
+	dkim_body_free(body);
+	if ((hn = dkim_sign_fields(slice_of(message.p, n), h, sizeof(h))) ==
+	    -1 || (fn = dkim_sign_start(&s, slice_of(h, (size_t)hn), field,
+	    sizeof(field))) == -1 || dkim_header_hash(slice_of(message.p, n),
+	    slice_of(h, (size_t)hn), slice_of(field, (size_t)fn), s.header,
+	    hash) == -1)
+		errx(1, "nothing to sign");
+	sign = sign_hash(key, hash, sig, sizeof(sig));
+	if ((fn = dkim_sign_finish(field, (size_t)fn, sizeof(field), sig,
+	    sign)) == -1)
+		errx(1, "no room");
+	put("field", field, (size_t)fn);
+	EVP_PKEY_free(key);
 }
