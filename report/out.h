@@ -123,8 +123,17 @@ struct dest_ask;
 struct dest_ask *dest_ask(const char *domain, const struct dest *,
 	    const char *tag, dest_cb, void *arg);
 void	 dest_forget(struct dest_ask *);
-/* There is a resolve again. */
-void	 dest_again(void);
+
+/* ---- out_aggregate.c, out_pending.c ----------------------------------------- */
+
+void	 aggregate_init(struct event_base *, const struct conf *);
+void	 aggregate_conf(const struct conf *);	/* a new configuration */
+/* The facts of one message; what it points to is gone after the call. */
+void	 aggregate_mail(const struct report_mail_ev *);
+/* What was counted is on disk when it returns. */
+void	 aggregate_stop(void);
+/* "reports pending" of mailctl. */
+void	 pending_run(uint32_t ask, uint32_t uid, struct slice args);
 
 /* ---- out_failure.c ---------------------------------------------------------- */
 

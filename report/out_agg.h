@@ -1,0 +1,269 @@
+/*
+ * Aggregate reports inside report-out: what is counted, how it lies in
+ * memory and on disk, how it becomes a report.  Included after out.h.
+ */
+#ifndef OUT_AGG_H
+#define OUT_AGG_H
+
+struct event_base;
+
+/* ---- out_row.c: one line of a report (pure) -------------------------------- */
+
+/*
+ * What messages have in common that are counted together.  Its octets
+ * (row_put) are at once its key and its form on disk.
+ */
+#define ROW_COMMENT	128
+#define ROW_MAX		(32 + 4 * DOMAIN_TEXT + ROW_COMMENT + 1 + \
+	DKIM_VERIFY_MAX * (1 + 2 * DOMAIN_TEXT))
+
+struct row_dkim {
+	enum dkim_result result;
+	struct slice	 domain, selector;
+};
+
+struct report_row {
+	struct ipaddr	 ip;
+	bool		 pass;		/* DMARC as a whole */
+	bool		 dkim, spf;	/* aligned */
+	enum report_disposition disposition;
+	enum report_override override;
+	enum spf_result	 spf_result;
+	struct slice	 comment;	/* to the override */
+	struct slice	 from;		/* header_from */
+	struct slice	 sender;	/* envelope_from */
+	struct slice	 rcpt;		/* envelope_to */
+	struct slice	 spf_domain;
+	size_t		 nsig;
+	struct row_dkim	 sig[DKIM_VERIFY_MAX];	/* best first (RFC 9990
+						 * 3.1.2) */
+};
+
+/* From the facts of a message; the slices point there. */
+void	 row_of(const struct report_mail_ev *, struct report_row *);
+/* The octets, at most ROW_MAX; their number.  What is too long is cut. */
+size_t	 row_put(uint8_t *, const struct report_row *);
+/* 0, or -1: these are no row.  The slices point into p. */
+int	 row_get(const uint8_t *p, size_t n, struct report_row *);
+
+/* ---- out_xml.c: the text of a report (pure) --------------------------------- */
+
+typedef void (*xml_sink)(void *arg, const char *, size_t);
+
+struct xml_head {
+	const char	*organization, *contact, *generator;
+	const char	*id;
+	const char	*domain, *record;	/* where it was, and its text */
+	uint64_t	 begin, end;		/* end: the last second in it */
+	uint64_t	 lost;			/* messages it does not count */
+};
+
+void	 xml_head(xml_sink, void *, const struct xml_head *);
+void	 xml_row(xml_sink, void *, const struct report_row *, uint64_t count);
+void	 xml_tail(xml_sink, void *);
+/* Text of an element: escaped, no octet XML cannot carry, never invalid
+ * UTF-8 (what is, becomes '?'); at most max octets of s are used. */
+void	 xml_text(xml_sink, void *, struct slice s, size_t max);
+
+/* ---- out_rec.c: records of the journal (pure) -------------------------------- */
+
+/*
+ * A file: REC_START octets ("MAILDAG1" | u64 nonce | u64 begin | u64 end |
+ * u32 crc | zeros), then records, each at a multiple of 8:
+ *	u32 crc | u16 length | u8 type | 0 | what the type says | zeros
+ * length counts the whole record without the zeros at its end.  The checksum
+ * of a record begins with the file's nonce.
+ */
+#define REC_START	48
+#define REC_HDR		8
+#define REC_RECORD_MAX	2048	/* octets of a DMARC record */
+#define REC_TEXT_MAX	120	/* why a report has not left */
+#define REC_MAX		((REC_HDR + 8 + ROW_MAX + 7) / 8 * 8)
+
+enum rec_type {
+	REC_DOMAIN = 1,		/* no, at, record */
+	REC_ROW,		/* no, domain, the row's octets */
+	REC_COUNT,		/* row, n: so many more */
+	REC_LOST,		/* domain, n: so many in all that no row took */
+	REC_TARGET,		/* domain, target: how far it is */
+	REC_DONE		/* domain: there is nothing left to do */
+};
+
+#define REC_NODOMAIN	UINT32_MAX	/* LOST: of domains that did not fit */
+
+enum target_state {
+	TARGET_WAIT,		/* for its time, or another try */
+	TARGET_SENT,
+	TARGET_DROPPED		/* nobody may be told there, or given up */
+};
+
+struct rec_target {		/* of REC_TARGET */
+	uint8_t		 target;	/* its place in the rua */
+	enum target_state state;
+	uint16_t	 tries;
+	uint16_t	 part;		/* the next one to go */
+	uint32_t	 row;		/* it begins with this one */
+	uint64_t	 next;		/* seconds UTC */
+	struct slice	 why;
+};
+
+struct rec {
+	enum rec_type	 type;
+	uint32_t	 no;		/* of a domain; ROW and COUNT: a row */
+	uint32_t	 domain;	/* of ROW */
+	uint64_t	 n;		/* of COUNT and LOST */
+	struct slice	 at, record;	/* of DOMAIN */
+	struct slice	 key;		/* of ROW */
+	struct rec_target target;	/* of TARGET */
+};
+
+struct rec_file {
+	uint64_t	 nonce, begin, end;
+};
+
+void	 rec_start_put(uint8_t p[REC_START], const struct rec_file *);
+int	 rec_start_get(const uint8_t *p, size_t n, struct rec_file *);
+/* Octets of the record, at most REC_MAX. */
+size_t	 rec_put(uint8_t *p, const struct rec *, uint64_t nonce);
+/* Octets it takes, 0: this is no record.  The slices point into p. */
+size_t	 rec_get(const uint8_t *p, size_t n, uint64_t nonce, struct rec *);
+
+/* ---- out_table.c: what is counted, in memory ---------------------------------- */
+
+#define DOMAINS_MAX	50000	/* of one interval */
+#define CONFIGS_MAX	4	/* policies of a domain in one interval */
+#define ROWS_MAX	20000	/* of one domain */
+#define TABLE_ROWS	1000000	/* of one interval */
+#define PERIOD_BYTES	(112U << 20)	/* memory of one interval */
+#define TABLE_BYTES	(256U << 20)	/* of all */
+#define COUNT_MAX	UINT32_MAX	/* of one row */
+
+struct counted {		/* a row with its number */
+	struct counted	*hash;		/* next in its bucket */
+	struct counted	*next;		/* of its domain, in order */
+	struct counted	*dirty;		/* counted since the last write */
+	uint32_t	 domain, no;
+	uint32_t	 count, fresh;	/* fresh: not yet on disk */
+	bool		 listed;	/* among the dirty */
+	uint16_t	 n;
+	uint8_t		 key[];
+};
+
+struct target {
+	struct dest	 dest;		/* as the record says */
+	enum target_state state;
+	uint16_t	 tries, part;
+	uint32_t	 row;
+	uint64_t	 next;
+	char		 why[REC_TEXT_MAX + 1];
+};
+
+struct domain {
+	struct domain	*hash;		/* same name: another policy of it */
+	TAILQ_ENTRY(domain) ready;
+	struct period	*period;
+	uint32_t	 no;
+	char		*at, *record;
+	struct counted	*first, *last;
+	uint32_t	 nrow;
+	uint64_t	 messages, lost;
+	uint64_t	 due;		/* seconds UTC */
+	struct target	*target;	/* made when it is due */
+	size_t		 ntarget;
+	bool		 noted;		/* the journal knows it */
+	bool		 lost_fresh;	/* lost is not on disk yet */
+	bool		 busy;		/* on the ready list, or on its way */
+	bool		 done;
+};
+
+struct period {			/* one interval */
+	TAILQ_ENTRY(period) entry;
+	struct rec_file	 file;
+	uint64_t	 length;	/* seconds */
+	bool		 closed;	/* its end has come */
+	bool		 replayed;	/* began in another process */
+	struct domain	**domain;	/* by number; NULL: none, or forgotten */
+	uint32_t	 ndomain, domain_cap, left;	/* left: not done */
+	struct counted	**row;		/* by number; NULL as above */
+	uint32_t	 nrow, row_cap;
+	struct domain	**domains;	/* hash tables, sizes powers of two */
+	struct counted	**rows;
+	size_t		 domains_size, rows_size;
+	struct counted	*dirty;
+	size_t		 bytes;
+	uint64_t	 lost;		/* messages of domains that did not
+					 * fit */
+	bool		 lost_fresh;	/* lost is not on disk yet */
+	bool		 full;		/* said in the log */
+	/* of out_journal.c */
+	int		 fd;		/* -1: cannot be written now */
+	off_t		 off;		/* end of the file */
+	off_t		 whole;		/* where it ended when made anew */
+	uint8_t		*buf;
+	size_t		 n, cap;
+	bool		 unsynced;
+};
+
+struct period *period_new(const struct rec_file *);
+void	 period_free(struct period *);
+/* Forget a domain's rows; it is done. */
+void	 period_drop(struct domain *);
+/* Its end has come: nothing is counted any more. */
+void	 period_close(struct period *);
+/* A message.  What does not fit is counted in lost, and what nobody wants
+ * to hear of is not: NULL.  *fresh: the row is a new one. */
+struct counted *period_count(struct period *, struct slice at,
+	    struct slice record, const uint8_t *key, size_t n, bool *fresh);
+/* A record that was read back: 0, or -1: it does not fit to the others. */
+int	 period_replay(struct period *, const struct rec *);
+/* Targets of its record, if they are not there yet. */
+void	 domain_targets(struct domain *);
+size_t	 table_bytes(void);
+
+/* ---- out_journal.c: the same on disk --------------------------------------------- */
+
+#define JOURNAL_KEY	32
+
+/* Use the directory; fn gets each period whose file is there, oldest first.
+ * key: the secret of this directory, made the first time. */
+void	 journal_init(int dirfd, void (*fn)(struct period *),
+	    uint8_t key[JOURNAL_KEY]);
+/* The file of a new period. */
+void	 journal_open(struct period *);
+/* Note a record; it is written by journal_write. */
+void	 journal_add(struct period *, const struct rec *);
+/* One more in that row; fresh: it is new, and its domain may be. */
+void	 journal_count(struct period *, struct counted *, bool fresh);
+/* A target of d, as it is now. */
+void	 journal_target(struct domain *, const struct target *);
+/* All that was noted and counted goes to the file. */
+void	 journal_write(struct period *);
+/* And to the disk.  A file that could not be written is made again. */
+void	 journal_sync(struct period *);
+/* All its reports are gone: so is the file. */
+void	 journal_remove(struct period *);
+
+/* ---- out_report.c: one report as a letter ---------------------------------------- */
+
+/* What identifiers are made with. */
+void	 report_secret(const uint8_t key[JOURNAL_KEY]);
+
+/*
+ * The part of d's report that begins with row number row, for the address
+ * to.  *end: the row behind its last; commit names it.  NULL: it could not
+ * be made now.
+ */
+struct letter *report_letter(const struct domain *, const struct target *,
+	    const char *to, uint32_t *end, struct msg_id *commit,
+	    char sid[33]);
+/* Packed octets of a part are at most this many (see maild.yaml(5)). */
+#define REPORT_PART_MAX	(5U << 20)	/* a segment of queue takes it */
+
+/* ---- out_aggregate.c ---------------------------------------------------------------- */
+
+TAILQ_HEAD(periods, period);
+struct periods *aggregate_periods(void);	/* oldest first */
+/* When its report goes out for the first time. */
+uint64_t domain_due(const struct domain *);
+
+#endif

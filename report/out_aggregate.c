@@ -1,0 +1,466 @@
+/*
+ * Aggregate reports from count to queue: intervals begin and end, each
+ * domain's report is due at a time of its own in the half interval that
+ * follows, goes to every address that may be told, and is tried again until
+ * it is with queue or GIVE_UP intervals have gone by.  How far each address
+ * is stands in the journal.  Part of report-out.
+ */
+#include "compat.h"
+
+#include <sys/queue.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+#include "out.h"
+#include "out_agg.h"
+
+#define JOBS_MAX	16	/* reports under way */
+#define GIVE_UP		5	/* intervals after it was due */
+#define AGAIN_MIN	60	/* s before the second try, doubled each time */
+#define AGAIN_PARTS	24	/* but no more than this part of an interval */
+
+struct job {
+	struct domain	*domain;
+	struct target	*target;
+	char		 to[ADDR_TEXT_MAX];	/* where it really goes */
+	uint32_t	 end;		/* row behind those in the letter */
+};
+
+static struct {
+	const struct conf *conf;
+	struct event_base *base;
+	struct periods	 periods;	/* oldest first */
+	struct period	*current;	/* counted in, or NULL */
+	TAILQ_HEAD(, domain) ready;	/* due now */
+	unsigned int	 jobs;
+	bool		 running;	/* in jobs_run */
+	uint64_t	 next;		/* when to look again, seconds UTC */
+	struct event	*write, *tick;
+	bool		 writing;
+	uint8_t		 key[JOURNAL_KEY];
+} ag;
+
+static void	 period_add(struct period *);
+static struct period *period_now(uint64_t);
+static void	 period_end(struct period *);
+static void	 period_look(struct period *, uint64_t);
+static void	 on_write(evutil_socket_t, short, void *);
+static void	 on_tick(evutil_socket_t, short, void *);
+static void	 jobs_run(void);
+static struct target *target_due(struct domain *, uint64_t);
+static void	 job_start(struct domain *, struct target *);
+static void	 on_verdict(enum dest_verdict, const struct dest *,
+		    const char *, void *);
+static void	 job_send(struct job *);
+static void	 on_sent(enum sent, const char *, void *);
+static void	 job_later(struct job *, const char *);
+static void	 job_end(struct job *, enum target_state, const char *);
+static void	 domain_next(struct domain *);
+
+/* ---- intervals ------------------------------------------------------------ */
+
+void
+aggregate_init(struct event_base *base, const struct conf *conf)
+{
+	const struct timeval second = { 1, 0 };
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		fatal("reports directory");
+	ag.base = base;
+	ag.conf = conf;
+	TAILQ_INIT(&ag.periods);
+	TAILQ_INIT(&ag.ready);
+	journal_init(fd, period_add, ag.key);
+	report_secret(ag.key);
+	ag.write = event_new(base, -1, 0, on_write, NULL);
+	ag.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
+	if (ag.write == NULL || ag.tick == NULL ||
+	    event_add(ag.tick, &second) == -1)
+		fatalx("event_new");
+}
+
+void
+aggregate_conf(const struct conf *conf)
+{
+	ag.conf = conf;
+}
+
+void
+aggregate_stop(void)
+{
+	struct period *p;
+
+	TAILQ_FOREACH(p, &ag.periods, entry)
+		journal_sync(p);
+}
+
+struct periods *
+aggregate_periods(void)
+{
+	return &ag.periods;
+}
+
+/* One that was on disk. */
+static void
+period_add(struct period *p)
+{
+	TAILQ_INSERT_TAIL(&ag.periods, p, entry);
+	if (now_sec() >= p->file.end)
+		period_end(p);
+	else
+		ag.current = p;
+}
+
+/* The interval of that time; NULL: there is none and none can be made. */
+static struct period *
+period_now(uint64_t now)
+{
+	struct rec_file f = { 0 };
+	struct period *last;
+
+	if (ag.current != NULL && now >= ag.current->file.end)
+		period_end(ag.current);
+	if (ag.current != NULL)
+		return ag.current;
+	f.begin = now - now % ag.conf->reports.interval;
+	f.end = f.begin + ag.conf->reports.interval;
+	last = TAILQ_LAST(&ag.periods, periods);
+	if (last != NULL && f.begin < last->file.end)
+		f.begin = last->file.end;
+	if (f.begin >= f.end)
+		return NULL;		/* the clock went back */
+	ag.current = period_new(&f);
+	TAILQ_INSERT_TAIL(&ag.periods, ag.current, entry);
+	journal_open(ag.current);
+	return ag.current;
+}
+
+static void
+period_end(struct period *p)
+{
+	uint64_t lost = p->lost, messages = 0;
+	uint32_t i, n = 0;
+	struct domain *d;
+
+	if (ag.current == p)
+		ag.current = NULL;
+	journal_sync(p);
+	period_close(p);
+	for (i = 0; i < p->ndomain; i++) {
+		if ((d = p->domain[i]) == NULL || d->done)
+			continue;
+		d->due = domain_due(d);
+		if (d->due < ag.next)
+			ag.next = d->due;
+		lost += d->lost;
+		messages += d->messages;
+		n++;
+	}
+	log_info("report interval begin=%llu end=%llu domains=%u "
+	    "messages=%llu rows=%u", (unsigned long long)p->file.begin,
+	    (unsigned long long)p->file.end, n,
+	    (unsigned long long)messages, p->nrow);
+	if (lost > 0)
+		log_warnx("report interval begin=%llu uncounted=%llu: too "
+		    "many domains or kinds of messages",
+		    (unsigned long long)p->file.begin,
+		    (unsigned long long)lost);
+}
+
+uint64_t
+domain_due(const struct domain *d)
+{
+	const struct rec_file *f = &d->period->file;
+	uint64_t h = siphash24(ag.key, d->at, strlen(d->at));
+
+	return f->end + h % (d->period->length / 2 + 1);
+}
+
+/* ---- counting ------------------------------------------------------------- */
+
+void
+aggregate_mail(const struct report_mail_ev *ev)
+{
+	static uint8_t key[ROW_MAX];
+	struct report_row row;
+	struct period *p;
+	struct counted *c;
+	bool fresh;
+
+	if (!ag.conf->reports.aggregate || ev->record.n == 0 ||
+	    ev->at.n == 0 || (ev->dmarc != DMARC_PASS &&
+	    ev->dmarc != DMARC_FAIL) || (p = period_now(now_sec())) == NULL)
+		return;
+	row_of(ev, &row);
+	c = period_count(p, ev->at, ev->record, key, row_put(key, &row),
+	    &fresh);
+	if (c != NULL)
+		journal_count(p, c, fresh);
+	else if (p->lost_fresh && !p->full) {
+		p->full = true;
+		log_warnx("report interval begin=%llu is full: some messages "
+		    "will not be in the reports",
+		    (unsigned long long)p->file.begin);
+	}
+	if (!ag.writing) {
+		ag.writing = true;
+		event_active(ag.write, 0, 0);
+	}
+}
+
+/* The end of the turn: all that came in it goes out in one write. */
+static void
+on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct period *p;
+
+	ag.writing = false;
+	TAILQ_FOREACH(p, &ag.periods, entry)
+		journal_write(p);
+}
+
+/* ---- the time of a report ------------------------------------------------- */
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t now = now_sec();
+	struct period *p, *next;
+
+	if (ag.current != NULL && now >= ag.current->file.end)
+		period_end(ag.current);
+	for (p = TAILQ_FIRST(&ag.periods); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		journal_sync(p);
+		if (p->closed && p->left == 0) {
+			TAILQ_REMOVE(&ag.periods, p, entry);
+			journal_remove(p);
+			period_free(p);
+		}
+	}
+	if (now < ag.next)
+		return;
+	ag.next = UINT64_MAX;
+	TAILQ_FOREACH(p, &ag.periods, entry)
+		if (p->closed)
+			period_look(p, now);
+	jobs_run();
+}
+
+static void
+period_look(struct period *p, uint64_t now)
+{
+	struct domain *d;
+	uint32_t i;
+
+	for (i = 0; i < p->ndomain; i++) {
+		d = p->domain[i];
+		if (d == NULL || d->done || d->busy)
+			continue;
+		if (d->due > now) {
+			if (d->due < ag.next)
+				ag.next = d->due;
+			continue;
+		}
+		d->busy = true;
+		TAILQ_INSERT_TAIL(&ag.ready, d, ready);
+	}
+}
+
+static void
+jobs_run(void)
+{
+	struct domain *d;
+	struct target *t;
+
+	if (ag.running)
+		return;			/* a job ended as it began */
+	ag.running = true;
+	while (ag.jobs < JOBS_MAX && (d = TAILQ_FIRST(&ag.ready)) != NULL) {
+		TAILQ_REMOVE(&ag.ready, d, ready);
+		domain_targets(d);
+		if ((t = target_due(d, now_sec())) != NULL)
+			job_start(d, t);
+		else
+			domain_next(d);
+	}
+	ag.running = false;
+}
+
+static struct target *
+target_due(struct domain *d, uint64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < d->ntarget; i++)
+		if (d->target[i].state == TARGET_WAIT &&
+		    d->target[i].next <= now)
+			return &d->target[i];
+	return NULL;
+}
+
+/* Nothing of it can go now: when, or never again. */
+static void
+domain_next(struct domain *d)
+{
+	struct rec done = { .type = REC_DONE, .no = d->no };
+	uint64_t next = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < d->ntarget; i++)
+		if (d->target[i].state == TARGET_WAIT &&
+		    d->target[i].next < next)
+			next = d->target[i].next;
+	d->busy = false;
+	if (next == UINT64_MAX || d->nrow == 0) {
+		journal_add(d->period, &done);
+		period_drop(d);
+		return;
+	}
+	d->due = next;
+	if (next < ag.next)
+		ag.next = next;
+}
+
+/* ---- a report on its way -------------------------------------------------- */
+
+static void
+job_start(struct domain *d, struct target *t)
+{
+	struct job *j = xcalloc(1, sizeof(*j));
+
+	j->domain = d;
+	j->target = t;
+	ag.jobs++;
+	if (d->nrow == 0)
+		job_end(j, TARGET_DROPPED, "nothing was counted");
+	else if (dest_ask(d->at, &t->dest, "rua", on_verdict, j) == NULL)
+		job_later(j, "too many questions");
+}
+
+static void
+on_verdict(enum dest_verdict v, const struct dest *to, const char *why,
+    void *arg)
+{
+	struct job *j = arg;
+
+	switch (v) {
+	case DEST_YES:
+		strlcpy(j->to, to->address, sizeof(j->to));
+		job_send(j);
+		break;
+	case DEST_NO:
+		job_end(j, TARGET_DROPPED, why);
+		break;
+	case DEST_LATER:
+		job_later(j, why);
+		break;
+	}
+}
+
+static void
+job_send(struct job *j)
+{
+	struct msg_id commit;
+	struct letter *l;
+	char sid[33];
+
+	l = report_letter(j->domain, j->target, j->to, &j->end, &commit, sid);
+	if (l == NULL) {
+		job_later(j, "it could not be made");
+		return;
+	}
+	log_info("%s report aggregate domain=%s to=<%s> part=%u rows=%u "
+	    "size=%llu", sid, log_text(j->domain->at, strlen(j->domain->at)),
+	    log_text(j->to, strlen(j->to)), j->target->part,
+	    j->end - j->target->row, (unsigned long long)letter_size(l));
+	letter_send(l, &commit, sid, j->to, j->target->tries > 0 ||
+	    j->domain->period->replayed, 0, on_sent, j);
+}
+
+static void
+on_sent(enum sent how, const char *why, void *arg)
+{
+	struct job *j = arg;
+	struct target *t = j->target;
+
+	switch (how) {
+	case SENT_OK:
+		t->part++;
+		t->row = j->end;
+		if (t->row < j->domain->nrow) {
+			journal_target(j->domain, t);
+			journal_write(j->domain->period);
+			job_send(j);
+		} else
+			job_end(j, TARGET_SENT, "");
+		break;
+	case SENT_REFUSED:
+		job_end(j, TARGET_DROPPED, why);
+		break;
+	case SENT_LATER:
+		job_later(j, why);
+		break;
+	}
+}
+
+static void
+job_later(struct job *j, const char *why)
+{
+	struct target *t = j->target;
+	const struct period *p = j->domain->period;
+	uint64_t now = now_sec(), most = p->length / AGAIN_PARTS + 1;
+	uint64_t pause = (uint64_t)AGAIN_MIN << (t->tries < 16 ? t->tries :
+	    16);
+
+	if (t->tries > 0 && now >= domain_due(j->domain) +
+	    GIVE_UP * p->length) {
+		job_end(j, TARGET_DROPPED, why);
+		return;
+	}
+	if (t->tries < UINT16_MAX)
+		t->tries++;
+	t->next = now + (pause < most ? pause : most);
+	job_end(j, TARGET_WAIT, why);
+}
+
+/* The address is done, or waits; the next one of the domain, or the next
+ * domain. */
+static void
+job_end(struct job *j, enum target_state state, const char *why)
+{
+	struct domain *d = j->domain;
+	struct target *t = j->target;
+
+	t->state = state;
+	letter_clean(slice_str(why), t->why, sizeof(t->why));
+	if (state == TARGET_DROPPED)
+		log_warnx("report dropped domain=%s to=<%s> messages=%llu: %s",
+		    log_text(d->at, strlen(d->at)),
+		    log_text(t->dest.address, strlen(t->dest.address)),
+		    (unsigned long long)d->messages, t->why);
+	else if (state == TARGET_WAIT)
+		log_info("report waits domain=%s to=<%s> tries=%u: %s",
+		    log_text(d->at, strlen(d->at)),
+		    log_text(t->dest.address, strlen(t->dest.address)),
+		    t->tries, t->why);
+	journal_target(d, t);
+	journal_write(d->period);
+	free(j);
+	ag.jobs--;
+	TAILQ_INSERT_HEAD(&ag.ready, d, ready);
+	jobs_run();
+}
