@@ -1,0 +1,398 @@
+/*
+ * From a message to the report in it.  Reporters agree on little: the part
+ * is found by type and file name, what it is is told from its first octets.
+ * Nothing inside a message/rfc822 part is taken for a report: that is mail
+ * about mail.  report-in.  Pure but for memory.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "proc.h"
+#include "verify.h"
+#include "util.h"
+#include "in.h"
+
+#define TRIES_MAX	8	/* attachments looked at */
+#define HEADER_READ	(64U * 1024)	/* octets of a part's header */
+#define FIELDS_READ	(256U * 1024)	/* of a feedback report */
+
+const char *
+house_domain(const struct in_house *h, const char *name)
+{
+	const char *best = NULL;
+	size_t i;
+
+	for (i = 0; i < h->ndomains; i++)
+		if (domain_within(name, h->domains[i]) && (best == NULL ||
+		    strlen(h->domains[i]) > strlen(best)))
+			best = h->domains[i];
+	return best;
+}
+
+/* ---- one attachment ------------------------------------------------------ */
+
+/* Takes unpacked octets: XML goes on to its parser, JSON is collected. */
+struct taker {
+	struct in_report *r;
+	const struct in_house *house;
+	const char	*why;
+	enum { T_START, T_XML, T_JSON } state;
+	struct xml	*xml;
+	char		*json;
+	size_t		 n, cap;
+};
+
+static int
+json_add(struct taker *t, const char *p, size_t n)
+{
+	if (n > JSON_MAX - t->n) {
+		t->why = "JSON is too large";
+		return -1;
+	}
+	if (n > t->cap - t->n) {
+		t->cap = t->n + n > t->cap * 2 ? t->n + n : t->cap * 2;
+		t->json = xreallocarray(t->json, t->cap, 1);
+	}
+	memcpy(t->json + t->n, p, n);
+	t->n += n;
+	return 0;
+}
+
+/* The first octet that is none of blanks and byte order marks tells. */
+static int
+begin(struct taker *t, const char *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && strchr(" \t\r\n\xef\xbb\xbf", p[i]) != NULL &&
+	    p[i] != '\0'; i++)
+		;
+	if (i == n)
+		return 0;
+	if (p[i] == '{') {
+		t->state = T_JSON;
+		return json_add(t, p + i, n - i);
+	}
+	if (p[i] != '<' && p[i] != '\xff' && p[i] != '\xfe') {
+		t->why = "neither XML nor JSON";
+		return -1;
+	}
+	t->state = T_XML;
+	if ((t->xml = xml_new(t->r, t->house)) == NULL) {
+		t->why = "out of memory";
+		return -1;
+	}
+	return xml_feed(t->xml, p + i, n - i);
+}
+
+static int
+take(void *arg, const char *p, size_t n)
+{
+	struct taker *t = arg;
+
+	switch (t->state) {
+	case T_START:
+		return begin(t, p, n);
+	case T_XML:
+		return xml_feed(t->xml, p, n);
+	case T_JSON:
+		return json_add(t, p, n);
+	}
+	return -1;
+}
+
+/* All octets were given, or rc is -1 and unpacking says why (or NULL). */
+static int
+taken(struct taker *t, int rc, const char *unpack_why, const char **why)
+{
+	*why = NULL;
+	if (rc == -1 && unpack_why != NULL)
+		*why = unpack_why;
+	else if (t->why != NULL)
+		*why = t->why;
+	else if (t->state == T_XML)
+		rc = xml_end(t->xml, why);
+	else if (t->state == T_JSON)
+		rc = tls_report(slice_of(t->json, t->n), t->r, t->house, why);
+	else
+		*why = "empty attachment";
+	xml_free(t->xml);
+	free(t->json);
+	return *why == NULL && rc == 0 ? 0 : -1;
+}
+
+/* Rows and head of a report that came to nothing. */
+static void
+again(struct in_report *r, const struct in_house *house)
+{
+	rows_free(r->rows);
+	r->rows = rows_new(house->key);
+	memset(&r->head, 0, sizeof(r->head));
+}
+
+static int
+zip_read(struct slice in, struct in_report *r, const struct in_house *house,
+    const char **why)
+{
+	struct unpack u = { .sink = take };
+	struct zip_entry e;
+	struct taker t;
+	struct zip z;
+	int got, rc;
+
+	if (zip_open(&z, in) == -1) {
+		*why = z.why;
+		return -1;
+	}
+	*why = "zip archive without a file";
+	while ((got = zip_next(&z, &e)) == 1) {
+		if (e.name.n > 0 && e.name.p[e.name.n - 1] == '/')
+			continue;
+		if (slice_casestarts(e.name, "__MACOSX"))
+			continue;
+		again(r, house);
+		t = (struct taker){ .r = r, .house = house };
+		u.arg = &t;
+		rc = entry_unpack(&u, e.data, e.method, e.size, e.crc);
+		if (taken(&t, rc, u.why, why) == 0)
+			return 0;
+		if (u.out >= UNPACK_MAX)
+			return -1;
+		u.why = NULL;
+	}
+	if (got == -1)
+		*why = z.why;
+	return -1;
+}
+
+int
+in_attachment(struct slice in, struct in_report *r,
+    const struct in_house *house, const char **why)
+{
+	struct taker t = { .r = r, .house = house };
+	struct unpack u = { .sink = take, .arg = &t };
+	int rc;
+
+	if (in.n > house->max_packed) {
+		*why = "larger than reports.max-size";
+		return -1;
+	}
+	if (in.n > 4 && memcmp(in.p, "PK\3\4", 4) == 0)
+		return zip_read(in, r, house, why);
+	again(r, house);
+	if (in.n > 2 && memcmp(in.p, "\x1f\x8b", 2) == 0)
+		rc = gzip_unpack(&u, in);
+	else
+		rc = in.n > 0 ? take(&t, in.p, in.n) : 0;
+	return taken(&t, rc, u.why, why);
+}
+
+/* ---- the message --------------------------------------------------------- */
+
+struct part {
+	struct facts_part f;
+	char	 type[64];
+	char	 name[IN_TEXT];		/* of the file */
+};
+
+static struct slice
+within(struct slice msg, uint64_t off, uint64_t len)
+{
+	if (off > msg.n)
+		return slice_of("", 0);
+	return slice_of(msg.p + off, len < msg.n - off ? (size_t)len :
+	    msg.n - (size_t)off);
+}
+
+static void
+parameters(struct slice header, const char *field, const char *param,
+    char *type, size_t typen, char *name)
+{
+	struct params ps;
+	char buf[4096];
+	struct header_field f;
+	const struct param *p;
+	size_t n;
+
+	if (header_find(header, field, 0, &f) != 1)
+		return;
+	params_parse(f.value, &ps, buf, sizeof(buf));
+	if (type != NULL)
+		text_clean(ps.type, type, typen);
+	if ((p = params_get(&ps, param)) != NULL && name[0] == '\0') {
+		n = param_utf8(p, name, IN_TEXT - 1);
+		name[n] = '\0';
+	}
+}
+
+static void
+part_read(struct slice msg, const struct facts_part *f, struct part *p)
+{
+	struct slice header = within(msg, f->hdr_off,
+	    f->hdr_len < HEADER_READ ? f->hdr_len : HEADER_READ);
+
+	p->f = *f;
+	p->type[0] = p->name[0] = '\0';
+	parameters(header, "Content-Disposition", "filename", NULL, 0,
+	    p->name);
+	parameters(header, "Content-Type", "name", p->type, sizeof(p->type),
+	    p->name);
+}
+
+static bool
+ends(const char *s, const char *end)
+{
+	size_t n = strlen(s), e = strlen(end);
+
+	return n >= e && slice_caseis(slice_of(s + n - e, e), end);
+}
+
+/* What may be a report by its type or its name. */
+static bool
+candidate(const struct part *p)
+{
+	static const char *const types[] = { "application/gzip",
+	    "application/x-gzip", "application/gzip-compressed",
+	    "application/zip", "application/x-zip",
+	    "application/x-zip-compressed", "application/xml", "text/xml",
+	    "application/json", "application/tlsrpt+json",
+	    "application/tlsrpt+gzip" };
+	static const char *const names[] = { ".gz", ".gzip", ".zip", ".xml",
+	    ".json" };
+	size_t i;
+
+	for (i = 0; i < NITEMS(types); i++)
+		if (slice_caseis(slice_str(p->type), types[i]))
+			return true;
+	for (i = 0; i < NITEMS(names); i++)
+		if (ends(p->name, names[i]))
+			return true;
+	return slice_casestarts(slice_str(p->type), "application/octet-stream");
+}
+
+/* The body of a part without its transfer encoding, in fresh memory; NULL:
+ * it is larger than max. */
+static char *
+decoded(struct slice msg, const struct facts_part *f, uint64_t max, size_t *n)
+{
+	struct slice in = within(msg, f->body_off, f->body_len);
+	struct cte cte = { .cte = f->cte };
+	char *out;
+
+	if (in.n > max + max / 2 + CTE_SLACK)
+		return NULL;
+	out = xcalloc(1, in.n + CTE_SLACK);
+	*n = cte_decode(&cte, in.p, in.n, 1, out, in.n + CTE_SLACK);
+	return out;
+}
+
+static int
+attachment(struct slice msg, const struct part *p, struct in_report *r,
+    const struct in_house *house, const char **why)
+{
+	size_t n;
+	char *octets = decoded(msg, &p->f, house->max_packed, &n);
+	int rc;
+
+	if (octets == NULL) {
+		*why = "larger than reports.max-size";
+		return -1;
+	}
+	rc = in_attachment(slice_of(octets, n), r, house, why);
+	free(octets);
+	return rc;
+}
+
+/* The feedback report at i, and the message behind it. */
+static int
+feedback(struct slice msg, const char *facts, size_t factsn, int i, int parts,
+    const struct part *p, struct in_report *r, const struct in_house *house,
+    const char **why)
+{
+	struct slice original = { "", 0 };
+	struct facts_part f;
+	char *fields, *header = NULL;
+	struct part q;
+	size_t n, hn = 0;
+	int rc;
+
+	if ((fields = decoded(msg, &p->f, FIELDS_READ, &n)) == NULL) {
+		*why = "feedback report is too large";
+		return -1;
+	}
+	for (i++; i < parts && facts_nth(facts, factsn, i, &f) == 0; i++) {
+		part_read(msg, &f, &q);
+		if (f.type == FACTS_MESSAGE)
+			original = within(msg, f.msg_hdr_off, f.msg_hdr_len);
+		else if (slice_casestarts(slice_str(q.type),
+		    "text/rfc822-headers") &&
+		    (header = decoded(msg, &f, FIELDS_READ, &hn)) != NULL)
+			original = slice_of(header, hn);
+		else
+			continue;
+		break;
+	}
+	again(r, house);
+	rc = arf_report(slice_of(fields, n), original, r, house, why);
+	free(fields);
+	free(header);
+	return rc;
+}
+
+static int
+parts_read(struct slice msg, const char *facts, size_t n, struct in_report *r,
+    const struct in_house *house, const char **why)
+{
+	const char *first = NULL;
+	struct facts_part f;
+	uint64_t skip = 0;	/* till the end of a message inside */
+	struct part p;
+	int i, rc, parts = facts_nparts(facts, n), tries = 0;
+
+	for (i = 0; i < parts && tries < TRIES_MAX; i++) {
+		if (facts_nth(facts, n, i, &f) == -1)
+			break;
+		if (f.hdr_off < skip || f.type == FACTS_MULTIPART)
+			continue;
+		part_read(msg, &f, &p);
+		if (f.type == FACTS_MESSAGE) {
+			skip = f.body_off + f.body_len;
+			continue;
+		}
+		if (slice_caseis(slice_str(p.type), "message/feedback-report"))
+			return feedback(msg, facts, n, i, parts, &p, r, house,
+			    why);
+		if (!candidate(&p))
+			continue;
+		rc = attachment(msg, &p, r, house, why);
+		if (rc == 0)
+			return 0;
+		tries++;
+		if (first == NULL)
+			first = *why;
+	}
+	*why = first != NULL ? first : "no report in it";
+	return -1;
+}
+
+int
+in_read(struct slice msg, struct in_report *r, const struct in_house *house,
+    const char **why)
+{
+	size_t n;
+	char *facts = mime_facts(msg.p, msg.n, &n);
+	int rc;
+
+	if (facts == NULL) {
+		*why = "out of memory";
+		return -1;
+	}
+	rc = parts_read(msg, facts, n, r, house, why);
+	free(facts);
+	return rc;
+}

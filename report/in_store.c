@@ -1,0 +1,446 @@
+/*
+ * The directory of received reports: a file each, named after the delivery
+ * id, so that what queue hands over twice is there once.  Heads stay in
+ * memory, rows are read when somebody asks.  report-in.
+ *
+ * Invariants: a file called rHEX (report) or uHEX (raw message) is whole
+ * and synced before it has that name; tHEX is nothing yet and goes at the
+ * next start.  Nothing is removed but by age, by the operator, or because
+ * the same report came again from a sender who proved to be one.  What is
+ * full is full for its own class only: reports of proven senders, reports
+ * of others, raw messages.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+#include "in.h"
+
+#define BUCKETS		65536U
+#define FILE_NAME	(NAME_TEXT + 1)
+
+enum class { C_PROVEN, C_OTHER, C_RAW, CLASSES };
+
+/* What a class may hold. */
+static const struct {
+	size_t		 files;
+	uint64_t	 octets;
+} limits[CLASSES] = {
+	[C_PROVEN] = { 200000, 2ULL << 30 },
+	[C_OTHER] = { 10000, 256ULL << 20 },
+	[C_RAW] = { 1000, 64ULL << 20 },
+};
+
+struct entry {
+	struct stored	 s;		/* first: a stored is an entry */
+	struct entry	*by_name, *by_key;
+};
+
+static struct {
+	int		 dir;
+	uint8_t		 key[16];
+	struct entry	**v;		/* by time of arrival */
+	size_t		 n, cap;
+	struct entry	*name[BUCKETS], *same[BUCKETS];
+	struct { size_t files; uint64_t octets; } used[CLASSES];
+} st;
+
+static void	 load(const char *);
+static struct entry *entry_new(const char *, const struct in_head *, uint64_t);
+static void	 entry_add(struct entry *);
+static void	 entry_drop(struct entry *);
+
+/* ---- entries ------------------------------------------------------------- */
+
+static enum class
+class_of(enum in_kind kind, enum in_trust trust)
+{
+	if (kind == IN_RAW)
+		return C_RAW;
+	return trust == IN_FAIL ? C_OTHER : C_PROVEN;
+}
+
+static void
+file_name(char out[FILE_NAME], char type, const char *name)
+{
+	snprintf(out, FILE_NAME, "%c%s", type, name);
+}
+
+static size_t
+name_bucket(const char *name)
+{
+	return siphash24(st.key, name, strlen(name)) & (BUCKETS - 1);
+}
+
+/* Reports that have all this in common are one. */
+static size_t
+same_bucket(const struct stored *s)
+{
+	const char *const part[] = { s->sender, s->org, s->id, s->domain };
+	uint64_t h = s->begin ^ (uint64_t)s->kind << 56;
+	size_t i;
+
+	for (i = 0; i < NITEMS(part); i++)
+		h = (h << 7 | h >> 57) ^ siphash24(st.key, part[i],
+		    strlen(part[i]));
+	return h & (BUCKETS - 1);
+}
+
+static bool
+is_same(const struct stored *a, const struct stored *b)
+{
+	return a->kind == b->kind && a->begin == b->begin &&
+	    strcmp(a->id, b->id) == 0 && strcmp(a->org, b->org) == 0 &&
+	    strcmp(a->domain, b->domain) == 0 &&
+	    strcmp(a->sender, b->sender) == 0;
+}
+
+static bool
+has_identity(const struct stored *s)
+{
+	return (s->kind == IN_DMARC || s->kind == IN_TLS) && s->id[0] != '\0';
+}
+
+static struct entry *
+find_same(const struct stored *s)
+{
+	struct entry *e;
+
+	if (!has_identity(s))
+		return NULL;
+	for (e = st.same[same_bucket(s)]; e != NULL; e = e->by_key)
+		if (is_same(&e->s, s))
+			return e;
+	return NULL;
+}
+
+static struct entry *
+find_name(const char *name)
+{
+	struct entry *e;
+
+	for (e = st.name[name_bucket(name)]; e != NULL; e = e->by_name)
+		if (strcmp(e->s.name, name) == 0)
+			return e;
+	return NULL;
+}
+
+static struct entry *
+entry_new(const char *name, const struct in_head *h, uint64_t octets)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+
+	e->s = (struct stored){ .kind = h->kind, .trust = h->trust,
+	    .sender = xstrdup(h->sender), .org = xstrdup(h->org),
+	    .id = xstrdup(h->id), .domain = xstrdup(h->domain),
+	    .policy = xstrdup(h->policy), .reason = xstrdup(h->reason),
+	    .subject = xstrdup(h->subject), .begin = h->begin,
+	    .end = h->end, .received = h->received, .messages = h->messages,
+	    .pass = h->pass, .quarantined = h->quarantined,
+	    .rejected = h->rejected, .size = h->size, .kept = h->kept,
+	    .octets = octets };
+	strlcpy(e->s.name, name, sizeof(e->s.name));
+	strlcpy(e->s.form, h->form, sizeof(e->s.form));
+	return e;
+}
+
+static void
+entry_free(struct entry *e)
+{
+	free(e->s.sender);
+	free(e->s.org);
+	free(e->s.id);
+	free(e->s.domain);
+	free(e->s.policy);
+	free(e->s.reason);
+	free(e->s.subject);
+	free(e);
+}
+
+static void
+entry_add(struct entry *e)
+{
+	enum class c = class_of(e->s.kind, e->s.trust);
+	size_t b = name_bucket(e->s.name);
+
+	if (st.n == st.cap) {
+		st.cap = st.cap == 0 ? 256 : st.cap * 2;
+		st.v = xreallocarray(st.v, st.cap, sizeof(*st.v));
+	}
+	st.v[st.n++] = e;
+	e->by_name = st.name[b];
+	st.name[b] = e;
+	if (has_identity(&e->s)) {
+		b = same_bucket(&e->s);
+		e->by_key = st.same[b];
+		st.same[b] = e;
+	}
+	st.used[c].files++;
+	st.used[c].octets += e->s.octets;
+}
+
+/* Out of the tables and off the disk; the caller takes it out of v. */
+static void
+entry_drop(struct entry *e)
+{
+	enum class c = class_of(e->s.kind, e->s.trust);
+	char name[FILE_NAME];
+	struct entry **p;
+
+	for (p = &st.name[name_bucket(e->s.name)]; *p != e; p = &(*p)->by_name)
+		;
+	*p = e->by_name;
+	if (has_identity(&e->s)) {
+		for (p = &st.same[same_bucket(&e->s)]; *p != e;
+		    p = &(*p)->by_key)
+			;
+		*p = e->by_key;
+	}
+	st.used[c].files--;
+	st.used[c].octets -= e->s.octets;
+	file_name(name, e->s.kind == IN_RAW ? 'u' : 'r', e->s.name);
+	if (unlinkat(st.dir, name, 0) == -1 && errno != ENOENT)
+		log_warn("removing %s", name);
+	entry_free(e);
+}
+
+/* ---- start, age ---------------------------------------------------------- */
+
+static int
+older(const void *a, const void *b)
+{
+	const struct entry *x = *(struct entry *const *)a;
+	const struct entry *y = *(struct entry *const *)b;
+
+	if (x->s.received != y->s.received)
+		return x->s.received < y->s.received ? -1 : 1;
+	return strcmp(x->s.name, y->s.name);
+}
+
+void
+store_open(const uint8_t key[16])
+{
+	struct dirent *d;
+	DIR *dir;
+
+	memcpy(st.key, key, sizeof(st.key));
+	st.dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (st.dir == -1 || (dir = opendir("/")) == NULL)
+		fatal("directory of reports");
+	while ((d = readdir(dir)) != NULL) {
+		if (strlen(d->d_name) != NAME_TEXT)
+			continue;
+		if (d->d_name[0] == 't')
+			unlinkat(st.dir, d->d_name, 0);
+		else if (d->d_name[0] == 'r' || d->d_name[0] == 'u')
+			load(d->d_name);
+	}
+	closedir(dir);
+	if (st.n > 0)
+		qsort(st.v, st.n, sizeof(*st.v), older);
+	log_info("%zu reports", st.n);
+}
+
+static void
+load(const char *name)
+{
+	static char buf[FILE_HEAD_MAX];
+	uint32_t nrows, crc;
+	struct in_head h;
+	struct stat sb;
+	ssize_t n = -1;
+	int fd = openat(st.dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
+
+	if (fd != -1 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode))
+		n = read(fd, buf, sizeof(buf));
+	if (fd != -1)
+		close(fd);
+	if (n == -1 || file_head(buf, (size_t)n, &h, &nrows, &crc) == -1 ||
+	    (h.kind == IN_RAW) != (name[0] == 'u')) {
+		log_warnx("%s is damaged, not counted", name);
+		return;
+	}
+	entry_add(entry_new(name + 1, &h, (uint64_t)sb.st_size));
+}
+
+void
+store_expire(uint64_t before)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < st.n; i++)
+		if (st.v[i]->s.received < before)
+			entry_drop(st.v[i]);
+		else
+			st.v[n++] = st.v[i];
+	if (n < st.n)
+		log_info("%zu reports ended by age", st.n - n);
+	st.n = n;
+}
+
+/* ---- keeping ------------------------------------------------------------- */
+
+bool
+store_known(const struct msg_id *id)
+{
+	char name[NAME_TEXT];
+
+	hex_encode(name, id->b, sizeof(id->b));
+	return find_name(name) != NULL;
+}
+
+/* Both, and the name, on stable storage. */
+static enum store_answer
+write_file(const char *name, char type, struct slice head, struct slice raw)
+{
+	char tmp[FILE_NAME], final[FILE_NAME];
+	int fd, error;
+
+	file_name(tmp, 't', name);
+	file_name(final, type, name);
+	fd = openat(st.dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	if (fd == -1)
+		goto bad;
+	if (write_all(fd, head.p, head.n) == -1 ||
+	    write_all(fd, raw.p, raw.n) == -1 || fsync(fd) == -1) {
+		error = errno;
+		close(fd);
+		errno = error;
+		goto bad;
+	}
+	if (close(fd) == -1 || renameat(st.dir, tmp, st.dir, final) == -1)
+		goto bad;
+	if (fsync(st.dir) == 0)
+		return STORE_DONE;
+	log_warn("directory of reports");
+	unlinkat(st.dir, final, 0);
+	return STORE_FAILED;
+bad:
+	error = errno;
+	log_warn("writing %s", final);
+	unlinkat(st.dir, tmp, 0);
+	return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_FAILED;
+}
+
+/* Is there room for so many octets more? */
+static bool
+room(enum class c, uint64_t octets)
+{
+	return st.used[c].files < limits[c].files &&
+	    octets <= limits[c].octets &&
+	    st.used[c].octets <= limits[c].octets - octets;
+}
+
+static void
+replace(struct entry *old)
+{
+	size_t i;
+
+	for (i = 0; st.v[i] != old; i++)
+		;
+	memmove(&st.v[i], &st.v[i + 1], (st.n - i - 1) * sizeof(*st.v));
+	st.n--;
+	entry_drop(old);
+}
+
+enum store_answer
+store_keep(const struct msg_id *id, struct in_report *r, struct slice raw)
+{
+	enum class c = class_of(r->head.kind, r->head.trust);
+	char name[NAME_TEXT], *head;
+	enum store_answer a;
+	struct entry *e, *old;
+	size_t n;
+
+	if (r->head.kind != IN_RAW)
+		raw.n = 0;
+	r->head.kept = raw.n;
+	hex_encode(name, id->b, sizeof(id->b));
+	head = file_print(r, crc32c(0, raw.p, raw.n), &n);
+	e = entry_new(name, &r->head, n + raw.n);
+	old = find_same(&e->s);
+	if (old != NULL && (old->s.trust != IN_FAIL ||
+	    r->head.trust == IN_FAIL))
+		a = STORE_AGAIN;
+	else if (!room(c, n + raw.n))
+		a = STORE_FULL;
+	else
+		a = write_file(name, c == C_RAW ? 'u' : 'r', slice_of(head, n),
+		    raw);
+	free(head);
+	if (a != STORE_DONE) {
+		entry_free(e);
+		return a;
+	}
+	if (old != NULL)
+		replace(old);
+	entry_add(e);
+	return STORE_DONE;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+size_t
+store_count(void)
+{
+	return st.n;
+}
+
+const struct stored *
+store_get(size_t i)
+{
+	return &st.v[i]->s;
+}
+
+const struct stored *
+store_find(const char *name)
+{
+	struct entry *e = find_name(name);
+
+	return e == NULL ? NULL : &e->s;
+}
+
+int
+store_remove(const char *name)
+{
+	struct entry *e = find_name(name);
+
+	if (e == NULL)
+		return -1;
+	replace(e);
+	return fsync(st.dir);
+}
+
+char *
+store_read(const struct stored *s, size_t *n)
+{
+	char name[FILE_NAME], *p = NULL;
+	int fd;
+
+	file_name(name, s->kind == IN_RAW ? 'u' : 'r', s->name);
+	fd = openat(st.dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
+	if (fd != -1)
+		p = read_fd(fd, FILE_MAX + limits[C_RAW].octets, n);
+	if (p == NULL)
+		log_warn("reading %s", name);
+	if (fd != -1)
+		close(fd);
+	return p;
+}
