@@ -24,7 +24,7 @@
 #include "in.h"
 
 #define XML_DEPTH	32
-#define XML_ELEMENTS	4000000U
+#define XML_ELEMENTS	8000000U
 #define XML_RECORDS	1000000U
 #define XML_TOKEN	(256U * 1024)	/* octets without an event */
 #define XML_PIECE	16384U

@@ -14,3 +14,4 @@ LINK.logd = logd/logd_line.c logd/logd_ring.c
 LINK.verdict = smtpd/smtp_session.c smtpd/smtp_command.c smtpd/smtp_auth.c smtpd/smtp_mail.c smtpd/smtp_data.c smtpd/smtp_header.c smtpd/smtp_store.c smtpd/smtp_commit.c smtpd/smtp_verdict.c smtpd/smtp_policy.c smtpd/smtp_report.c smtpd/smtp_known.c
 LINK.report_failure = report/out_text.c report/out_redact.c report/out_trace.c report/out_arf.c report/out_wanted.c report/out_limit.c
 LINK.redact = report/out_text.c report/out_redact.c report/out_trace.c
+LINK.report_in = $(filter-out report/in.c report/in_command.c report/in_list.c report/in_sum.c report/in_store.c,$(wildcard report/in*.c))
