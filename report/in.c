@@ -334,9 +334,8 @@ in_start(const struct conf *conf)
 
 	in.last = &in.first;
 	in_conf(conf);
-	random_bytes(in.house.key, sizeof(in.house.key));
 	json_object_seed((size_t)random_u64() | 1);
-	store_open(in.house.key);
+	store_open();
 	command_init(&in.house);
 	in.turn = event_new(proc_base(), -1, 0, on_turn, NULL);
 	in.expire = event_new(proc_base(), -1, EV_PERSIST, on_expire, NULL);

@@ -1,7 +1,8 @@
 /*
  * report-in: reports about our domains, from a message to a file and from
  * files to a list.  in_text, in_rows, in_unpack, in_zip, in_xml, in_tls,
- * in_arf, in_sender, in_read and in_file are pure: octets in, results out.
+ * in_arf, in_sender, in_read and in_file are pure: octets in, results out
+ * (but for memory and the random keys of hash tables).
  * Included after parse.h and msg.h.
  */
 #ifndef REPORT_IN_H
@@ -49,7 +50,7 @@ struct row_sum {
 };
 
 struct rows;
-struct rows *rows_new(const uint8_t key[16]);
+struct rows *rows_new(void);
 void	 rows_free(struct rows *);
 /* Adds to the sum of a line.  0; -1: ROWS_MAX or ROWS_OCTETS are reached and
  * it is a new one. */
@@ -103,7 +104,6 @@ struct in_house {
 	char *const	*domains;
 	size_t		 ndomains;
 	uint64_t	 max_packed;
-	uint8_t		 key[16];	/* of hash tables */
 };
 
 /* The domain of ours that name is or lies below, NULL: none. */
@@ -222,7 +222,7 @@ struct stored {			/* one file, in memory */
 
 enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_FAILED };
 
-void	 store_open(const uint8_t key[16]);
+void	 store_open(void);
 void	 store_expire(uint64_t before);
 /* Is there a file of that delivery already? */
 bool	 store_known(const struct msg_id *);

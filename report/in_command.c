@@ -104,7 +104,7 @@ begin(const struct command *c, const struct verb *verb)
 	}
 	r = xcalloc(1, sizeof(*r));
 	r->c = *c;
-	r->c.rows = rows_new(rn.house->key);
+	r->c.rows = rows_new();
 	r->verb = verb;
 	if ((r->ev = event_new(proc_base(), -1, 0, on_step, r)) == NULL)
 		fatalx("event_new");

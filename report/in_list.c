@@ -38,7 +38,7 @@ tally(struct command *c, const char *domain, struct tally *t)
 	size_t i;
 
 	rows_free(c->rows);
-	c->rows = rows_new(c->house->key);
+	c->rows = rows_new();
 	for (i = 0; i < store_count(); i++) {
 		s = store_get(i);
 		if (s->kind != IN_DMARC ||

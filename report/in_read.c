@@ -128,10 +128,10 @@ taken(struct taker *t, int rc, const char *unpack_why, const char **why)
 
 /* Rows and head of a report that came to nothing. */
 static void
-again(struct in_report *r, const struct in_house *house)
+again(struct in_report *r)
 {
 	rows_free(r->rows);
-	r->rows = rows_new(house->key);
+	r->rows = rows_new();
 	memset(&r->head, 0, sizeof(r->head));
 }
 
@@ -155,7 +155,7 @@ zip_read(struct slice in, struct in_report *r, const struct in_house *house,
 			continue;
 		if (slice_casestarts(e.name, "__MACOSX"))
 			continue;
-		again(r, house);
+		again(r);
 		t = (struct taker){ .r = r, .house = house };
 		u.arg = &t;
 		rc = entry_unpack(&u, e.data, e.method, e.size, e.crc);
@@ -184,7 +184,7 @@ in_attachment(struct slice in, struct in_report *r,
 	}
 	if (in.n > 4 && memcmp(in.p, "PK\3\4", 4) == 0)
 		return zip_read(in, r, house, why);
-	again(r, house);
+	again(r);
 	if (in.n > 2 && memcmp(in.p, "\x1f\x8b", 2) == 0)
 		rc = gzip_unpack(&u, in);
 	else
@@ -337,7 +337,7 @@ feedback(struct slice msg, const char *facts, size_t factsn, int i, int parts,
 			continue;
 		break;
 	}
-	again(r, house);
+	again(r);
 	rc = arf_report(slice_of(fields, n), original, r, house, why);
 	free(fields);
 	free(header);

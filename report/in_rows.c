@@ -25,11 +25,11 @@ struct rows {
 };
 
 struct rows *
-rows_new(const uint8_t key[16])
+rows_new(void)
 {
 	struct rows *r = xcalloc(1, sizeof(*r));
 
-	memcpy(r->key, key, sizeof(r->key));
+	random_bytes(r->key, sizeof(r->key));
 	r->slot = xcalloc(SLOTS, sizeof(*r->slot));
 	return r;
 }

@@ -232,12 +232,12 @@ older(const void *a, const void *b)
 }
 
 void
-store_open(const uint8_t key[16])
+store_open(void)
 {
 	struct dirent *d;
 	DIR *dir;
 
-	memcpy(st.key, key, sizeof(st.key));
+	random_bytes(st.key, sizeof(st.key));
 	st.dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (st.dir == -1 || (dir = opendir("/")) == NULL)
 		fatal("directory of reports");

@@ -447,8 +447,7 @@ xml_new(struct in_report *out, const struct in_house *house)
 		return NULL;
 	}
 	strlcpy(out->head.form, "7489", sizeof(out->head.form));
-	XML_SetHashSalt(x->expat, 1 | (unsigned long)siphash24(house->key,
-	    "xml", 3));
+	XML_SetHashSalt(x->expat, 1 | (unsigned long)random_u64());
 	XML_SetUserData(x->expat, x);
 	XML_SetElementHandler(x->expat, on_start, on_end);
 	XML_SetCharacterDataHandler(x->expat, on_text);

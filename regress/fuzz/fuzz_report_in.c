@@ -47,7 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static char *domains[] = { (char *)"ours.test" };
 	static const struct in_house house = { .domains = domains,
-	    .ndomains = 1, .max_packed = 1 << 20, .key = "0123456789abcde" };
+	    .ndomains = 1, .max_packed = 1 << 20 };
 	struct in_report r = { .rows = NULL };
 	struct slice in, rest;
 	const char *why = NULL;
@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n == 0)
 		return 0;
 	in = slice_of((const char *)data + 1, n - 1);
-	r.rows = rows_new(house.key);
+	r.rows = rows_new();
 	switch (data[0] % 4) {
 	case 0:
 		rc = in_read(in, &r, &house, &why);
