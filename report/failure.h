@@ -63,6 +63,10 @@ void	 trace_results(const uint8_t key[REDACT_KEY], struct slice,
 void	 trace_tags(const uint8_t key[REDACT_KEY], struct slice,
 	    struct text *);
 
+/* i= of the DKIM-Signature with that d= and s=.  1, or 0: there is none. */
+int	 trace_identity(struct slice header, struct slice domain,
+	    struct slice selector, struct slice *identity);
+
 /* ---- out_arf.c: the report ------------------------------------------------- */
 
 struct arf {

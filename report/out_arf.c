@@ -116,7 +116,7 @@ part_words(const struct arf *a, struct text *t, const char *ip)
 	    "passed DMARC, but not all of SPF and DKIM");
 	if (a->incidents > 1)
 		text_say(t, "%u like it came since the last report; "
-		    "this is about the newest.\r\n", a->incidents);
+		    "this is about one of them.\r\n", a->incidents);
 	if (a->key != NULL)
 		text_say(t, "Local parts of addresses are replaced by a "
 		    "keyed hash (RFC 6590);\r\n"
@@ -223,12 +223,24 @@ static void
 put_signature(const struct arf *a, struct text *t)
 {
 	struct item_dkim d;
+	struct slice i;
 
 	if (a->mail->dkim_aligned || !arf_signature(a->mail, &d))
 		return;
 	field_word(t, "DKIM-Domain", d.domain);
-	text_add(t, SLICE_LIT("DKIM-Identity: @"));
-	text_word(t, d.domain);
+	text_add(t, SLICE_LIT("DKIM-Identity: "));
+	if (!trace_identity(a->mail->header, d.domain, d.selector, &i)) {
+		text_add(t, SLICE_LIT("@"));	/* the default of i= */
+		i = d.domain;
+	} else if (a->key != NULL && i.p[0] != '@') {
+		char hidden[REDACT_ADDR];
+
+		redact_address(a->key, i, hidden);
+		text_word(t, slice_str(hidden));
+		i = slice_of("", 0);
+	}
+	if (i.n > 0)
+		text_word(t, i);
 	text_add(t, SLICE_LIT("\r\n"));
 	field_word(t, "DKIM-Selector", d.selector);
 }

@@ -359,29 +359,67 @@ trace_results(const uint8_t key[REDACT_KEY], struct slice in, struct text *t)
 
 /* ---- tags --------------------------------------------------------------------- */
 
+/* The next "name=value"; 1, or 0 at the end.  What is none is left out. */
+static int
+tag_next(struct slice *in, struct slice *name, struct slice *value)
+{
+	struct slice tag;
+	size_t eq;
+
+	while (in->n > 0) {
+		tag = slice_of(in->p, slice_find(*in, ';'));
+		*in = tag.n == in->n ? slice_of(in->p + in->n, 0) :
+		    slice_of(in->p + tag.n + 1, in->n - tag.n - 1);
+		if ((eq = slice_find(tag, '=')) == tag.n)
+			continue;
+		*name = slice_trim(slice_of(tag.p, eq));
+		*value = slice_trim(slice_of(tag.p + eq + 1, tag.n - eq - 1));
+		return 1;
+	}
+	return 0;
+}
+
+int
+trace_identity(struct slice header, struct slice domain,
+    struct slice selector, struct slice *identity)
+{
+	struct header_field f;
+	struct slice name, value, d, s;
+	int i, k;
+
+	for (i = 0; i < HEADER_FIELDS_MAX && header_next(&header, &f); i++) {
+		if (!slice_caseis(f.name, "DKIM-Signature"))
+			continue;
+		d = s = *identity = slice_of(NULL, 0);
+		for (k = 0; k < REDACT_ITEMS &&
+		    tag_next(&f.value, &name, &value); k++)
+			if (slice_is(name, "d"))
+				d = value;
+			else if (slice_is(name, "s"))
+				s = value;
+			else if (slice_is(name, "i"))
+				*identity = value;
+		if (identity->n > 0 && slice_caseeq(d, domain) &&
+		    slice_caseeq(s, selector))
+			return 1;
+	}
+	return 0;
+}
+
 void
 trace_tags(const uint8_t key[REDACT_KEY], struct slice in, struct text *t)
 {
 	/* Not z=, which is a copy of the header. */
 	static const char *const known[] = { "i", "v", "a", "b", "bh", "c",
 	    "cv", "d", "h", "l", "q", "s", "t", "x" };
-	struct slice tag, name;
-	size_t eq, k;
+	struct slice name, value;
+	size_t k;
 	int i;
 
-	for (i = 0; i < REDACT_ITEMS && in.n > 0; i++) {
-		tag = slice_of(in.p, slice_find(in, ';'));
-		in = tag.n == in.n ? slice_of(in.p + in.n, 0) :
-		    slice_of(in.p + tag.n + 1, in.n - tag.n - 1);
-		eq = slice_find(tag, '=');
-		if (eq == tag.n)
-			continue;
-		name = slice_trim(slice_of(tag.p, eq));
+	for (i = 0; i < REDACT_ITEMS && tag_next(&in, &name, &value); i++)
 		for (k = 0; k < sizeof(known) / sizeof(known[0]); k++)
 			if (slice_is(name, known[k]))
-				put_tag(key, t, name, slice_of(tag.p + eq + 1,
-				    tag.n - eq - 1));
-	}
+				put_tag(key, t, name, value);
 }
 
 static void
