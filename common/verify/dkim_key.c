@@ -51,6 +51,21 @@ dkim_key_check(struct slice record, int *bits, const char **why)
 }
 
 int
+dkim_key_proves(struct slice record, int ed25519, const uint8_t hash[DKIM_HASH],
+    const uint8_t *sig, size_t n, const char **why)
+{
+	struct dkim_key k = { .rsa = NULL };
+	int ok;
+
+	if (dkim_key_parse(record, &k, why) == -1)
+		return 0;
+	*why = "another key";
+	ok = k.ed25519 == ed25519 && dkim_key_verify(&k, hash, sig, n);
+	RSA_free(k.rsa);
+	return ok;
+}
+
+int
 dkim_key_parse(struct slice record, struct dkim_key *k, const char **why)
 {
 	struct tags t;
