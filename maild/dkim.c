@@ -6,12 +6,12 @@
  */
 #include "compat.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <event2/event.h>

@@ -46,7 +46,7 @@ struct dkim_job {
 	char		 tmp[SIGNKEY_PATH];
 	struct signkey	*v;		/* to be made */
 	size_t		 n, at;
-	char		 text[TEXT_SIZE];	/* zone file lines of those done */
+	char		 text[TEXT_SIZE];	/* zone file lines so far */
 };
 
 static void	 job_next(struct dkim_job *);

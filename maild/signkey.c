@@ -350,8 +350,9 @@ key_replaces(const char *dir, struct signkeys *l, const struct signkey *k,
 	for (size_t i = 0; i < l->n; i++) {
 		struct signkey *o = &l->v[i];
 
-		if (o != k && (all || o->stated) && o->state == KEY_ACTIVE && o->algorithm ==
-		    k->algorithm && strcmp(o->domain, k->domain) == 0)
+		if (o != k && (all || o->stated) &&
+		    o->state == KEY_ACTIVE &&
+		    o->algorithm == k->algorithm && strcmp(o->domain, k->domain) == 0)
 			(void)signkey_set(dir, o, KEY_REPLACED, k->since);
 	}
 }
