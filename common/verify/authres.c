@@ -12,6 +12,8 @@
 
 #include "parse.h"
 #include "verify.h"
+#include "digest.h"
+#include "fields.h"
 #include "dkim_priv.h"
 #include "arc_priv.h"
 #include "verdict_priv.h"

@@ -96,4 +96,19 @@ int	 dkim_sig_verify(struct dkim_sig *, struct dkim_keys *,
 /* s with the value of b= removed; the length.  out has room for sig.n. */
 size_t	 dkim_without_b(struct slice sig, char *out);
 
+/* ---- dkim_header.c, dkim_body.c: what both canonicalise */
+
+struct digest;
+struct fields;
+
+/* As dkim_header_hash, over a header that was read; the digest is started. */
+int	 dkim_fields_hash(struct digest *, struct fields *, struct slice h,
+	    struct slice sig, enum dkim_canon, uint8_t hash[DKIM_HASH]);
+/*
+ * Octets behind text that stay as they are in relaxed form, whatever follows:
+ * no control character and no two blanks in a row, nor one at the end.  Eight
+ * at a time; it may end early.
+ */
+size_t	 dkim_words(const char *, size_t);
+
 #endif

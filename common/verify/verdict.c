@@ -11,8 +11,11 @@
 
 #include "parse.h"
 #include "verify.h"
+#include "digest.h"
+#include "fields.h"
 #include "dkim_priv.h"
 #include "arc_priv.h"
+#include "dmarc_priv.h"
 #include "verdict_priv.h"
 
 static int	 run_spf(struct verdict *);
@@ -47,6 +50,8 @@ verdict_free(struct verdict *v)
 		dkim_body_free(v->body[i].body);
 	arc_free(&v->arc);
 	dkim_keys_free(&v->keys);
+	fields_free(&v->fields);
+	digest_free(&v->digest);
 	answers_free(v->answers);
 	free(v);
 }
@@ -98,8 +103,10 @@ verdict_sender(struct verdict *v, struct slice local, struct slice domain)
 int
 verdict_header(struct verdict *v, struct slice header)
 {
-	dmarc_authors(header, &v->authors);
-	if (verdict_signatures(v, header) == -1)
+	if (fields_read(&v->fields, header) == -1)
+		return -1;
+	dmarc_authors_fields(&v->fields, &v->authors);
+	if (verdict_signatures(v) == -1)
 		return -1;
 	v->has_header = 1;
 	return 0;

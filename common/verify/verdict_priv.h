@@ -21,6 +21,8 @@ struct verdict {
 	int64_t		 now;
 	char		 receiver[DOMAIN_TEXT];
 	struct answers	*answers;
+	struct fields	 fields;	/* only while the header is read */
+	struct digest	 digest;	/* of header fields */
 
 	int		 has_client, has_sender, has_header, has_body;
 	struct ipaddr	 ip;
@@ -41,7 +43,8 @@ struct verdict {
 	struct dkim_keys keys;
 };
 
-/* verdict_header.c: the signatures worth verifying, hashed.  0 or -1. */
-int	 verdict_signatures(struct verdict *, struct slice header);
+/* verdict_header.c: the signatures worth verifying among v->fields, hashed.
+ * 0 or -1. */
+int	 verdict_signatures(struct verdict *);
 
 #endif
