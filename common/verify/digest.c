@@ -1,6 +1,5 @@
 /*
- * SHA-256 as a stream, over libcrypto.  The one file of common/verify that
- * calls a library.
+ * SHA-256 as a stream, over libcrypto.
  */
 #include "compat.h"
 

@@ -37,7 +37,7 @@ struct dkim_key {
 	size_t		 n;		/* of data */
 	uint8_t		 data[DKIM_RSA_MAX / 8 + 512];
 	struct slice	 modulus, exponent;	/* in data */
-	void		*rsa;		/* libcrypto's, made at the first use */
+	struct rsa_key	*rsa;		/* made at the first use */
 };
 
 #define KEYS_MAX	4	/* keys remembered */
