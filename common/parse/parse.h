@@ -58,9 +58,21 @@ ascii_lower(int c)
 
 /* Equal but for the case of ASCII letters. */
 int	 slice_caseeq(struct slice, struct slice);
-/* Equal to a C string; the second ignores the case of ASCII letters. */
-int	 slice_is(struct slice, const char *);
-int	 slice_caseis(struct slice, const char *);
+
+/* Equal to a C string; the second ignores the case of ASCII letters.  Here,
+ * so that the length of a literal is known when it is compiled. */
+static inline int
+slice_is(struct slice s, const char *str)
+{
+	return slice_eq(s, slice_str(str));
+}
+
+static inline int
+slice_caseis(struct slice s, const char *str)
+{
+	return s.n == strlen(str) && slice_caseeq(s, slice_str(str));
+}
+
 /* Does s start with the C string (ASCII case ignored)? */
 int	 slice_casestarts(struct slice s, const char *);
 /* Without leading and trailing SP, HTAB, CR, LF. */

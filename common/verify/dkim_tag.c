@@ -42,10 +42,11 @@ tags_parse(struct slice in, struct tags *t, const char **why)
 struct slice
 tags_get(const struct tags *t, const char *name)
 {
+	struct slice want = slice_str(name);
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
-		if (slice_is(t->v[i].name, name))
+		if (slice_eq(t->v[i].name, want))
 			return t->v[i].value;
 	return slice_of(NULL, 0);
 }

@@ -5,7 +5,6 @@
  */
 #include "compat.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "parse.h"
@@ -75,7 +74,7 @@ static enum dmarc_found
 fetch(struct answers *answers, const char *domain,
     struct dmarc_record *r, const char **why)
 {
-	char name[ANSWER_NAME];
+	char name[ANSWER_NAME] = PREFIX;
 	const struct answer *a;
 	struct dmarc_record one;
 	const char *broken;
@@ -83,8 +82,7 @@ fetch(struct answers *answers, const char *domain,
 
 	*why = NULL;
 	/* Too long a name for the label before it has no record there. */
-	if (snprintf(name, sizeof(name), PREFIX "%s", domain) >=
-	    (int)sizeof(name))
+	if (strlcat(name, domain, sizeof(name)) >= sizeof(name))
 		return DMARC_ABSENT;
 	if ((a = answers_get(answers, name, RR_TXT)) == NULL)
 		return DMARC_MORE;

@@ -68,7 +68,7 @@ verdict_start(struct verdict *v, int flags, const char *receiver,
 	v->now = now;
 	strlcpy(v->receiver, receiver, sizeof(v->receiver));
 	v->has_client = v->has_sender = v->has_header = v->has_body = 0;
-	v->spf_done = v->helo_done = v->dmarc_done = 0;
+	v->spf_done = v->helo_done = v->dmarc_done = v->asked = 0;
 	v->localn = v->domainn = v->nsig = v->more = v->nbody = 0;
 	v->helo[0] = '\0';
 	v->spf = v->spf_helo = (struct spf){ .result = SPF_NONE };
@@ -248,7 +248,8 @@ run_dmarc(struct verdict *v)
 	return v->dmarc_done;
 }
 
-/* Questions that will be needed whatever the body is. */
+/* Questions that will be needed whatever the body is, once: no answer brings
+ * up another. */
 static void
 ask_early(struct verdict *v)
 {
@@ -256,6 +257,9 @@ ask_early(struct verdict *v)
 	size_t i;
 	int found;
 
+	if (v->asked)
+		return;
+	v->asked = 1;
 	for (i = 0; i < v->nsig; i++)
 		if (v->sig[i].open)
 			answers_get(v->answers, v->sig[i].key, RR_TXT);

@@ -25,6 +25,7 @@ struct verdict {
 	struct digest	 digest;	/* of header fields */
 
 	int		 has_client, has_sender, has_header, has_body;
+	int		 asked;			/* what the header asks for */
 	struct ipaddr	 ip;
 	char		 helo[ADDR_DOMAIN_MAX + 1];
 	size_t		 localn, domainn;
