@@ -57,7 +57,7 @@ dkim_key_proves(struct slice record, int ed25519, const uint8_t hash[DKIM_HASH],
 		return 0;
 	*why = "another key";
 	ok = k.ed25519 == ed25519 && dkim_key_verify(&k, hash, sig, n);
-	RSA_free(k.rsa);
+	rsa_key_free(k.rsa);
 	return ok;
 }
 
