@@ -198,6 +198,17 @@ void	 addrlist_start(struct addrlist *, struct slice value);
  */
 int	 addrlist_next(struct addrlist *, struct addritem *);
 
+/* ---- mailboxes.c: what RFC 5322 3.4 lets one write in From: -------------- */
+
+#define MAILBOXES_MAX	64	/* in one field */
+
+/*
+ * How many mailboxes the (folded) value of a From field has, if it has no
+ * group, no obsolete form and nothing in it that may be read in two ways;
+ * addrlist_next gives the same ones.  -1 with place and reason if it does.
+ */
+int	 mailboxes_check(struct slice value, struct parse_err *);
+
 /* ---- smtp.c: commands and replies (RFC 5321 4.1.1, 4.2) ----------------- */
 
 #define SMTP_VERB_MAX	16
