@@ -191,6 +191,11 @@ bench: deps-demo
 	$(MAKE) -j$(JOBS) all
 	BUILD=$(abspath $(O)) regress/bench/bench
 
+# what signd adds to the bare signature
+bench-sign: deps-demo
+	$(MAKE) -j$(JOBS) all
+	BUILD=$(abspath $(O)) regress/bench/sign.py
+
 fuzz: fuzz-build
 	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
 
@@ -203,6 +208,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: FORCE all deps deps-demo deps-test demo demo-up demo-down regress bench \
+.PHONY: FORCE all deps deps-demo deps-test demo demo-up demo-down regress bench bench-sign \
 	fuzz install clean
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

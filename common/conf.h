@@ -101,6 +101,8 @@ struct conf {
 		char		*directory;
 		char		*headers;	/* NULL: the built-in list */
 		unsigned int	 expire;	/* s, x=; 0 none */
+		unsigned int	 poll;		/* s, looks for new keys */
+		unsigned int	 retire;	/* s, a replaced key is kept */
 	} dkim;
 	struct {			/* verify: */
 		unsigned int	 spf_fail;	/* enum conf_action */

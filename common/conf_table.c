@@ -220,6 +220,10 @@ static const struct conf_key keys[] = {
 	    R(SIGND_DKIM), "header fields to sign instead of the usual"),
 	K("dkim.expire", CT_SEC, false, dkim.expire, "0",
 	    0, 366 * DAY, R(SIGND_DKIM), "life of a signature; 0 for ever"),
+	K("dkim.poll", CT_SEC, false, dkim.poll, "5m",
+	    1, DAY, R(SIGND_DKIM), "looks for the record of a new key"),
+	K("dkim.retire", CT_SEC, false, dkim.retire, "7d",
+	    1, 366 * DAY, R_NONE, "a replaced key is kept"),
 
 	C("verify.spf-fail", verify.spf_fail, ACTIONS, "reject", R(SMTPD),
 	    "mail from a host that SPF forbids"),

@@ -79,6 +79,7 @@ struct msg_addr {			/* network address of a peer */
 	M(GRANT_REVOKED_EV, grant_revoked_ev, CHAN_MAIN, SIDE_A, MF_EV)	\
 	M(NURSERY_SPAWN_EV, nursery_spawn_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD2) \
 	M(NURSERY_EXIT_EV, nursery_exit_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
+	M(DKIM_SEEN_EV, dkim_seen_ev, CHAN_MAIN, SIDE_B, MF_EV)		\
 	M(ACCOUNT_CREATE, account_create, CHAN_MAIN, SIDE_B, MF_ASK)	\
 	M(ACCOUNT_CREATE_R, account_create_r, CHAN_MAIN, SIDE_A, MF_ANSWER) \
 	/* the control socket, and maild passing its commands on */	\
@@ -128,7 +129,7 @@ struct msg_addr {			/* network address of a peer */
 	M(SIGN_TLS_R, sign_tls_r, CHAN_SIGN, SIDE_B, MF_ANSWER)		\
 	M(SIGN_TICKET, sign_ticket, CHAN_SIGN, SIDE_A, MF_ASK)		\
 	M(SIGN_TICKET_R, sign_ticket_r, CHAN_SIGN, SIDE_B, MF_ANSWER)	\
-	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, SIDE_A, MF_ASK)		\
+	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, SIDE_A, MF_ASK | MF_FDOPT)	\
 	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, SIDE_B, MF_ANSWER)
 
 /*
@@ -177,6 +178,9 @@ struct msg_addr {			/* network address of a peer */
 	F(u64, grant, 0) F(u32, uid, 0) F(u32, gid, 0)
 #define NURSERY_EXIT_EV_FIELDS(F)					\
 	F(u64, grant, 0) F(u32, status, 0)	/* as of wait(2) */
+#define DKIM_SEEN_EV_FIELDS(F)	/* signd dkim: what the DNS has of that key */ \
+	F(str, name, 512)	/* as in its FILE_DKIM_NEXT */		\
+	F(u8, seen, 0)		/* enum dkim_seen */
 #define ACCOUNT_CREATE_FIELDS(F)	/* authd: make the directory */	\
 	F(u32, account, 0)
 #define ACCOUNT_CREATE_R_FIELDS(F)					\
@@ -323,10 +327,12 @@ struct msg_addr {			/* network address of a peer */
 	F(mac, fromhash, 0)	/* SHA-256, relaxed From: field */
 #define SIGN_TICKET_R_FIELDS(F)						\
 	F(u8, result, 0) F(blob, ticket, 512)
-#define SIGN_DKIM_FIELDS(F)	/* headers: raw fields, in order */	\
-	F(blob, ticket, 512) F(blob, headers, 14336)
+#define SIGN_DKIM_FIELDS(F)	/* headers: raw fields, in order; or fd: */ \
+	/* a file that has them at offset, size octets */		\
+	F(blob, ticket, 512) F(blob, headers, 14336)			\
+	F(u64, offset, 0) F(u32, size, 0)
 #define SIGN_DKIM_R_FIELDS(F)	/* signature: whole fields with CRLF */	\
-	F(u8, result, 0) F(blob, signature, 4096)
+	F(u8, result, 0) F(blob, signature, 8192)
 
 /* Items of lists in blobs: I(NAME, name) with NAME_FIELDS */
 #define ITEM_LIST(I)							\
@@ -390,12 +396,21 @@ enum conf_file_kind {
 	FILE_DKIM_KEY,		/* name "DOMAIN/SELECTOR" (signd dkim) */
 	FILE_CA,		/* PEM bundle (relay) */
 	FILE_PASSWORD,		/* smarthost password (relay) */
-	FILE_SOURCES		/* memory a front's processes share: conn.h */
+	FILE_SOURCES,		/* memory a front's processes share: conn.h */
+	FILE_DKIM_NEXT		/* a FILE_DKIM_KEY not yet to sign with */
 };
 enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */
 	SECRET_SENDER,		/* authd and signd dkim: sender tokens */
 	SECRET_TICKET		/* signd dkim: tickets; kept over restarts */
+};
+/* What the DNS has where the record of a waiting key belongs. */
+enum dkim_seen {
+	SEEN_NONE,		/* nothing */
+	SEEN_OTHER,		/* not the record of this key */
+	SEEN_MANY,		/* several records */
+	SEEN_TEMP,		/* it gives no answer */
+	SEEN_KEY		/* the record */
 };
 #define QF_8BIT		0x01	/* the message has octets > 127 */
 #define QF_SUBMITTED	0x02	/* came by submission */

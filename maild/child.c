@@ -60,6 +60,11 @@ static const struct chan_handler authd_handlers[] = {
 	{ GRANT_REVOKE_EV,	grant_on_revoke },
 	{ ACCOUNT_CREATE,	on_account },
 };
+static const struct chan_handler dkim_handlers[] = {
+	{ PROC_READY_EV,	on_ready },
+	{ MAIN_ROW_EV,		control_on_row },
+	{ DKIM_SEEN_EV,		dkim_on_seen },
+};
 static const struct chan_handler front_handlers[] = {
 	{ PROC_READY_EV,	on_ready },
 	{ MAIN_ROW_EV,		control_on_row },
@@ -77,6 +82,10 @@ child_handlers(enum proc_role role, size_t *n)
 	if (role == ROLE_AUTHD) {
 		*n = NITEMS(authd_handlers);
 		return authd_handlers;
+	}
+	if (role == ROLE_SIGND_DKIM) {
+		*n = NITEMS(dkim_handlers);
+		return dkim_handlers;
 	}
 	if (role == ROLE_IMAPD || role == ROLE_POP3D) {
 		*n = NITEMS(front_handlers);

@@ -1,19 +1,15 @@
 /*
- * mailctl dkim: make a signing key and show what belongs into the DNS.
- * The private part goes from keygen straight into a file that only signd
- * dkim is handed; maild keeps the public record beside it.
+ * mailctl dkim: which signing keys there are, what they are for and what
+ * belongs into the DNS; and what time makes of them.  Whether the record of
+ * a waiting key is in the DNS is found out by signd dkim, which tells no more
+ * than that; maild writes it down and starts a signd that signs with the key.
  */
 #include "compat.h"
 
-#include <sys/stat.h>
-
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,33 +26,18 @@
 
 #include "maild.h"
 
-#define RECORD_MAX	1024	/* octets of a TXT record */
-#define STRING_MAX	255	/* and of one string of it */
+#define LOOK_SECONDS	3600	/* at the keys' dates, at least so often */
 
-struct dkim_job {
-	struct house	*house;
-	struct command	*cmd;
-	struct key_job	 key;
-	struct event	*ev;
-	int		 fd;		/* the key's file, under tmp */
-	char		 tmp[1400];
-	char		 path[1300];	/* "DIR/DOMAIN.SELECTOR", no ending */
-	char		 domain[256], selector[64];
+/* What signd last saw of a key that waits. */
+struct seen {
+	TAILQ_ENTRY(seen) entry;
+	char		 name[400];	/* "DOMAIN/SELECTOR" */
+	enum dkim_seen	 what;
 };
 
-static void	 on_key(evutil_socket_t, short, void *);
+static TAILQ_HEAD(, seen) seens = TAILQ_HEAD_INITIALIZER(seens);
 
-/* One label of lower-case letters, digits and hyphens: never a path. */
-static bool
-selector_valid(const char *s)
-{
-	size_t n = strlen(s);
-
-	return n > 0 && n < 64 && s[0] != '-' && s[n - 1] != '-' &&
-	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-}
-
-static bool
+bool
 dkim_domain(const char *s, char *domain, size_t size)
 {
 	if (!domain_valid(slice_str(s), 0) || strchr(s, '_') != NULL ||
@@ -67,213 +48,275 @@ dkim_domain(const char *s, char *domain, size_t size)
 	return true;
 }
 
+/* ---- what time brings ---------------------------------------------------- */
+
 static void
-dkim_row(struct command *cmd, const char *domain, const char *selector,
-    const char *record)
+on_time(evutil_socket_t fd, short ev, void *arg)
+{
+	dkim_watch(arg);
+}
+
+void
+dkim_watch(struct house *h)
+{
+	struct timeval tv = { LOOK_SECONDS, 0 };
+	uint64_t now = now_sec(), next;
+
+	if (h->dkim_timer == NULL && (h->dkim_timer = evtimer_new(h->base,
+	    on_time, h)) == NULL)
+		fatalx("dkim: no event");
+	next = signkeys_settle(h->conf->dkim.directory, now,
+	    h->conf->dkim.retire);
+	if (next < now + LOOK_SECONDS)
+		tv.tv_sec = next > now ? (time_t)(next - now) : 1;
+	event_add(h->dkim_timer, &tv);
+}
+
+void
+dkim_begin(struct house *h)
+{
+	signkeys_sweep(h->conf->dkim.directory);
+	dkim_watch(h);
+}
+
+static struct seen *
+seen_find(const char *name)
+{
+	struct seen *s;
+
+	TAILQ_FOREACH(s, &seens, entry)
+		if (strcmp(s->name, name) == 0)
+			break;
+	return s;
+}
+
+/* Kept for dkim show; forgotten when the key does not wait any more. */
+static void
+seen_set(const char *name, enum dkim_seen what, bool waits)
+{
+	struct seen *s = seen_find(name);
+
+	if (!waits && s != NULL) {
+		TAILQ_REMOVE(&seens, s, entry);
+		free(s);
+	}
+	if (!waits)
+		return;
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		strlcpy(s->name, name, sizeof(s->name));
+		TAILQ_INSERT_TAIL(&seens, s, entry);
+	}
+	s->what = what;
+}
+
+/* Its record is in the DNS: what follows must not be undone by an end of any
+ * process, so the state comes first. */
+static void
+key_seen(struct house *h, struct signkeys *l, struct signkey *k)
+{
+	if (k->state == KEY_WAITING && signkeys_promote(
+	    h->conf->dkim.directory, l, k, now_sec()) == -1)
+		return;			/* it will tell us again */
+	reload_dkim(h, NULL, "");
+}
+
+void
+dkim_on_seen(struct chan *chan, struct msg *m, void *arg)
+{
+	struct child *c = arg;
+	struct house *h = c->house;
+	const struct dkim_seen_ev *e = &m->body->dkim_seen_ev;
+	struct signkey *k = NULL;
+	struct signkeys l;
+	char name[400], err[1200], *slash;
+
+	if (!c->current || e->seen > SEEN_KEY ||
+	    slice_cpy(e->name, name, sizeof(name)) == -1 ||
+	    (slash = strchr(name, '/')) == NULL)
+		return;
+	if (signkeys_read(h->conf->dkim.directory, &l, err, sizeof(err)) == -1)
+		log_warnx("%s", err);
+	*slash = '\0';
+	if (l.n > 0)
+		k = signkeys_find(&l, name, slash + 1);
+	*slash = '/';
+	if (k != NULL && k->kept && (k->state == KEY_WAITING ||
+	    k->state == KEY_ACTIVE)) {
+		seen_set(name, (enum dkim_seen)e->seen,
+		    e->seen != SEEN_KEY);
+		if (e->seen == SEEN_KEY)
+			key_seen(h, &l, k);
+	}
+	signkeys_free(&l);
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+
+static void
+time_text(uint64_t when, char *text, size_t size)
+{
+	time_t t = (time_t)when;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		strlcpy(text, "", size);
+}
+
+static void
+key_note(const struct house *h, const struct signkey *k, char *note,
+    size_t size)
+{
+	static const char *const word[] = {
+		[SEEN_NONE] = "no record in the DNS yet",
+		[SEEN_OTHER] = "the record in the DNS is not that of this key",
+		[SEEN_MANY] = "several records in the DNS; one is right",
+		[SEEN_TEMP] = "the DNS gives no answer",
+		[SEEN_KEY] = "",
+	};
+	char name[400], until[32];
+	struct seen *s;
+
+	*note = '\0';
+	snprintf(name, sizeof(name), "%s/%s", k->domain, k->selector);
+	switch (k->state) {
+	case KEY_WAITING:
+		if ((s = seen_find(name)) != NULL)
+			strlcpy(note, word[s->what], size);
+		break;
+	case KEY_ACTIVE:
+		break;
+	case KEY_REPLACED:
+		time_text(k->since + h->conf->dkim.retire, until,
+		    sizeof(until));
+		snprintf(note, size, "keep its record till %s", until);
+		break;
+	case KEY_RETIRED:
+		strlcpy(note, "may be removed from the DNS", size);
+		break;
+	}
+}
+
+void
+dkim_row(struct house *h, struct command *cmd, const struct signkey *k,
+    const char *record, bool used)
 {
 	struct row row = { .n = 0 };
-	char name[400];
+	char name[400], since[32], note[128];
 
-	snprintf(name, sizeof(name), "%s._domainkey.%s", selector, domain);
-	row_str(&row, "domain", slice_str(domain));
-	row_str(&row, "selector", slice_str(selector));
+	snprintf(name, sizeof(name), "%s._domainkey.%s", k->selector,
+	    k->domain);
+	time_text(k->since, since, sizeof(since));
+	key_note(h, k, note, sizeof(note));
+	row_str(&row, "domain", slice_str(k->domain));
+	row_str(&row, "selector", slice_str(k->selector));
+	row_str(&row, "algorithm", slice_str(signkey_algorithm(k->algorithm)));
+	row_str(&row, "state", slice_str(k->state == KEY_ACTIVE && !used ?
+	    "unused" : signkey_state(k->state)));
+	row_str(&row, "since", slice_str(since));
+	row_str(&row, "note", slice_str(note));
 	row_str(&row, "name", slice_str(name));
 	row_str(&row, "type", slice_str("TXT"));
 	row_str(&row, "value", slice_str(record));
 	command_row(cmd, &row);
 }
 
-/* ---- create -------------------------------------------------------------- */
-
-static void
-job_free(struct dkim_job *j)
-{
-	if (j->ev != NULL)
-		event_free(j->ev);
-	free(j);
-}
-
-static void
-job_fail(struct dkim_job *j, int code, const char *what)
-{
-	if (j->fd != -1) {
-		close(j->fd);
-		unlink(j->tmp);
-	}
-	command_done(j->cmd, code, "%s: %s", j->path, what);
-	job_free(j);
-}
-
-static void
-dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
-{
-	struct dkim_job *j = xcalloc(1, sizeof(*j));
-	const char *type = n == 5 ? args[4] : "rsa", *make[2] = { NULL, NULL };
-	char path[1400];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	j->house = h;
-	j->cmd = cmd;
-	j->fd = -1;
-	make[0] = strcmp(type, "ed25519") == 0 ? "dkim-ed25519" : "dkim-rsa";
-	gmtime_r(&now, &tm);
-	strftime(j->selector, sizeof(j->selector), "m%Y%m%d", &tm);
-	if (n < 3 || n > 5 || (strcmp(type, "rsa") != 0 &&
-	    strcmp(type, "ed25519") != 0)) {
-		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN [SELECTOR "
-		    "[rsa | ed25519]]");
-		free(j);
-		return;
-	}
-	if (!dkim_domain(args[2], j->domain, sizeof(j->domain)) ||
-	    (n > 3 && (strlcpy(j->selector, args[3], sizeof(j->selector)) >=
-	    sizeof(j->selector) || !selector_valid(j->selector)))) {
-		command_done(cmd, EX_DATAERR, "dkim: the domain or the "
-		    "selector is not right; would be right: example.org %s",
-		    "m20260101");
-		free(j);
-		return;
-	}
-	snprintf(j->path, sizeof(j->path), "%s/%s.%s", h->conf->dkim.directory,
-	    j->domain, j->selector);
-	snprintf(path, sizeof(path), "%s.key", j->path);
-	if (access(path, F_OK) == 0)
-		job_fail(j, EX_CANTCREAT, "exists; give another selector");
-	else if ((j->fd = key_create(path, j->tmp, sizeof(j->tmp))) == -1 ||
-	    key_start(h, &j->key, ROLE_SIGND_DKIM, j->fd, make) == -1)
-		job_fail(j, EX_OSERR, strerror(errno));
-	else if ((j->ev = event_new(h->base, j->key.out, EV_READ, on_key,
-	    j)) == NULL || event_add(j->ev, NULL) == -1)
-		fatalx("dkim: no event");
-}
-
-/* The record beside the key, for dkim show. */
-static int
-record_write(const char *path, const char *record)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0644);
-
-	if (fd == -1)
-		return -1;
-	if (write_all(fd, record, strlen(record)) == -1 || fsync(fd) == -1) {
-		close(fd);
-		return -1;
-	}
-	return close(fd);
-}
-
-/* What to do with the record, and how a zone file wants it: in strings of
- * at most 255 octets (RFC 1035 section 3.3). */
-static void
-say_record(const struct dkim_job *j, const char *record, char *text,
-    size_t size)
-{
-	const struct conf *conf = j->house->conf;
-	char piece[STRING_MAX + 8];
-	bool ours = false;
-
-	for (size_t i = 0; i < conf->ndomains; i++)
-		if (strcasecmp(conf->domains[i], j->domain) == 0)
-			ours = true;
-	snprintf(text, size, "put this TXT record into the zone of %s; %s.  "
-	    "In a zone file:\n%s._domainkey.%s. IN TXT (", j->domain, ours ?
-	    "it is signed with from now on" : "mail is signed with it when "
-	    "the domain is among domains in the configuration", j->selector,
-	    j->domain);
-	for (size_t n = strlen(record), i = 0; i < n; i += STRING_MAX) {
-		snprintf(piece, sizeof(piece), " \"%.*s\"", STRING_MAX,
-		    record + i);
-		strlcat(text, piece, size);
-	}
-	strlcat(text, " )", size);
-}
-
-/* keygen has written: it is done but for its exit. */
-static void
-on_key(evutil_socket_t fd, short ev, void *arg)
-{
-	struct dkim_job *j = arg;
-	char record[RECORD_MAX], path[1400], text[3000];
-	int keyfd = j->fd;
-
-	if (key_finish(&j->key, record, sizeof(record)) == -1) {
-		job_fail(j, EX_SOFTWARE, "keygen failed");
-		return;
-	}
-	record[strcspn(record, "\n")] = '\0';
-	snprintf(path, sizeof(path), "%s.key", j->path);
-	j->fd = -1;
-	if (key_commit(keyfd, j->tmp, path) == -1) {
-		job_fail(j, EX_CANTCREAT, strerror(errno));
-		return;
-	}
-	snprintf(path, sizeof(path), "%s.txt", j->path);
-	if (record_write(path, record) == -1)
-		log_warn("%s", path);
-	log_notice("dkim key made domain=%s selector=%s", j->domain,
-	    j->selector);
-	dkim_row(j->cmd, j->domain, j->selector, record);
-	say_record(j, record, text, sizeof(text));
-	reload_dkim(j->house, j->cmd, text);
-	job_free(j);
-}
-
-/* ---- show ---------------------------------------------------------------- */
-
-/* The record kept beside a key, else what keygen reads out of it. */
-static int
-record_read(struct house *h, const char *path, int keyfd, char *record,
-    size_t size)
+int
+dkim_record(struct house *h, struct signkey *k, char record[SIGNKEY_RECORD])
 {
 	static const char *const args[] = { "dkim-public", NULL };
+	const char *dir = h->conf->dkim.directory;
+	char path[SIGNKEY_PATH];
 	struct key_job job;
-	ssize_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd, ret = -1;
 
-	if (fd != -1) {
-		n = read(fd, record, size - 1);
-		close(fd);
-	}
-	if (n > 0)
-		record[n] = '\0';
-	else if (lseek(keyfd, 0, SEEK_SET) == -1 ||
-	    key_start(h, &job, ROLE_SIGND_DKIM, keyfd, args) == -1 ||
-	    key_finish(&job, record, size) == -1)
+	if (signkey_record(dir, k, record) == 0)
+		return 0;
+	signkey_path(dir, k, "key", path);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK)) == -1)
 		return -1;
+	if (key_start(h, &job, ROLE_SIGND_DKIM, fd, args) == 0 &&
+	    key_finish(&job, record, SIGNKEY_RECORD) == 0)
+		ret = 0;
+	close(fd);
 	record[strcspn(record, "\n")] = '\0';
-	return 0;
+	if (ret == 0 && k->algorithm == ALG_UNKNOWN)
+		k->algorithm = strstr(record, "k=ed25519;") != NULL ?
+		    ALG_ED25519 : ALG_RSA;
+	return ret;
 }
+
+/* ---- commands ------------------------------------------------------------ */
 
 static void
 dkim_show(struct house *h, struct command *cmd, const char *domain)
 {
-	const struct files *f = h->files;
-	char path[1400], record[RECORD_MAX];
+	char record[SIGNKEY_RECORD], err[1200];
+	struct signkeys l;
 	size_t rows = 0;
 
-	for (size_t i = 0; i < f->ndkim; i++) {
-		const char *name = f->dkim[i].name, *slash = strchr(name, '/');
-		char d[300];
+	if (signkeys_read(h->conf->dkim.directory, &l, err,
+	    sizeof(err)) == -1) {
+		command_done(cmd, EX_OSERR, "%s", err);
+		return;
+	}
+	for (size_t i = 0; i < l.n; i++) {
+		struct signkey *k = &l.v[i];
 
-		snprintf(d, sizeof(d), "%.*s", (int)(slash - name), name);
-		if (domain != NULL && strcmp(domain, d) != 0)
+		if (domain != NULL && strcmp(domain, k->domain) != 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s.%s.txt",
-		    h->conf->dkim.directory, d, slash + 1);
-		if (record_read(h, path, f->dkim[i].fd, record,
-		    sizeof(record)) == -1)
+		if (dkim_record(h, k, record) == -1)
 			strlcpy(record, "(key cannot be read)",
 			    sizeof(record));
-		dkim_row(cmd, d, slash + 1, record);
+		dkim_row(h, cmd, k, record, k == signkeys_last(&l, k->domain,
+		    k->algorithm, KEY_ACTIVE));
 		rows++;
 	}
+	signkeys_free(&l);
 	if (rows == 0 && domain != NULL)
 		command_done(cmd, EX_DATAERR, "%s: no signing key; make one: "
 		    "mailctl dkim create %s", domain, domain);
 	else
 		command_done(cmd, EX_OK, "%s", "");
+}
+
+/* Forget a key that mail is not signed with. */
+static void
+dkim_remove(struct house *h, struct command *cmd, const char *domain,
+    const char *selector)
+{
+	const char *dir = h->conf->dkim.directory;
+	char err[1200], name[400];
+	struct signkeys l;
+	struct signkey *k;
+
+	if (signkeys_read(dir, &l, err, sizeof(err)) == -1) {
+		command_done(cmd, EX_OSERR, "%s", err);
+		return;
+	}
+	if ((k = signkeys_find(&l, domain, selector)) == NULL)
+		command_done(cmd, EX_DATAERR, "%s has no key %s; there are: "
+		    "mailctl dkim show %s", domain, selector, domain);
+	else if (k->state == KEY_ACTIVE && k == signkeys_last(&l, domain,
+	    k->algorithm, KEY_ACTIVE))
+		command_done(cmd, EX_DATAERR, "%s is signed with; first have "
+		    "another: mailctl dkim rotate %s", selector, domain);
+	else if (signkey_unlink(dir, k, "key") == -1 ||
+	    signkey_unlink(dir, k, "txt") == -1 ||
+	    signkey_unlink(dir, k, "state") == -1)
+		command_done(cmd, EX_OSERR, "%s.%s: cannot be removed; the "
+		    "log tells why", domain, selector);
+	else {
+		snprintf(name, sizeof(name), "%s/%s", domain, selector);
+		seen_set(name, SEEN_NONE, false);
+		log_notice("dkim key removed domain=%s selector=%s", domain,
+		    selector);
+		reload_dkim(h, cmd, "removed; its record may be removed "
+		    "from the DNS");
+	}
+	signkeys_free(&l);
 }
 
 void
@@ -283,12 +326,18 @@ dkim_run(struct house *h, struct command *cmd, char **args, size_t n)
 
 	if (n >= 2 && strcmp(args[1], "create") == 0)
 		dkim_create(h, cmd, args, n);
+	else if (n >= 2 && strcmp(args[1], "rotate") == 0)
+		dkim_rotate(h, cmd, args, n);
 	else if (n == 2 && strcmp(args[1], "show") == 0)
 		dkim_show(h, cmd, NULL);
 	else if (n == 3 && strcmp(args[1], "show") == 0 &&
 	    dkim_domain(args[2], domain, sizeof(domain)))
 		dkim_show(h, cmd, domain);
+	else if (n == 4 && strcmp(args[1], "remove") == 0 &&
+	    dkim_domain(args[2], domain, sizeof(domain)))
+		dkim_remove(h, cmd, domain, args[3]);
 	else
 		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN [SELECTOR "
-		    "[rsa | ed25519]] | show [DOMAIN]");
+		    "[rsa | ed25519]] | rotate DOMAIN | rotate --all | show "
+		    "[DOMAIN] | remove DOMAIN SELECTOR");
 }

@@ -9,7 +9,6 @@
 
 #include <sys/stat.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,51 +147,25 @@ load_chain(struct files *f, const struct conf *conf, size_t i, char *err,
 	return f->tlskey[i] == -1 ? -1 : 0;
 }
 
-/* "DOMAIN.SELECTOR.key": the selector is the last label.  0, -1. */
-static int
-dkim_name(const char *file, char *name, size_t size)
-{
-	size_t n = strlen(file);
-	char *dot;
-
-	if (n < 7 || n >= size || strcmp(file + n - 4, ".key") != 0)
-		return -1;
-	strlcpy(name, file, size);
-	name[n - 4] = '\0';
-	if ((dot = strrchr(name, '.')) == NULL || dot == name || dot[1] == '\0')
-		return -1;
-	*dot = '/';
-	return 0;
-}
-
-static int
-dkim_compare(const void *a, const void *b)
-{
-	const char *const *x = a, *const *y = b;
-
-	return strcmp(*x, *y);
-}
-
+/* Those that are signed with, and those that wait for their record. */
 static int
 load_dkim(struct files *f, const struct conf *conf, char *err, size_t errsize)
 {
-	char name[300], path[1300];
-	struct dirent *e;
-	DIR *dir = opendir(conf->dkim.directory);
+	char name[SIGNKEY_PATH], path[SIGNKEY_PATH];
+	struct signkeys l;
 	int fd, ret = 0;
 
-	if (dir == NULL) {
-		snprintf(err, errsize, "%s: cannot be read: %s",
-		    conf->dkim.directory, strerror(errno));
+	if (signkeys_read(conf->dkim.directory, &l, err, errsize) == -1)
 		return -1;
-	}
 	f->dkim = xcalloc(DKIM_MAX, sizeof(*f->dkim));
-	while (ret == 0 && (e = readdir(dir)) != NULL) {
-		if (dkim_name(e->d_name, name, sizeof(name)) == -1 ||
-		    strcmp(e->d_name, "ticket.key") == 0)
+	/* the newest of a domain comes last, which is what signd takes */
+	for (size_t i = 0; ret == 0 && i < l.n; i++) {
+		const struct signkey *k = &l.v[i];
+
+		if (!k->kept || (k->state != KEY_ACTIVE &&
+		    k->state != KEY_WAITING))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", conf->dkim.directory,
-		    e->d_name);
+		signkey_path(conf->dkim.directory, k, "key", path);
 		fd = -1;
 		if (f->ndkim == DKIM_MAX)
 			snprintf(err, errsize, "%s: more than %d keys",
@@ -203,12 +176,12 @@ load_dkim(struct files *f, const struct conf *conf, char *err, size_t errsize)
 			ret = -1;
 			continue;
 		}
+		snprintf(name, sizeof(name), "%s/%s", k->domain, k->selector);
 		f->dkim[f->ndkim].name = xstrdup(name);
+		f->dkim[f->ndkim].waits = k->state == KEY_WAITING;
 		f->dkim[f->ndkim++].fd = fd;
 	}
-	closedir(dir);
-	/* the newest selector of a domain comes last, dates sort */
-	qsort(f->dkim, f->ndkim, sizeof(*f->dkim), dkim_compare);
+	signkeys_free(&l);
 	return ret;
 }
 

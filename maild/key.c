@@ -120,11 +120,10 @@ key_create(const char *path, char *tmp, size_t size)
 	return mkostemp(tmp, O_CLOEXEC);	/* mode 0600 */
 }
 
-/* Make the name of path durable. */
-static int
-sync_parent(const char *path)
+int
+key_sync_parent(const char *path)
 {
-	char dir[1100], *slash;
+	char dir[1400], *slash;
 	int fd, ret;
 
 	strlcpy(dir, path, sizeof(dir));
@@ -148,7 +147,7 @@ key_commit(int fd, const char *tmp, const char *path)
 	if (ret == 0)
 		ret = link(tmp, path);
 	unlink(tmp);
-	return ret == 0 ? sync_parent(path) : -1;
+	return ret == 0 ? key_sync_parent(path) : -1;
 }
 
 /* ---- certificates -------------------------------------------------------- */

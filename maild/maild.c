@@ -295,6 +295,7 @@ start(struct house *h)
 	check_programs(h);
 	raise_limits(h->conf);
 	files_resolvers(h->conf);
+	dkim_begin(h);
 	if ((h->files = files_load(h, h->conf, err, sizeof(err))) == NULL ||
 	    files_ticket(h->conf, h->secret_ticket, err, sizeof(err)) == -1 ||
 	    listen_open(h->conf, h->listen, NULL, NULL, err, sizeof(err)) == -1)

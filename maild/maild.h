@@ -46,7 +46,7 @@ TAILQ_HEAD(children, child);
 struct files {
 	struct { char *pem; size_t n; } chain[CONF_NLIST];
 	int		 tlskey[CONF_NLIST];
-	struct { char *name; int fd; } *dkim;	/* "DOMAIN/SELECTOR" */
+	struct { char *name; int fd; bool waits; } *dkim; /* "DOMAIN/SELECTOR" */
 	size_t		 ndkim;
 	int		 ca, password;		/* -1: none */
 };
@@ -78,6 +78,7 @@ struct house {
 	struct control	*control;
 	struct reload	*reload;		/* NULL: none under way */
 	struct stop	*stop;			/* NULL: running */
+	struct event	*dkim_timer;
 };
 
 /* ---- maild.c ---- */
@@ -183,16 +184,88 @@ struct house *command_house(struct command *);
 /* Read, check and apply the file; the old configuration stays when anything
  * is wrong.  cmd: who asked, NULL a signal. */
 void	 reload_begin(struct house *, struct command *cmd);
-/* A new generation of signd dkim alone (keys have changed); cmd is answered
- * with text at its end. */
+/* A new generation of signd dkim alone (keys have changed); cmd, if there is
+ * one, is answered with text at its end. */
 void	 reload_dkim(struct house *, struct command *cmd, const char *text);
 /* The house stops: forget a reload under way. */
 void	 reload_cancel(struct house *);
 /* From child.c: a process of the new generation is ready, or died. */
 void	 reload_child(struct child *, bool ready);
 
-/* ---- dkim.c ---- */
+/* ---- signkey.c: DKIM keys on disk, and what each is for ---- */
+enum key_state {
+	KEY_WAITING,		/* till its record is in the DNS */
+	KEY_ACTIVE,		/* signed with */
+	KEY_REPLACED,		/* by a newer one; its record is still needed */
+	KEY_RETIRED		/* the private part is gone */
+};
+enum key_algorithm { ALG_UNKNOWN, ALG_RSA, ALG_ED25519 };
+struct signkey {
+	char		 domain[256], selector[64];
+	enum key_algorithm algorithm;
+	enum key_state	 state;
+	bool		 stated;	/* it has a state file */
+	bool		 kept;		/* the private part is there */
+	uint64_t	 since;		/* s UTC */
+};
+struct signkeys { struct signkey *v; size_t n; };
+
+#define SIGNKEY_PATH	1400
+#define SIGNKEY_RECORD	1024	/* octets of a TXT record */
+
+/* All keys of the directory; of those of a domain and an algorithm that are
+ * active the last one signs.  0, or -1 with a message. */
+int	 signkeys_read(const char *dir, struct signkeys *, char *err,
+	    size_t errsize);
+void	 signkeys_free(struct signkeys *);
+struct signkey *signkeys_find(const struct signkeys *, const char *domain,
+	    const char *selector);
+/* The last one of these that has its private part, or NULL. */
+struct signkey *signkeys_last(const struct signkeys *, const char *domain,
+	    enum key_algorithm, enum key_state);
+/* Sign with this one from now on; older ones are replaced.  0, -1. */
+int	 signkeys_promote(const char *dir, struct signkeys *, struct signkey *,
+	    uint64_t now);
+/* Do what is due: retire keys that were replaced keep seconds ago, finish
+ * what an end in between has left.  When to come again (UINT64_MAX: no
+ * need), s UTC. */
+uint64_t signkeys_settle(const char *dir, uint64_t now, unsigned int keep);
+/* Remove what keygen was writing when all ended.  None may run now. */
+void	 signkeys_sweep(const char *dir);
+/* A state, durable.  0, -1 (logged). */
+int	 signkey_set(const char *dir, struct signkey *, enum key_state,
+	    uint64_t since);
+/* Remove the file with that ending, if it is there.  0, -1 (logged). */
+int	 signkey_unlink(const char *dir, const struct signkey *,
+	    const char *ending);
+void	 signkey_path(const char *dir, const struct signkey *,
+	    const char *ending, char path[SIGNKEY_PATH]);
+/* The record kept beside the key.  0, or -1: none. */
+int	 signkey_record(const char *dir, const struct signkey *,
+	    char record[SIGNKEY_RECORD]);
+int	 signkey_write_record(const char *dir, const struct signkey *,
+	    const char *record);
+const char *signkey_state(enum key_state);
+const char *signkey_algorithm(enum key_algorithm);
+
+/* ---- dkim.c: mailctl dkim, keys over time ---- */
 void	 dkim_run(struct house *, struct command *, char **args, size_t n);
+/* Before any process is started, and after each reload: what is due. */
+void	 dkim_begin(struct house *);
+void	 dkim_watch(struct house *);
+/* From signd dkim: what the DNS has of a key that waits. */
+void	 dkim_on_seen(struct chan *, struct msg *, void *);
+/* The public record of a key: beside it, else read out of it by keygen. */
+int	 dkim_record(struct house *, struct signkey *,
+	    char record[SIGNKEY_RECORD]);
+void	 dkim_row(struct house *, struct command *, const struct signkey *,
+	    const char *record, bool used);
+/* A domain in lower case; false: it is none. */
+bool	 dkim_domain(const char *, char *domain, size_t size);
+
+/* ---- dkim_make.c: new keys ---- */
+void	 dkim_create(struct house *, struct command *, char **args, size_t n);
+void	 dkim_rotate(struct house *, struct command *, char **args, size_t n);
 
 /* ---- key.c: keys and certificates made by keygen ---- */
 struct key_job {
@@ -212,6 +285,8 @@ int	 key_certificate(struct house *, const struct conf *,
  * key_commit (never replacing another).  fd, -1. */
 int	 key_create(const char *path, char *tmp, size_t size);
 int	 key_commit(int fd, const char *tmp, const char *path);
+/* Make the name of path durable.  0, -1. */
+int	 key_sync_parent(const char *path);
 
 /* ---- stop.c ---- */
 void	 stop_begin(struct house *, int status);

@@ -37,6 +37,7 @@ struct reload {
 	struct command	*cmd;
 	char		*text;		/* for cmd */
 	bool		 again;		/* asked for once more meanwhile */
+	bool		 again_keys;	/* the same of keys alone */
 };
 
 static void	 reload_end(struct house *, const char *);
@@ -185,8 +186,9 @@ reload_dkim(struct house *h, struct command *cmd, const char *text)
 
 	if (r == NULL) {
 		if (h->reload != NULL)
-			h->reload->again = true;
-		command_done(cmd, EX_OK, "%s", text);
+			h->reload->again_keys = true;
+		if (cmd != NULL)
+			command_done(cmd, EX_OK, "%s", text);
 		return;
 	}
 	r->text = xstrdup(text);
@@ -322,7 +324,7 @@ static void
 reload_end(struct house *h, const char *err)
 {
 	struct reload *r = h->reload;
-	bool again = r->again;
+	bool again = r->again, again_keys = r->again_keys;
 
 	if (err != NULL)
 		reload_log(err);
@@ -335,8 +337,11 @@ reload_end(struct house *h, const char *err)
 		command_done(r->cmd, EX_OK, "%s", r->text == NULL ?
 		    "configuration reloaded" : r->text);
 	reload_free(h);
+	dkim_watch(h);
 	if (again)
 		reload_begin(h, NULL);
+	else if (again_keys)
+		reload_dkim(h, NULL, "");
 }
 
 void

@@ -163,8 +163,8 @@ share_files(struct child *c, const struct conf *conf, const struct files *f)
 			    f->tlskey[i]);
 	}
 	for (size_t i = 0; r == ROLE_SIGND_DKIM && i < f->ndkim; i++)
-		share_file(c, FILE_DKIM_KEY, i, f->dkim[i].name,
-		    f->dkim[i].fd);
+		share_file(c, f->dkim[i].waits ? FILE_DKIM_NEXT :
+		    FILE_DKIM_KEY, i, f->dkim[i].name, f->dkim[i].fd);
 	if (r == ROLE_RELAY && f->ca != -1)
 		share_file(c, FILE_CA, 0, conf->relay.ca_file, f->ca);
 	if (r == ROLE_RELAY && f->password != -1)

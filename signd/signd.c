@@ -1,11 +1,14 @@
 /*
  * signd, the role: answers requests for signatures from keys that never
  * leave it.  As "tls" it signs handshakes of the fronts; as "dkim" it gives
- * tickets to smtpd and queue and signs what relay sends.  No network, no
- * files after the start.  Each instance knows only its own requests, each
+ * tickets to smtpd and queue, signs what relay sends, and asks resolve for
+ * the records of keys that wait (signd_next.c).  No network, no files after
+ * the start.  Each instance knows only its own requests, each
  * channel only those of its peer.
  */
 #include "compat.h"
+
+#include <sys/stat.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +31,8 @@
 #define PEERS_MAX	256
 #define WRONG_MAX	16	/* wrong texts before a channel is ended */
 #define TICKET_MARGIN	(5 * 86400)	/* s a ticket outlives the queue */
-#define SIGNATURE_MAX	4096
+#define SIGNATURE_MAX	8192
+#define HEAD_MAX	(256 * 1024)	/* octets of a head in a file */
 
 struct peer {
 	enum proc_role	 role;
@@ -174,9 +178,31 @@ on_ticket(struct chan *c, struct msg *m, void *arg)
 		peer_wrong(p, "a ticket without authd's word");
 }
 
+/* The head to sign: in the message or, a large one, in a file.  That is
+ * copied first: what is checked is what is signed.  0, -1: no such thing. */
+static int
+head_get(const struct msg *m, struct slice *head)
+{
+	static char buf[HEAD_MAX];
+	const struct sign_dkim *q = &m->body->sign_dkim;
+	struct stat sb;
+
+	*head = q->headers;
+	if (m->fd[0] == -1)
+		return q->size == 0 ? 0 : -1;
+	if (q->headers.n > 0 || q->size == 0 || q->size > sizeof(buf) ||
+	    q->offset > INT64_MAX - sizeof(buf) ||
+	    fstat(m->fd[0], &sb) == -1 || !S_ISREG(sb.st_mode) ||
+	    pread_all(m->fd[0], buf, q->size, (off_t)q->offset) == -1)
+		return -1;
+	*head = slice_of(buf, q->size);
+	return 0;
+}
+
 static void
 on_dkim(struct chan *c, struct msg *m, void *arg)
 {
+	struct peer *p = arg;
 	const struct sign_dkim *q = &m->body->sign_dkim;
 	const struct conf *conf = proc_conf();
 	struct dkim_options o = { .headers = conf->dkim.headers,
@@ -184,14 +210,18 @@ on_dkim(struct chan *c, struct msg *m, void *arg)
 	struct sign_dkim_r r = { .result = SIGN_REFUSED };
 	char sig[SIGNATURE_MAX];
 	struct ticket t;
+	struct slice head;
+	bool right = head_get(m, &head) == 0;
 	ssize_t n;
 
-	if (ticket_check(q->ticket, st.secrets->ticket, o.now, &t) == -1)
+	if (!right)
+		;
+	else if (ticket_check(q->ticket, st.secrets->ticket, o.now, &t) == -1)
 		log_notice("dkim ticket refused");
-	else if (!dkim_from_ok(q->headers, &t))
+	else if (!dkim_from_ok(head, &t))
 		log_notice("dkim refused domain=%s account=%u: From is not "
 		    "that of the ticket", t.domain, t.account);
-	else if ((n = dkim_sign(q->headers, &t, &o, sig, sizeof(sig))) > 0) {
+	else if ((n = dkim_sign(head, &t, &o, sig, sizeof(sig))) > 0) {
 		r.result = SIGN_OK;
 		r.signature = slice_of(sig, (size_t)n);
 	} else if (n == 0)
@@ -199,16 +229,18 @@ on_dkim(struct chan *c, struct msg *m, void *arg)
 	else
 		log_warnx("dkim failed domain=%s", t.domain);
 	chan_reply(c, m->id, SIGN_DKIM_R, &r, NULL, 0);
+	if (!right)
+		peer_wrong(p, "a head that cannot be read");
 }
 
 /* ---- the role ------------------------------------------------------------ */
 
 static void
-role_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
+role_key(enum key_use use, struct slice name, int fd)
 {
 	const char *why;
 
-	if (key_read(name, fd, kind == FILE_DKIM_KEY, &why) == -1)
+	if (key_read(name, fd, use, &why) == -1)
 		log_warnx("key %s is not used: %s",
 		    log_text(name.p, name.n), why);
 }
@@ -219,7 +251,7 @@ tls_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 	if (kind == FILE_TLS_CHAIN)
 		cert_read(name, fd);
 	else if (kind == FILE_TLS_KEY)
-		role_file(kind, index, name, fd);
+		role_key(USE_TLS, name, fd);
 	else
 		fatalx("file kind %d is not for signd tls", kind);
 }
@@ -227,9 +259,9 @@ tls_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 static void
 dkim_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 {
-	if (kind != FILE_DKIM_KEY)
+	if (kind != FILE_DKIM_KEY && kind != FILE_DKIM_NEXT)
 		fatalx("file kind %d is not for signd dkim", kind);
-	role_file(kind, index, name, fd);
+	role_key(kind == FILE_DKIM_KEY ? USE_DKIM : USE_NEXT, name, fd);
 }
 
 static void
@@ -257,6 +289,13 @@ role_start(const struct conf *conf)
 }
 
 static void
+dkim_start(const struct conf *conf)
+{
+	role_start(conf);
+	next_start(conf);
+}
+
+static void
 tls_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
@@ -271,6 +310,10 @@ static void
 dkim_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
+	if (kind == CHAN_DNS && peer == ROLE_RESOLVE) {
+		next_channel(fd);
+		return;
+	}
 	if (kind != CHAN_SIGN)
 		fatalx("channel kind %d is not for signd dkim", kind);
 	if (peer == ROLE_RELAY)
@@ -296,7 +339,7 @@ static const struct role dkim_role = {
 	.id = ROLE_SIGND_DKIM,
 	.file = dkim_file,
 	.secret = dkim_secret,
-	.start = role_start,
+	.start = dkim_start,
 	.channel = dkim_channel,
 };
 

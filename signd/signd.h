@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+struct conf;
+struct evp_md_ctx_st;
+struct evp_pkey_ctx_st;
 struct evp_pkey_st;
 
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
@@ -18,11 +21,20 @@ enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
 #define KEY_FILE_MAX	16384	/* octets of a key file */
 
 enum key_type { KEY_RSA, KEY_EC, KEY_ED25519 };
+enum key_use {
+	USE_TLS,
+	USE_DKIM,	/* named "DOMAIN/SELECTOR" */
+	USE_NEXT	/* the same, not to be signed mail with yet */
+};
 
 struct key {
-	struct key		*next;
+	struct key		*next, *chain;	/* of all; of a bucket */
 	struct evp_pkey_st	*pkey;
+	struct evp_pkey_ctx_st	*rsa;	/* DKIM: ready to sign */
+	struct evp_md_ctx_st	*ed25519;
 	enum key_type		 type;
+	enum key_use		 use;
+	int			 seen;	/* of signd_next.c, -1: nothing yet */
 	struct msg_mac		 spki;	/* SHA-256 of SubjectPublicKeyInfo */
 	char			 name[512];	/* of the file, for messages */
 	char			 domain[256];	/* DKIM: d= and s= */
@@ -32,14 +44,16 @@ struct key {
 /* Before any key is read, as root: lock all memory of this process, give
  * libcrypto a guarded heap for private numbers.  fatal() without. */
 void	 key_memory(void);
-/* Check and read a private key from fd (closed in every case).  dkim: the
- * name is "DOMAIN/SELECTOR".  A later one of the same domain and type, or of
- * the same file, takes the place of the earlier.  0, or -1 with *why. */
-int	 key_read(struct slice name, int fd, bool dkim, const char **why);
+/* Check and read a private key from fd (closed in every case).  A later one
+ * of the same domain and type, or of the same file, takes the place of the
+ * earlier; of those that wait each stays.  0, or -1 with *why. */
+int	 key_read(struct slice name, int fd, enum key_use, const char **why);
 struct key *key_by_spki(const struct msg_mac *);
 struct key *key_by_domain(struct slice domain, enum key_type);
 bool	 key_has_domain(struct slice domain);
-size_t	 key_count(void);
+/* Those that wait: the first with NULL, NULL at the end. */
+struct key *key_waiting(const struct key *);
+size_t	 key_count(void);		/* without them */
 
 /* ---- signd_cert.c -------------------------------------------------------- */
 
@@ -91,9 +105,20 @@ struct dkim_options {
 /* Does the head have exactly one From field, all authors of that domain and
  * with that hash?  Pure. */
 bool	 dkim_from_ok(struct slice head, const struct ticket *);
+/* The private key operation on a SHA-256 hash, as DKIM has it (RFC 6376 3.3,
+ * RFC 8463 3).  Length of sig, or -1. */
+ssize_t	 key_sign(struct key *, const uint8_t hash[32], uint8_t *sig,
+	    size_t size);
 /* DKIM-Signature fields with CRLF, one a key of the ticket's domain; their
  * length, 0 if there is no key, -1 if nothing could be signed. */
 ssize_t	 dkim_sign(struct slice head, const struct ticket *,
 	    const struct dkim_options *, char *out, size_t size);
+
+/* ---- signd_next.c -------------------------------------------------------- */
+
+/* Look for the records of the keys that wait, from now on every dkim.poll. */
+void	 next_start(const struct conf *);
+/* A new end of the channel to resolve. */
+void	 next_channel(int fd);
 
 #endif

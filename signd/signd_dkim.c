@@ -63,31 +63,38 @@ dkim_from_ok(struct slice head, const struct ticket *t)
 	    from_domain_ok(f.value, t->domain);
 }
 
-/* The private key operation on the header hash; length or -1. */
-static ssize_t
+/* The context of a key is made at its first signature. */
+static bool
+rsa_start(struct key *k)
+{
+	if (k->rsa != NULL)
+		return true;
+	if ((k->rsa = EVP_PKEY_CTX_new(k->pkey, NULL)) != NULL &&
+	    EVP_PKEY_sign_init(k->rsa) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(k->rsa, RSA_PKCS1_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_signature_md(k->rsa, EVP_sha256()) == 1)
+		return true;
+	EVP_PKEY_CTX_free(k->rsa);
+	k->rsa = NULL;
+	return false;
+}
+
+ssize_t
 key_sign(struct key *k, const uint8_t hash[DKIM_HASH], uint8_t *sig,
     size_t size)
 {
-	EVP_PKEY_CTX *pc;
-	EVP_MD_CTX *mc;
 	size_t n = size;
 	bool ok;
 
-	if (k->type == KEY_ED25519) {
-		if ((mc = EVP_MD_CTX_new()) == NULL)
-			return -1;
-		ok = EVP_DigestSignInit(mc, NULL, NULL, NULL, k->pkey) == 1 &&
-		    EVP_DigestSign(mc, sig, &n, hash, DKIM_HASH) == 1;
-		EVP_MD_CTX_free(mc);
-	} else {
-		if ((pc = EVP_PKEY_CTX_new(k->pkey, NULL)) == NULL)
-			return -1;
-		ok = EVP_PKEY_sign_init(pc) == 1 &&
-		    EVP_PKEY_CTX_set_rsa_padding(pc, RSA_PKCS1_PADDING) == 1 &&
-		    EVP_PKEY_CTX_set_signature_md(pc, EVP_sha256()) == 1 &&
-		    EVP_PKEY_sign(pc, sig, &n, hash, DKIM_HASH) == 1;
-		EVP_PKEY_CTX_free(pc);
-	}
+	if (k->type == KEY_RSA)
+		ok = rsa_start(k) &&
+		    EVP_PKEY_sign(k->rsa, sig, &n, hash, DKIM_HASH) == 1;
+	else		/* one message is all such a context takes */
+		ok = (k->ed25519 != NULL ||
+		    (k->ed25519 = EVP_MD_CTX_new()) != NULL) &&
+		    EVP_DigestSignInit(k->ed25519, NULL, NULL, NULL,
+		    k->pkey) == 1 &&
+		    EVP_DigestSign(k->ed25519, sig, &n, hash, DKIM_HASH) == 1;
 	return ok ? (ssize_t)n : -1;
 }
 
@@ -126,12 +133,12 @@ dkim_sign(struct slice head, const struct ticket *t,
 	size_t i, used = 0, keys = 0;
 	ssize_t n;
 
+	/* of every head: one with more fields than verifiers look at is none */
+	if ((n = dkim_sign_fields(head, chosen, sizeof(chosen))) == -1)
+		return -1;
+	h.n = (size_t)n;
 	if (o->headers != NULL)
 		h = slice_str(o->headers);
-	else if ((n = dkim_sign_fields(head, chosen, sizeof(chosen))) == -1)
-		return -1;
-	else
-		h.n = (size_t)n;
 	for (i = 0; i < NITEMS(types); i++) {
 		k = key_by_domain(slice_str(t->domain), types[i]);
 		if (k == NULL)

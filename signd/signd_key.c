@@ -31,10 +31,13 @@
 #define SECURE_HEAP	(4 * 1024 * 1024)	/* a power of two */
 #define RSA_BITS_MIN	2048
 #define RSA_BITS_MAX	8192
+#define NBUCKET		1024
 
 static struct {
 	struct key	*keys;
-	size_t		 count;
+	struct key	*bucket[NBUCKET];	/* USE_DKIM by domain */
+	struct key	*waiting;		/* USE_NEXT */
+	size_t		 count, nwaiting;
 } st;
 
 void
@@ -119,9 +122,10 @@ file_parse(int fd, const char **why)
 
 /* Type and strength; only DKIM knows Ed25519, only TLS knows P-256. */
 static int
-key_kind(struct key *k, bool dkim, const char **why)
+key_kind(struct key *k, const char **why)
 {
 	int bits = EVP_PKEY_get_bits(k->pkey);
+	bool dkim = k->use != USE_TLS;
 
 	switch (EVP_PKEY_get_base_id(k->pkey)) {
 	case EVP_PKEY_RSA:
@@ -180,55 +184,99 @@ key_names(struct key *k, struct slice name)
 static void
 key_free(struct key *k)
 {
+	EVP_PKEY_CTX_free(k->rsa);
+	EVP_MD_CTX_free(k->ed25519);
 	EVP_PKEY_free(k->pkey);
 	free(k);
 }
 
+static struct key **
+key_bucket(struct slice domain)
+{
+	uint32_t h = 2166136261u;	/* FNV-1a, for spreading alone */
+	size_t i;
+
+	for (i = 0; i < domain.n; i++)
+		h = (h ^ (uint32_t)ascii_lower((unsigned char)domain.p[i])) *
+		    16777619u;
+	return &st.bucket[h % NBUCKET];
+}
+
 /* Does b take the place of a? */
 static bool
-key_same(const struct key *a, const struct key *b, bool dkim)
+key_same(const struct key *a, const struct key *b)
 {
-	if (dkim)
+	if (b->use == USE_DKIM)
 		return a->type == b->type && strcmp(a->domain, b->domain) == 0;
 	return strcmp(a->name, b->name) == 0 ||
 	    memcmp(&a->spki, &b->spki, sizeof(a->spki)) == 0;
 }
 
-static int
-key_add(struct key *k, bool dkim, const char **why)
+/* Take it out of both lists. */
+static void
+key_remove(struct key *old)
 {
-	struct key **p, *old;
+	struct key **p;
 
-	for (p = &st.keys; (old = *p) != NULL; p = &old->next)
-		if (key_same(old, k, dkim)) {
-			*p = old->next;
-			key_free(old);
-			st.count--;
-			break;
-		}
-	if (st.count >= KEYS_MAX) {
-		*why = "too many keys";
-		return -1;
+	for (p = &st.keys; *p != old; p = &(*p)->next)
+		;
+	*p = old->next;
+	if (old->use == USE_DKIM) {
+		for (p = key_bucket(slice_str(old->domain)); *p != old;
+		    p = &(*p)->chain)
+			;
+		*p = old->chain;
 	}
+	key_free(old);
+	st.count--;
+}
+
+static int
+key_add(struct key *k, const char **why)
+{
+	struct key **bucket = key_bucket(slice_str(k->domain)), *old;
+
+	*why = "too many keys";
+	if (k->use == USE_NEXT) {
+		if (st.nwaiting >= KEYS_MAX)
+			return -1;
+		st.nwaiting++;
+		k->next = st.waiting;
+		st.waiting = k;
+		return 0;
+	}
+	old = k->use == USE_DKIM ? *bucket : st.keys;
+	while (old != NULL && !key_same(old, k))
+		old = k->use == USE_DKIM ? old->chain : old->next;
+	if (old != NULL)
+		key_remove(old);
+	if (st.count >= KEYS_MAX)
+		return -1;
 	k->next = st.keys;
 	st.keys = k;
 	st.count++;
+	if (k->use == USE_DKIM) {
+		k->chain = *bucket;
+		*bucket = k;
+	}
 	return 0;
 }
 
 int
-key_read(struct slice name, int fd, bool dkim, const char **why)
+key_read(struct slice name, int fd, enum key_use use, const char **why)
 {
 	struct key *k = xcalloc(1, sizeof(*k));
 
+	k->use = use;
+	k->seen = -1;
 	*why = "its name is not DOMAIN/SELECTOR";
 	if (slice_cpy(name, k->name, sizeof(k->name)) == -1 ||
-	    (dkim && key_names(k, name) == -1) ||
+	    (use != USE_TLS && key_names(k, name) == -1) ||
 	    (k->pkey = file_parse(fd, why)) == NULL ||
-	    key_kind(k, dkim, why) == -1)
+	    key_kind(k, why) == -1)
 		goto bad;
 	*why = "its public part cannot be told";
-	if (key_spki(k) == -1 || key_add(k, dkim, why) == -1)
+	if (key_spki(k) == -1 || key_add(k, why) == -1)
 		goto bad;
 	close(fd);
 	return 0;
@@ -254,7 +302,7 @@ key_by_domain(struct slice domain, enum key_type type)
 {
 	struct key *k;
 
-	for (k = st.keys; k != NULL; k = k->next)
+	for (k = *key_bucket(domain); k != NULL; k = k->chain)
 		if (k->type == type && slice_caseis(domain, k->domain))
 			return k;
 	return NULL;
@@ -265,6 +313,12 @@ key_has_domain(struct slice domain)
 {
 	return key_by_domain(domain, KEY_RSA) != NULL ||
 	    key_by_domain(domain, KEY_ED25519) != NULL;
+}
+
+struct key *
+key_waiting(const struct key *k)
+{
+	return k == NULL ? st.waiting : k->next;
 }
 
 size_t

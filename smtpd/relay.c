@@ -277,12 +277,13 @@ message_refuse(struct message *m, const char *status, const char *text)
 	message_done(m, "none", "none");
 }
 
-/* Show ticket and head to signd dkim. */
+/* Show ticket and head to signd dkim; a head that does not fit is read there
+ * out of the message, which is nobody's to write any more. */
 static void
 message_sign(struct message *m)
 {
 	static char head[14336];
-	struct sign_dkim ask;
+	struct sign_dkim ask = { .offset = 0 };
 	ssize_t n;
 
 	if ((n = message_head(m, head, sizeof(head))) == -1) {
@@ -295,10 +296,15 @@ message_sign(struct message *m)
 		return;
 	}
 	ask.ticket = slice_of(m->ticket, m->nticket);
-	ask.headers = slice_of(head, (size_t)n);
+	if ((size_t)n <= sizeof(head))
+		ask.headers = slice_of(head, (size_t)n);
+	else {
+		ask.offset = m->offset;
+		ask.size = (uint32_t)n;
+	}
 	m->signer = rl.sign;
-	m->signing = chan_ask(rl.sign, SIGN_DKIM, &ask, NULL, 0, SIGN_MS,
-	    on_signed, m);
+	m->signing = chan_ask(rl.sign, SIGN_DKIM, &ask, &m->fd,
+	    ask.size > 0, SIGN_MS, on_signed, m);
 	if (m->signing == 0)
 		message_refuse(m, "4.3.0", "no signer");
 }

@@ -120,8 +120,9 @@ struct message {
 
 /* Take a RELAY_MSG over (with its descriptor).  NULL: a field is damaged. */
 struct message *message_new(struct chan *, struct msg *);
-/* The fields of its head that are signed, raw, in order, in buf.  Returns
- * their octets, 0: they do not fit, -1: it cannot be read or has no From:. */
+/* The fields of its head, raw, in order, in buf.  Returns their octets, which
+ * begin the message; buf has them if they are not more than size.  0: it is
+ * larger than is ever signed, -1: it cannot be read or has no From:. */
 ssize_t	 message_head(const struct message *, char *buf, size_t size);
 /* A recipient's end; only the first one counts. */
 void	 message_result(struct message *, size_t rcpt, const struct reason *);

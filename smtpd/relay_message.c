@@ -3,9 +3,7 @@
  * at an offset), what became of each recipient.  relay adds nothing to a
  * message but the signature; the trace fields were made by smtpd.
  *
- * BUGS: a head whose signed fields exceed one channel message (14 KiB, say
- * 500 addresses in To:) goes out unsigned, and of one above that size only
- * the fields below count, whatever dkim.headers says.
+ * BUGS: a head of more than 256 KiB or 2000 fields goes out unsigned.
  */
 #include "compat.h"
 
@@ -29,25 +27,8 @@
 #define RESULTS_MAX	14336		/* octets of RELAY_MSG_R.results */
 #define RESULT_FIXED	32		/* of an item besides mta and text */
 
-/* A head too large to be shown whole is shown without what is not signed.
- * The first ones are oversigned: if one of them does not fit, the signature
- * would be wrong.  From: is what signd checks. */
-#define FIELDS_NEEDED	12
-static const char *const signed_fields[] = {
-	"From", "Subject", "Date", "To", "Cc", "Message-ID", "Reply-To",
-	"In-Reply-To", "References", "MIME-Version", "Content-Type",
-	"Content-Transfer-Encoding", "Sender", "List-Id", "List-Post",
-	"List-Unsubscribe", "List-Unsubscribe-Post", "List-Help",
-	"List-Subscribe", "List-Owner", "List-Archive", "Content-ID",
-	"Content-Description", "Content-Disposition", "Resent-From",
-	"Resent-Date", "Resent-To", "Resent-Cc", "Resent-Message-ID",
-	"Resent-Sender", "Auto-Submitted"
-};
-
 static int	 message_targets(struct message *, struct slice);
 static char	*head_read(const struct message *, size_t *);
-static ssize_t	 head_select(struct slice, char *, size_t);
-static int	 field_index(struct slice);
 static bool	 text_clean(struct slice, bool *);
 static void	 result_log(const struct message *, const struct rcpt *,
 	    const char *, const char *);
@@ -149,23 +130,22 @@ message_head(const struct message *m, char *buf, size_t size)
 {
 	struct slice rest;
 	struct header_field f;
-	size_t n;
+	size_t n, len;
 	char *head;
 	ssize_t ret = -1;
 
 	if ((head = head_read(m, &n)) == NULL)
 		return -1;
-	n = header_len(head, n);
-	rest = slice_of(head, n);
-	if (header_find(rest, "From", 0, &f)) {
+	len = header_len(head, n);
+	rest = slice_of(head, len);
+	if (len == n && m->size > HEAD_MAX)
+		ret = 0;
+	else if (header_find(rest, "From", 0, &f)) {
 		/* Without the empty line. */
-		while (n > 0 && header_next(&rest, &f))
-			n = (size_t)(f.raw.p + f.raw.n - head);
-		if (n <= size) {
-			memcpy(buf, head, n);
-			ret = (ssize_t)n;
-		} else
-			ret = head_select(slice_of(head, n), buf, size);
+		while (header_next(&rest, &f))
+			ret = f.raw.p + f.raw.n - head;
+		if ((size_t)ret <= size)
+			memcpy(buf, head, (size_t)ret);
 	}
 	free(head);
 	return ret;
@@ -191,45 +171,6 @@ head_read(const struct message *m, size_t *n)
 		free(p);
 		*n = want;
 	}
-}
-
-/* The fields worth signing, in order; every field of a name or none, for a
- * verifier counts them from the end. */
-static ssize_t
-head_select(struct slice head, char *buf, size_t size)
-{
-	size_t total[NITEMS(signed_fields)] = { 0 }, i, used = 0, n = 0;
-	bool take[NITEMS(signed_fields)] = { false };
-	struct header_field f;
-	struct slice rest;
-	int k;
-
-	for (rest = head; header_next(&rest, &f); )
-		if ((k = field_index(f.name)) != -1)
-			total[k] += f.raw.n;
-	for (i = 0; i < NITEMS(signed_fields); i++)
-		if (total[i] <= size - used) {
-			take[i] = true;
-			used += total[i];
-		} else if (i < FIELDS_NEEDED)
-			return 0;
-	for (rest = head; header_next(&rest, &f); )
-		if ((k = field_index(f.name)) != -1 && take[k]) {
-			memcpy(buf + n, f.raw.p, f.raw.n);
-			n += f.raw.n;
-		}
-	return (ssize_t)n;
-}
-
-static int
-field_index(struct slice name)
-{
-	size_t i;
-
-	for (i = 0; i < NITEMS(signed_fields); i++)
-		if (slice_caseis(name, signed_fields[i]))
-			return (int)i;
-	return -1;
 }
 
 /* ---- results ---- */

@@ -114,8 +114,9 @@ struct mail {
 	uint64_t	 file;		/* spool file, 0 a memfd */
 	size_t		 facts;		/* octets of facts behind the message */
 	unsigned int	 hops;
-	bool		 hasfrom;	/* one From, of the sender's domain */
-	bool		 oneauthor;
+	bool		 hasfrom;	/* submission: fromhash is good */
+	char		*from_value;	/* From's, if authd is to be asked */
+	struct addrlist	 authors;	/* of it, as far as they were asked */
 	struct msg_mac	 bodyhash, fromhash;
 	struct judge	*judge;		/* mail from outside */
 	const char	*folder;	/* of local copies, NULL INBOX */
@@ -128,8 +129,6 @@ struct mail {
 	size_t		 tracen;
 	uint8_t		 ticket[512];
 	size_t		 ticketn;
-	/* submission: in From, but not of the sender's domain; or "" */
-	char		 author[ADDR_TEXT_MAX];
 };
 
 /* What the whole process has. */
@@ -230,6 +229,16 @@ size_t	 header_take(struct session *, struct mail *, size_t n);
 /* The trace fields, into m->trace. */
 void	 header_trace(struct session *, struct mail *);
 
+/* ---- smtp_author.c ---- */
+
+/* The From fields of a submitted message, how many and the first: remembers
+ * what is to be asked and signed, or sets m->refusal. */
+void	 author_take(struct mail *, unsigned int fields,
+	    const struct header_field *);
+/* Ask authd about the authors, one by one; then commit_ticket, or the message
+ * is refused. */
+void	 author_ask(struct session *);
+
 /* ---- smtp_store.c: where the message lies ---- */
 
 /* Room for n more octets in m->buf.  0, -1 out of memory. */
@@ -285,8 +294,10 @@ void	 report_mail(const struct session *, const struct verdict *,
 
 /* ---- smtp_commit.c ---- */
 
-/* The message is whole and good: ticket, queue, reply. */
+/* The message is whole and good: authors, ticket, queue, reply. */
 void	 commit_start(struct session *);
+/* From the ticket on. */
+void	 commit_ticket(struct session *);
 /* A new queue is there: ask it about m. */
 void	 commit_again(struct session *);
 /* It did not come, or did not answer. */

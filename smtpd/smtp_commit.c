@@ -1,6 +1,6 @@
 /*
- * The end of a transaction: the ticket for the signature of submitted mail,
- * then queue's commit, then 250.  A queue that dies meanwhile is asked in
+ * The end of a transaction: the authors and the ticket for the signature of
+ * submitted mail, then queue's commit, then 250.  A queue that dies meanwhile is asked in
  * its next life whether it has the message; only when it does not is the
  * commit sent again (it is idempotent by its id), and only when no new queue
  * comes in time does the client hear 451.
@@ -24,9 +24,6 @@
 #define RCPTS_EV	14336		/* of QUEUE_RCPT_EV */
 #define RCPTS_COMMIT	8192		/* of QUEUE_COMMIT */
 
-static void	 author_ask(struct session *);
-static void	 on_author(struct chan *, struct msg *, void *);
-static void	 ticket_ask(struct session *);
 static void	 commit_send(struct session *);
 static void	 on_ticket(struct chan *, struct msg *, void *);
 static void	 on_commit(struct chan *, struct msg *, void *);
@@ -59,58 +56,12 @@ commit_start(struct session *s)
 	header_trace(s, m);
 	if (s->proto == PROTO_SMTP)
 		commit_send(s);
-	else if (strchr(m->author, '@') != NULL)
-		author_ask(s);
 	else
-		ticket_ask(s);
+		author_ask(s);
 }
 
-/*
- * From names an address that is not of the sender's domain.  If it is of
- * another of our domains, it must be theirs as well: what is not could not
- * be signed for it, and would fail our own DMARC policy elsewhere.
- */
-static void
-author_ask(struct session *s)
-{
-	struct dir_sender ask = { .conn = s->id,
-	    .address = slice_str(s->mail->author) };
-
-	if (session_ask(s, house()->authd, DIR_SENDER, &ask, NULL,
-	    SMTP_ASK_MS, on_author) == -1)
-		commit_failed(s, "451 4.3.0 try later");
-}
-
-static void
-on_author(struct chan *c, struct msg *msg, void *arg)
-{
-	const struct dir_sender_r *r;
-	struct session *s;
-	struct mail *m;
-
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
-	m = s->mail;
-	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
-	if (r == NULL || r->result == DIR_TEMP)
-		commit_failed(s, "451 4.3.0 try later");
-	else if (r->result == DIR_DENIED) {
-		m->refusal = "550 5.7.1 the address in From is not yours";
-		data_refused(s);
-	} else {
-		if (r->result == DIR_OK && m->oneauthor) {
-			m->from = *r;
-			slice_cpy(r->domain, m->domain, sizeof(m->domain));
-			m->hasfrom = true;
-		}
-		ticket_ask(s);
-	}
-	session_run(s);
-}
-
-static void
-ticket_ask(struct session *s)
+void
+commit_ticket(struct session *s)
 {
 	struct mail *m = s->mail;
 	struct sign_ticket ask = { .conn = s->id };

@@ -2,8 +2,7 @@
  * The header of a message while it is received: loops are counted, forged
  * Authentication-Results of this host are taken out of mail from outside
  * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
- * (RFC 6409 8) and its From is looked at for the signature.  And the trace
- * fields of our own (RFC 5321 4.4, 3848).
+ * (RFC 6409 8).  And the trace fields of our own (RFC 5321 4.4, 3848).
  */
 #include "compat.h"
 
@@ -27,7 +26,6 @@
 #include "smtp.h"
 
 struct seen {
-	bool		 field;		/* the message starts with a header */
 	bool		 date, msgid;
 	unsigned int	 from;
 	struct header_field first;	/* From */
@@ -35,9 +33,6 @@ struct seen {
 
 static size_t	 header_add(struct session *, struct mail *, size_t,
 		    const struct seen *);
-static void	 from_take(struct mail *, const struct seen *);
-static void	 author_keep(struct mail *, const struct addritem *);
-static int	 from_hash(struct mail *, struct slice raw);
 static const char *date_now(void);
 
 static void
@@ -45,7 +40,6 @@ field_look(struct mail *m, const struct header_field *f, struct seen *seen)
 {
 	if (f->name.n == 0)
 		return;
-	seen->field = true;
 	switch (ascii_lower((unsigned char)f->name.p[0])) {
 	case 'r':
 		if (slice_caseis(f->name, "Received"))
@@ -100,8 +94,8 @@ header_take(struct session *s, struct mail *m, size_t n)
 	}
 	if (s->proto == PROTO_SMTP)
 		return n;
-	from_take(m, &seen);
-	return header_add(s, m, n, &seen);
+	author_take(m, seen.from, &seen.first);
+	return m->refusal == NULL ? header_add(s, m, n, &seen) : n;
 }
 
 /* Put in front what a submitted message lacks.  The header's new length. */
@@ -109,7 +103,6 @@ static size_t
 header_add(struct session *s, struct mail *m, size_t n,
     const struct seen *seen)
 {
-	bool headless = !seen->field && m->n > 0 && m->buf[0] != '\r';
 	char text[SMTP_ADDED];
 	uint64_t r;
 	int k = 0;
@@ -124,79 +117,13 @@ header_add(struct session *s, struct mail *m, size_t n,
 		    "Message-ID: <%s.%016llx@%s>\r\n", s->sid,
 		    (unsigned long long)r, house()->conf->hostname);
 	}
-	if (headless)			/* a text becomes a body */
-		k += snprintf(text + k, sizeof(text) - (size_t)k, "\r\n");
 	if ((size_t)k >= sizeof(text) || m->cap - m->n < (size_t)k)
 		return n;
 	memmove(m->buf + k, m->buf, m->n);
 	memcpy(m->buf, text, (size_t)k);
 	m->n += (size_t)k;
 	m->size += (size_t)k;
-	return headless ? (size_t)k : n + (size_t)k;
-}
-
-/*
- * A ticket is for one From field whose every address is in the domain that
- * the sender may use; only then is the message signed.  An author elsewhere
- * is kept for commit_start to ask about.
- */
-static void
-from_take(struct mail *m, const struct seen *seen)
-{
-	struct addrlist list;
-	struct addritem *item;
-	bool good = seen->from == 1;
-	size_t count = 0;
-
-	if (!good || (item = malloc(sizeof(*item))) == NULL)
-		return;
-	addrlist_start(&list, seen->first.value);
-	while (good && addrlist_next(&list, item) == 1) {
-		if (item->kind != ADDRITEM_MAILBOX)
-			continue;
-		count++;
-		good = !item->odd && !item->cut;
-		if (good && !slice_caseis(item->domain, m->domain))
-			author_keep(m, item);
-	}
-	free(item);
-	if (!good || count == 0)
-		return;
-	m->oneauthor = count == 1;
-	m->hasfrom = from_hash(m, seen->first.raw) == 0 &&
-	    m->author[0] == '\0';
-}
-
-/* The first of them; what is no address cannot be asked about. */
-static void
-author_keep(struct mail *m, const struct addritem *item)
-{
-	struct address a = { .localn = item->local.n,
-	    .domainn = item->domain.n };
-
-	if (m->author[0] != '\0')
-		return;
-	if (!domain_valid(item->domain, 0) ||
-	    slice_cpy(item->local, a.local, sizeof(a.local)) == -1 ||
-	    slice_cpy(item->domain, a.domain, sizeof(a.domain)) == -1 ||
-	    address_print(&a, m->author, sizeof(m->author)) == -1)
-		strlcpy(m->author, "?", sizeof(m->author));
-}
-
-static int
-from_hash(struct mail *m, struct slice raw)
-{
-	size_t size = raw.n + 2;
-	char *canon;
-	ssize_t n;
-	int r;
-
-	if ((canon = malloc(size)) == NULL)
-		return -1;
-	n = dkim_header_canon(raw, DKIM_RELAXED, canon, size);
-	r = n > 0 ? dkim_sha256(canon, (size_t)n, m->fromhash.b) : -1;
-	free(canon);
-	return r;
+	return n + (size_t)k;
 }
 
 /* ---- our own ------------------------------------------------------------- */

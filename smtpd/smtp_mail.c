@@ -63,7 +63,6 @@ mail_new(void)
 		return NULL;
 	memset(m, 0, offsetof(struct mail, trace));
 	m->tracen = m->ticketn = 0;
-	m->author[0] = '\0';
 	m->buf = buf;
 	m->cap = cap;
 	m->rcpts = rcpts;
@@ -79,6 +78,7 @@ mail_free(struct mail *m)
 {
 	store_drop(m);
 	judge_free(m);
+	free(m->from_value);
 	if (m->mime != NULL)
 		mime_free(m->mime);
 	m->mime = NULL;

@@ -5,17 +5,20 @@
  */
 #include "compat.h"
 
+#include <string.h>
+
 #include "parse.h"
 
+static int	 four(const char *);
 static int	 value(unsigned char);
 
 ssize_t
 base64_decode(const char *in, size_t n, void *out, size_t size)
 {
 	uint8_t *o = out;
-	size_t i, k, len, pad = 0;
-	uint32_t bits;
-	int v;
+	size_t i, len, pad = 0;
+	char last[4];
+	int bits;
 
 	if (n % 4 != 0)
 		return -1;
@@ -24,21 +27,24 @@ base64_decode(const char *in, size_t n, void *out, size_t size)
 	len = n / 4 * 3 - pad;
 	if (len > size)
 		return -1;
-	for (i = 0, k = 0; i < n; i += 4) {
-		size_t j, some = i + 4 == n ? 4 - pad : 4;
-
-		for (j = 0, bits = 0; j < 4; j++) {
-			v = j < some ? value((unsigned char)in[i + j]) : 0;
-			if (v == -1)
-				return -1;
-			bits = bits << 6 | (uint32_t)v;
-		}
-		if ((some == 3 && (bits & 0xff)) || (some == 2 &&
-		    (bits & 0xffff)))
+	for (i = 0; i < (pad > 0 ? n - 4 : n); i += 4) {
+		if ((bits = four(in + i)) == -1)
 			return -1;
-		for (j = 0; j + 1 < some; j++, bits <<= 8)
-			o[k++] = (uint8_t)(bits >> 16);
+		*o++ = (uint8_t)(bits >> 16);
+		*o++ = (uint8_t)(bits >> 8);
+		*o++ = (uint8_t)bits;
 	}
+	if (pad == 0)
+		return (ssize_t)len;
+	memcpy(last, in + i, 4);
+	last[3] = 'A';			/* nothing */
+	if (pad == 2)
+		last[2] = 'A';
+	if ((bits = four(last)) == -1 || bits & (pad == 2 ? 0xffff : 0xff))
+		return -1;
+	*o++ = (uint8_t)(bits >> 16);
+	if (pad == 1)
+		*o++ = (uint8_t)(bits >> 8);
 	return (ssize_t)len;
 }
 
@@ -86,4 +92,14 @@ static int
 value(unsigned char c)
 {
 	return values[c] - 1;
+}
+
+/* 24 bits, or -1: not of the alphabet. */
+static int
+four(const char *p)
+{
+	int a = value((unsigned char)p[0]), b = value((unsigned char)p[1]);
+	int c = value((unsigned char)p[2]), d = value((unsigned char)p[3]);
+
+	return (a | b | c | d) < 0 ? -1 : a << 18 | b << 12 | c << 6 | d;
 }

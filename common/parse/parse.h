@@ -58,9 +58,21 @@ ascii_lower(int c)
 
 /* Equal but for the case of ASCII letters. */
 int	 slice_caseeq(struct slice, struct slice);
-/* Equal to a C string; the second ignores the case of ASCII letters. */
-int	 slice_is(struct slice, const char *);
-int	 slice_caseis(struct slice, const char *);
+
+/* Equal to a C string; the second ignores the case of ASCII letters.  Here,
+ * so that the length of a literal is known when it is compiled. */
+static inline int
+slice_is(struct slice s, const char *str)
+{
+	return slice_eq(s, slice_str(str));
+}
+
+static inline int
+slice_caseis(struct slice s, const char *str)
+{
+	return s.n == strlen(str) && slice_caseeq(s, slice_str(str));
+}
+
 /* Does s start with the C string (ASCII case ignored)? */
 int	 slice_casestarts(struct slice s, const char *);
 /* Without leading and trailing SP, HTAB, CR, LF. */
@@ -185,6 +197,17 @@ void	 addrlist_start(struct addrlist *, struct slice value);
  * never an error, and always goes forward.  The item is overwritten.
  */
 int	 addrlist_next(struct addrlist *, struct addritem *);
+
+/* ---- mailboxes.c: what RFC 5322 3.4 lets one write in From: -------------- */
+
+#define MAILBOXES_MAX	64	/* in one field */
+
+/*
+ * How many mailboxes the (folded) value of a From field has, if it has no
+ * group, no obsolete form and nothing in it that may be read in two ways;
+ * addrlist_next gives the same ones.  -1 with place and reason if it does.
+ */
+int	 mailboxes_check(struct slice value, struct parse_err *);
 
 /* ---- smtp.c: commands and replies (RFC 5321 4.1.1, 4.2) ----------------- */
 

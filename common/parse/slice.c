@@ -18,18 +18,6 @@ slice_caseeq(struct slice a, struct slice b)
 }
 
 int
-slice_is(struct slice s, const char *str)
-{
-	return slice_eq(s, slice_str(str));
-}
-
-int
-slice_caseis(struct slice s, const char *str)
-{
-	return slice_caseeq(s, slice_str(str));
-}
-
-int
 slice_casestarts(struct slice s, const char *str)
 {
 	size_t n = strlen(str);

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "parse.h"
 #include "verify.h"
 #include "digest.h"
+#include "fields.h"
 #include "dkim_priv.h"
 #include "arc_priv.h"
 
@@ -26,7 +25,8 @@ struct sets {
 	struct set	 v[ARC_SETS_MAX];
 };
 
-static const char *sets_read(struct sets *, struct slice);
+static int	 has_chain(const struct fields *);
+static const char *sets_read(struct sets *, const struct fields *);
 static const char *sets_put(struct sets *, const struct header_field *);
 static int	 instance_tags(struct slice);
 static int	 instance_aar(struct slice);
@@ -36,7 +36,7 @@ static const char *seal_read(struct dkim_sig *, struct slice, int, int,
 		    int64_t);
 static int	 seals_hash(struct arc_chain *, const struct sets *);
 static const char *ams_read(struct arc_chain *, const struct set *,
-		    struct slice, int64_t);
+		    struct digest *, struct fields *, int64_t);
 static int	 fail(struct arc_chain *, const char *);
 static int	 judge(struct arc_chain *, const struct dkim_sig *,
 		    const char *);
@@ -51,7 +51,8 @@ arc_name(enum arc_result r)
 }
 
 int
-arc_read(struct arc_chain *c, struct slice header, int64_t now)
+arc_read(struct arc_chain *c, struct digest *d, struct fields *fields,
+    int64_t now)
 {
 	struct sets *sets;
 	struct dkim_sig *v;
@@ -59,9 +60,11 @@ arc_read(struct arc_chain *c, struct slice header, int64_t now)
 
 	c->out = (struct arc){ .result = ARC_NONE };
 	c->open = 0;
+	if (!has_chain(fields))
+		return 0;
 	if ((sets = calloc(1, sizeof(*sets))) == NULL)
 		return -1;
-	why = sets_read(sets, header);
+	why = sets_read(sets, fields);
 	c->out.n = sets->n;
 	if (why == NULL && sets->n > 0) {
 		if ((size_t)sets->n > c->room) {
@@ -76,7 +79,8 @@ arc_read(struct arc_chain *c, struct slice header, int64_t now)
 		c->open = 1;
 		why = seals_read(c, sets, now);
 		if (why == NULL)
-			why = ams_read(c, &sets->v[sets->n - 1], header, now);
+			why = ams_read(c, &sets->v[sets->n - 1], d, fields,
+			    now);
 		if (why == NULL && seals_hash(c, sets) == -1)
 			why = "out of memory";
 	}
@@ -130,18 +134,29 @@ arc_free(struct arc_chain *c)
 	c->room = 0;
 }
 
+static int
+has_chain(const struct fields *fields)
+{
+	size_t i;
+
+	for (i = 0; i < fields->n; i++)
+		if (slice_casestarts(fields->v[i].f.name, "ARC-"))
+			return 1;
+	return 0;
+}
+
 /* NULL, or what is wrong with the structure (5.2 step 3). */
 static const char *
-sets_read(struct sets *sets, struct slice header)
+sets_read(struct sets *sets, const struct fields *fields)
 {
-	struct header_field f;
 	const char *why;
-	int i, n;
+	size_t n;
+	int i;
 
-	for (n = 0; n < HEADER_FIELDS_MAX && header_next(&header, &f); n++) {
-		if (!slice_casestarts(f.name, "ARC-"))
+	for (n = 0; n < fields->n; n++) {
+		if (!slice_casestarts(fields->v[n].f.name, "ARC-"))
 			continue;
-		if ((why = sets_put(sets, &f)) != NULL)
+		if ((why = sets_put(sets, &fields->v[n].f)) != NULL)
 			return why;
 	}
 	for (i = 0; i < sets->n; i++)
@@ -297,8 +312,8 @@ out:
 }
 
 static const char *
-ams_read(struct arc_chain *c, const struct set *set, struct slice header,
-    int64_t now)
+ams_read(struct arc_chain *c, const struct set *set, struct digest *d,
+    struct fields *fields, int64_t now)
 {
 	struct tags t;
 	const char *why;
@@ -310,7 +325,7 @@ ams_read(struct arc_chain *c, const struct set *set, struct slice header,
 		return "ARC-Message-Signature without d= and s=";
 	if (!c->ams.open)
 		return c->ams.out.why;
-	return dkim_header_hash(header, tags_get(&t, "h"), set->ams,
+	return dkim_fields_hash(d, fields, tags_get(&t, "h"), set->ams,
 	    c->ams.header, c->ams.hash) == -1 ? "too many names in h=" : NULL;
 }
 

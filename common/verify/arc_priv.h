@@ -14,7 +14,8 @@ struct arc_chain {
 };
 
 /* Read the chain, hash what its signatures cover.  0, -1 out of memory. */
-int	 arc_read(struct arc_chain *, struct slice header, int64_t now);
+int	 arc_read(struct arc_chain *, struct digest *, struct fields *,
+	    int64_t now);
 /* Raise the questions for keys. */
 void	 arc_ask(struct arc_chain *, struct answers *);
 /* The body hash of the newest set was checked (ams may be decided).  1

@@ -12,6 +12,8 @@
 
 #include "parse.h"
 #include "verify.h"
+#include "digest.h"
+#include "fields.h"
 #include "dkim_priv.h"
 #include "arc_priv.h"
 #include "verdict_priv.h"
@@ -24,6 +26,7 @@ struct out {
 };
 
 static void	 put(struct out *, const char *);
+static void	 put_octets(struct out *, const char *, size_t);
 static void	 put_value(struct out *, const char *, size_t);
 static void	 put_pair(struct out *, const char *, const char *);
 static void	 put_reason(struct out *, const char *);
@@ -121,13 +124,17 @@ authres_forged(const struct header_field *f, const char *authserv)
 static void
 put(struct out *o, const char *s)
 {
-	size_t n = strlen(s);
+	put_octets(o, s, strlen(s));
+}
 
+static void
+put_octets(struct out *o, const char *p, size_t n)
+{
 	if (o->cut || n > o->size - o->n) {
 		o->cut = 1;
 		return;
 	}
-	memcpy(o->p + o->n, s, n);
+	memcpy(o->p + o->n, p, n);
 	o->n += n;
 }
 
@@ -135,22 +142,19 @@ put(struct out *o, const char *s)
 static void
 put_value(struct out *o, const char *p, size_t n)
 {
-	char c[3];
 	size_t i;
+	char c;
 
 	if (is_token(p, n)) {
-		for (i = 0; i < n; i++) {
-			c[0] = p[i];
-			c[1] = '\0';
-			put(o, c);
-		}
+		put_octets(o, p, n);
 		return;
 	}
 	put(o, "\"");
 	for (i = 0; i < n; i++) {
-		snprintf(c, sizeof(c), p[i] == '"' || p[i] == '\\' ? "\\%c" :
-		    "%c", p[i] < ' ' || p[i] > '~' ? '?' : p[i]);
-		put(o, c);
+		c = p[i] < ' ' || p[i] > '~' ? '?' : p[i];
+		if (c == '"' || c == '\\')
+			put(o, "\\");
+		put_octets(o, &c, 1);
 	}
 	put(o, "\"");
 }
@@ -285,11 +289,13 @@ put_arc(struct out *o, const struct verdict *v)
 static int
 is_token(const char *p, size_t n)
 {
+	static const char special[128] = { ['('] = 1, [')'] = 1, ['<'] = 1,
+	    ['>'] = 1, [','] = 1, [';'] = 1, ['\\'] = 1, ['"'] = 1,
+	    ['['] = 1, [']'] = 1, ['?'] = 1, ['='] = 1, [':'] = 1 };
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (p[i] <= ' ' || p[i] > '~' ||
-		    strchr("()<>,;\\\"[]?=:", p[i]) != NULL)
+		if (p[i] <= ' ' || p[i] > '~' || special[(int)p[i]])
 			return 0;
 	return n > 0;
 }

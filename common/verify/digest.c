@@ -1,6 +1,5 @@
 /*
- * SHA-256 as a stream, over libcrypto.  The one file of common/verify that
- * calls a library.
+ * SHA-256 as a stream, over libcrypto.
  */
 #include "compat.h"
 
@@ -44,6 +43,24 @@ digest_put(struct digest *d, const char *p, size_t n)
 		return;
 	}
 	memcpy(d->buf + d->n, p, n);
+	d->n += n;
+}
+
+char *
+digest_room(struct digest *d, size_t n)
+{
+	if (n > sizeof(d->buf))
+		return NULL;
+	if (n > sizeof(d->buf) - d->n) {
+		d->bad |= EVP_DigestUpdate(d->ctx, d->buf, d->n) != 1;
+		d->n = 0;
+	}
+	return d->buf + d->n;
+}
+
+void
+digest_took(struct digest *d, size_t n)
+{
 	d->n += n;
 }
 

@@ -8,7 +8,7 @@
 #define DIGEST_BUF	4096
 
 struct digest {
-	EVP_MD_CTX	*ctx;
+	struct evp_md_ctx_st *ctx;	/* EVP_MD_CTX */
 	int		 bad;		/* libcrypto failed */
 	size_t		 n;
 	char		 buf[DIGEST_BUF];
@@ -17,6 +17,10 @@ struct digest {
 /* 0 or -1. */
 int	 digest_start(struct digest *);
 void	 digest_put(struct digest *, const char *, size_t);
+/* Where up to n octets can be written, which digest_took() then counts; NULL
+ * if n is too many for that. */
+char	*digest_room(struct digest *, size_t n);
+void	 digest_took(struct digest *, size_t n);
 /* 0 or -1.  The context stays, for another start. */
 int	 digest_end(struct digest *, uint8_t *hash);
 void	 digest_free(struct digest *);

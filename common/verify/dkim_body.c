@@ -14,6 +14,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "digest.h"
+#include "dkim_priv.h"
 
 struct dkim_body {
 	enum dkim_canon	 canon;
@@ -30,7 +31,6 @@ struct dkim_body {
 #define EACH(c)	(UINT64_C(0x0101010101010101) * (c))
 
 static size_t	 run_relaxed(const char *, size_t);
-static size_t	 run_words(const char *, size_t);
 static size_t	 run_simple(const char *, size_t);
 static void	 body_octet(struct dkim_body *, char);
 static void	 body_put(struct dkim_body *, const char *, size_t);
@@ -124,7 +124,7 @@ run_relaxed(const char *p, size_t n)
 	size_t i = 0;
 
 	for (;;) {
-		i += run_words(p + i, n - i);
+		i += dkim_words(p + i, n - i);
 		while (i < n && s[i] > ' ')
 			i++;
 		if (i + 1 < n && s[i] == ' ' && s[i + 1] > ' ')
@@ -137,14 +137,10 @@ run_relaxed(const char *p, size_t n)
 	}
 }
 
-/*
- * The same eight octets at a time, as long as there is no control character
- * and no two blanks follow each other; a space at the end waits for the next
- * eight.  The octets above one that is found may be taken for another, which
- * only ends the run early.
- */
-static size_t
-run_words(const char *p, size_t n)
+/* The octets above one that is found may be taken for another, which only
+ * ends the run early. */
+size_t
+dkim_words(const char *p, size_t n)
 {
 	uint64_t x, control, space;
 	size_t i = 0;

@@ -8,16 +8,13 @@
 
 #include <string.h>
 
-/* RSA_verify() as of OpenSSL 1.1: keys are plain numbers, no decoder. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/rsa.h>
 
 #include "parse.h"
 #include "verify.h"
 #include "dkim_priv.h"
+#include "rsa.h"
 
 #define ED25519_KEY	32	/* octets */
 #define ED25519_SIG	64
@@ -32,7 +29,6 @@ static int	 rsa_numbers(struct dkim_key *);
 static int	 bits_of(struct slice);
 static int	 der_take(struct slice *, int, struct slice *);
 static int	 der_number(struct slice *, struct slice *);
-static RSA	*rsa_key(const struct dkim_key *);
 static int	 rsa_verify(struct dkim_key *, const uint8_t *,
 		    const uint8_t *, size_t);
 static int	 ed25519_verify(const struct dkim_key *, const uint8_t *,
@@ -48,6 +44,21 @@ dkim_key_check(struct slice record, int *bits, const char **why)
 		return -1;
 	*bits = k.bits;
 	return 0;
+}
+
+int
+dkim_key_proves(struct slice record, int ed25519, const uint8_t hash[DKIM_HASH],
+    const uint8_t *sig, size_t n, const char **why)
+{
+	struct dkim_key k = { .rsa = NULL };
+	int ok;
+
+	if (dkim_key_parse(record, &k, why) == -1)
+		return 0;
+	*why = "another key";
+	ok = k.ed25519 == ed25519 && dkim_key_verify(&k, hash, sig, n);
+	rsa_key_free(k.rsa);
+	return ok;
 }
 
 int
@@ -73,7 +84,7 @@ dkim_keys_get(struct dkim_keys *keys, struct slice record, const char **why)
 		    memcmp(keys->v[i].record, record.p, record.n) == 0)
 			return &keys->v[i].key;
 	i = keys->next;
-	RSA_free(keys->v[i].key.rsa);
+	rsa_key_free(keys->v[i].key.rsa);
 	keys->v[i].key.rsa = NULL;
 	keys->v[i].n = 0;
 	if (dkim_key_parse(record, &keys->v[i].key, why) == -1)
@@ -92,7 +103,7 @@ dkim_keys_free(struct dkim_keys *keys)
 	size_t i;
 
 	for (i = 0; i < KEYS_MAX; i++)
-		RSA_free(keys->v[i].key.rsa);
+		rsa_key_free(keys->v[i].key.rsa);
 }
 
 int
@@ -232,33 +243,13 @@ der_number(struct slice *in, struct slice *v)
 	return v->n > 0 ? 0 : -1;
 }
 
-/* NULL: out of memory. */
-static RSA *
-rsa_key(const struct dkim_key *k)
-{
-	BIGNUM *m = BN_bin2bn((const uint8_t *)k->modulus.p,
-	    (int)k->modulus.n, NULL);
-	BIGNUM *e = BN_bin2bn((const uint8_t *)k->exponent.p,
-	    (int)k->exponent.n, NULL);
-	RSA *rsa = RSA_new();
-
-	if (m != NULL && e != NULL && rsa != NULL &&
-	    RSA_set0_key(rsa, m, e, NULL) == 1)
-		return rsa;
-	BN_free(m);
-	BN_free(e);
-	RSA_free(rsa);
-	return NULL;
-}
-
 static int
 rsa_verify(struct dkim_key *k, const uint8_t *hash, const uint8_t *sig,
     size_t n)
 {
 	if (k->rsa == NULL)
-		k->rsa = rsa_key(k);
-	return k->rsa != NULL && RSA_verify(NID_sha256, hash, DKIM_HASH, sig,
-	    (unsigned int)n, k->rsa) == 1;
+		k->rsa = rsa_key_new(k->modulus, k->exponent);
+	return k->rsa != NULL && rsa_key_verify(k->rsa, hash, sig, n);
 }
 
 /* PureEdDSA over the SHA-256 hash (RFC 8463 3). */

@@ -37,7 +37,7 @@ struct dkim_key {
 	size_t		 n;		/* of data */
 	uint8_t		 data[DKIM_RSA_MAX / 8 + 512];
 	struct slice	 modulus, exponent;	/* in data */
-	void		*rsa;		/* libcrypto's, made at the first use */
+	struct rsa_key	*rsa;		/* made at the first use */
 };
 
 #define KEYS_MAX	4	/* keys remembered */
@@ -95,5 +95,20 @@ int	 dkim_sig_verify(struct dkim_sig *, struct dkim_keys *,
 	    struct answers *);
 /* s with the value of b= removed; the length.  out has room for sig.n. */
 size_t	 dkim_without_b(struct slice sig, char *out);
+
+/* ---- dkim_header.c, dkim_body.c: what both canonicalise */
+
+struct digest;
+struct fields;
+
+/* As dkim_header_hash, over a header that was read; the digest is started. */
+int	 dkim_fields_hash(struct digest *, struct fields *, struct slice h,
+	    struct slice sig, enum dkim_canon, uint8_t hash[DKIM_HASH]);
+/*
+ * Octets behind text that stay as they are in relaxed form, whatever follows:
+ * no control character and no two blanks in a row, nor one at the end.  Eight
+ * at a time; it may end early.
+ */
+size_t	 dkim_words(const char *, size_t);
 
 #endif

@@ -51,13 +51,24 @@ static const struct {
 ssize_t
 dkim_sign_fields(struct slice header, char *out, size_t size)
 {
-	size_t n = 0, i;
+	struct header_field f;
+	size_t n = 0, i, fields = 0;
+	int count[NITEMS(wanted)] = { 0 };
 	int k, names = 0;
 
-	if (header_count(header, "From") == 0)
+	while (header_next(&header, &f)) {
+		if (fields++ == DKIM_FIELDS_MAX)
+			return -1;
+		for (i = 0; i < NITEMS(wanted); i++)
+			if (slice_caseis(f.name, wanted[i].name)) {
+				count[i]++;
+				break;
+			}
+	}
+	if (count[0] == 0)		/* From */
 		return -1;
 	for (i = 0; i < NITEMS(wanted); i++) {
-		k = header_count(header, wanted[i].name) + wanted[i].over;
+		k = count[i] + wanted[i].over;
 		if ((names += k) > DKIM_H_MAX)
 			return -1;
 		for (; k > 0; k--)

@@ -42,10 +42,11 @@ tags_parse(struct slice in, struct tags *t, const char **why)
 struct slice
 tags_get(const struct tags *t, const char *name)
 {
+	struct slice want = slice_str(name);
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
-		if (slice_is(t->v[i].name, name))
+		if (slice_eq(t->v[i].name, want))
 			return t->v[i].value;
 	return slice_of(NULL, 0);
 }
@@ -53,16 +54,16 @@ tags_get(const struct tags *t, const char *name)
 ssize_t
 tag_base64(struct slice in, uint8_t *out, size_t size)
 {
-	char text[TAG_TEXT_MAX];
+	char text[TAG_TEXT_MAX], c;
 	size_t i, n = 0;
 
 	for (i = 0; i < in.n; i++) {
-		if (in.p[i] == ' ' || in.p[i] == '\t' || in.p[i] == '\r' ||
-		    in.p[i] == '\n')
+		c = in.p[i];
+		if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
 			continue;
 		if (n == sizeof(text))
 			return -1;
-		text[n++] = in.p[i];
+		text[n++] = c;
 	}
 	while (n % 4 != 0) {
 		if (n == sizeof(text))

@@ -103,10 +103,7 @@ run_author(struct eval *e, const char *author)
 static int
 find_policy(struct eval *e, const char *author)
 {
-	struct dmarc_record r;
-	const char *why;
-
-	switch (dmarc_fetch(e->answers, author, &r, &why)) {
+	switch (e->walk.own) {
 	case DMARC_MORE:
 		return 0;
 	case DMARC_TEMP:
@@ -115,9 +112,9 @@ find_policy(struct eval *e, const char *author)
 		return done(e->out, DMARC_NONE, "more than one record");
 	case DMARC_BROKEN:
 		memcpy(e->out->at, author, strlen(author) + 1);
-		return done(e->out, DMARC_PERMERROR, why);
+		return done(e->out, DMARC_PERMERROR, e->walk.why);
 	case DMARC_RECORD:
-		return set_policy(e, author, author, &r);
+		return set_policy(e, author, author, &e->walk.own_record);
 	case DMARC_ABSENT:
 		break;
 	}

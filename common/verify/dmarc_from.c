@@ -9,8 +9,11 @@
 
 #include "parse.h"
 #include "verify.h"
+#include "fields.h"
+#include "dmarc_priv.h"
 
 static void	 add(struct dmarc_authors *, struct slice);
+static void	 count(struct dmarc_authors *, int);
 static void	 add_domain(struct dmarc_authors *, struct slice);
 
 void
@@ -23,10 +26,23 @@ dmarc_authors(struct slice header, struct dmarc_authors *out)
 	for (n = 0; n <= DMARC_AUTHORS &&
 	    header_find(header, "From", n, &f); n++)
 		add(out, f.value);
-	if (n == 0)
-		out->from = DMARC_FROM_MISSING;
-	else if (n > 1)
-		out->from = DMARC_FROM_TWICE;
+	count(out, n);
+}
+
+void
+dmarc_authors_fields(const struct fields *fields, struct dmarc_authors *out)
+{
+	size_t i;
+	int n = 0;
+
+	*out = (struct dmarc_authors){ .from = DMARC_FROM_OK };
+	for (i = 0; i < fields->n && n <= DMARC_AUTHORS; i++) {
+		if (!slice_caseis(fields->v[i].f.name, "From"))
+			continue;
+		add(out, fields->v[i].f.value);
+		n++;
+	}
+	count(out, n);
 }
 
 void
@@ -55,6 +71,16 @@ add(struct dmarc_authors *out, struct slice value)
 	}
 	if (found == 0 && out->from == DMARC_FROM_OK)
 		out->from = DMARC_FROM_EMPTY;
+}
+
+/* From fields; there must be one (RFC 5322 3.6). */
+static void
+count(struct dmarc_authors *out, int n)
+{
+	if (n == 0)
+		out->from = DMARC_FROM_MISSING;
+	else if (n > 1)
+		out->from = DMARC_FROM_TWICE;
 }
 
 static void

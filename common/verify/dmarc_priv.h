@@ -4,6 +4,11 @@
 #ifndef DMARC_PRIV_H
 #define DMARC_PRIV_H
 
+struct fields;
+
+/* dmarc_from.c: as dmarc_authors, of a header that was read. */
+void	 dmarc_authors_fields(const struct fields *, struct dmarc_authors *);
+
 /* What is known at _dmarc.DOMAIN. */
 enum dmarc_found {
 	DMARC_MORE,		/* a question */
@@ -14,16 +19,15 @@ enum dmarc_found {
 	DMARC_RECORD		/* one */
 };
 
-/* The record of a domain; *why for DMARC_BROKEN. */
-enum dmarc_found dmarc_fetch(struct answers *, const char *domain,
-	    struct dmarc_record *, const char **why);
-
 /* The outcome of a tree walk. */
 struct dmarc_walk {
 	const char	*org;		/* points into the domain walked */
 	const char	*at;		/* the record to apply, NULL if none */
 	struct dmarc_record record;	/* at that place */
 	int		 temp;		/* a query had no answer */
+	enum dmarc_found own;		/* at the domain itself */
+	struct dmarc_record own_record;
+	const char	*why;		/* own is DMARC_BROKEN */
 };
 
 /* 1, or 0: questions. */

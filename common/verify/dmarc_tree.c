@@ -5,7 +5,6 @@
  */
 #include "compat.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "parse.h"
@@ -20,23 +19,38 @@ struct names {
 	const char	*v[DMARC_QUERIES];
 };
 
+static enum dmarc_found fetch(struct answers *, const char *,
+		    struct dmarc_record *, const char **);
 static void	 names_of(const char *, struct names *);
-static int	 names_ask(struct answers *, const struct names *);
-static void	 walk_choose(struct answers *, const struct names *,
-		    struct dmarc_walk *);
+static int	 walk_record(struct dmarc_walk *, const struct names *,
+		    size_t, const struct dmarc_record *);
 static const char *below(const char *, const char *);
 
 int
 dmarc_walk(struct answers *a, const char *domain, struct dmarc_walk *w)
 {
+	enum dmarc_found f;
+	struct dmarc_record r = { .usable = 0 };
 	struct names names;
+	const char *why;
+	size_t i;
+	int more = 0;
 
 	*w = (struct dmarc_walk){ .org = domain };
 	names_of(domain, &names);
-	if (!names_ask(a, &names))
-		return 0;
-	walk_choose(a, &names, w);
-	return 1;
+	for (i = 0; i < names.n; i++) {
+		f = fetch(a, names.v[i], &r, &why);
+		if (i == 0) {
+			w->own = f;
+			w->own_record = r;
+			w->why = why;
+		}
+		w->temp |= f == DMARC_TEMP;
+		more |= f == DMARC_MORE;
+		if (f == DMARC_RECORD && walk_record(w, &names, i, &r))
+			break;
+	}
+	return !more;
 }
 
 int
@@ -55,33 +69,36 @@ dmarc_org(const char *domain, struct answers *a, char org[DOMAIN_TEXT],
 	return 1;
 }
 
-enum dmarc_found
-dmarc_fetch(struct answers *answers, const char *domain,
+/* The record of a domain; *why for DMARC_BROKEN. */
+static enum dmarc_found
+fetch(struct answers *answers, const char *domain,
     struct dmarc_record *r, const char **why)
 {
-	char name[ANSWER_NAME];
+	char name[ANSWER_NAME] = PREFIX;
 	const struct answer *a;
-	struct slice text = { NULL, 0 };
+	struct dmarc_record one;
+	const char *broken;
 	size_t i, n = 0;
 
+	*why = NULL;
 	/* Too long a name for the label before it has no record there. */
-	if (snprintf(name, sizeof(name), PREFIX "%s", domain) >=
-	    (int)sizeof(name))
+	if (strlcat(name, domain, sizeof(name)) >= sizeof(name))
 		return DMARC_ABSENT;
 	if ((a = answers_get(answers, name, RR_TXT)) == NULL)
 		return DMARC_MORE;
 	if (a->status == ANSWER_TEMP)
 		return DMARC_TEMP;
-	for (i = 0; i < a->n; i++)
-		if (dmarc_record_parse(a->rr[i].data, r, why) == 0 ||
-		    *why != NULL) {
-			text = a->rr[i].data;
-			n++;
-		}
+	for (i = 0; i < a->n; i++) {
+		if (dmarc_record_parse(a->rr[i].data, &one, &broken) == -1 &&
+		    broken == NULL)
+			continue;
+		*r = one;
+		*why = broken;
+		n++;
+	}
 	if (n != 1)
 		return n == 0 ? DMARC_ABSENT : DMARC_TWO;
-	return dmarc_record_parse(text, r, why) == 0 ? DMARC_RECORD :
-	    DMARC_BROKEN;
+	return *why == NULL ? DMARC_RECORD : DMARC_BROKEN;
 }
 
 /* The domain, then its parents; of a long one only those of 7 labels and
@@ -103,54 +120,22 @@ names_of(const char *domain, struct names *names)
 	}
 }
 
-/* 1 when all that matters is known: up to the first psd=y or psd=n. */
+/* RFC 9989 4.10.1, 4.10.2: names i has this record.  1: the walk ends. */
 static int
-names_ask(struct answers *a, const struct names *names)
+walk_record(struct dmarc_walk *w, const struct names *names, size_t i,
+    const struct dmarc_record *r)
 {
-	struct dmarc_record r;
-	const char *why;
-	enum dmarc_found f;
-	size_t i;
-	int more = 0;
-
-	for (i = 0; i < names->n; i++) {
-		f = dmarc_fetch(a, names->v[i], &r, &why);
-		if (f == DMARC_MORE)
-			more = 1;
-		else if (f == DMARC_RECORD && r.psd != 'u')
-			break;
-	}
-	return !more;
-}
-
-/* RFC 9989 4.10.1, 4.10.2 */
-static void
-walk_choose(struct answers *a, const struct names *names,
-    struct dmarc_walk *w)
-{
-	struct dmarc_record r;
-	const char *why;
-	enum dmarc_found f;
-	size_t i;
-
-	for (i = 0; i < names->n; i++) {
-		f = dmarc_fetch(a, names->v[i], &r, &why);
-		w->temp |= f == DMARC_TEMP;
-		if (f != DMARC_RECORD)
-			continue;
-		if (r.psd == 'y' && i > 0) {
-			w->org = below(names->v[0], names->v[i]);
-			if (w->at == NULL || strcmp(w->at, w->org) != 0) {
-				w->at = names->v[i];
-				w->record = r;
-			}
-			return;
+	if (r->psd == 'y' && i > 0) {
+		w->org = below(names->v[0], names->v[i]);
+		if (w->at == NULL || strcmp(w->at, w->org) != 0) {
+			w->at = names->v[i];
+			w->record = *r;
 		}
-		w->org = w->at = names->v[i];
-		w->record = r;
-		if (r.psd != 'u')
-			return;
+		return 1;
 	}
+	w->org = w->at = names->v[i];
+	w->record = *r;
+	return r->psd != 'u';
 }
 
 /* The parent or itself of domain that is one label below up. */

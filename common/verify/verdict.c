@@ -11,8 +11,11 @@
 
 #include "parse.h"
 #include "verify.h"
+#include "digest.h"
+#include "fields.h"
 #include "dkim_priv.h"
 #include "arc_priv.h"
+#include "dmarc_priv.h"
 #include "verdict_priv.h"
 
 static int	 run_spf(struct verdict *);
@@ -47,6 +50,8 @@ verdict_free(struct verdict *v)
 		dkim_body_free(v->body[i].body);
 	arc_free(&v->arc);
 	dkim_keys_free(&v->keys);
+	fields_free(&v->fields);
+	digest_free(&v->digest);
 	answers_free(v->answers);
 	free(v);
 }
@@ -63,7 +68,7 @@ verdict_start(struct verdict *v, int flags, const char *receiver,
 	v->now = now;
 	strlcpy(v->receiver, receiver, sizeof(v->receiver));
 	v->has_client = v->has_sender = v->has_header = v->has_body = 0;
-	v->spf_done = v->helo_done = v->dmarc_done = 0;
+	v->spf_done = v->helo_done = v->dmarc_done = v->asked = 0;
 	v->localn = v->domainn = v->nsig = v->more = v->nbody = 0;
 	v->helo[0] = '\0';
 	v->spf = v->spf_helo = (struct spf){ .result = SPF_NONE };
@@ -98,8 +103,10 @@ verdict_sender(struct verdict *v, struct slice local, struct slice domain)
 int
 verdict_header(struct verdict *v, struct slice header)
 {
-	dmarc_authors(header, &v->authors);
-	if (verdict_signatures(v, header) == -1)
+	if (fields_read(&v->fields, header) == -1)
+		return -1;
+	dmarc_authors_fields(&v->fields, &v->authors);
+	if (verdict_signatures(v) == -1)
 		return -1;
 	v->has_header = 1;
 	return 0;
@@ -241,7 +248,8 @@ run_dmarc(struct verdict *v)
 	return v->dmarc_done;
 }
 
-/* Questions that will be needed whatever the body is. */
+/* Questions that will be needed whatever the body is, once: no answer brings
+ * up another. */
 static void
 ask_early(struct verdict *v)
 {
@@ -249,6 +257,9 @@ ask_early(struct verdict *v)
 	size_t i;
 	int found;
 
+	if (v->asked)
+		return;
+	v->asked = 1;
 	for (i = 0; i < v->nsig; i++)
 		if (v->sig[i].open)
 			answers_get(v->answers, v->sig[i].key, RR_TXT);

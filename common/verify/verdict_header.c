@@ -9,81 +9,99 @@
 
 #include "parse.h"
 #include "verify.h"
+#include "digest.h"
+#include "fields.h"
 #include "dkim_priv.h"
 #include "arc_priv.h"
 #include "verdict_priv.h"
 
 #define LOOK_MAX	64	/* signature fields among which is chosen */
 
-struct found {
-	struct header_field field;
-	int		 near;		/* of an author's domain */
-};
-
-static size_t	 find(const struct verdict *, struct slice, struct found *,
-		    size_t *);
+static size_t	 find(const struct verdict *,
+		    const struct header_field *[LOOK_MAX], size_t *);
+static size_t	 choose(const struct verdict *,
+		    const struct header_field *[LOOK_MAX], size_t, size_t *);
 static int	 is_near(const struct verdict *, struct slice);
-static int	 add(struct verdict *, struct slice, struct header_field *);
+static int	 add(struct verdict *, const struct header_field *);
 static int	 body_for(struct verdict *, struct dkim_sig *);
 
 int
-verdict_signatures(struct verdict *v, struct slice header)
+verdict_signatures(struct verdict *v)
 {
-	struct found found[LOOK_MAX];
-	size_t i, n, near = 0, far = 0, total;
+	const struct header_field *found[LOOK_MAX];
+	size_t i, n, total;
+	int r;
 
-	n = find(v, header, found, &total);
-	for (i = 0; i < n; i++)
-		near += (size_t)found[i].near;
-	if (near < DKIM_VERIFY_MAX)
-		far = DKIM_VERIFY_MAX - near;
-	for (i = 0; i < n && v->nsig < DKIM_VERIFY_MAX; i++) {
-		if (!found[i].near && far == 0)
-			continue;
-		far -= !found[i].near;
-		if (add(v, header, &found[i].field) == -1)
+	n = find(v, found, &total);
+	if (n > DKIM_VERIFY_MAX)
+		n = choose(v, found, n, &total);
+	for (i = 0; i < n; i++) {
+		if ((r = add(v, found[i])) == -1)
 			return -1;
+		total -= r == 0;
 	}
-	v->more = total > v->nsig ? total - v->nsig : 0;
+	v->more = total - v->nsig;
 	if (v->flags & VERDICT_NOARC)
 		return 0;
-	if (arc_read(&v->arc, header, v->now) == -1)
+	if (arc_read(&v->arc, &v->digest, &v->fields, v->now) == -1)
 		return -1;
 	return v->arc.open ? body_for(v, &v->arc.ams) : 0;
 }
 
-/* DKIM-Signature fields from the top; *total counts those that name a
- * signer. */
+/* DKIM-Signature fields from the top, and how many there are in all. */
 static size_t
-find(const struct verdict *v, struct slice header, struct found *found,
+find(const struct verdict *v, const struct header_field *found[LOOK_MAX],
     size_t *total)
 {
-	struct header_field f;
-	struct slice rest = header, d;
-	struct tags t;
-	const char *why;
-	size_t n = 0;
-	int i;
+	const struct header_field *f;
+	size_t i, n = 0;
 
 	*total = 0;
-	for (i = 0; i < HEADER_FIELDS_MAX && header_next(&rest, &f); i++) {
-		if (!slice_caseis(f.name, "DKIM-Signature"))
+	for (i = 0; i < v->fields.n; i++) {
+		f = &v->fields.v[i].f;
+		if (!slice_caseis(f->name, "DKIM-Signature"))
 			continue;
 		++*total;
-		if (n == LOOK_MAX)
-			continue;
-		found[n].field = f;
-		found[n].near = 0;
-		if (f.raw.n <= DKIM_FIELD_MAX &&
-		    tags_parse(f.value, &t, &why) == 0) {
+		if (n < LOOK_MAX)
+			found[n++] = f;
+	}
+	return n;
+}
+
+/*
+ * Of too many, DKIM_VERIFY_MAX, in their order: before all those that might
+ * align.  Those that name no signer do not count.
+ */
+static size_t
+choose(const struct verdict *v, const struct header_field *found[LOOK_MAX],
+    size_t n, size_t *total)
+{
+	int is[LOOK_MAX];
+	size_t i, k = 0, near = 0, far;
+	struct slice d;
+	struct tags t;
+	const char *why;
+
+	for (i = 0; i < n; i++) {
+		is[k] = 0;
+		if (found[i]->raw.n <= DKIM_FIELD_MAX &&
+		    tags_parse(found[i]->value, &t, &why) == 0) {
 			d = tags_get(&t, "d");
 			if (d.p == NULL && tags_get(&t, "s").p == NULL) {
 				--*total;
 				continue;
 			}
-			found[n].near = is_near(v, d);
+			is[k] = is_near(v, d);
 		}
-		n++;
+		near += (size_t)is[k];
+		found[k++] = found[i];
+	}
+	far = near < DKIM_VERIFY_MAX ? DKIM_VERIFY_MAX - near : 0;
+	for (i = n = 0; i < k && n < DKIM_VERIFY_MAX; i++) {
+		if (!is[i] && far == 0)
+			continue;
+		far -= !is[i];
+		found[n++] = found[i];
 	}
 	return n;
 }
@@ -104,8 +122,9 @@ is_near(const struct verdict *v, struct slice d)
 	return 0;
 }
 
+/* 1, 0 it names no signer, -1 out of memory. */
 static int
-add(struct verdict *v, struct slice header, struct header_field *f)
+add(struct verdict *v, const struct header_field *f)
 {
 	struct dkim_sig *s = &v->sig[v->nsig++];
 	struct tags t;
@@ -114,21 +133,24 @@ add(struct verdict *v, struct slice header, struct header_field *f)
 	*s = (struct dkim_sig){ .open = 0 };
 	if (f->raw.n > DKIM_FIELD_MAX) {
 		dkim_sig_set(s, DKIM_PERMERROR, "field too long");
-		return 0;
+		return 1;
 	}
 	if (tags_parse(f->value, &t, &why) == -1) {
 		dkim_sig_set(s, DKIM_PERMERROR, why);
+		return 1;
+	}
+	if (dkim_sig_parse(&t, SIG_DKIM, v->now, s) == -1) {
+		v->nsig--;
 		return 0;
 	}
-	dkim_sig_parse(&t, SIG_DKIM, v->now, s);
 	if (!s->open)
-		return 0;
-	if (dkim_header_hash(header, tags_get(&t, "h"), f->raw, s->header,
-	    s->hash) == -1) {
+		return 1;
+	if (dkim_fields_hash(&v->digest, &v->fields, tags_get(&t, "h"),
+	    f->raw, s->header, s->hash) == -1) {
 		dkim_sig_set(s, DKIM_TEMPERROR, "out of memory");
-		return 0;
+		return 1;
 	}
-	return body_for(v, s);
+	return body_for(v, s) == -1 ? -1 : 1;
 }
 
 /* The hash of the body that s wants, shared where another wants the same. */

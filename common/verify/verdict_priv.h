@@ -21,8 +21,11 @@ struct verdict {
 	int64_t		 now;
 	char		 receiver[DOMAIN_TEXT];
 	struct answers	*answers;
+	struct fields	 fields;	/* only while the header is read */
+	struct digest	 digest;	/* of header fields */
 
 	int		 has_client, has_sender, has_header, has_body;
+	int		 asked;			/* what the header asks for */
 	struct ipaddr	 ip;
 	char		 helo[ADDR_DOMAIN_MAX + 1];
 	size_t		 localn, domainn;
@@ -41,7 +44,8 @@ struct verdict {
 	struct dkim_keys keys;
 };
 
-/* verdict_header.c: the signatures worth verifying, hashed.  0 or -1. */
-int	 verdict_signatures(struct verdict *, struct slice header);
+/* verdict_header.c: the signatures worth verifying among v->fields, hashed.
+ * 0 or -1. */
+int	 verdict_signatures(struct verdict *);
 
 #endif

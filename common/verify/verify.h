@@ -225,6 +225,11 @@ const char *dkim_name(enum dkim_result);
 /* Is a key record good (RFC 6376 3.6.1)?  0, or -1 with the reason.  *bits
  * is the size of its key. */
 int	 dkim_key_check(struct slice record, int *bits, const char **why);
+/* Is it a good record, and of the key that made this signature over the hash
+ * (Ed25519, or RSA)?  1, or 0 with the reason. */
+int	 dkim_key_proves(struct slice record, int ed25519,
+	    const uint8_t hash[DKIM_HASH], const uint8_t *sig, size_t n,
+	    const char **why);
 
 /* ---- dmarc*.c (RFC 9989) -------------------------------------------------- */
 

@@ -55,6 +55,10 @@ class Names(Dns):
         super().__init__(directory, 53)
 
 
+def b64(octets):
+    return base64.b64encode(octets).decode()
+
+
 def text(owner, value):
     """a TXT row of a zone file"""
     value = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -64,7 +68,8 @@ def text(owner, value):
 class Engine:
     """regress/vectors.c; its questions are put to the DNS server"""
 
-    def __init__(self, receiver="receiver.example"):
+    def __init__(self, receiver="receiver.example", port=53):
+        self.port = port
         self.p = subprocess.Popen([BUILD + "/regress/vectors"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.receiver, self.known, self.asked = receiver, {}, []
 
@@ -79,10 +84,10 @@ class Engine:
             self.known[name, kind] = self.look(name, kind)
         return self.known[name, kind]
 
-    @staticmethod
-    def look(name, kind):
+    def look(self, name, kind):
         try:
-            r = dns.query.udp_with_fallback(dns.message.make_query(name, kind, use_edns=0), "127.0.0.1", 5)[0]
+            r = dns.query.udp_with_fallback(dns.message.make_query(name, kind, use_edns=0), "127.0.0.1", 5,
+                                            self.port)[0]
         except (dns.exception.DNSException, OSError):
             return TEMP, []
         if r.rcode() == dns.rcode.NXDOMAIN:

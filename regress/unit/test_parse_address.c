@@ -356,6 +356,48 @@ test_addrlist(void **state)
 	list_is("a(c)@(d)b", "d//a/b;");
 }
 
+/* What can be read in one way only. */
+static void
+test_mailboxes(void **state)
+{
+	static const struct {
+		const char	*in;
+		int		 n;
+	} cases[] = {
+		{ "a@b", 1 }, { " a@b ", 1 }, { "<a@b>", 1 }, { "a@b, c@d", 2 },
+		{ "Joe Q. Public <a@b>", 1 }, { "\"x, <y@z>\" <a@b>", 1 },
+		{ "\"a b\"@c", 1 }, { "(c) x (d (e) \\)) <(f)a(g)@(h)b(i)>(j)", 1 },
+		{ "Name\r\n <a@b>,\r\n\tc@d", 2 }, { "\xc3\xa9 <\xc3\xa9@\xc3\xa9>",
+		    1 }, { "=?utf-8?q?x?= <a@b>", 1 }, { "", -1 }, { " ", -1 },
+		{ "a", -1 }, { "a@", -1 }, { "@b", -1 }, { "<>", -1 },
+		{ "x", -1 }, { "x y@z", -1 }, { "a@b c@d", -1 },
+		{ "a@b <c@d>", -1 }, { "<a@b> <c@d>", -1 }, { "<a@b> x", -1 },
+		{ "<a@b", -1 }, { "a@b>", -1 }, { "<<a@b>>", -1 },
+		{ ",a@b", -1 }, { "a@b,", -1 }, { "a@b,,c@d", -1 },
+		{ "a@b; c@d", -1 }, { "g: a@b;", -1 }, { "g:;", -1 },
+		{ "<@x:a@b>", -1 }, { "a@[1.2.3.4]", -1 }, { "a@b@c", -1 },
+		{ "\"a@b", -1 }, { "\"a\\\"@b", -1 }, { "(a@b", -1 },
+		{ "a@b (", -1 }, { "a@b (\\", -1 }, { "a@b )", -1 },
+		{ ".a@b", -1 }, { "a..b@c", -1 }, { "a.@b", -1 }, { "a@b.", -1 },
+		{ "a@.b", -1 }, { "a@b..c", -1 }, { "a@\"b\"", -1 },
+		{ "a\x01@b", -1 }, { "\"\x01\"@b", -1 }, { "a\\ <a@b>", -1 },
+		{ "x:y <a@b>", -1 }, { "((((((((((((((((((x)))))))))))))))))) a@b",
+		    -1 },
+	};
+	struct parse_err err;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		err.why = NULL;
+		if (mailboxes_check(slice_str(cases[i].in), &err) !=
+		    cases[i].n)
+			fail_msg("%s: not %d (%s)", cases[i].in, cases[i].n,
+			    err.why);
+		assert_int_equal(err.why == NULL, cases[i].n != -1);
+	}
+	assert_int_equal(mailboxes_check(slice_of("a\0@b", 4), NULL), -1);
+}
+
 static void
 list_walk(char *p, size_t n)
 {
@@ -446,6 +488,7 @@ main(void)
 		cmocka_unit_test(test_routed),
 		cmocka_unit_test(test_isemail),
 		cmocka_unit_test(test_addrlist),
+		cmocka_unit_test(test_mailboxes),
 		cmocka_unit_test(test_attack_addrlist_cut),
 		cmocka_unit_test(test_attack_addrlist_linear),
 	};
