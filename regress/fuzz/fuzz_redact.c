@@ -54,5 +54,9 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	if (rest.n != 0)
 		abort();
 	free(t.p);
+	if (trace_identity(all, SLICE_LIT("a.test"), SLICE_LIT("s"), &rest) &&
+	    (rest.n == 0 || rest.p < all.p ||
+	    rest.p + rest.n > all.p + all.n))
+		abort();
 	return 0;
 }
