@@ -250,14 +250,15 @@ domain_new(struct period *p, uint32_t no, struct slice at,
 	for (i = p->ndomain; i < no; i++)
 		p->domain[i] = NULL;
 	p->domain[no] = d;
-	p->ndomain = no + 1;
+	if (no >= p->ndomain)		/* else it fills a gap */
+		p->ndomain = no + 1;
 	p->left++;
 	if (p->ndomain > p->domains_size) {
 		p->domains_size *= 2;
 		free(p->domains);
 		p->domains = xcalloc(p->domains_size, sizeof(*p->domains));
-		for (i = 0; i < no; i++)
-			if (p->domain[i] != NULL)
+		for (i = 0; i < p->ndomain; i++)
+			if (p->domain[i] != NULL && p->domain[i] != d)
 				domains_link(p, p->domain[i]);
 	}
 	domains_link(p, d);
@@ -314,7 +315,8 @@ row_new(struct domain *d, uint32_t no, const uint8_t *key, size_t n)
 	for (i = p->nrow; i < no; i++)
 		p->row[i] = NULL;
 	p->row[no] = c;
-	p->nrow = no + 1;
+	if (no >= p->nrow)
+		p->nrow = no + 1;
 	if (d->last == NULL)
 		d->first = c;
 	else
@@ -325,8 +327,8 @@ row_new(struct domain *d, uint32_t no, const uint8_t *key, size_t n)
 		p->rows_size *= 2;
 		free(p->rows);
 		p->rows = xcalloc(p->rows_size, sizeof(*p->rows));
-		for (i = 0; i < no; i++)
-			if (p->row[i] != NULL)
+		for (i = 0; i < p->nrow; i++)
+			if (p->row[i] != NULL && p->row[i] != c)
 				rows_link(p, p->row[i]);
 	}
 	rows_link(p, c);
