@@ -95,6 +95,8 @@ struct dest {
  * Percent-encoding is undone (RFC 6068); of several addresses the first; its
  * header fields are dropped. */
 int	 dest_address(struct slice uri, struct dest *);
+/* The same from an address that came out of it. */
+int	 dest_again(const char *address, struct dest *);
 /* The next usable one of a rua or ruf value that is not among the n in seen:
  * 1, or 0 at the end.  Looks at DMARC_URIS_MAX at most; *rest goes on. */
 int	 dest_next(struct slice *rest, const struct dest *seen, size_t n,

@@ -150,12 +150,12 @@ struct counted {		/* a row with its number */
 };
 
 struct target {
-	struct dest	 dest;		/* as the record says */
+	char		*address;	/* as the record says */
+	char		*why;		/* it has not left; NULL: no reason */
 	enum target_state state;
 	uint16_t	 tries, part;
 	uint32_t	 row;
 	uint64_t	 next;
-	char		 why[REC_TEXT_MAX + 1];
 };
 
 struct domain {
@@ -170,6 +170,7 @@ struct domain {
 	uint64_t	 due;		/* seconds UTC */
 	struct target	*target;	/* made when it is due */
 	size_t		 ntarget;
+	size_t		 reserved;	/* memory set aside for those */
 	bool		 noted;		/* the journal knows it */
 	bool		 lost_fresh;	/* lost is not on disk yet */
 	bool		 busy;		/* on the ready list, or on its way */
@@ -218,6 +219,8 @@ struct counted *period_count(struct period *, struct slice at,
 int	 period_replay(struct period *, const struct rec *);
 /* Targets of its record, if they are not there yet. */
 void	 domain_targets(struct domain *);
+/* Why it has not left, as printable text. */
+void	 target_why(struct target *, struct slice);
 size_t	 table_bytes(void);
 
 /* ---- out_journal.c: the same on disk --------------------------------------------- */

@@ -56,6 +56,7 @@ static void	 period_add(struct period *);
 static struct period *period_now(uint64_t);
 static void	 period_end(struct period *);
 static void	 period_look(struct period *, uint64_t);
+static void	 periods_drop(void);
 static void	 on_write(evutil_socket_t, short, void *);
 static void	 on_tick(evutil_socket_t, short, void *);
 static void	 jobs_run(void);
@@ -124,7 +125,7 @@ period_add(struct period *p)
 		ag.current = p;
 }
 
-/* The interval of that time; NULL: there is none and none can be made. */
+/* The interval of that time, or the next if that is over. */
 static struct period *
 period_now(uint64_t now)
 {
@@ -140,8 +141,8 @@ period_now(uint64_t now)
 	last = TAILQ_LAST(&ag.periods, periods);
 	if (last != NULL && f.begin < last->file.end)
 		f.begin = last->file.end;
-	if (f.begin >= f.end)
-		return NULL;		/* the clock went back */
+	if (f.begin >= f.end)		/* the clock went back */
+		f.end = f.begin + ag.conf->reports.interval;
 	ag.current = period_new(&f);
 	TAILQ_INSERT_TAIL(&ag.periods, ag.current, entry);
 	journal_open(ag.current);
@@ -202,8 +203,9 @@ aggregate_mail(const struct report_mail_ev *ev)
 
 	if (!ag.conf->reports.aggregate || ev->record.n == 0 ||
 	    ev->at.n == 0 || (ev->dmarc != DMARC_PASS &&
-	    ev->dmarc != DMARC_FAIL) || (p = period_now(now_sec())) == NULL)
+	    ev->dmarc != DMARC_FAIL))
 		return;
+	p = period_now(now_sec());
 	row_of(ev, &row);
 	c = period_count(p, ev->at, ev->record, key, row_put(key, &row),
 	    &fresh);
@@ -251,6 +253,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			period_free(p);
 		}
 	}
+	if (!ag.conf->reports.aggregate) {
+		periods_drop();
+		return;
+	}
 	if (now < ag.next)
 		return;
 	ag.next = UINT64_MAX;
@@ -258,6 +264,30 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		if (p->closed)
 			period_look(p, now);
 	jobs_run();
+}
+
+/* No reports are wanted any more: those under way end first. */
+static void
+periods_drop(void)
+{
+	struct period *p;
+	struct domain *d;
+
+	while ((d = TAILQ_FIRST(&ag.ready)) != NULL) {
+		TAILQ_REMOVE(&ag.ready, d, ready);
+		d->busy = false;
+	}
+	ag.next = 0;
+	if (ag.jobs > 0)
+		return;
+	ag.current = NULL;
+	while ((p = TAILQ_FIRST(&ag.periods)) != NULL) {
+		log_info("report interval begin=%llu dropped: aggregate "
+		    "reports are off", (unsigned long long)p->file.begin);
+		TAILQ_REMOVE(&ag.periods, p, entry);
+		journal_remove(p);
+		period_free(p);
+	}
 }
 
 static void
@@ -286,8 +316,8 @@ jobs_run(void)
 	struct domain *d;
 	struct target *t;
 
-	if (ag.running)
-		return;			/* a job ended as it began */
+	if (ag.running || !ag.conf->reports.aggregate)
+		return;			/* running: a job ended as it began */
 	ag.running = true;
 	while (ag.jobs < JOBS_MAX && (d = TAILQ_FIRST(&ag.ready)) != NULL) {
 		TAILQ_REMOVE(&ag.ready, d, ready);
@@ -341,13 +371,16 @@ static void
 job_start(struct domain *d, struct target *t)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
+	struct dest dest;
 
 	j->domain = d;
 	j->target = t;
 	ag.jobs++;
 	if (d->nrow == 0)
 		job_end(j, TARGET_DROPPED, "nothing was counted");
-	else if (dest_ask(d->at, &t->dest, "rua", on_verdict, j) == NULL)
+	else if (dest_again(t->address, &dest) == -1)
+		job_end(j, TARGET_DROPPED, "no address");
+	else if (dest_ask(d->at, &dest, "rua", on_verdict, j) == NULL)
 		job_later(j, "too many questions");
 }
 
@@ -446,17 +479,17 @@ job_end(struct job *j, enum target_state state, const char *why)
 	struct target *t = j->target;
 
 	t->state = state;
-	letter_clean(slice_str(why), t->why, sizeof(t->why));
+	target_why(t, slice_str(why));
 	if (state == TARGET_DROPPED)
 		log_warnx("report dropped domain=%s to=<%s> messages=%llu: %s",
 		    log_text(d->at, strlen(d->at)),
-		    log_text(t->dest.address, strlen(t->dest.address)),
+		    log_text(t->address, strlen(t->address)),
 		    (unsigned long long)d->messages, t->why);
 	else if (state == TARGET_WAIT)
 		log_info("report waits domain=%s to=<%s> tries=%u: %s",
 		    log_text(d->at, strlen(d->at)),
-		    log_text(t->dest.address, strlen(t->dest.address)),
-		    t->tries, t->why);
+		    log_text(t->address, strlen(t->address)), t->tries,
+		    t->why);
 	journal_target(d, t);
 	journal_write(d->period);
 	free(j);

@@ -93,6 +93,18 @@ dest_address(struct slice uri, struct dest *d)
 	return 0;
 }
 
+int
+dest_again(const char *address, struct dest *d)
+{
+	const char *at = strrchr(address, '@');
+
+	if (at == NULL || strlcpy(d->address, address, sizeof(d->address)) >=
+	    sizeof(d->address) || strlcpy(d->host, at + 1, sizeof(d->host)) >=
+	    sizeof(d->host))
+		return -1;
+	return 0;
+}
+
 /* RFC 3986 2.1; the length, -1: broken, or too long. */
 static ssize_t
 percent_decode(struct slice s, char *out, size_t size)

@@ -269,7 +269,8 @@ journal_target(struct domain *d, const struct target *t)
 	struct rec r = { .type = REC_TARGET, .no = d->no, .target = {
 	    .target = (uint8_t)(t - d->target), .state = t->state,
 	    .tries = t->tries, .part = t->part, .row = t->row,
-	    .next = t->next, .why = slice_str(t->why) } };
+	    .next = t->next,
+	    .why = slice_str(t->why != NULL ? t->why : "") } };
 
 	journal_add(d->period, &r);
 }

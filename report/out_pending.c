@@ -116,7 +116,7 @@ list_domain(struct listing *l, struct domain *d)
 		t = &d->target[i];
 		row.n = 0;
 		row_str(&row, "domain", slice_str(d->at));
-		row_str(&row, "to", slice_str(t->dest.address));
+		row_str(&row, "to", slice_str(t->address));
 		row_str(&row, "state", slice_str(state_name(d, t)));
 		row_num(&row, "begin", (long long)d->period->file.begin);
 		row_num(&row, "due", (long long)(t->tries > 0 ? t->next :
@@ -125,7 +125,7 @@ list_domain(struct listing *l, struct domain *d)
 		row_num(&row, "rows", d->nrow);
 		row_num(&row, "uncounted", (long long)d->lost);
 		row_num(&row, "tries", t->tries);
-		row_str(&row, "error", slice_str(t->why));
+		row_str(&row, "error", slice_str(t->why != NULL ? t->why : ""));
 		proc_row(l->ask, &row);
 		l->rows++;
 	}

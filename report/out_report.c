@@ -109,8 +109,7 @@ report_id(const struct domain *d, const struct target *t, uint8_t *id,
 	    strlen(d->at) + 1);
 	if (t != NULL)
 		crypto_generichash_update(&st,
-		    (const uint8_t *)t->dest.address,
-		    strlen(t->dest.address) + 1);
+		    (const uint8_t *)t->address, strlen(t->address) + 1);
 	crypto_generichash_final(&st, id, ID_OCTETS);
 }
 

@@ -38,6 +38,7 @@ static struct counted *row_find(struct period *, const struct domain *,
 static struct counted *row_new(struct domain *, uint32_t, const uint8_t *,
 		    size_t);
 static void	 row_count(struct period *, struct counted *, uint64_t);
+static size_t	 targets_size(struct slice);
 static bool	 fits(const struct period *, size_t);
 static void	 cost(struct period *, size_t);
 static int	 replay_row(struct period *, const struct rec *);
@@ -106,10 +107,15 @@ period_drop(struct domain *d)
 	}
 	d->last = NULL;
 	d->nrow = 0;
-	bytes += d->ntarget * sizeof(*d->target);
+	while (d->ntarget > 0) {
+		d->ntarget--;
+		free(d->target[d->ntarget].address);
+		free(d->target[d->ntarget].why);
+	}
 	free(d->target);
 	d->target = NULL;
-	d->ntarget = 0;
+	bytes += d->reserved;
+	d->reserved = 0;
 	p->bytes -= bytes;
 	tb.bytes -= bytes;
 	if (!d->done)
@@ -121,6 +127,18 @@ size_t
 table_bytes(void)
 {
 	return tb.bytes;
+}
+
+/* The most its targets can take: an address has a place in the record. */
+static size_t
+targets_size(struct slice record)
+{
+	size_t i, n = 1;
+
+	for (i = 0; i < record.n && n < DMARC_URIS_MAX; i++)
+		n += record.p[i] == ',';
+	return record.n + n * (sizeof(struct target) + REC_TEXT_MAX + 1 +
+	    2 * COST);
 }
 
 static bool
@@ -198,8 +216,8 @@ domain_get(struct period *p, struct slice at, struct slice record)
 		return NULL;
 	if (n >= CONFIGS_MAX)
 		return newest;
-	if (p->ndomain == DOMAINS_MAX ||
-	    !fits(p, sizeof(*d) + at.n + record.n + COST)) {
+	if (p->ndomain == DOMAINS_MAX || !fits(p, sizeof(*d) + at.n +
+	    record.n + COST + targets_size(record))) {
 		p->lost++;
 		p->lost_fresh = true;
 		return NULL;
@@ -241,7 +259,8 @@ domain_new(struct period *p, uint32_t no, struct slice at,
 	d->no = no;
 	d->at = xstrndup(at.p, at.n);
 	d->record = xstrndup(record.p, record.n);
-	cost(p, sizeof(*d) + at.n + record.n + COST);
+	d->reserved = targets_size(record);
+	cost(p, sizeof(*d) + at.n + record.n + COST + d->reserved);
 	if (no >= p->domain_cap) {
 		p->domain_cap = no + 1 > 32 ? 2 * (no + 1) : 64;
 		p->domain = xreallocarray(p->domain, p->domain_cap,
@@ -412,7 +431,7 @@ replay_target(struct domain *d, const struct rec_target *t)
 	to->part = t->part;
 	to->row = t->row;
 	to->next = t->next;
-	slice_cpy(t->why, to->why, sizeof(to->why));
+	target_why(to, t->why);
 	return 0;
 }
 
@@ -433,7 +452,16 @@ domain_targets(struct domain *d)
 		n++;
 	d->target = xcalloc(n + 1, sizeof(*d->target));
 	for (i = 0; i < n; i++)
-		d->target[i].dest = seen[i];
+		d->target[i].address = xstrdup(seen[i].address);
 	d->ntarget = n;
-	cost(d->period, n * sizeof(*d->target));
+}
+
+void
+target_why(struct target *t, struct slice why)
+{
+	char text[REC_TEXT_MAX + 1];
+
+	free(t->why);
+	t->why = why.n == 0 ? NULL : xstrdup(letter_clean(why, text,
+	    sizeof(text)));
 }

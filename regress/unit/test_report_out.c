@@ -427,7 +427,7 @@ test_journal_anew(void **state)
 	t->part = 2;
 	t->row = 50;
 	t->next = 1234;
-	strlcpy(t->why, "because", sizeof(t->why));
+	target_why(t, SLICE_LIT("because"));
 	journal_target(p->domain[0], t);
 	for (i = 0; i < 500; i++)
 		count(p, i % 3 ? "a.test" : "b.test", RECORD, i);
