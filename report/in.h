@@ -22,9 +22,10 @@
 #define ROWS_OCTETS	(16U << 20)	/* and their text */
 
 enum in_kind { IN_DMARC, IN_TLS, IN_ARF, IN_RAW, IN_KINDS };
-/* Is the sender of the mail who it says?  DMARC, or SPF or DKIM aligned with
- * From where the domain has no policy. */
-enum in_trust { IN_PASS, IN_UNCHECKED, IN_FAIL };
+/* Is the sender of the mail who it says?  By DMARC; where the domain has no
+ * policy by SPF or DKIM aligned with From.  IN_NONE: nothing was said or
+ * checked that could tell. */
+enum in_trust { IN_PASS, IN_NONE, IN_FAIL };
 
 /* ---- in_text.c: words that strangers wrote ------------------------------- */
 
@@ -252,7 +253,7 @@ struct command {
 	uint64_t	 from;		/* seconds, of the window */
 	size_t		 at;		/* next of the store or the result */
 	uint64_t	 done;		/* reports counted */
-	uint64_t	 failing;	/* not counted: sender not proven */
+	uint64_t	 failing;	/* not counted: sender fails */
 	uint64_t	 total, pass;	/* messages */
 	struct rows	*rows;
 	char		*text;		/* of a raw message */

@@ -267,7 +267,7 @@ command_counts(struct command *c, const struct stored *s)
 const char *
 trust_name(enum in_trust t)
 {
-	static const char *const names[] = { "pass", "unchecked", "fail" };
+	static const char *const names[] = { "pass", "none", "fail" };
 
 	return names[t];
 }

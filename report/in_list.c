@@ -14,6 +14,7 @@
 #include "chan.h"
 #include "log.h"
 #include "proc.h"
+#include "verify.h"
 #include "util.h"
 #include "in.h"
 
@@ -26,7 +27,7 @@
 
 struct tally {
 	uint64_t	 reports, messages, pass, quarantined, rejected,
-			 unproven;
+			 distrusted;
 };
 
 /* Distinct reporters are rows of the table, so one domain after the other. */
@@ -41,13 +42,13 @@ tally(struct command *c, const char *domain, struct tally *t)
 	c->rows = rows_new();
 	for (i = 0; i < store_count(); i++) {
 		s = store_get(i);
-		if (s->kind != IN_DMARC ||
+		if (s->kind != IN_DMARC || !domain_within(s->domain, domain) ||
 		    (at = house_domain(c->house, s->domain)) == NULL ||
 		    strcmp(at, domain) != 0)
 			continue;
 		c->failing = 0;
 		if (!command_counts(c, s)) {
-			t->unproven += c->failing;
+			t->distrusted += c->failing;
 			continue;
 		}
 		t->reports++;
@@ -76,7 +77,7 @@ summary_row(struct command *c, const char *domain)
 	    t.messages - t.pass : 0));
 	row_num(&row, "quarantined", (long long)t.quarantined);
 	row_num(&row, "rejected", (long long)t.rejected);
-	row_num(&row, "unproven", (long long)t.unproven);
+	row_num(&row, "distrusted", (long long)t.distrusted);
 	proc_row(c->ask, &row);
 }
 
@@ -179,7 +180,7 @@ list_wants(struct command *c, const struct stored *s)
 	    (strcmp(c->verb, "failures") == 0);
 }
 
-/* Those of senders that did not prove to be any are shown too: each row has
+/* Those of senders that fail our check are shown too: each row has
  * the verdict. */
 int
 list_step(struct command *c)

@@ -88,26 +88,30 @@ sender_trust(struct slice trace, const char *from)
 {
 	struct header_field f;
 	struct slice rest, part;
-	bool proven = false, none = false;
+	bool proven = false, none = false, bad = false;
 
 	if (header_find(trace, "Authentication-Results", 0, &f) != 1)
-		return IN_UNCHECKED;
+		return IN_NONE;
 	rest = f.value;
 	if (next_part(&rest, &part) != 1)	/* our name */
-		return IN_UNCHECKED;
+		return IN_NONE;
 	while (next_part(&rest, &part) == 1) {
 		if (slice_casestarts(part, "dmarc=pass") &&
 		    aligned(property(part, "header.from"), from))
 			return IN_PASS;
 		if (slice_casestarts(part, "dmarc=none"))
 			none = true;
+		if (slice_casestarts(part, "spf=fail"))
+			bad = true;
 		if ((slice_casestarts(part, "dkim=pass") &&
 		    aligned(property(part, "header.d"), from)) ||
 		    (slice_casestarts(part, "spf=pass") &&
 		    aligned(property(part, "smtp.mailfrom"), from)))
 			proven = true;
 	}
-	return none && proven ? IN_PASS : IN_FAIL;
+	if (!none || (bad && !proven))
+		return IN_FAIL;
+	return proven ? IN_PASS : IN_NONE;
 }
 
 void

@@ -7,8 +7,8 @@
  * and synced before it has that name; tHEX is nothing yet and goes at the
  * next start.  Nothing is removed but by age, by the operator, or because
  * the same report came again from a sender who proved to be one.  What is
- * full is full for its own class only: reports of proven senders, reports
- * of others, raw messages.
+ * full is full for its own class only: reports, reports of senders that fail
+ * our check, raw messages.
  */
 #include "compat.h"
 
@@ -33,15 +33,15 @@
 #define BUCKETS		65536U
 #define FILE_NAME	(NAME_TEXT + 1)
 
-enum class { C_PROVEN, C_OTHER, C_RAW, CLASSES };
+enum class { C_REPORT, C_FAILING, C_RAW, CLASSES };
 
 /* What a class may hold. */
 static const struct {
 	size_t		 files;
 	uint64_t	 octets;
 } limits[CLASSES] = {
-	[C_PROVEN] = { 200000, 2ULL << 30 },
-	[C_OTHER] = { 10000, 256ULL << 20 },
+	[C_REPORT] = { 200000, 2ULL << 30 },
+	[C_FAILING] = { 10000, 256ULL << 20 },
 	[C_RAW] = { 1000, 64ULL << 20 },
 };
 
@@ -71,7 +71,7 @@ class_of(enum in_kind kind, enum in_trust trust)
 {
 	if (kind == IN_RAW)
 		return C_RAW;
-	return trust == IN_FAIL ? C_OTHER : C_PROVEN;
+	return trust == IN_FAIL ? C_FAILING : C_REPORT;
 }
 
 static void
@@ -375,8 +375,7 @@ store_keep(const struct msg_id *id, struct in_report *r, struct slice raw)
 	head = file_print(r, crc32c(0, raw.p, raw.n), &n);
 	e = entry_new(name, &r->head, n + raw.n);
 	old = find_same(&e->s);
-	if (old != NULL && (old->s.trust != IN_FAIL ||
-	    r->head.trust == IN_FAIL))
+	if (old != NULL && old->s.trust <= r->head.trust)
 		a = STORE_AGAIN;
 	else if (!room(c, n + raw.n))
 		a = STORE_FULL;

@@ -275,7 +275,7 @@ finish(struct command *c)
 	}
 	if (c->failing > 0)
 		snprintf(more, sizeof(more), "; %llu reports of senders that "
-		    "are not proven left out (--all)",
+		    "fail our check left out (--all)",
 		    (unsigned long long)c->failing);
 	proc_done(c->ask, EX_OK, "%llu of %llu %s pass in %llu reports of %u "
 	    "days%s", (unsigned long long)c->pass,

@@ -631,7 +631,7 @@ test_sender(void **state)
 {
 	char from[IN_DOMAIN];
 
-	assert_int_equal(sender_trust(SLICE_LIT(""), "r.test"), IN_UNCHECKED);
+	assert_int_equal(sender_trust(SLICE_LIT(""), "r.test"), IN_NONE);
 	assert_int_equal(sender_trust(AR("spf=none;\r\n\tdmarc=pass "
 	    "header.from=r.test"), "r.test"), IN_PASS);
 	assert_int_equal(sender_trust(AR("dmarc=pass header.from=r.test"),
@@ -640,11 +640,17 @@ test_sender(void **state)
 	assert_int_equal(sender_trust(AR("dkim=pass header.d=r.test; "
 	    "dmarc=none"), "mail.r.test"), IN_PASS);
 	assert_int_equal(sender_trust(AR("dkim=pass header.d=test; "
-	    "dmarc=none"), "r.test"), IN_FAIL);
+	    "dmarc=none"), "r.test"), IN_NONE);
 	assert_int_equal(sender_trust(AR("spf=pass smtp.mailfrom=a@b.r.test; "
 	    "dmarc=none"), "r.test"), IN_PASS);
 	assert_int_equal(sender_trust(AR("spf=pass smtp.mailfrom=a@evil.test; "
+	    "dmarc=none"), "r.test"), IN_NONE);
+	assert_int_equal(sender_trust(AR("spf=fail smtp.mailfrom=a@r.test; "
 	    "dmarc=none"), "r.test"), IN_FAIL);
+	assert_int_equal(sender_trust(AR("spf=fail smtp.mailfrom=a@b.test; "
+	    "dkim=pass header.d=r.test; dmarc=none"), "r.test"), IN_PASS);
+	assert_int_equal(sender_trust(AR("dmarc=temperror header.from=r.test"),
+	    "r.test"), IN_FAIL);
 	/* a policy that failed is not mended by an aligned signature */
 	assert_int_equal(sender_trust(AR("dkim=pass header.d=r.test; "
 	    "dmarc=fail header.from=r.test"), "r.test"), IN_FAIL);
