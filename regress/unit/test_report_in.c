@@ -262,6 +262,39 @@ test_xml_refused(void **state)
 	refused("", "empty attachment");
 }
 
+/* Other charsets than UTF-8, and what expat alone would not take. */
+static void
+test_xml_charsets(void **state)
+{
+	static const char *const names[] = { "ISO-8859-1", "windows-1252",
+	    "iso-8859-15", "US-ASCII" };
+	const char *why = NULL;
+	char text[sizeof(xml) + 100], wide[2 * sizeof(text)];
+	struct in_report r;
+	size_t i, n;
+
+	for (i = 0; i < NITEMS(names); i++) {
+		r = report();
+		snprintf(text, sizeof(text), "<?xml version=\"1.0\" encoding="
+		    "\"%s\"?>%s", names[i], xml + 21);
+		assert_int_equal(in_attachment(slice_str(text), &r, &house,
+		    &why), 0);
+		assert_int_equal(r.head.messages, 10);
+		rows_free(r.rows);
+	}
+	n = 0;
+	memcpy(wide, "\xff\xfe", 2);
+	for (i = 0; xml[21 + i] != '\0'; i++) {
+		wide[2 + n++] = xml[21 + i];
+		wide[2 + n++] = '\0';
+	}
+	r = report();
+	assert_int_equal(in_attachment(slice_of(wide, n + 2), &r, &house,
+	    &why), 0);
+	assert_int_equal(r.head.messages, 10);
+	rows_free(r.rows);
+}
+
 /* Elements count where they belong, not under any parent. */
 static void
 test_xml_places(void **state)
@@ -579,8 +612,8 @@ test_tls(void **state)
 }
 
 #define ARF_HEAD							\
-	"From: R <fbl@reporter.test>\r\nContent-Type: multipart/report; "	\
-	"report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n"	\
+	"From: R <fbl@reporter.test>\r\nContent-Type: multipart/report; " \
+	"report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n" \
 	"--b\r\nContent-Type: message/feedback-report\r\n\r\n"
 static const char arf[] = ARF_HEAD "Feedback-Type: abuse\r\nVersion: 1\r\n"
     "Source-IP: 192.0.2.1\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
@@ -729,6 +762,7 @@ main(void)
 		cmocka_unit_test(test_xml_whole),
 		cmocka_unit_test(test_xml_pieces),
 		cmocka_unit_test(test_xml_refused),
+		cmocka_unit_test(test_xml_charsets),
 		cmocka_unit_test(test_xml_places),
 		cmocka_unit_test(test_xml_many),
 		cmocka_unit_test(test_gzip_cut),
