@@ -7,7 +7,7 @@ DEPS_DEMO =	python3 python3-dkim python3-dnspython nsd procps \
 DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
 		fetchmail strace netcat-openbsd e2fsprogs xfsprogs iproute2 \
 		opendkim opendkim-tools opendmarc python3-authheaders \
-		python3-spf spfquery libmail-spf-perl $(DEPS_NPM)
+		python3-spf spfquery libmail-spf-perl unbound $(DEPS_NPM)
 # for mailauth; who has npm of somewhere else keeps it
 DEPS_NPM =	$(if $(shell command -v npm),,nodejs npm)
 DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd opendkim \
