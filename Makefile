@@ -188,7 +188,7 @@ regress: deps-test
 
 bench: deps-demo
 	$(APT) $(DEPS_BENCH)
-	$(MAKE) -j$(JOBS) all
+	$(MAKE) -j$(JOBS) all $(O)/regress/verdict_cost
 	BUILD=$(abspath $(O)) regress/bench/bench
 
 # what signd adds to the bare signature

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "parse.h"
 #include "conf.h"
@@ -216,6 +217,20 @@ fields_ok(const char *s)
 	return n > 0;
 }
 
+/* A signature without From is none (RFC 6376 5.4). */
+static bool
+fields_from(const char *s)
+{
+	size_t n;
+
+	for (; *s != '\0'; s += n + (s[n] == ':')) {
+		n = strcspn(s, ":");
+		if (n == 4 && strncasecmp(s, "from", 4) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 level_ok(const char *s)
 {
@@ -250,7 +265,7 @@ string_ok(const struct conf_key *k, const char *s)
 	case CT_MAILBOX:
 		return mailbox_ok(s);
 	case CT_FIELDS:
-		return fields_ok(s);
+		return fields_ok(s) && fields_from(s);
 	case CT_LEVEL:
 		return level_ok(s);
 	case CT_PROTOCOL:
@@ -414,7 +429,8 @@ conf_want(const struct conf_key *k)
 	case CT_MAILBOX:
 		return "an address such as reports@example.org";
 	case CT_FIELDS:
-		return "header field names such as from:to:subject";
+		return "header field names with from, such as "
+		    "from:to:subject";
 	case CT_LEVEL:
 		return "one of debug, info, notice, warn, error";
 	case CT_PROTOCOL:

@@ -111,44 +111,50 @@ seen_set(const char *name, enum dkim_seen what, bool waits)
 }
 
 /* Its record is in the DNS: what follows must not be undone by an end of any
- * process, so the state comes first. */
+ * process, so the state comes first.  Until a signd has the key to sign with
+ * the one that waits tells us again. */
 static void
-key_seen(struct house *h, struct signkeys *l, struct signkey *k)
+key_seen(struct house *h, const char *domain, const char *selector)
 {
-	if (k->state == KEY_WAITING && signkeys_promote(
-	    h->conf->dkim.directory, l, k, now_sec()) == -1)
-		return;			/* it will tell us again */
-	reload_dkim(h, NULL, "");
+	const char *dir = h->conf->dkim.directory;
+	char err[1200];
+	struct signkeys l;
+	struct signkey *k;
+
+	if (signkeys_read(dir, domain, &l, err, sizeof(err)) == -1) {
+		log_warnx("%s", err);
+		return;
+	}
+	k = signkeys_find(&l, domain, selector);
+	if (k != NULL && k->kept && (k->state == KEY_ACTIVE ||
+	    (k->state == KEY_WAITING &&
+	    signkeys_promote(dir, &l, k, now_sec()) == 0)))
+		reload_dkim(h, NULL, "");
+	signkeys_free(&l);
 }
 
 void
 dkim_on_seen(struct chan *chan, struct msg *m, void *arg)
 {
 	struct child *c = arg;
-	struct house *h = c->house;
+	const struct files *f = c->house->files;
 	const struct dkim_seen_ev *e = &m->body->dkim_seen_ev;
-	struct signkey *k = NULL;
-	struct signkeys l;
-	char name[400], err[1200], *slash;
+	char name[400], *slash;
+	size_t i;
 
 	if (!c->current || e->seen > SEEN_KEY ||
-	    slice_cpy(e->name, name, sizeof(name)) == -1 ||
-	    (slash = strchr(name, '/')) == NULL)
+	    slice_cpy(e->name, name, sizeof(name)) == -1)
 		return;
-	if (signkeys_read(h->conf->dkim.directory, &l, err, sizeof(err)) == -1)
-		log_warnx("%s", err);
-	*slash = '\0';
-	if (l.n > 0)
-		k = signkeys_find(&l, name, slash + 1);
-	*slash = '/';
-	if (k != NULL && k->kept && (k->state == KEY_WAITING ||
-	    k->state == KEY_ACTIVE)) {
-		seen_set(name, (enum dkim_seen)e->seen,
-		    e->seen != SEEN_KEY);
-		if (e->seen == SEEN_KEY)
-			key_seen(h, &l, k);
+	for (i = 0; i < f->ndkim; i++)	/* only what it was given */
+		if (f->dkim[i].waits && strcmp(f->dkim[i].name, name) == 0)
+			break;
+	if (i == f->ndkim)
+		return;
+	seen_set(name, (enum dkim_seen)e->seen, e->seen != SEEN_KEY);
+	if (e->seen == SEEN_KEY && (slash = strchr(name, '/')) != NULL) {
+		*slash = '\0';
+		key_seen(c->house, name, slash + 1);
 	}
-	signkeys_free(&l);
 }
 
 /* ---- rows ---------------------------------------------------------------- */
@@ -257,7 +263,7 @@ dkim_show(struct house *h, struct command *cmd, const char *domain)
 	struct signkeys l;
 	size_t rows = 0;
 
-	if (signkeys_read(h->conf->dkim.directory, &l, err,
+	if (signkeys_read(h->conf->dkim.directory, domain, &l, err,
 	    sizeof(err)) == -1) {
 		command_done(cmd, EX_OSERR, "%s", err);
 		return;
@@ -265,8 +271,6 @@ dkim_show(struct house *h, struct command *cmd, const char *domain)
 	for (size_t i = 0; i < l.n; i++) {
 		struct signkey *k = &l.v[i];
 
-		if (domain != NULL && strcmp(domain, k->domain) != 0)
-			continue;
 		if (dkim_record(h, k, record) == -1)
 			strlcpy(record, "(key cannot be read)",
 			    sizeof(record));
@@ -292,7 +296,7 @@ dkim_remove(struct house *h, struct command *cmd, const char *domain,
 	struct signkeys l;
 	struct signkey *k;
 
-	if (signkeys_read(dir, &l, err, sizeof(err)) == -1) {
+	if (signkeys_read(dir, domain, &l, err, sizeof(err)) == -1) {
 		command_done(cmd, EX_OSERR, "%s", err);
 		return;
 	}

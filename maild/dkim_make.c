@@ -224,7 +224,8 @@ on_key(evutil_socket_t fd, short ev, void *arg)
 		return;
 	}
 	record[strcspn(record, "\n")] = '\0';
-	if (signkey_set(dir, k, k->state, now_sec()) == -1) {
+	if (signkey_set(dir, k, k->state, now_sec()) == -1 ||
+	    signkey_write_record(dir, k, record) == -1) {
 		job_fail(j, EX_CANTCREAT, "its state cannot be written");
 		return;
 	}
@@ -235,8 +236,6 @@ on_key(evutil_socket_t fd, short ev, void *arg)
 		return;
 	}
 	k->kept = true;
-	if (signkey_write_record(dir, k, record) == -1)
-		log_warn("%s: its record", path);
 	dkim_row(j->house, j->cmd, k, record, true);
 	job_record(j, k, record);
 	j->at++;
@@ -291,7 +290,8 @@ create_keys(const struct signkeys *l, const char *domain, char **args,
 
 /* Keys may be made; the answer is given otherwise. */
 static bool
-make_ready(struct house *h, struct command *cmd, struct signkeys *l)
+make_ready(struct house *h, struct command *cmd, const char *domain,
+    struct signkeys *l)
 {
 	char err[1200];
 
@@ -300,7 +300,7 @@ make_ready(struct house *h, struct command *cmd, struct signkeys *l)
 		    "try again");
 		return false;
 	}
-	if (signkeys_read(h->conf->dkim.directory, l, err,
+	if (signkeys_read(h->conf->dkim.directory, domain, l, err,
 	    sizeof(err)) == -1) {
 		command_done(cmd, EX_OSERR, "%s", err);
 		return false;
@@ -328,7 +328,7 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 		    "m20260101");
 		return;
 	}
-	if (!make_ready(h, cmd, &l))
+	if (!make_ready(h, cmd, domain, &l))
 		return;
 	v = xcalloc(NITEMS(algorithms), sizeof(*v));
 	made = create_keys(&l, domain, args, n, v, err, sizeof(err));
@@ -403,7 +403,7 @@ dkim_rotate(struct house *h, struct command *cmd, char **args, size_t n)
 		    "dkim rotate --all");
 		return;
 	}
-	if (!make_ready(h, cmd, &l))
+	if (!make_ready(h, cmd, all ? NULL : domain, &l))
 		return;
 	rotate_learn(h, &l);
 	/* a domain's keys lie side by side; two algorithms each at most */

@@ -155,7 +155,7 @@ load_dkim(struct files *f, const struct conf *conf, char *err, size_t errsize)
 	struct signkeys l;
 	int fd, ret = 0;
 
-	if (signkeys_read(conf->dkim.directory, &l, err, errsize) == -1)
+	if (signkeys_read(conf->dkim.directory, NULL, &l, err, errsize) == -1)
 		return -1;
 	f->dkim = xcalloc(DKIM_MAX, sizeof(*f->dkim));
 	/* the newest of a domain comes last, which is what signd takes */

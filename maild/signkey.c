@@ -10,7 +10,7 @@
  * active, or without a state file (put there by hand, or of a time before
  * states), which counts as older than any other; of several active ones of
  * an algorithm the newest signs; a state is on disk before what follows from
- * it; a state that cannot be read is waiting, which the DNS will settle.
+ * it, and so is the record; a state that cannot be read is waiting, which the DNS will settle.
  */
 #include "compat.h"
 
@@ -73,7 +73,8 @@ signkey_path(const char *dir, const struct signkey *k, const char *ending,
 /* ---- reading ------------------------------------------------------------- */
 
 int
-signkeys_read(const char *dir, struct signkeys *l, char *err, size_t errsize)
+signkeys_read(const char *dir, const char *domain, struct signkeys *l,
+    char *err, size_t errsize)
 {
 	struct dirent *e;
 	DIR *d = opendir(dir);
@@ -88,7 +89,8 @@ signkeys_read(const char *dir, struct signkeys *l, char *err, size_t errsize)
 	}
 	l->v = xcalloc(ENTRIES_MAX, sizeof(*l->v));
 	while (n < ENTRIES_MAX && (e = readdir(d)) != NULL)
-		if (name_read(e->d_name, &l->v[n]) == 0)
+		if (name_read(e->d_name, &l->v[n]) == 0 && (domain == NULL ||
+		    strcmp(l->v[n].domain, domain) == 0))
 			n++;
 	closedir(d);
 	if (n == ENTRIES_MAX) {
@@ -247,13 +249,29 @@ key_compare(const void *a, const void *b)
 	return strcmp(x->selector, y->selector);
 }
 
+/* Behind the last key of the domain. */
+static size_t
+domain_end(const struct signkeys *l, const char *domain)
+{
+	size_t from = 0, to = l->n, mid;
+
+	while (from < to) {
+		mid = from + (to - from) / 2;
+		if (strcmp(l->v[mid].domain, domain) <= 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
 struct signkey *
 signkeys_find(const struct signkeys *l, const char *domain,
     const char *selector)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->v[i].domain, domain) == 0 &&
-		    strcmp(l->v[i].selector, selector) == 0)
+	for (size_t i = domain_end(l, domain); i-- > 0 &&
+	    strcmp(l->v[i].domain, domain) == 0;)
+		if (strcmp(l->v[i].selector, selector) == 0)
 			return &l->v[i];
 	return NULL;
 }
@@ -262,10 +280,10 @@ struct signkey *
 signkeys_last(const struct signkeys *l, const char *domain,
     enum key_algorithm algorithm, enum key_state state)
 {
-	for (size_t i = l->n; i-- > 0;)
+	for (size_t i = domain_end(l, domain); i-- > 0 &&
+	    strcmp(l->v[i].domain, domain) == 0;)
 		if (l->v[i].kept && l->v[i].state == state &&
-		    l->v[i].algorithm == algorithm &&
-		    strcmp(l->v[i].domain, domain) == 0)
+		    l->v[i].algorithm == algorithm)
 			return &l->v[i];
 	return NULL;
 }
@@ -347,12 +365,13 @@ static void
 key_replaces(const char *dir, struct signkeys *l, const struct signkey *k,
     bool all)
 {
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = domain_end(l, k->domain); i-- > 0 &&
+	    strcmp(l->v[i].domain, k->domain) == 0;) {
 		struct signkey *o = &l->v[i];
 
-		if (o != k && (all || o->stated) &&
+		if (o != k && o->kept && (all || o->stated) &&
 		    o->state == KEY_ACTIVE &&
-		    o->algorithm == k->algorithm && strcmp(o->domain, k->domain) == 0)
+		    o->algorithm == k->algorithm)
 			(void)signkey_set(dir, o, KEY_REPLACED, k->since);
 	}
 }
@@ -377,13 +396,16 @@ static void
 key_settle(const char *dir, struct signkeys *l, struct signkey *k,
     uint64_t now, unsigned int keep, uint64_t *next)
 {
-	switch (k->state) {
-	case KEY_WAITING:
-		if (!k->kept)		/* it was never made */
+	if (!k->kept && (k->state == KEY_WAITING || k->state == KEY_ACTIVE)) {
+		if (signkey_unlink(dir, k, "txt") == 0)	/* never made */
 			(void)signkey_unlink(dir, k, "state");
 		return;
+	}
+	switch (k->state) {
+	case KEY_WAITING:
+		return;
 	case KEY_ACTIVE:
-		if (k->stated && k->kept && k == signkeys_last(l, k->domain,
+		if (k->stated && k == signkeys_last(l, k->domain,
 		    k->algorithm, KEY_ACTIVE))
 			key_replaces(dir, l, k, false);
 		return;
@@ -412,7 +434,7 @@ signkeys_settle(const char *dir, uint64_t now, unsigned int keep)
 	char err[1200];
 	uint64_t next = UINT64_MAX;
 
-	if (signkeys_read(dir, &l, err, sizeof(err)) == -1) {
+	if (signkeys_read(dir, NULL, &l, err, sizeof(err)) == -1) {
 		log_warnx("%s", err);
 		return next;
 	}

@@ -53,6 +53,7 @@ static struct {
 	SLIST_HEAD(, judge) head;
 	unsigned int	 n;
 	unsigned int	 busy;
+	struct verdict_kit *kit;	/* of all */
 } spare;
 
 static bool	 is_judged(const struct session *);
@@ -111,7 +112,10 @@ judge_new(struct session *s)
 	} else {
 		if ((j = calloc(1, sizeof(*j))) == NULL)
 			return NULL;
-		if ((j->verdict = verdict_new()) == NULL) {
+		if (spare.kit == NULL)
+			spare.kit = verdict_kit_new();
+		if (spare.kit == NULL ||
+		    (j->verdict = verdict_new_kit(spare.kit)) == NULL) {
 			free(j);
 			return NULL;
 		}

@@ -264,7 +264,7 @@ seal_read(struct dkim_sig *s, struct slice value, int i, int n, int64_t now)
 	struct tags t;
 	const char *why;
 
-	*s = (struct dkim_sig){ .open = 0 };
+	dkim_sig_clear(s);
 	if (tags_parse(value, &t, &why) == -1)
 		return why;
 	if (dkim_sig_parse(&t, SIG_AS, now, s) == -1)
@@ -318,7 +318,7 @@ ams_read(struct arc_chain *c, const struct set *set, struct digest *d,
 	struct tags t;
 	const char *why;
 
-	c->ams = (struct dkim_sig){ .open = 0 };
+	dkim_sig_clear(&c->ams);
 	if (tags_parse(set->ams_value, &t, &why) == -1)
 		return why;
 	if (dkim_sig_parse(&t, SIG_AMS, now, &c->ams) == -1)

@@ -34,11 +34,11 @@ digest_start(struct digest *d)
 void
 digest_put(struct digest *d, const char *p, size_t n)
 {
-	if (n > sizeof(d->buf) - d->n) {
+	if (d->n > 0 && (n >= DIGEST_RUN || n > sizeof(d->buf) - d->n)) {
 		d->bad |= EVP_DigestUpdate(d->ctx, d->buf, d->n) != 1;
 		d->n = 0;
 	}
-	if (n > sizeof(d->buf)) {
+	if (n >= DIGEST_RUN) {
 		d->bad |= EVP_DigestUpdate(d->ctx, p, n) != 1;
 		return;
 	}

@@ -6,6 +6,7 @@
 #define DIGEST_H
 
 #define DIGEST_BUF	4096
+#define DIGEST_RUN	512	/* octets worth a call of their own */
 
 struct digest {
 	struct evp_md_ctx_st *ctx;	/* EVP_MD_CTX */

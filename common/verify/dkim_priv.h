@@ -40,13 +40,14 @@ struct dkim_key {
 	struct rsa_key	*rsa;		/* made at the first use */
 };
 
-#define KEYS_MAX	4	/* keys remembered */
+#define KEYS_MAX	32	/* keys remembered */
 #define KEYS_RECORD	2048	/* octets of a record that is remembered */
 
 /* The last keys, ready for use: what libcrypto works out for one is half of
  * what a verification costs.  All zero is empty. */
 struct dkim_keys {
 	size_t		 next;		/* the oldest */
+	uint64_t	 mark[KEYS_MAX];	/* a few octets of each record */
 	struct {
 		struct dkim_key	 key;
 		size_t		 n;	/* of record, 0: another each time */
@@ -88,6 +89,8 @@ struct dkim_sig {
  * if not.  -1: names no signer, so that there is nothing to talk about. */
 int	 dkim_sig_parse(const struct tags *, enum sig_kind, int64_t now,
 	    struct dkim_sig *);
+/* Nothing is known. */
+void	 dkim_sig_clear(struct dkim_sig *);
 /* Decide: a result and its reason. */
 void	 dkim_sig_set(struct dkim_sig *, enum dkim_result, const char *why);
 /* 1: decided; 0: the key is a question. */

@@ -41,6 +41,7 @@ dkim_sig_parse(const struct tags *t, enum sig_kind kind, int64_t now,
 	enum dkim_result r = DKIM_PERMERROR;
 	const char *why = NULL;
 
+	dkim_sig_clear(s);
 	s->limit = UINT64_MAX;
 	s->same_domain = 1;
 	if (d.p == NULL && sel.p == NULL)
@@ -69,6 +70,21 @@ dkim_sig_parse(const struct tags *t, enum sig_kind kind, int64_t now,
 	else
 		s->open = 1;
 	return 0;
+}
+
+void
+dkim_sig_clear(struct dkim_sig *s)
+{
+	struct dkim *d = &s->out;
+
+	s->open = 0;
+	s->sign = 0;
+	s->key[0] = '\0';
+	d->result = DKIM_NONE;
+	d->why = NULL;
+	d->domain[0] = d->selector[0] = d->identity[0] = '\0';
+	d->algorithm[0] = d->b[0] = '\0';
+	d->bits = d->testing = d->partial = 0;
 }
 
 void

@@ -43,7 +43,7 @@ spf_run(const struct spf_query *q, struct answers *answers, struct spf *out)
 	    .ip = q->ip };
 	int r;
 
-	*out = (struct spf){ .result = SPF_NONE };
+	spf_clear(out);
 	unmap(&e.ip);
 	if (domain_ascii(q->domain, e.top) == -1 ||
 	    strchr(e.top, '.') == NULL) {
@@ -57,6 +57,15 @@ spf_run(const struct spf_query *q, struct answers *answers, struct spf *out)
 	if (out->result == SPF_FAIL && e.exp.n > 0)
 		return explain(&e);
 	return 1;
+}
+
+void
+spf_clear(struct spf *out)
+{
+	out->result = SPF_NONE;
+	out->why = NULL;
+	out->lookups = out->voids = 0;
+	out->domain[0] = out->term[0] = out->exp[0] = '\0';
 }
 
 const char *

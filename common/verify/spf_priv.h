@@ -71,4 +71,7 @@ void	 spf_dotted(const struct ipaddr *, char *out);
 /* Is the client in this A or AAAA record's network? */
 int	 spf_address_is(const struct spf_eval *, struct slice data, int bits);
 
+/* spf.c: nothing is known. */
+void	 spf_clear(struct spf *);
+
 #endif

@@ -2,7 +2,7 @@
  * One message, one verdict: SPF, DKIM, ARC and DMARC over the same facts and
  * the same DNS answers (design.md section 5).  smtpd feeds it as the message
  * arrives; mailctl, the tests and the fuzzer feed it from elsewhere.  It
- * keeps nothing of the message but hashes, and of the last messages the keys.
+ * keeps nothing of the message but hashes; its kit keeps the last keys.
  */
 #include "compat.h"
 
@@ -16,6 +16,7 @@
 #include "dkim_priv.h"
 #include "arc_priv.h"
 #include "dmarc_priv.h"
+#include "spf_priv.h"
 #include "verdict_priv.h"
 
 static int	 run_spf(struct verdict *);
@@ -28,6 +29,21 @@ static void	 check_body(struct verdict *, struct dkim_sig *);
 struct verdict *
 verdict_new(void)
 {
+	struct verdict_kit *kit = verdict_kit_new();
+	struct verdict *v;
+
+	if (kit == NULL)
+		return NULL;
+	if ((v = verdict_new_kit(kit)) == NULL)
+		verdict_kit_free(kit);
+	else
+		v->own = 1;
+	return v;
+}
+
+struct verdict *
+verdict_new_kit(struct verdict_kit *kit)
+{
 	struct verdict *v;
 
 	if ((v = calloc(1, sizeof(*v))) == NULL)
@@ -36,7 +52,25 @@ verdict_new(void)
 		free(v);
 		return NULL;
 	}
+	v->kit = kit;
 	return v;
+}
+
+struct verdict_kit *
+verdict_kit_new(void)
+{
+	return calloc(1, sizeof(struct verdict_kit));
+}
+
+void
+verdict_kit_free(struct verdict_kit *kit)
+{
+	if (kit == NULL)
+		return;
+	dkim_keys_free(&kit->keys);
+	fields_free(&kit->fields);
+	digest_free(&kit->digest);
+	free(kit);
 }
 
 void
@@ -49,9 +83,8 @@ verdict_free(struct verdict *v)
 	for (i = 0; i < VERDICT_BODIES; i++)
 		dkim_body_free(v->body[i].body);
 	arc_free(&v->arc);
-	dkim_keys_free(&v->keys);
-	fields_free(&v->fields);
-	digest_free(&v->digest);
+	if (v->own)
+		verdict_kit_free(v->kit);
 	answers_free(v->answers);
 	free(v);
 }
@@ -71,7 +104,8 @@ verdict_start(struct verdict *v, int flags, const char *receiver,
 	v->spf_done = v->helo_done = v->dmarc_done = v->asked = 0;
 	v->localn = v->domainn = v->nsig = v->more = v->nbody = 0;
 	v->helo[0] = '\0';
-	v->spf = v->spf_helo = (struct spf){ .result = SPF_NONE };
+	spf_clear(&v->spf);
+	spf_clear(&v->spf_helo);
 	v->dmarc = (struct dmarc){ .result = DMARC_NONE };
 	v->arc.out = (struct arc){ .result = ARC_NONE };
 	v->arc.open = 0;
@@ -103,9 +137,9 @@ verdict_sender(struct verdict *v, struct slice local, struct slice domain)
 int
 verdict_header(struct verdict *v, struct slice header)
 {
-	if (fields_read(&v->fields, header) == -1)
+	if (fields_read(&v->kit->fields, header) == -1)
 		return -1;
-	dmarc_authors_fields(&v->fields, &v->authors);
+	dmarc_authors_fields(&v->kit->fields, &v->authors);
 	if (verdict_signatures(v) == -1)
 		return -1;
 	v->has_header = 1;
@@ -149,7 +183,7 @@ verdict_run(struct verdict *v)
 		return 0;
 	}
 	dkim = run_dkim(v);
-	arc = arc_run(&v->arc, &v->keys, v->answers);
+	arc = arc_run(&v->arc, &v->kit->keys, v->answers);
 	if (!spf || !dkim) {
 		ask_early(v);
 		return 0;
@@ -216,7 +250,7 @@ run_dkim(struct verdict *v)
 		s = &v->sig[i];
 		if (!s->open)
 			continue;
-		if (dkim_sig_verify(s, &v->keys, v->answers) == 0)
+		if (dkim_sig_verify(s, &v->kit->keys, v->answers) == 0)
 			done = 0;
 		else if (s->out.result == DKIM_PASS && s->out.partial &&
 		    !(v->flags & VERDICT_PARTIAL))

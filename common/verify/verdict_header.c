@@ -43,7 +43,7 @@ verdict_signatures(struct verdict *v)
 	v->more = total - v->nsig;
 	if (v->flags & VERDICT_NOARC)
 		return 0;
-	if (arc_read(&v->arc, &v->digest, &v->fields, v->now) == -1)
+	if (arc_read(&v->arc, &v->kit->digest, &v->kit->fields, v->now) == -1)
 		return -1;
 	return v->arc.open ? body_for(v, &v->arc.ams) : 0;
 }
@@ -57,8 +57,8 @@ find(const struct verdict *v, const struct header_field *found[LOOK_MAX],
 	size_t i, n = 0;
 
 	*total = 0;
-	for (i = 0; i < v->fields.n; i++) {
-		f = &v->fields.v[i].f;
+	for (i = 0; i < v->kit->fields.n; i++) {
+		f = &v->kit->fields.v[i].f;
 		if (!slice_caseis(f->name, "DKIM-Signature"))
 			continue;
 		++*total;
@@ -130,7 +130,7 @@ add(struct verdict *v, const struct header_field *f)
 	struct tags t;
 	const char *why;
 
-	*s = (struct dkim_sig){ .open = 0 };
+	dkim_sig_clear(s);
 	if (f->raw.n > DKIM_FIELD_MAX) {
 		dkim_sig_set(s, DKIM_PERMERROR, "field too long");
 		return 1;
@@ -145,7 +145,7 @@ add(struct verdict *v, const struct header_field *f)
 	}
 	if (!s->open)
 		return 1;
-	if (dkim_fields_hash(&v->digest, &v->fields, tags_get(&t, "h"),
+	if (dkim_fields_hash(&v->kit->digest, &v->kit->fields, tags_get(&t, "h"),
 	    f->raw, s->header, s->hash) == -1) {
 		dkim_sig_set(s, DKIM_TEMPERROR, "out of memory");
 		return 1;

@@ -16,13 +16,19 @@ struct body_hash {
 	uint8_t		 hash[DKIM_HASH];
 };
 
+struct verdict_kit {
+	struct fields	 fields;	/* of the header that is read */
+	struct digest	 digest;	/* of header fields */
+	struct dkim_keys keys;
+};
+
 struct verdict {
+	struct verdict_kit *kit;
+	int		 own;		/* the kit is */
 	int		 flags;
 	int64_t		 now;
 	char		 receiver[DOMAIN_TEXT];
 	struct answers	*answers;
-	struct fields	 fields;	/* only while the header is read */
-	struct digest	 digest;	/* of header fields */
 
 	int		 has_client, has_sender, has_header, has_body;
 	int		 asked;			/* what the header asks for */
@@ -41,11 +47,10 @@ struct verdict {
 	size_t		 nbody;
 	struct body_hash body[VERDICT_BODIES];
 	struct arc_chain arc;
-	struct dkim_keys keys;
 };
 
-/* verdict_header.c: the signatures worth verifying among v->fields, hashed.
- * 0 or -1. */
+/* verdict_header.c: the signatures worth verifying among the kit's fields,
+ * hashed.  0 or -1. */
 int	 verdict_signatures(struct verdict *);
 
 #endif

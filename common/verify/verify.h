@@ -354,10 +354,18 @@ const char *arc_name(enum arc_result);
 #define VERDICT_NODMARC	0x10	/* leave DMARC out */
 
 struct verdict;
+struct verdict_kit;
 
 /* NULL: out of memory.  One object serves message after message. */
 struct verdict *verdict_new(void);
 void	 verdict_free(struct verdict *);
+/*
+ * The last keys, ready for use, and scratch space: what many verdicts of one
+ * thread can share.  It must live longer than they.  NULL: out of memory.
+ */
+struct verdict_kit *verdict_kit_new(void);
+void	 verdict_kit_free(struct verdict_kit *);
+struct verdict *verdict_new_kit(struct verdict_kit *);
 /* A new transaction.  receiver: our name; now: seconds since the epoch.
  * Answers of the last one stay if keep is set (same connection, still
  * fresh); text given out before is gone. */

@@ -219,7 +219,10 @@ def verify_dkim(info, message):
 
     def txt(name, timeout=5):
         return b"".join(r.resolve(name.decode().rstrip("."), "TXT")[0].strings)
-    return all(dkim.DKIM(message).verify(idx=i, dnsfunc=txt) for i in range(2))
+    try:
+        return all(dkim.DKIM(message).verify(idx=i, dnsfunc=txt) for i in range(2))
+    except dkim.DKIMException:
+        return False
 
 
 def steps(info):

@@ -140,6 +140,8 @@ text_values(void **state)
 		{ "directories.spool", "/a\nb", 0 },
 		{ "directories.spool", "", 0 },
 		{ "dkim.headers", "from:to:subject", 1 },
+		{ "dkim.headers", "to:From", 1 },
+		{ "dkim.headers", "to:subject", 0 },
 		{ "dkim.headers", "from::to", 0 },
 		{ "dkim.headers", "from: to", 0 },
 		{ "log.level", "notice", 1 }, { "log.level", "loud", 0 },
