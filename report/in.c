@@ -29,8 +29,8 @@
 #define WAITING_MAX	64		/* messages that wait for their turn */
 #define TARGETS_MAX	300		/* of one, as many as its list holds */
 #define EXPIRE_SECONDS	3600
-#define RAW_MAX		(16U << 20)	/* of a message kept raw and whole */
-#define RAW_CUT		(1U << 20)	/* of a longer one */
+#define RAW_MAX		(16U << 20)	/* octets of a message kept raw */
+#define MIME_MORE	(1U << 20)	/* of a message around a report */
 
 struct waiting {
 	struct waiting	*next;
@@ -74,6 +74,7 @@ static const struct answer_text {
 	[STORE_AGAIN] = { DELIVERY_OK, "2.0.0", "was there already" },
 	[STORE_FULL] = { DELIVERY_TEMP, "4.3.1", "report store is full" },
 	[STORE_FAILED] = { DELIVERY_TEMP, "4.3.0", "storage error" },
+	[STORE_LARGE] = { DELIVERY_PERM, "5.3.4", "too large for a report" },
 };
 
 static void
@@ -136,7 +137,6 @@ raw_make(struct in_report *r, const char *why)
 	strlcpy(r->head.reason, why, sizeof(r->head.reason));
 }
 
-/* msg has w->size octets, or the first RAW_CUT of them. */
 static enum store_answer
 keep(const struct waiting *w, struct slice msg, const struct msg_id *id)
 {
@@ -144,14 +144,11 @@ keep(const struct waiting *w, struct slice msg, const struct msg_id *id)
 	enum store_answer a;
 	const char *why = NULL;
 
-	if (msg.n < w->size)
-		raw_make(&r, "too large; only its start is kept");
-	else if (in_read(msg, &r, &in.house, &why) == -1)
+	if (in_read(msg, &r, &in.house, &why) == -1)
 		raw_make(&r, why);
 	head_fill(&r.head, w, msg);
-	if (r.head.kind == IN_RAW && msg.n > RAW_MAX)
-		msg.n = RAW_CUT;
-	a = store_keep(id, &r, msg);
+	a = r.head.kind == IN_RAW && msg.n > RAW_MAX ? STORE_LARGE :
+	    store_keep(id, &r, msg);
 	log_kept(w, &r.head, a);
 	rows_free(r.rows);
 	return a;
@@ -180,8 +177,8 @@ handle(const struct waiting *w)
 	}
 	if (!some)
 		return STORE_FAILED;
-	if (w->size > max + max / 2 + RAW_CUT && w->size > RAW_MAX)
-		n = RAW_CUT;
+	if (w->size > max + max / 2 + MIME_MORE && w->size > RAW_MAX)
+		return STORE_LARGE;
 	p = xcalloc(1, n + 1);
 	if (w->offset > INT64_MAX ||
 	    pread_all(w->fd, p, n, (off_t)w->offset) == -1)

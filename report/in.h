@@ -221,7 +221,9 @@ struct stored {			/* one file, in memory */
 	char		 form[8];
 };
 
-enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_FAILED };
+enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_FAILED,
+	STORE_LARGE		/* never: who sent it is told */
+};
 
 void	 store_open(void);
 void	 store_expire(uint64_t before);
