@@ -39,8 +39,9 @@ struct answer {
 
 /* ---- resolve_packet.c: pure ---- */
 
-/* Lower case, no final dot, checked: labels of 1..63 octets [-_a-z0-9/], at
- * most 253 in all.  0, or -1: nobody can have such a name. */
+/* Lower case, no final dot, checked: labels of 1..63 printable octets but
+ * dot and backslash, at most 253 in all.  0, or -1: nobody can have such a
+ * name. */
 int	 question_set(struct question *, struct slice name, uint16_t type);
 /* A query packet (RFC 1035 4.1, RD and AD set, EDNS0 if wanted) into buf.
  * Returns its length, or -1 out of memory. */

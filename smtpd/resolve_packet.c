@@ -46,9 +46,10 @@ static int	 record_item(const ldns_rr *, struct item_rr *, uint8_t *,
 	    size_t);
 static void	 negative_ttl(const ldns_pkt *, struct answer *);
 
-static int	 wire_text(const uint8_t *, size_t, char *);
-static int	 rdf_text(const ldns_rdf *, char *);
+static int	 wire_text(const uint8_t *, size_t, char *, int (*)(int));
+static int	 rdf_text(const ldns_rdf *, char *, int (*)(int));
 static int	 octet_name(int);
+static int	 octet_asked(int);
 static size_t	 txt_join(const ldns_rr *, uint8_t *, size_t);
 
 int
@@ -67,7 +68,7 @@ question_set(struct question *q, struct slice name, uint16_t type)
 			if (label == 0)
 				return -1;
 			label = 0;
-		} else if ((c = octet_name(c)) == -1 || ++label > 63)
+		} else if ((c = octet_asked(c)) == -1 || ++label > 63)
 			return -1;
 		q->name[i] = (char)c;
 	}
@@ -294,7 +295,7 @@ question_is(const uint8_t *p, size_t n, const struct question *q)
 	if (get16(p + 4) != 1 || walk_name(&w) == -1 || w.n - w.off < 4)
 		return false;
 	/* walk_name allows no pointer here: there is nothing before it. */
-	if (wire_text(p + HDR_LEN, w.off - HDR_LEN, text) == -1 ||
+	if (wire_text(p + HDR_LEN, w.off - HDR_LEN, text, octet_asked) == -1 ||
 	    strcmp(text, q->name) != 0)
 		return false;
 	return get16(p + w.off) == q->type &&
@@ -344,11 +345,11 @@ alias_follow(const ldns_rr_list *l, char *name, uint32_t *ttl)
 		if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_CNAME ||
 		    ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
 		    ldns_rr_rd_count(rr) != 1 ||
-		    rdf_text(ldns_rr_owner(rr), owner) == -1 ||
+		    rdf_text(ldns_rr_owner(rr), owner, octet_asked) == -1 ||
 		    strcmp(owner, name) != 0)
 			continue;
 		if (++hops > DNS_CNAME_MAX ||
-		    rdf_text(ldns_rr_rdf(rr, 0), name) == -1)
+		    rdf_text(ldns_rr_rdf(rr, 0), name, octet_name) == -1)
 			return -1;
 		if (ldns_rr_ttl(rr) < *ttl)
 			*ttl = ldns_rr_ttl(rr);
@@ -376,7 +377,7 @@ records_read(const ldns_rr_list *l, const char *name, struct answer *a,
 		rr = ldns_rr_list_rr(l, i);
 		if (ldns_rr_get_type(rr) != (ldns_rr_type)type ||
 		    ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
-		    rdf_text(ldns_rr_owner(rr), owner) == -1 ||
+		    rdf_text(ldns_rr_owner(rr), owner, octet_asked) == -1 ||
 		    strcmp(owner, name) != 0)
 			continue;
 		seen++;
@@ -409,7 +410,8 @@ record_item(const ldns_rr *rr, struct item_rr *item, uint8_t *buf, size_t size)
 		/* FALLTHROUGH */
 	case DNS_CNAME:
 	case DNS_PTR:
-		if (rdf_text(ldns_rr_rdf(rr, count - 1), (char *)buf) == -1)
+		if (rdf_text(ldns_rr_rdf(rr, count - 1), (char *)buf,
+		    octet_name) == -1)
 			return -1;
 		n = strlen((char *)buf);
 		break;
@@ -478,7 +480,7 @@ negative_ttl(const ldns_pkt *pkt, struct answer *a)
 
 /* ---- names ---- */
 
-/* The octet in lower case if names may have it, -1. */
+/* The octet in lower case if names of hosts may have it, -1. */
 static int
 octet_name(int c)
 {
@@ -489,9 +491,18 @@ octet_name(int c)
 	return -1;
 }
 
+/* The same for names that are asked for: macros of SPF put local parts into
+ * them (RFC 7208 7.3).  A backslash would be an escape to ldns. */
+static int
+octet_asked(int c)
+{
+	c = ascii_lower((unsigned char)c);
+	return c >= ' ' && c < 127 && c != '\\' && c != '.' ? c : -1;
+}
+
 /* Labels (no pointers) to text in DNS_NAME_TEXT octets; "" for the root. */
 static int
-wire_text(const uint8_t *p, size_t n, char *out)
+wire_text(const uint8_t *p, size_t n, char *out, int (*octet)(int))
 {
 	size_t i = 0, o = 0, k;
 	int c;
@@ -503,7 +514,7 @@ wire_text(const uint8_t *p, size_t n, char *out)
 		if (o > 0)
 			out[o++] = '.';
 		for (; k > 0; k--) {
-			if ((c = octet_name(p[i++])) == -1)
+			if ((c = octet(p[i++])) == -1)
 				return -1;
 			out[o++] = (char)c;
 		}
@@ -513,9 +524,9 @@ wire_text(const uint8_t *p, size_t n, char *out)
 }
 
 static int
-rdf_text(const ldns_rdf *rdf, char *out)
+rdf_text(const ldns_rdf *rdf, char *out, int (*octet)(int))
 {
 	if (rdf == NULL || ldns_rdf_get_type(rdf) != LDNS_RDF_TYPE_DNAME)
 		return -1;
-	return wire_text(ldns_rdf_data(rdf), ldns_rdf_size(rdf), out);
+	return wire_text(ldns_rdf_data(rdf), ldns_rdf_size(rdf), out, octet);
 }
