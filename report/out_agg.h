@@ -203,6 +203,7 @@ struct period {			/* one interval */
 	uint8_t		*buf;
 	size_t		 n, cap;
 	bool		 unsynced;
+	uint64_t	 again;		/* not made anew before (seconds UTC) */
 };
 
 struct period *period_new(const struct rec_file *);

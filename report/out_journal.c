@@ -36,6 +36,7 @@
 #define BUFFER		(1U << 20)	/* written at the latest */
 #define READ_SIZE	(256U << 10)
 #define GROWTH		(16U << 20)	/* beyond twice what it was */
+#define AGAIN		5		/* s till a file is tried again */
 
 static int jdir = -1;
 
@@ -355,7 +356,8 @@ journal_sync(struct period *p)
 {
 	note_lost(p);
 	journal_write(p);
-	if (p->fd == -1 || p->off > 2 * p->whole + (off_t)GROWTH)
+	if ((p->fd == -1 || p->off > 2 * p->whole + (off_t)GROWTH) &&
+	    now_sec() >= p->again)
 		file_renew(p);
 	if (p->fd != -1 && p->unsynced && fdatasync(p->fd) == -1)
 		file_bad(p, "sync");
@@ -409,6 +411,7 @@ file_renew(struct period *p)
 	}
 	log_warn("reports file begin=%llu cannot be made",
 	    (unsigned long long)p->file.begin);
+	p->again = now_sec() + AGAIN;
 	if (p->fd != -1 && p->fd != old)
 		close(p->fd);
 	p->fd = old;
