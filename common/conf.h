@@ -106,6 +106,7 @@ struct conf {
 	} dkim;
 	struct {			/* verify: */
 		unsigned int	 spf_fail;	/* enum conf_action */
+		unsigned int	 spf_helo_fail;
 		unsigned int	 spf_softfail;
 		unsigned int	 spf_permerror;
 		unsigned int	 dmarc;		/* enum conf_dmarc */

@@ -227,6 +227,8 @@ static const struct conf_key keys[] = {
 
 	C("verify.spf-fail", verify.spf_fail, ACTIONS, "reject", R(SMTPD),
 	    "mail from a host that SPF forbids"),
+	C("verify.spf-helo-fail", verify.spf_helo_fail, ACTIONS, "mark",
+	    R(SMTPD), "mail from a host whose HELO name SPF forbids"),
 	C("verify.spf-softfail", verify.spf_softfail, ACTIONS, "mark",
 	    R(SMTPD), "mail from a host that SPF does not like"),
 	C("verify.spf-permerror", verify.spf_permerror, ACTIONS, "mark",

@@ -174,14 +174,3 @@ letter_head(struct letter *l, const char *to, const char *subject,
 	letter_say(l, "Auto-Submitted: auto-generated\r\n"
 	    "MIME-Version: 1.0\r\n");
 }
-
-const char *
-letter_clean(struct slice s, char *buf, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < s.n && i < size - 1; i++)
-		buf[i] = s.p[i] >= 32 && s.p[i] <= 126 ? s.p[i] : '?';
-	buf[i] = '\0';
-	return buf;
-}

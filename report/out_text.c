@@ -14,6 +14,7 @@
 #include "msg.h"
 #include "chan.h"
 #include "util.h"
+#include "out.h"
 #include "failure.h"
 
 #define LINE_7BIT	998	/* RFC 5322 2.1.1 */
@@ -128,4 +129,15 @@ text_qp(struct text *t, struct slice s)
 			line++;
 		}
 	}
+}
+
+const char *
+letter_clean(struct slice s, char *buf, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < s.n && i < size - 1; i++)
+		buf[i] = s.p[i] >= 32 && s.p[i] <= 126 ? s.p[i] : '?';
+	buf[i] = '\0';
+	return buf;
 }

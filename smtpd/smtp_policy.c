@@ -37,6 +37,7 @@ static enum report_override excused_by(const struct session *,
 static void	 policy_report(struct session *, const struct verdict *,
 		    const struct ruling *, bool);
 static struct ruling rule_dmarc(const struct dmarc *);
+static struct ruling rule_identities(const struct verdict *);
 static struct ruling rule_spf(const struct spf *);
 static const char *spf_refusal(const struct spf *);
 static void	 verdict_print(const struct verdict *, char *, size_t);
@@ -47,7 +48,7 @@ policy_apply(struct session *s, const struct verdict *v)
 	const struct conf *conf = house()->conf;
 	struct mail *m = s->mail;
 	struct ruling dmarc = rule_dmarc(verdict_dmarc(v));
-	struct ruling spf = rule_spf(verdict_spf(v)), *r = &dmarc;
+	struct ruling spf = rule_identities(v), *r = &dmarc;
 	const char *excuse = NULL;
 	enum report_override why = excused_by(s, v, &excuse);
 
@@ -151,6 +152,27 @@ rule_dmarc(const struct dmarc *d)
 		r.action = ACTION_REJECT;
 	snprintf(text, sizeof(text), "550 5.7.1 %s refuses this by its DMARC "
 	    "policy: not signed by it, nor sent for it", d->author);
+	return r;
+}
+
+/* MAIL FROM and HELO (RFC 7208 2.3, 2.4), whichever is worse. */
+static struct ruling
+rule_identities(const struct verdict *v)
+{
+	const struct spf *helo = verdict_spf_helo(v);
+	enum conf_action action =
+	    (enum conf_action)house()->conf->verify.spf_helo_fail;
+	struct ruling r = rule_spf(verdict_spf(v));
+
+	if (helo == NULL || action <= r.action)
+		return r;
+	if (helo->result == SPF_TEMPERROR)
+		r.later = true;
+	if (helo->result != SPF_FAIL)
+		return r;
+	r.action = action;
+	if (action == ACTION_REJECT)
+		r.text = spf_refusal(helo);
 	return r;
 }
 

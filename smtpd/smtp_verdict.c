@@ -163,8 +163,8 @@ judge_facts(struct session *s, struct verdict *v)
 	size_t at = sender.n;
 
 	memcpy(ip.b, s->conn.peer.b, sizeof(ip.b));
-	verdict_start(v, conf->verify.dmarc == DMARC_OFF ? VERDICT_NODMARC : 0,
-	    conf->hostname, (int64_t)smtpd_now(), 0);
+	verdict_start(v, VERDICT_HELO | (conf->verify.dmarc == DMARC_OFF ?
+	    VERDICT_NODMARC : 0), conf->hostname, (int64_t)smtpd_now(), 0);
 	verdict_client(v, &ip, s->helo);
 	while (at > 0 && sender.p[at - 1] != '@')
 		at--;

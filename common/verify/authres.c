@@ -207,7 +207,8 @@ put_spf(struct out *o, const struct verdict *v)
 		put_sender(o, v);
 	} else if (null && v->helo[0] != '\0')
 		put_pair(o, "smtp.helo", v->helo);
-	if (!(v->flags & VERDICT_HELO) || null)
+	if (!(v->flags & VERDICT_HELO) || null ||
+	    v->spf_helo.result == SPF_NONE)
 		return;
 	put(o, ";\r\n\tspf=");
 	put(o, spf_name(v->spf_helo.result));

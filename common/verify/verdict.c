@@ -233,8 +233,10 @@ run_helo(struct verdict *v)
 	if (v->helo_done || v->flags & VERDICT_NOSPF ||
 	    !(v->flags & VERDICT_HELO))
 		return 1;
-	if (!v->has_client)
+	if (!v->has_client || !v->has_sender)
 		return 0;
+	if (v->domainn == 0)		/* run_spf does the same */
+		return 1;
 	v->helo_done = spf_run(&q, v->answers, &v->spf_helo);
 	return v->helo_done;
 }

@@ -36,7 +36,7 @@
 
 #define ASKED	64		/* questions that wait */
 
-#define ENVELOPE(from)	"EHLO c.test\r\nMAIL FROM:<" from ">\r\n"	\
+#define ENVELOPE(from)	"EHLO [192.0.2.1]\r\nMAIL FROM:<" from ">\r\n"	\
 	    "RCPT TO:<user@localdomain>\r\nDATA\r\n"
 #define MESSAGE(from)	"From: <" from ">\r\nSubject: x\r\n\r\ntext\r\n.\r\n"
 
@@ -303,7 +303,7 @@ static void
 test_asked_from_data_on(void **state)
 {
 	begin();
-	say("EHLO c.test\r\nMAIL FROM:<a@good.test>\r\n");
+	say("EHLO [192.0.2.1]\r\nMAIL FROM:<a@good.test>\r\n");
 	assert_int_equal(t.nasked, 0);
 	say("RCPT TO:<user@localdomain>\r\nDATA\r\n");
 	assert_int_equal(t.nasked, 1);

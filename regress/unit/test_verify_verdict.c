@@ -898,13 +898,19 @@ test_authres_print(void **state)
 	out[n] = '\0';
 	assert_null(strstr(out, "dmarc=pass"));
 	assert_null(strstr(out, "\r\nX:"));
-	assert_non_null(strstr(out, "smtp.helo=\"a\\\" ;spf=pass??X: y\""));
+	assert_null(strstr(out, "smtp.helo"));	/* no result, none told */
 	assert_non_null(strstr(out, ";\r\n\tauth=pass smtp.auth=x\r\n"));
 	assert_int_equal(authres_print(v, NULL, out, 20), -1);
 	n = spf_received_print(v, out, sizeof(out) - 1);
 	assert_true(n > 0);
 	out[n] = '\0';
 	assert_non_null(strstr(out, "client-ip=\"2001:db8::\""));
+	verdict_sender(v, slice_of("", 0), slice_of("", 0));
+	n = authres_print(v, NULL, out, sizeof(out) - 1);
+	assert_true(n > 0);
+	out[n] = '\0';
+	assert_non_null(strstr(out, "smtp.helo=\"a\\\" ;spf=pass??X: y\""));
+	assert_null(strstr(out, "\r\nX:"));
 	verdict_free(v);
 }
 
