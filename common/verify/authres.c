@@ -25,7 +25,6 @@ struct out {
 	int		 cut;
 };
 
-static void	 put(struct out *, const char *);
 static void	 put_octets(struct out *, const char *, size_t);
 static void	 put_value(struct out *, const char *, size_t);
 static void	 put_pair(struct out *, const char *, const char *);
@@ -38,6 +37,13 @@ static void	 put_arc(struct out *, const struct verdict *);
 static int	 is_token(const char *, size_t);
 static size_t	 skip_cfws(struct slice, size_t);
 static size_t	 read_id(struct slice, size_t, char *, size_t);
+
+/* Inline: the length of a literal is known. */
+static inline void
+put(struct out *o, const char *s)
+{
+	put_octets(o, s, strlen(s));
+}
 
 ssize_t
 authres_print(const struct verdict *v, const char *more, char *p, size_t size)
@@ -119,12 +125,6 @@ authres_forged(const struct header_field *f, const char *authserv)
 	return domain_ascii(slice_str(id), theirs) == 0 &&
 	    domain_ascii(slice_str(authserv), ours) == 0 &&
 	    strcmp(theirs, ours) == 0;
-}
-
-static void
-put(struct out *o, const char *s)
-{
-	put_octets(o, s, strlen(s));
 }
 
 static void

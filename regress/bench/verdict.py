@@ -89,27 +89,31 @@ subprocess.run(["make", "-s", "-C", HERE, "mailbench"], check=True)
 houses = {on: house("on" if on else "off", on, records) for on in (False, True)}
 rows, bares = {on: [] for on in houses}, []
 for n in range(RUNS + 1):
-    bares.append(bare())        # in turns too: others use the machine
+    bares.append(bare())
     for on, h in houses.items():
         got = blast(h)
         if n:                   # the first warms up
             rows[on].append(got)
 assert "dmarc:pass" in houses[True].log() and "verdict=" not in houses[False].log()
-med = statistics.median
 for h in houses.values():
     h.close()
+
+
+def best(on, kind):
+    """the least CPU of a kind of process: a machine that does other things only adds to it"""
+    return min(cpu[kind] for _, cpu in rows[on])
+
+
 for on in rows:
-    print(f"verdicts {'on ' if on else 'off'}: accepted/s {med(r[0] for r in rows[on]):7.0f} "
-          f"{[round(r[0]) for r in rows[on]]}   CPU us a message:",
-          {k: round(med(r[1][k] for r in rows[on])) for k in rows[on][0][1] if med(r[1][k] for r in rows[on]) >= 1})
-base = med(bares)
-cost = {k: med(a[1][k] - b[1][k] for a, b in zip(rows[True], rows[False])) for k in ("smtpd", "resolve")}
-share = med(a[0] / b[0] for a, b in zip(rows[True], rows[False]))
-times = (cost["smtpd"] + cost["resolve"]) / base
+    print(f"verdicts {'on ' if on else 'off'}: accepted/s {max(r[0] for r in rows[on]):7.0f} {[round(r[0]) for r in rows[on]]}   "
+          "CPU us a message:", {k: round(best(on, k)) for k in rows[on][0][1] if best(on, k) >= 1})
+cost = {k: best(True, k) - best(False, k) for k in ("smtpd", "resolve")}
+share = max(r[0] for r in rows[True]) / max(r[0] for r in rows[False])
+times = sum(cost.values()) / min(bares)
 print(f"throughput on/off {share:.2f} (at least 0.75)")
 print(f"a verdict costs {cost['smtpd']:.1f} us in smtpd, {cost['resolve']:.1f} us in resolve; bare RSA-2048 verification "
-      f"and SHA-256 {base:.1f} us: {times:.2f} times (at most 2)")
+      f"and SHA-256 {min(bares):.1f} us: {times:.2f} times (at most 2)")
 if "OUT" in os.environ:
     with open(os.environ["OUT"], "a") as f:
-        f.write(json.dumps({"peer": "maild", "work": "verdict", "us": round(base * times, 1), "bare_us": round(base, 1),
-                            "times": round(times, 2), "share": round(share, 2)}) + "\n")
+        f.write(json.dumps({"peer": "maild", "work": "verdict", "us": round(sum(cost.values()), 1),
+                            "bare_us": round(min(bares), 1), "times": round(times, 2), "share": round(share, 2)}) + "\n")

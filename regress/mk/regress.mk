@@ -82,7 +82,7 @@ GROUPS_HOUSE =	build system install jail keys durable kill
 
 regress-build: all unit $(O)/regress/standin $(O)/regress/vectors
 	$(MAKE) fuzz-build
-	$(MAKE) O=$(O)/san SAN=1 all unit
+	$(MAKE) O=$(O)/san SAN=1 all unit $(O)/san/regress/vectors
 
 regress-fast: all unit $(O)/regress/vectors
 	regress/run $(O) $(GROUPS_FAST)
