@@ -15,13 +15,13 @@
 struct conf;
 struct event_base;
 
-/* ---- out.c ---------------------------------------------------------------- */
+/* ---- out.c --------------------------------------------------------------- */
 
 struct chan	*out_dns(void);		/* to resolve, NULL: it is away */
 struct chan	*out_queue(void);	/* to queue, NULL: it is away */
 const struct conf *out_conf(void);	/* the newest */
 
-/* ---- out_letter.c: the text of a report, on its way into a memfd ---------- */
+/* ---- out_letter.c: the text of a report, on its way into a memfd --------- */
 
 /*
  * Written in one go, in wire form (CRLF, 7 bit, header first), and never
@@ -39,7 +39,7 @@ struct letter *letter_new(void);
 void	 letter_free(struct letter *);
 /* After an error all further calls do nothing, and letter_end tells. */
 void	 letter_add(struct letter *, const void *, size_t);
-void	 letter_say(struct letter *, const char *, ...)	/* at most 2000 octets */
+void	 letter_say(struct letter *, const char *, ...)	/* at most 2000 */
 	    __attribute__((format(printf, 2, 3)));
 uint64_t letter_size(const struct letter *);
 /* It is whole: facts behind it, hashes made, sealed.  0, -1. */
@@ -56,7 +56,7 @@ void	 letter_head(struct letter *, const char *to, const char *subject,
 /* Text from outside as printable ASCII, the rest as '?', in buf. */
 const char *letter_clean(struct slice, char *buf, size_t size);
 
-/* ---- out_send.c: to queue -------------------------------------------------- */
+/* ---- out_send.c: to queue ------------------------------------------------ */
 
 enum sent {
 	SENT_OK,		/* queue has it on disk */
@@ -82,7 +82,7 @@ size_t	 send_count(void);
 /* There is a queue again: what waits for it goes out now. */
 void	 send_again(void);
 
-/* ---- out_dest.c: who may be told ------------------------------------------- */
+/* ---- out_dest.c: who may be told ----------------------------------------- */
 
 #define DEST_HOST	DOMAIN_TEXT
 
@@ -126,7 +126,7 @@ struct dest_ask *dest_ask(const char *domain, const struct dest *,
 	    const char *tag, dest_cb, void *arg);
 void	 dest_forget(struct dest_ask *);
 
-/* ---- out_aggregate.c, out_pending.c ----------------------------------------- */
+/* ---- out_aggregate.c, out_pending.c -------------------------------------- */
 
 void	 aggregate_init(struct event_base *, const struct conf *);
 void	 aggregate_conf(const struct conf *);	/* a new configuration */
@@ -137,7 +137,7 @@ void	 aggregate_stop(void);
 /* "reports pending" of mailctl. */
 void	 pending_run(uint32_t ask, uint32_t uid, struct slice args);
 
-/* ---- out_failure.c ---------------------------------------------------------- */
+/* ---- out_failure.c ------------------------------------------------------- */
 
 void	 failure_init(struct event_base *, const struct conf *);
 void	 failure_conf(const struct conf *);	/* a new configuration */

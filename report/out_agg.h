@@ -7,7 +7,7 @@
 
 struct event_base;
 
-/* ---- out_row.c: one line of a report (pure) -------------------------------- */
+/* ---- out_row.c: one line of a report (pure) ------------------------------ */
 
 /*
  * What messages have in common that are counted together.  Its octets
@@ -46,7 +46,7 @@ size_t	 row_put(uint8_t *, const struct report_row *);
 /* 0, or -1: these are no row.  The slices point into p. */
 int	 row_get(const uint8_t *p, size_t n, struct report_row *);
 
-/* ---- out_xml.c: the text of a report (pure) --------------------------------- */
+/* ---- out_xml.c: the text of a report (pure) ------------------------------ */
 
 typedef void (*xml_sink)(void *arg, const char *, size_t);
 
@@ -65,7 +65,7 @@ void	 xml_tail(xml_sink, void *);
  * UTF-8 (what is, becomes '?'); at most max octets of s are used. */
 void	 xml_text(xml_sink, void *, struct slice s, size_t max);
 
-/* ---- out_rec.c: records of the journal (pure) -------------------------------- */
+/* ---- out_rec.c: records of the journal (pure) ---------------------------- */
 
 /*
  * A file: REC_START octets ("MAILDAG1" | u64 nonce | u64 begin | u64 end |
@@ -128,7 +128,7 @@ size_t	 rec_put(uint8_t *p, const struct rec *, uint64_t nonce);
 /* Octets it takes, 0: this is no record.  The slices point into p. */
 size_t	 rec_get(const uint8_t *p, size_t n, uint64_t nonce, struct rec *);
 
-/* ---- out_table.c: what is counted, in memory ---------------------------------- */
+/* ---- out_table.c: what is counted, in memory ----------------------------- */
 
 #define DOMAINS_MAX	50000	/* of one interval */
 #define CONFIGS_MAX	4	/* policies of a domain in one interval */
@@ -183,7 +183,7 @@ struct period {			/* one interval */
 	uint64_t	 length;	/* seconds */
 	bool		 closed;	/* its end has come */
 	bool		 replayed;	/* began in another process */
-	struct domain	**domain;	/* by number; NULL: none, or forgotten */
+	struct domain	**domain;	/* by number; NULL: none */
 	uint32_t	 ndomain, domain_cap, left;	/* left: not done */
 	struct counted	**row;		/* by number; NULL as above */
 	uint32_t	 nrow, row_cap;
@@ -224,7 +224,7 @@ void	 domain_targets(struct domain *);
 void	 target_why(struct target *, struct slice);
 size_t	 table_bytes(void);
 
-/* ---- out_journal.c: the same on disk --------------------------------------------- */
+/* ---- out_journal.c: the same on disk ------------------------------------- */
 
 #define JOURNAL_KEY	32
 
@@ -247,7 +247,7 @@ void	 journal_sync(struct period *);
 /* All its reports are gone: so is the file. */
 void	 journal_remove(struct period *);
 
-/* ---- out_report.c: one report as a letter ---------------------------------------- */
+/* ---- out_report.c: one report as a letter -------------------------------- */
 
 /* What identifiers are made with. */
 void	 report_secret(const uint8_t key[JOURNAL_KEY]);
@@ -263,7 +263,7 @@ struct letter *report_letter(const struct domain *, const struct target *,
 /* Packed octets of a part are at most this many (see maild.yaml(5)). */
 #define REPORT_PART_MAX	(5U << 20)	/* a segment of queue takes it */
 
-/* ---- out_aggregate.c ---------------------------------------------------------------- */
+/* ---- out_aggregate.c ----------------------------------------------------- */
 
 TAILQ_HEAD(periods, period);
 struct periods *aggregate_periods(void);	/* oldest first */

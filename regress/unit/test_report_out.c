@@ -54,7 +54,7 @@ out_conf(void)
 	return NULL;
 }
 
-/* ---- text ----------------------------------------------------------------- */
+/* ---- text ----------------------------------------------------------------*/
 
 struct sink {
 	char	 p[65536];
@@ -88,7 +88,8 @@ static void
 test_text(void **state)
 {
 	static const struct { const char *in, *out; } v[] = {
-		{ "plain", "plain" }, { "<a b=\"c\">&'", "&lt;a b=\"c\"&gt;&amp;'" },
+		{ "plain", "plain" },
+		{ "<a b=\"c\">&'", "&lt;a b=\"c\"&gt;&amp;'" },
 		{ "]]>", "]]&gt;" }, { "a\tb\r\nc", "a?b??c" },
 		{ "\x01\x1f\x7f", "???" }, { "\xc3\xa4", "\xc3\xa4" },
 		{ "\xc3", "?" }, { "\xc3(", "?(" }, { "\xff\xfe", "??" },
@@ -175,7 +176,7 @@ test_policy_xml(void **state)
 	}
 }
 
-/* ---- rows and records ----------------------------------------------------- */
+/* ---- rows and records ----------------------------------------------------*/
 
 static void
 row_cut(char *p, size_t n)
@@ -273,7 +274,7 @@ test_records(void **state)
 	}
 }
 
-/* ---- the journal ---------------------------------------------------------- */
+/* ---- the journal ---------------------------------------------------------*/
 
 static char dir[] = "/tmp/maild-unit-XXXXXX";
 
@@ -462,7 +463,7 @@ test_journal_anew(void **state)
 	scratch_end(fd);
 }
 
-/* ---- limits --------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------*/
 
 static void
 test_limits(void **state)
@@ -577,7 +578,7 @@ test_spread(void **state)
 	period_free(p);
 }
 
-/* ---- who is told ---------------------------------------------------------- */
+/* ---- who is told ---------------------------------------------------------*/
 
 static void
 address_cut(char *p, size_t n)
