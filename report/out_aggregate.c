@@ -70,7 +70,7 @@ static void	 job_later(struct job *, const char *);
 static void	 job_end(struct job *, enum target_state, const char *);
 static void	 domain_next(struct domain *);
 
-/* ---- intervals -----------------------------------------------------------*/
+/* ---- intervals ---------------------------------------------------------- */
 
 void
 aggregate_init(struct event_base *base, const struct conf *conf)
@@ -190,7 +190,7 @@ domain_due(const struct domain *d)
 	return f->end + h % (d->period->length / 2 + 1);
 }
 
-/* ---- counting ------------------------------------------------------------*/
+/* ---- counting ----------------------------------------------------------- */
 
 void
 aggregate_mail(const struct report_mail_ev *ev)
@@ -234,7 +234,7 @@ on_write(evutil_socket_t fd, short what, void *arg)
 		journal_write(p);
 }
 
-/* ---- the time of a report ------------------------------------------------*/
+/* ---- the time of a report ----------------------------------------------- */
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
@@ -365,7 +365,7 @@ domain_next(struct domain *d)
 		ag.next = next;
 }
 
-/* ---- a report on its way -------------------------------------------------*/
+/* ---- a report on its way ------------------------------------------------ */
 
 static void
 job_start(struct domain *d, struct target *t)

@@ -63,7 +63,7 @@ static void	 on_answer(const struct dns_ask_r *, void *);
 static void	 answer_put(struct dest_ask *, const char *, enum rr_type,
 		    const struct dns_ask_r *);
 
-/* ---- addresses -----------------------------------------------------------*/
+/* ---- addresses ---------------------------------------------------------- */
 
 int
 dest_address(struct slice uri, struct dest *d)
@@ -149,7 +149,7 @@ dest_next(struct slice *rest, const struct dest *seen, size_t n,
 	return 0;
 }
 
-/* ---- may it be told? -----------------------------------------------------*/
+/* ---- may it be told? ---------------------------------------------------- */
 
 struct dest_ask *
 dest_ask(const char *domain, const struct dest *d, const char *tag,
@@ -295,7 +295,7 @@ dest_override(const struct dest_ask *a, struct slice uris, struct dest *to)
 	return any;
 }
 
-/* ---- questions -----------------------------------------------------------*/
+/* ---- questions ---------------------------------------------------------- */
 
 static void
 dest_questions(struct dest_ask *a)

@@ -55,7 +55,7 @@ static void	 note_lost(struct period *);
 static void	 note_row(struct period *, const struct counted *);
 static void	 note_count(struct period *, uint32_t, uint64_t);
 
-/* ---- at start ------------------------------------------------------------*/
+/* ---- at start ----------------------------------------------------------- */
 
 void
 journal_init(int dirfd, void (*fn)(struct period *), uint8_t key[JOURNAL_KEY])
@@ -225,7 +225,7 @@ file_replay(struct period *p)
 		file_bad(p, "truncate");
 }
 
-/* ---- records -------------------------------------------------------------*/
+/* ---- records ------------------------------------------------------------ */
 
 void
 journal_open(struct period *p)
@@ -377,7 +377,7 @@ journal_remove(struct period *p)
 		log_warn("reports file %s", name);
 }
 
-/* ---- the file made anew --------------------------------------------------*/
+/* ---- the file made anew ------------------------------------------------- */
 
 static void
 file_bad(struct period *p, const char *what)

@@ -174,7 +174,7 @@ body(struct pack *p, const struct domain *d, const struct target *t,
 	return i;
 }
 
-/* ---- packing -------------------------------------------------------------*/
+/* ---- packing ------------------------------------------------------------ */
 
 static void
 pack_xml(void *arg, const char *s, size_t n)

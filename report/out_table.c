@@ -154,7 +154,7 @@ cost(struct period *p, size_t n)
 	tb.bytes += n;
 }
 
-/* ---- counting ------------------------------------------------------------*/
+/* ---- counting ----------------------------------------------------------- */
 
 struct counted *
 period_count(struct period *p, struct slice at, struct slice record,
@@ -363,7 +363,7 @@ row_count(struct period *p, struct counted *c, uint64_t n)
 	p->domain[c->domain]->messages += n;
 }
 
-/* ---- read back -----------------------------------------------------------*/
+/* ---- read back ---------------------------------------------------------- */
 
 int
 period_replay(struct period *p, const struct rec *r)

@@ -173,7 +173,7 @@ results(const struct xml *x, const struct report_row *r)
 	    "   </spf>\n", spf_name(r->spf_result));
 }
 
-/* ---- text ----------------------------------------------------------------*/
+/* ---- text --------------------------------------------------------------- */
 
 static void
 say(const struct xml *x, const char *fmt, ...)
