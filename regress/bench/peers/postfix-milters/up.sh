@@ -8,7 +8,7 @@
 BASE=${BASE:-197} SINK=${SINK:-19999}
 DNS=$LAB/perf/run/dns
 prepare
-rm -rf "$RUN/spool"                      # start with an empty queue
+rm -rf "$RUN/spool" "$RUN/dmarc/history"  # start empty
 mkdir -p "$RUN/spool" "$RUN/data" "$RUN/etc" "$RUN/dkim" "$RUN/dmarc"
 chown postfix "$RUN/data"
 chown opendkim "$RUN/dkim"
