@@ -144,7 +144,7 @@ dir_reports(struct dir *d, char *const *addresses, size_t n)
 	size_t i;
 
 	d->nreports = 0;
-	for (i = 0; i < n && i < CONF_NLIST; i++) {
+	for (i = 0; i < n && i < CONF_NREPORT; i++) {
 		char *to = d->report[d->nreports];
 
 		if (strlcpy(to, addresses[i], DIR_ADDRESS_MAX) >=

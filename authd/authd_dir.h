@@ -14,7 +14,7 @@ struct dir {
 	struct domain	 domain[CONF_NLIST];
 	size_t		 ndomains;
 	char		 host[256];
-	char		 report[CONF_NLIST][DIR_ADDRESS_MAX];
+	char		 report[CONF_NREPORT][DIR_ADDRESS_MAX];
 	size_t		 nreports;
 	struct table	 accounts;	/* by address; owns them */
 	struct table	 ids;		/* the same by id */

@@ -27,7 +27,8 @@ struct conf_cert {
 	char		*key;		/* PEM private key */
 };
 
-#define CONF_NLIST 64			/* members of any list */
+#define CONF_NLIST 64			/* members of a list */
+#define CONF_NREPORT (2 * CONF_NLIST)	/* two addresses a domain */
 
 /* What becomes of a message that fails, the mildest first. */
 enum conf_action { ACTION_MARK, ACTION_JUNK, ACTION_REJECT };
@@ -120,7 +121,7 @@ struct conf {
 	} verify;
 	struct {			/* reports: */
 		char		*from;		/* sender of those we make */
-		char		*addresses[CONF_NLIST];	/* where ours come in */
+		char		*addresses[CONF_NREPORT]; /* where ours come in */
 		size_t		 naddresses;
 		bool		 aggregate;	/* make aggregate reports */
 		bool		 failure;	/* failure reports, to ruf= */

@@ -101,12 +101,12 @@ finish_cert(struct conf *c)
 }
 
 static char *
-at_first(const struct conf *c, const char *local)
+address_at(const char *local, const char *domain)
 {
-	size_t n = strlen(local) + strlen(c->domains[0]) + 2;
+	size_t n = strlen(local) + strlen(domain) + 2;
 	char *s = xcalloc(1, n);
 
-	snprintf(s, n, "%s@%s", local, c->domains[0]);
+	snprintf(s, n, "%s@%s", local, domain);
 	return s;
 }
 
@@ -115,14 +115,18 @@ static void
 finish_reports(struct conf *c)
 {
 	if (c->reports.from == NULL)
-		c->reports.from = at_first(c, "dmarc-reports");
+		c->reports.from = address_at("dmarc-reports", c->domains[0]);
 	if (c->reports.contact == NULL)
-		c->reports.contact = at_first(c, "postmaster");
+		c->reports.contact = address_at("postmaster", c->domains[0]);
 	if (c->reports.naddresses > 0)
 		return;
-	c->reports.addresses[0] = at_first(c, "dmarc-reports");
-	c->reports.addresses[1] = at_first(c, "tls-reports");
-	c->reports.naddresses = 2;
+	for (size_t i = 0; i < c->ndomains; i++) {
+		char **a = c->reports.addresses + c->reports.naddresses;
+
+		a[0] = address_at("dmarc-reports", c->domains[i]);
+		a[1] = address_at("tls-reports", c->domains[i]);
+		c->reports.naddresses += 2;
+	}
 }
 
 static int

@@ -65,7 +65,7 @@ static const struct conf_list list_sealers =
 	    verify.narc_trusted, CONF_NLIST);
 static const struct conf_list list_reports =
 	LIST("reports.addresses", false, reports.addresses,
-	    reports.naddresses, CONF_NLIST);
+	    reports.naddresses, CONF_NREPORT);
 
 static const struct conf_list *const lists[] = {
 	&list_domains, &list_listen, &list_tls, &list_networks,
