@@ -43,13 +43,33 @@ table_new(bool json)
 	return t;
 }
 
+/* The next character of text and its octets; what is no UTF-8 is taken one
+ * octet at a time, c being U+FFFD. */
+static size_t
+character(struct slice text, size_t at, uint32_t *c)
+{
+	int n = utf8_get(text.p + at, text.n - at, c);
+
+	if (n > 0)
+		return (size_t)n;
+	*c = 0xfffd;
+	return 1;
+}
+
+static bool
+is_control(uint32_t c)
+{
+	return c < ' ' || (c >= 0x7f && c < 0xa0);
+}
+
 static size_t
 columns(struct slice text)
 {
+	uint32_t c;
 	size_t i, n = 0;
 
-	for (i = 0; i < text.n; i++)		/* UTF-8 code points */
-		n += ((unsigned char)text.p[i] & 0xc0) != 0x80;
+	for (i = 0; i < text.n; i += character(text, i, &c))
+		n++;
 	return n;
 }
 
@@ -95,15 +115,21 @@ table_add(struct table *t, struct slice cells)
 	return 0;
 }
 
-/* Text for a terminal: no control characters get through. */
+/* Text for a terminal: no control characters get through, those of C1 (CSI
+ * is U+009B, or in some terminals the octet) no more than escape. */
 static void
 put_plain(struct slice s)
 {
-	size_t i;
+	uint32_t c;
+	size_t i, n;
 
-	for (i = 0; i < s.n; i++)
-		putchar((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f ? '?' :
-		    s.p[i]);
+	for (i = 0; i < s.n; i += n) {
+		n = character(s, i, &c);
+		if (is_control(c) || c == 0xfffd)
+			putchar('?');
+		else
+			fwrite(s.p + i, 1, n, stdout);
+	}
 }
 
 static void
@@ -155,18 +181,18 @@ table_text(struct table *t)
 static void
 json_string(struct slice s)
 {
-	size_t i;
-	unsigned char c;
+	uint32_t c;
+	size_t i, n;
 
 	putchar('"');
-	for (i = 0; i < s.n; i++) {
-		c = (unsigned char)s.p[i];
+	for (i = 0; i < s.n; i += n) {
+		n = character(s, i, &c);
 		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < ' ' || c == 0x7f)
+			printf("\\%c", (int)c);
+		else if (is_control(c) || c == 0xfffd)
 			printf("\\u%04x", c);
 		else
-			putchar(c);
+			fwrite(s.p + i, 1, n, stdout);
 	}
 	putchar('"');
 }
