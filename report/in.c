@@ -26,8 +26,8 @@
 #include "util.h"
 #include "in.h"
 
-#define WAITING_MAX	64		/* messages that wait for their turn */
-#define TARGETS_MAX	300		/* of one, as many as its list holds */
+#define WAITING_MAX	64		/* messages that wait for their turn;
+					   queue has fewer at once */
 #define EXPIRE_SECONDS	3600
 #define RAW_MAX		(16U << 20)	/* octets of a message kept raw */
 #define MIME_MORE	(1U << 20)	/* of a message around a report */
@@ -73,6 +73,7 @@ static const struct answer_text {
 	[STORE_DONE] = { DELIVERY_OK, "2.0.0", "" },
 	[STORE_AGAIN] = { DELIVERY_OK, "2.0.0", "was there already" },
 	[STORE_FULL] = { DELIVERY_TEMP, "4.3.1", "report store is full" },
+	[STORE_BUSY] = { DELIVERY_TEMP, "4.3.2", "too many messages wait" },
 	[STORE_FAILED] = { DELIVERY_TEMP, "4.3.0", "storage error" },
 	[STORE_LARGE] = { DELIVERY_PERM, "5.3.4", "too large for a report" },
 };
@@ -237,7 +238,7 @@ on_message(struct chan *c, struct msg *m, void *arg)
 	struct waiting *w;
 
 	if (in.n == WAITING_MAX) {
-		answer(c, m->id, q->targets, STORE_FAILED);
+		answer(c, m->id, q->targets, STORE_BUSY);
 		return;
 	}
 	w = xcalloc(1, sizeof(*w));

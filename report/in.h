@@ -15,11 +15,12 @@
 #define IN_DOMAIN	254	/* of a domain name */
 
 #define UNPACK_MAX	(64U << 20)	/* octets unpacked from one message */
-#define UNPACK_RATIO	1000	/* of unpacked to packed, after */
+#define UNPACK_RATIO	1000	/* of unpacked to packed, beyond */
 #define UNPACK_FREE	(1U << 20)	/* so many octets */
 #define ZIP_ENTRIES	8	/* of one archive */
 #define ROWS_MAX	20000	/* distinct rows kept of one report */
 #define ROWS_OCTETS	(16U << 20)	/* and their text */
+#define ROWS_REST	64	/* more, for the sums of what is not kept */
 
 enum in_kind { IN_DMARC, IN_TLS, IN_ARF, IN_RAW, IN_KINDS };
 /* Is the sender of the mail who it says?  By DMARC; where the domain has no
@@ -56,6 +57,9 @@ void	 rows_free(struct rows *);
 /* Adds to the sum of a line.  0; -1: ROWS_MAX or ROWS_OCTETS are reached and
  * it is a new one. */
 int	 rows_add(struct rows *, struct slice line, uint64_t count);
+/* The same for what rows_add refused, line being one of a few (and short):
+ * there are ROWS_REST more for these. */
+int	 rows_rest(struct rows *, struct slice line, uint64_t count);
 size_t	 rows_count(const struct rows *);
 /* In the order they came, or after rows_sort the largest sum first. */
 const struct row_sum *rows_get(const struct rows *, size_t);
@@ -118,7 +122,7 @@ typedef int (*in_sink)(void *arg, const char *p, size_t n);
 struct unpack {		/* zeroed but for sink and arg is the start */
 	in_sink		 sink;
 	void		*arg;
-	uint64_t	 out;		/* octets so far, of all entries */
+	uint64_t	 in, out;	/* octets so far, of all entries */
 	const char	*why;		/* static text, after -1; NULL: sink */
 };
 
@@ -221,7 +225,8 @@ struct stored {			/* one file, in memory */
 	char		 form[8];
 };
 
-enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_FAILED,
+enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_BUSY,
+	STORE_FAILED,
 	STORE_LARGE		/* never: who sent it is told */
 };
 

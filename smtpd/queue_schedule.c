@@ -27,6 +27,7 @@
 
 #define DEST_BUCKETS	4096
 #define LOCAL_LIMIT	512		/* messages one deliver may have */
+#define REPORT_LIMIT	32		/* and report-in, one after the other */
 #define TURN_JOBS	256		/* handed out in one turn */
 #define TURN_DUE	4096		/* messages taken from the heap */
 #define FAIR_LOOK	32		/* jobs looked at for another sender */
@@ -320,7 +321,7 @@ dest_get(const struct message *m, const struct rcpt *r)
 	d->route = (enum route_type)r->type;
 	d->instance = (uint16_t)instance;
 	d->limit = d->route == ROUTE_REMOTE ? sc.conf->relay.connections :
-	    LOCAL_LIMIT;
+	    d->route == ROUTE_REPORT ? REPORT_LIMIT : LOCAL_LIMIT;
 	if (d->limit == 0)
 		d->limit = 1;
 	d->hash = *head;

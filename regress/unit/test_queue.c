@@ -793,11 +793,49 @@ report_child(void)
 	CHECK(asked(&d, &id) != 0);
 }
 
+/* report-in reads one after the other and takes so many at once: the rest
+ * wait here, and are not deferred. */
+static void
+report_burst_child(void)
+{
+	struct deliver_msg d;
+	struct msg_id id;
+	uint32_t ask[100];
+	int sv[2], i, n, end;
+
+	begin();
+	conf->reports.from = xstrdup("dmarc@b.test");
+	report_conf(conf);
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	report_channel(base, sv[0]);
+	end = sv[1];
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	local_report_channel(base, sv[0]);
+	deliver_end = sv[1];
+	for (i = 1; i <= 40; i++) {
+		report_ask(end, (uint32_t)i, (uint8_t)i, sizeof(TEXT) - 1);
+		turn();
+		report_route(DIR_OK);
+		CHECK(report_result(end, (uint32_t)i) == QUEUE_OK);
+	}
+	for (n = 0; (ask[n] = asked(&d, &id)) != 0; n++)
+		;
+	CHECK(n == 32);
+	for (i = 0; i < 8; i++)
+		tell(ask[i], DELIVERY_OK, "2.0.0");
+	turn();
+	for (n = 0; asked(&d, &id) != 0; n++)
+		;
+	CHECK(n == 8);
+}
+
 static void
 test_report(void **state)
 {
 	empty_spool();
 	in_child(report_child);
+	empty_spool();
+	in_child(report_burst_child);
 }
 
 /* Octets of the segment are damaged while queue is down. */
