@@ -5,10 +5,11 @@
  *
  * Invariants: a file called rHEX (report) or uHEX (raw message) is whole
  * and synced before it has that name; tHEX is nothing yet and goes at the
- * next start.  Nothing is removed but by age, by the operator, or because
- * the same report came again from a sender who proved to be one.  What is
- * full is full for its own class only: reports, reports of senders that fail
- * our check, raw messages.
+ * next start.  Of two that are the same report, which a crash may leave, the
+ * next start keeps the one that is better proven.  Nothing is removed but by
+ * age, by the operator, or because the same report came again from a sender
+ * who proved to be one.  What is full is full for its own class only:
+ * reports, reports of senders that fail our check, raw messages.
  */
 #include "compat.h"
 
@@ -60,6 +61,7 @@ static struct {
 } st;
 
 static void	 load(const char *);
+static void	 replace(struct entry *);
 static struct entry *entry_new(const char *, const struct in_head *, uint64_t);
 static void	 entry_add(struct entry *);
 static void	 entry_drop(struct entry *);
@@ -250,6 +252,10 @@ store_open(void)
 			load(d->d_name);
 	}
 	closedir(dir);
+	/* A name from before a crash may not be on disk yet, and what is known
+	 * is answered OK. */
+	if (fsync(st.dir) == -1)
+		fatal("directory of reports");
 	if (st.n > 0)
 		qsort(st.v, st.n, sizeof(*st.v), older);
 	log_info("%zu reports", st.n);
@@ -261,6 +267,7 @@ load(const char *name)
 	static char buf[FILE_HEAD_MAX];
 	uint32_t nrows, crc;
 	struct in_head h;
+	struct entry *e, *old;
 	struct stat sb;
 	ssize_t n = -1;
 	int fd = openat(st.dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
@@ -275,7 +282,11 @@ load(const char *name)
 		log_warnx("%s is damaged, not counted", name);
 		return;
 	}
-	entry_add(entry_new(name + 1, &h, (uint64_t)sb.st_size));
+	e = entry_new(name + 1, &h, (uint64_t)sb.st_size);
+	old = find_same(&e->s);
+	entry_add(e);
+	if (old != NULL)
+		replace(old->s.trust > h.trust ? old : e);
 }
 
 void
