@@ -246,7 +246,7 @@ raw_open(struct command *c)
 	const struct stored *s = store_find(c->arg);
 	uint32_t nrows, crc;
 	struct in_head h;
-	size_t n;
+	size_t n, i;
 
 	if (s == NULL || s->kind != IN_RAW) {
 		proc_done(c->ask, EX_NOINPUT, "no unread message %s", c->arg);
@@ -259,6 +259,9 @@ raw_open(struct command *c)
 		return -1;
 	}
 	c->rest = slice_of(c->text + n - h.kept, h.kept);
+	for (i = n - h.kept; i < n; i++)	/* no cell can hold it */
+		if (c->text[i] == '\0')
+			c->text[i] = '?';
 	return 0;
 }
 

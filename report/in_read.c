@@ -136,10 +136,9 @@ again(struct in_report *r)
 }
 
 static int
-zip_read(struct slice in, struct in_report *r, const struct in_house *house,
-    const char **why)
+zip_read(struct slice in, struct unpack *u, struct in_report *r,
+    const struct in_house *house, const char **why)
 {
-	struct unpack u = { .sink = take };
 	struct zip_entry e;
 	struct taker t;
 	struct zip z;
@@ -157,25 +156,25 @@ zip_read(struct slice in, struct in_report *r, const struct in_house *house,
 			continue;
 		again(r);
 		t = (struct taker){ .r = r, .house = house };
-		u.arg = &t;
-		rc = entry_unpack(&u, e.data, e.method, e.size, e.crc);
-		if (taken(&t, rc, u.why, why) == 0)
+		u->arg = &t;
+		u->why = NULL;
+		rc = entry_unpack(u, e.data, e.method, e.size, e.crc);
+		if (taken(&t, rc, u->why, why) == 0)
 			return 0;
-		if (u.out >= UNPACK_MAX)
+		if (u->out >= UNPACK_MAX)
 			return -1;
-		u.why = NULL;
 	}
 	if (got == -1)
 		*why = z.why;
 	return -1;
 }
 
-int
-in_attachment(struct slice in, struct in_report *r,
+/* u counts what all attachments of a message unpack to. */
+static int
+octets_read(struct slice in, struct unpack *u, struct in_report *r,
     const struct in_house *house, const char **why)
 {
 	struct taker t = { .r = r, .house = house };
-	struct unpack u = { .sink = take, .arg = &t };
 	int rc;
 
 	if (in.n > house->max_packed) {
@@ -183,13 +182,24 @@ in_attachment(struct slice in, struct in_report *r,
 		return -1;
 	}
 	if (in.n > 4 && memcmp(in.p, "PK\3\4", 4) == 0)
-		return zip_read(in, r, house, why);
+		return zip_read(in, u, r, house, why);
 	again(r);
+	u->arg = &t;
+	u->why = NULL;
 	if (in.n > 2 && memcmp(in.p, "\x1f\x8b", 2) == 0)
-		rc = gzip_unpack(&u, in);
+		rc = gzip_unpack(u, in);
 	else
 		rc = in.n > 0 ? take(&t, in.p, in.n) : 0;
-	return taken(&t, rc, u.why, why);
+	return taken(&t, rc, u->why, why);
+}
+
+int
+in_attachment(struct slice in, struct in_report *r,
+    const struct in_house *house, const char **why)
+{
+	struct unpack u = { .sink = take };
+
+	return octets_read(in, &u, r, house, why);
 }
 
 /* ---- the message --------------------------------------------------------- */
@@ -292,8 +302,8 @@ decoded(struct slice msg, const struct facts_part *f, uint64_t max, size_t *n)
 }
 
 static int
-attachment(struct slice msg, const struct part *p, struct in_report *r,
-    const struct in_house *house, const char **why)
+attachment(struct slice msg, const struct part *p, struct unpack *u,
+    struct in_report *r, const struct in_house *house, const char **why)
 {
 	size_t n;
 	char *octets = decoded(msg, &p->f, house->max_packed, &n);
@@ -303,7 +313,7 @@ attachment(struct slice msg, const struct part *p, struct in_report *r,
 		*why = "larger than reports.max-size";
 		return -1;
 	}
-	rc = in_attachment(slice_of(octets, n), r, house, why);
+	rc = octets_read(slice_of(octets, n), u, r, house, why);
 	free(octets);
 	return rc;
 }
@@ -351,6 +361,7 @@ parts_read(struct slice msg, const char *facts, size_t n, struct in_report *r,
 	const char *first = NULL;
 	struct facts_part f;
 	uint64_t skip = 0;	/* till the end of a message inside */
+	struct unpack u = { .sink = take };
 	struct part p;
 	int i, rc, parts = facts_nparts(facts, n), tries = 0;
 
@@ -369,7 +380,7 @@ parts_read(struct slice msg, const char *facts, size_t n, struct in_report *r,
 			    why);
 		if (!candidate(&p))
 			continue;
-		rc = attachment(msg, &p, r, house, why);
+		rc = attachment(msg, &p, &u, r, house, why);
 		if (rc == 0)
 			return 0;
 		tries++;

@@ -31,7 +31,7 @@ give(struct unpack *u, const char *p, size_t n, uint64_t in)
 	if (n > UNPACK_MAX - u->out)
 		return fail(u, "unpacks to more than 64 MiB");
 	u->out += n;
-	if (u->out > UNPACK_FREE && u->out / UNPACK_RATIO > in)
+	if (u->out > UNPACK_FREE && u->out / UNPACK_RATIO > u->in + in)
 		return fail(u, "unpacks to a thousand times its size");
 	if (u->sink(u->arg, p, n) == -1)
 		return fail(u, NULL);
@@ -66,6 +66,7 @@ stream(struct unpack *u, z_stream *z, struct slice in, uint32_t *crc,
 		if (give(u, (char *)out, n, in.n - z->avail_in) == -1)
 			return -1;
 	}
+	u->in += in.n - z->avail_in;
 	return (ssize_t)(in.n - z->avail_in);
 }
 
@@ -107,6 +108,7 @@ stored(struct unpack *u, struct slice in, uint32_t *crc)
 		if (give(u, in.p + i, n, in.n) == -1)
 			return -1;
 	}
+	u->in += in.n;
 	return 0;
 }
 
