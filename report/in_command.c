@@ -251,11 +251,24 @@ when(const struct stored *s)
 	return s->end > 0 && s->end < s->received ? s->end : s->received;
 }
 
+/* May it have something about the domain that is asked for?  What is added
+ * up by rows is looked at row by row: a policy covers the domains below it,
+ * a TLS report has several. */
+static bool
+concerns(const struct command *c, const struct stored *s)
+{
+	if (c->arg[0] == '\0' || domain_within(s->domain, c->arg))
+		return true;
+	if (strcmp(c->verb, "tls") == 0)
+		return s->kind == IN_TLS;
+	return (strcmp(c->verb, "show") == 0 || strcmp(c->verb,
+	    "reject") == 0) && domain_within(c->arg, s->domain);
+}
+
 bool
 command_counts(struct command *c, const struct stored *s)
 {
-	if (when(s) < c->from || (c->arg[0] != '\0' &&
-	    !domain_within(s->domain, c->arg)))
+	if (when(s) < c->from || !concerns(c, s))
 		return false;
 	if (s->trust == IN_FAIL && !c->all) {
 		c->failing++;

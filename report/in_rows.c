@@ -54,8 +54,9 @@ sum_add(uint64_t a, uint64_t b)
 	return a > INT64_MAX - b || b > INT64_MAX ? INT64_MAX : a + b;
 }
 
-int
-rows_add(struct rows *r, struct slice line, uint64_t count)
+static int
+add(struct rows *r, struct slice line, uint64_t count, size_t max,
+    size_t octets)
 {
 	size_t i = siphash24(r->key, line.p, line.n) & (SLOTS - 1);
 	struct row_sum *v;
@@ -67,7 +68,7 @@ rows_add(struct rows *r, struct slice line, uint64_t count)
 			return 0;
 		}
 	}
-	if (r->n == ROWS_MAX || line.n > ROWS_OCTETS - r->octets)
+	if (r->n >= max || r->octets > octets || line.n > octets - r->octets)
 		return -1;
 	if (r->n == r->cap) {
 		r->cap = r->cap == 0 ? 64 : r->cap * 2;
@@ -78,6 +79,19 @@ rows_add(struct rows *r, struct slice line, uint64_t count)
 	r->octets += line.n;
 	r->slot[i] = (uint32_t)++r->n;
 	return 0;
+}
+
+int
+rows_add(struct rows *r, struct slice line, uint64_t count)
+{
+	return add(r, line, count, ROWS_MAX, ROWS_OCTETS);
+}
+
+int
+rows_rest(struct rows *r, struct slice line, uint64_t count)
+{
+	return add(r, line, count, ROWS_MAX + ROWS_REST, ROWS_OCTETS +
+	    ROWS_REST * IN_TEXT);
 }
 
 size_t

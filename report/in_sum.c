@@ -68,45 +68,77 @@ reject_line(words w, struct line *l)
 		line_word(l, w[i]);
 }
 
+/* A row for which there is no room: by outcome, no more. */
 static void
-add(struct command *c, struct slice line, uint64_t count)
+add_rest(struct command *c, words w, uint64_t count)
+{
+	bool tls = strcmp(c->verb, "tls") == 0;
+	struct line l = { .n = 0 };
+
+	line_word(&l, "others");
+	line_word(&l, tls ? "" : w[D_DISPOSITION]);
+	line_word(&l, !tls ? w[D_DKIM] : strcmp(w[T_RESULT], "ok") == 0 ?
+	    "ok" : "failed");
+	line_word(&l, tls ? "" : w[D_SPF]);
+	rows_rest(c->rows, slice_of(l.p, l.n), count);
+}
+
+static void
+add_tls(struct command *c, struct slice line, uint64_t count)
+{
+	words w;
+
+	split(line, w, TLS_WORDS);
+	if (c->arg[0] != '\0' && !domain_within(w[T_DOMAIN], c->arg))
+		return;
+	c->total = sum_add(c->total, count);
+	if (strcmp(w[T_RESULT], "ok") == 0)
+		c->pass = sum_add(c->pass, count);
+	if (rows_add(c->rows, line, count) == -1)
+		add_rest(c, w, count);
+}
+
+/* Is the author's domain, as the reporter writes it, the one asked for? */
+static bool
+is_from(words w, const char *domain)
+{
+	char from[IN_DOMAIN];
+
+	return domain_ascii(slice_str(w[D_FROM]), from) == 0 &&
+	    domain_within(from, domain);
+}
+
+/* part: the report is about a domain above the one that is asked for. */
+static void
+add_dmarc(struct command *c, struct slice line, uint64_t count, bool part)
 {
 	struct line l = { .n = 0 };
 	words w;
 
-	if (strcmp(c->verb, "tls") == 0) {
-		split(line, w, TLS_WORDS);
-		if (c->arg[0] != '\0' && !domain_within(w[T_DOMAIN], c->arg))
-			return;
-		c->total = sum_add(c->total, count);
-		if (strcmp(w[T_RESULT], "ok") == 0)
-			c->pass = sum_add(c->pass, count);
-	} else {
-		split(line, w, DMARC_WORDS);
-		c->total = sum_add(c->total, count);
-		if (passes(w))
-			c->pass = sum_add(c->pass, count);
-		if (strcmp(c->verb, "reject") == 0) {
-			if (passes(w))
-				return;
-			reject_line(w, &l);
-			line = slice_of(l.p, l.n);
-		}
-	}
-	if (rows_add(c->rows, line, count) == 0)
+	split(line, w, DMARC_WORDS);
+	if (part && !is_from(w, c->arg))
 		return;
-	l.n = 0;
-	line_word(&l, "others");
-	rows_add(c->rows, slice_of(l.p, l.n), count);
+	c->total = sum_add(c->total, count);
+	if (passes(w))
+		c->pass = sum_add(c->pass, count);
+	if (strcmp(c->verb, "reject") == 0) {
+		if (passes(w))
+			return;
+		reject_line(w, &l);
+		line = slice_of(l.p, l.n);
+	}
+	if (rows_add(c->rows, line, count) == -1)
+		add_rest(c, w, count);
 }
 
 /* Returns octets read. */
 static size_t
 add_file(struct command *c, const struct stored *s)
 {
+	bool part = c->arg[0] != '\0' && !domain_within(s->domain, c->arg);
+	uint64_t count, before = c->total;
 	struct slice rest, line;
 	struct in_head h;
-	uint64_t count;
 	size_t n = 0;
 	char *p = store_read(s, &n);
 
@@ -115,9 +147,12 @@ add_file(struct command *c, const struct stored *s)
 	if (file_check(p, n, &h, &rest) == -1)
 		log_warnx("report %s is damaged, not counted", s->name);
 	else {
-		c->done++;
 		while (file_row(&rest, &count, &line) == 1)
-			add(c, line, count);
+			if (s->kind == IN_TLS)
+				add_tls(c, line, count);
+			else
+				add_dmarc(c, line, count, part);
+		c->done += !part || c->total > before;
 	}
 	free(p);
 	return n;
@@ -233,7 +268,7 @@ tls_row(const struct row_sum *v, struct row *row)
 /* Messages of ours, or of somebody who proves to be somebody: those that
  * p=reject would hurt, rather than those it is for. */
 static void
-verdict(struct command *c)
+verdict(struct command *c, const char *more)
 {
 	uint64_t fail = c->total - c->pass, known = 0;
 	unsigned long long tenths;
@@ -247,21 +282,22 @@ verdict(struct command *c)
 	}
 	if (c->total == 0) {
 		proc_done(c->ask, EX_OK, "no messages of %s in reports of %u "
-		    "days: nothing is known", c->arg, c->days);
+		    "days: nothing is known%s", c->arg, c->days, more);
 		return;
 	}
 	if (fail == 0) {
 		proc_done(c->ask, EX_OK, "p=reject for %s breaks nothing: all "
-		    "%llu messages of %u days pass", c->arg,
-		    (unsigned long long)c->total, c->days);
+		    "%llu messages of %u days pass%s", c->arg,
+		    (unsigned long long)c->total, c->days, more);
 		return;
 	}
 	tenths = fail > UINT64_MAX / 1000 ? 1000 : fail * 1000 / c->total;
 	proc_done(c->ask, EX_OK, "p=reject for %s refuses %llu of %llu "
 	    "messages (%llu.%llu %%) of %u days; %llu of them were proven to "
-	    "come from another domain: look at these first", c->arg,
+	    "come from another domain: look at these first%s", c->arg,
 	    (unsigned long long)fail, (unsigned long long)c->total,
-	    tenths / 10, tenths % 10, c->days, (unsigned long long)known);
+	    tenths / 10, tenths % 10, c->days, (unsigned long long)known,
+	    more);
 }
 
 static void
@@ -269,14 +305,14 @@ finish(struct command *c)
 {
 	char more[96] = "";
 
-	if (strcmp(c->verb, "reject") == 0) {
-		verdict(c);
-		return;
-	}
 	if (c->failing > 0)
 		snprintf(more, sizeof(more), "; %llu reports of senders that "
 		    "fail our check left out (--all)",
 		    (unsigned long long)c->failing);
+	if (strcmp(c->verb, "reject") == 0) {
+		verdict(c, more);
+		return;
+	}
 	proc_done(c->ask, EX_OK, "%llu of %llu %s pass in %llu reports of %u "
 	    "days%s", (unsigned long long)c->pass,
 	    (unsigned long long)c->total, strcmp(c->verb, "tls") == 0 ?

@@ -354,8 +354,7 @@ row_add(struct xml *x, const struct record *r, uint64_t n)
 	line_word(&l, d->result);
 	line_word(&l, s->domain);
 	line_word(&l, s->result);
-	if (rows_count(x->out->rows) < ROWS_MAX - 64 &&
-	    rows_add(x->out->rows, slice_of(l.p, l.n), n) == 0)
+	if (rows_add(x->out->rows, slice_of(l.p, l.n), n) == 0)
 		return;
 	l.n = 0;
 	line_word(&l, "others");
@@ -364,7 +363,7 @@ row_add(struct xml *x, const struct record *r, uint64_t n)
 	line_word(&l, passed(r->spf) ? "pass" : "fail");
 	for (i = 4; i < DMARC_WORDS; i++)
 		line_word(&l, "");
-	if (rows_add(x->out->rows, slice_of(l.p, l.n), n) == -1)
+	if (rows_rest(x->out->rows, slice_of(l.p, l.n), n) == -1)
 		x->out->head.skipped++;
 }
 

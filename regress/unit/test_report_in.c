@@ -70,6 +70,8 @@ test_clean(void **state)
 	assert_string_equal(out, "a b?? \xc3\xa9?");
 	text_clean(SLICE_LIT("\xe2\x80\xae\xc2\x85"), out, sizeof(out));
 	assert_string_equal(out, "??");
+	text_clean(SLICE_LIT("\xd8\x9c\xf3\xa0\x81\x81"), out, sizeof(out));
+	assert_string_equal(out, "??");
 	text_clean(SLICE_LIT("0123456789"), small, sizeof(small));
 	assert_true(strlen(small) < sizeof(small));
 	assert_memory_equal(small, "0123", 4);
@@ -133,7 +135,7 @@ static void
 test_rows(void **state)
 {
 	struct rows *r = rows_new();
-	char line[32];
+	char line[32], octets[4096] = "";
 	size_t i;
 
 	assert_int_equal(rows_add(r, SLICE_LIT("a"), 1), 0);
@@ -154,6 +156,27 @@ test_rows(void **state)
 	assert_int_equal(rows_add(r, SLICE_LIT("more"), 1), -1);
 	assert_int_equal(rows_add(r, SLICE_LIT("7"), 1), 0);
 	assert_int_equal(rows_count(r), ROWS_MAX);
+	/* there is room for what is told of the rest */
+	assert_int_equal(rows_rest(r, SLICE_LIT("others"), 1), 0);
+	assert_int_equal(rows_add(r, SLICE_LIT("more"), 1), -1);
+	assert_int_equal(rows_rest(r, SLICE_LIT("others"), 1), 0);
+	for (i = 1; i < ROWS_REST; i++) {
+		snprintf(line, sizeof(line), "rest %zu", i);
+		assert_int_equal(rows_rest(r, slice_str(line), 1), 0);
+	}
+	assert_int_equal(rows_rest(r, SLICE_LIT("more"), 1), -1);
+	rows_sort(r);
+	assert_true(row_is(r, 0, 2, "7"));
+	assert_true(row_is(r, 1, 2, "others"));
+	rows_free(r);
+	r = rows_new();
+	for (i = 0; i < ROWS_OCTETS / sizeof(octets); i++) {
+		snprintf(octets, 16, "%zu", i);
+		assert_int_equal(rows_add(r, slice_of(octets, sizeof(octets)),
+		    1), 0);
+	}
+	assert_int_equal(rows_add(r, SLICE_LIT("more"), 1), -1);
+	assert_int_equal(rows_rest(r, SLICE_LIT("others"), 1), 0);
 	rows_free(r);
 }
 
@@ -339,7 +362,7 @@ test_xml_many(void **state)
 	assert_int_equal(xml_end(x, &why), 0);
 	assert_int_equal(r.head.messages, 2000000);
 	assert_int_equal(r.head.skipped, 0);
-	assert_true(rows_count(r.rows) <= ROWS_MAX);
+	assert_int_equal(rows_count(r.rows), ROWS_MAX + 1);
 	rows_sort(r.rows);
 	assert_true(slice_casestarts(rows_get(r.rows, 0)->line, "others "));
 	xml_free(x);
@@ -557,6 +580,29 @@ test_bomb(void **state)
 	free(zeros);
 }
 
+/* What was packed well before does not count against a small member. */
+static void
+test_members(void **state)
+{
+	size_t n, k, size = UNPACK_FREE * 2, i;
+	char *octets = xcalloc(1, size), *p, *q;
+	uint64_t got = 0;
+	struct unpack u = { .sink = count, .arg = &got };
+
+	for (i = 0; i < size; i++)	/* a fifth of its size when packed */
+		octets[i] = (char)(i * i >> 7 & i >> 3);
+	p = pack(octets, size, 31, &n);
+	q = pack("small", 5, 31, &k);
+	p = xreallocarray(p, n + k, 1);
+	memcpy(p + n, q, k);
+	assert_int_equal(gzip_unpack(&u, slice_of(p, n + k)), 0);
+	assert_int_equal(got, size + 5);
+	assert_int_equal(u.in, n + k);
+	free(q);
+	free(p);
+	free(octets);
+}
+
 /* ---- TLS, feedback ------------------------------------------------------- */
 
 static const char json[] = "{\"organization-name\":\"R\",\"report-id\":\"7\","
@@ -770,6 +816,7 @@ main(void)
 		cmocka_unit_test(test_zip_damaged),
 		cmocka_unit_test(test_zip_refused),
 		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_arf),
 		cmocka_unit_test(test_sender),
