@@ -142,8 +142,9 @@ list_row(struct command *c, const struct stored *s)
 	proc_row(c->ask, &row);
 }
 
-/* Abuse and failure reports have one row: its words, and who sent it. */
-static void
+/* Abuse and failure reports have one row: its words, and who sent it.  Could
+ * it be read? */
+static bool
 arf_row(struct command *c, const struct stored *s)
 {
 	struct row row = { .n = 0 };
@@ -154,10 +155,13 @@ arf_row(struct command *c, const struct stored *s)
 	size_t n, i;
 	char *p = store_read(s, &n);
 
-	if (p == NULL || file_check(p, n, &h, &rest) == -1 ||
+	if (p == NULL)
+		return false;
+	if (file_check(p, n, &h, &rest) == -1 ||
 	    file_row(&rest, &count, &line) != 1) {
+		log_warnx("report %s is damaged, not shown", s->name);
 		free(p);
-		return;
+		return false;
 	}
 	row_text(&row, "id", s->name);
 	row_time(&row, "received", s->received);
@@ -169,6 +173,7 @@ arf_row(struct command *c, const struct stored *s)
 		row_text(&row, arf_words[i], word);
 	proc_row(c->ask, &row);
 	free(p);
+	return true;
 }
 
 static bool
@@ -195,12 +200,12 @@ list_step(struct command *c)
 		s = store_get(c->at);
 		if (!list_wants(c, s) || !command_counts(c, s))
 			continue;
+		rows++;
 		if (strcmp(c->verb, "list") == 0)
 			list_row(c, s);
-		else
-			arf_row(c, s);
+		else if (!arf_row(c, s))
+			continue;
 		c->done++;
-		rows++;
 	}
 	proc_done(c->ask, EX_OK, "%llu reports in %u days",
 	    (unsigned long long)c->done, c->days);
