@@ -27,6 +27,7 @@
 #include "maild.h"
 
 #define LOOK_SECONDS	3600	/* at the keys' dates, at least so often */
+#define AGAIN_SECONDS	60	/* when what is due could not be done */
 
 /* What signd last saw of a key that waits. */
 struct seen {
@@ -68,7 +69,7 @@ dkim_watch(struct house *h)
 	next = signkeys_settle(h->conf->dkim.directory, now,
 	    h->conf->dkim.retire);
 	if (next < now + LOOK_SECONDS)
-		tv.tv_sec = next > now ? (time_t)(next - now) : 1;
+		tv.tv_sec = next > now ? (time_t)(next - now) : AGAIN_SECONDS;
 	event_add(h->dkim_timer, &tv);
 }
 
@@ -117,7 +118,7 @@ static void
 key_seen(struct house *h, const char *domain, const char *selector)
 {
 	const char *dir = h->conf->dkim.directory;
-	char err[1200];
+	char err[1200], record[SIGNKEY_RECORD];
 	struct signkeys l;
 	struct signkey *k;
 
@@ -126,6 +127,8 @@ key_seen(struct house *h, const char *domain, const char *selector)
 		return;
 	}
 	k = signkeys_find(&l, domain, selector);
+	if (k != NULL && k->algorithm == ALG_UNKNOWN)	/* a state has one */
+		(void)dkim_record(h, k, record);
 	if (k != NULL && k->kept && (k->state == KEY_ACTIVE ||
 	    (k->state == KEY_WAITING &&
 	    signkeys_promote(dir, &l, k, now_sec()) == 0)))
@@ -341,7 +344,7 @@ dkim_run(struct house *h, struct command *cmd, char **args, size_t n)
 	    dkim_domain(args[2], domain, sizeof(domain)))
 		dkim_remove(h, cmd, domain, args[3]);
 	else
-		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN [SELECTOR "
-		    "[rsa | ed25519]] | rotate DOMAIN | rotate --all | show "
-		    "[DOMAIN] | remove DOMAIN SELECTOR");
+		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN "
+		    "[SELECTOR [rsa | ed25519]] | rotate DOMAIN | rotate "
+		    "--all | show [DOMAIN] | remove DOMAIN SELECTOR");
 }

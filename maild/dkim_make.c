@@ -290,8 +290,7 @@ create_keys(const struct signkeys *l, const char *domain, char **args,
 
 /* Keys may be made; the answer is given otherwise. */
 static bool
-make_ready(struct house *h, struct command *cmd, const char *domain,
-    struct signkeys *l)
+make_ready(struct house *h, struct command *cmd, struct signkeys *l)
 {
 	char err[1200];
 
@@ -300,12 +299,23 @@ make_ready(struct house *h, struct command *cmd, const char *domain,
 		    "try again");
 		return false;
 	}
-	if (signkeys_read(h->conf->dkim.directory, domain, l, err,
+	if (signkeys_read(h->conf->dkim.directory, NULL, l, err,
 	    sizeof(err)) == -1) {
 		command_done(cmd, EX_OSERR, "%s", err);
 		return false;
 	}
 	return true;
+}
+
+/* More than signd is handed would keep maild from starting. */
+static bool
+make_room(struct command *cmd, const struct signkeys *l, size_t n)
+{
+	if (signkeys_room(l, n))
+		return true;
+	command_done(cmd, EX_CANTCREAT, "%zu more would be too many: there "
+	    "may be %d signing keys, waiting ones counted", n, DKIM_MAX);
+	return false;
 }
 
 void
@@ -315,11 +325,12 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 	struct signkeys l;
 	struct signkey *v;
 	size_t made;
+	bool room;
 
 	if (n < 3 || n > 5 || (n == 5 && strcmp(args[4], "rsa") != 0 &&
 	    strcmp(args[4], "ed25519") != 0)) {
-		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN [SELECTOR "
-		    "[rsa | ed25519]]");
+		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN "
+		    "[SELECTOR [rsa | ed25519]]");
 		return;
 	}
 	if (!create_args(args, n, domain, sizeof(domain))) {
@@ -328,11 +339,16 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 		    "m20260101");
 		return;
 	}
-	if (!make_ready(h, cmd, domain, &l))
+	if (!make_ready(h, cmd, &l))
 		return;
 	v = xcalloc(NITEMS(algorithms), sizeof(*v));
 	made = create_keys(&l, domain, args, n, v, err, sizeof(err));
+	room = made == 0 || make_room(cmd, &l, made);
 	signkeys_free(&l);
+	if (!room) {
+		free(v);
+		return;
+	}
 	if (made > 0)
 		job_start(h, cmd, v, made);
 	else {
@@ -377,12 +393,13 @@ rotate_domain(struct house *h, struct command *cmd, const struct signkeys *l,
 
 /* Keys put there by hand have no record beside them: keygen makes it, once. */
 static void
-rotate_learn(struct house *h, struct signkeys *l)
+rotate_learn(struct house *h, struct signkeys *l, const char *domain)
 {
 	char record[SIGNKEY_RECORD];
 
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].algorithm == ALG_UNKNOWN && l->v[i].kept &&
+		    (domain == NULL || strcmp(l->v[i].domain, domain) == 0) &&
 		    dkim_record(h, &l->v[i], record) == 0)
 			(void)signkey_write_record(h->conf->dkim.directory,
 			    &l->v[i], record);
@@ -396,6 +413,7 @@ dkim_rotate(struct house *h, struct command *cmd, char **args, size_t n)
 	struct signkeys l;
 	struct signkey *v;
 	size_t made = 0, told = 0, i;
+	bool room;
 
 	if (n != 3 || (!all && !dkim_domain(args[2], domain,
 	    sizeof(domain)))) {
@@ -403,9 +421,9 @@ dkim_rotate(struct house *h, struct command *cmd, char **args, size_t n)
 		    "dkim rotate --all");
 		return;
 	}
-	if (!make_ready(h, cmd, all ? NULL : domain, &l))
+	if (!make_ready(h, cmd, &l))
 		return;
-	rotate_learn(h, &l);
+	rotate_learn(h, &l, all ? NULL : domain);
 	/* a domain's keys lie side by side; two algorithms each at most */
 	v = xcalloc(2 * l.n + NITEMS(algorithms), sizeof(*v));
 	for (i = 0; i < l.n; i++)
@@ -413,12 +431,15 @@ dkim_rotate(struct house *h, struct command *cmd, char **args, size_t n)
 		    strcmp(l.v[i].domain, l.v[i - 1].domain) != 0))
 			made += rotate_domain(h, cmd, &l, l.v[i].domain,
 			    v + made, &told);
+	room = made == 0 || make_room(cmd, &l, made);
 	signkeys_free(&l);
-	if (made > 0) {
+	if (room && made > 0) {
 		job_start(h, cmd, v, made);
 		return;
 	}
 	free(v);
+	if (!room)
+		return;
 	if (told > 0)
 		command_done(cmd, EX_OK, "waits already: it is signed with "
 		    "when its record is in the DNS");

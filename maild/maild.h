@@ -213,11 +213,14 @@ struct signkeys { struct signkey *v; size_t n; };
 #define SIGNKEY_PATH	1400
 #define SIGNKEY_RECORD	1024	/* octets of a TXT record */
 
-/* All keys of the directory, or of a domain, sorted by domain; of those of a domain and an algorithm that are
- * active the last one signs.  0, or -1 with a message. */
+/* All keys of the directory, or of a domain, sorted by domain; of those of a
+ * domain and an algorithm that are active the last one signs.  0, or -1 with
+ * a message. */
 int	 signkeys_read(const char *dir, const char *domain, struct signkeys *,
 	    char *err, size_t errsize);
 void	 signkeys_free(struct signkeys *);
+/* May signd be handed n more, beside all of these? */
+bool	 signkeys_room(const struct signkeys *, size_t n);
 struct signkey *signkeys_find(const struct signkeys *, const char *domain,
 	    const char *selector);
 /* The last one of these that has its private part, or NULL. */

@@ -10,7 +10,8 @@
  * active, or without a state file (put there by hand, or of a time before
  * states), which counts as older than any other; of several active ones of
  * an algorithm the newest signs; a state is on disk before what follows from
- * it, and so is the record; a state that cannot be read is waiting, which the DNS will settle.
+ * it, and so is the record; a state that cannot be read is waiting, which the
+ * DNS will settle.
  */
 #include "compat.h"
 
@@ -36,7 +37,9 @@
 
 #define LINE_SIZE	80	/* of a state file */
 #define ENTRIES_MAX	(4 * DKIM_MAX)	/* retired ones too */
+#define RETIRED_KEPT	(90 * 86400)	/* s a retired one is remembered */
 #define TMP_SUFFIX	13	/* ".key.XXXXXXXX" */
+#define TMP_RANDOM	8
 
 static int	 name_read(const char *, struct signkey *);
 static void	 state_read(const char *, struct signkey *);
@@ -94,8 +97,8 @@ signkeys_read(const char *dir, const char *domain, struct signkeys *l,
 			n++;
 	closedir(d);
 	if (n == ENTRIES_MAX) {
-		snprintf(err, errsize, "%s: more than %d keys", dir,
-		    DKIM_MAX);
+		snprintf(err, errsize, "%s: %d keys and states are too many",
+		    dir, ENTRIES_MAX);
 		signkeys_free(l);
 		return -1;
 	}
@@ -108,6 +111,15 @@ signkeys_read(const char *dir, const char *domain, struct signkeys *l,
 		state_read(dir, &l->v[i]);
 	qsort(l->v, l->n, sizeof(*l->v), key_compare);
 	return 0;
+}
+
+bool
+signkeys_room(const struct signkeys *l, size_t n)
+{
+	for (size_t i = 0; i < l->n; i++)
+		n += l->v[i].kept && (l->v[i].state == KEY_ACTIVE ||
+		    l->v[i].state == KEY_WAITING);
+	return n <= DKIM_MAX;
 }
 
 void
@@ -172,8 +184,11 @@ state_read(const char *dir, struct signkey *k)
 	int fd;
 
 	signkey_path(dir, k, "key", path);
-	k->kept = stat(path, &st) == 0;
-	k->since = k->kept ? (uint64_t)st.st_mtime : 0;
+	if (stat(path, &st) == 0) {
+		k->kept = true;
+		k->since = (uint64_t)st.st_mtime;
+	} else		/* its state may not be forgotten when in doubt */
+		k->kept = errno != ENOENT;
 	signkey_path(dir, k, "state", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	k->stated = fd != -1 || errno != ENOENT;
@@ -294,20 +309,23 @@ static int
 file_write(const char *path, const char *text)
 {
 	char tmp[SIGNKEY_PATH + 16];
-	int fd;
+	int fd, saved;
 
 	snprintf(tmp, sizeof(tmp), "%s.new", path);
 	unlink(tmp);
 	if ((fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0644)) == -1)
 		return -1;
-	if (write_all(fd, text, strlen(text)) == -1 || fsync(fd) == -1) {
+	if (write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0 &&
+	    rename(tmp, path) == 0) {
 		close(fd);
-		return -1;
+		return key_sync_parent(path);
 	}
-	if (close(fd) == -1 || rename(tmp, path) == -1)
-		return -1;
-	return key_sync_parent(path);
+	saved = errno;
+	close(fd);
+	unlink(tmp);
+	errno = saved;
+	return -1;
 }
 
 int
@@ -423,6 +441,9 @@ key_settle(const char *dir, struct signkeys *l, struct signkey *k,
 	case KEY_RETIRED:
 		if (k->kept && signkey_unlink(dir, k, "key") == 0)
 			k->kept = false;
+		if (!k->kept && k->since + RETIRED_KEPT <= now &&
+		    signkey_unlink(dir, k, "txt") == 0)
+			(void)signkey_unlink(dir, k, "state");
 		return;
 	}
 }
@@ -458,7 +479,8 @@ signkeys_sweep(const char *dir)
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		n = strlen(e->d_name);
 		if (n <= TMP_SUFFIX || strncmp(e->d_name + n - TMP_SUFFIX,
-		    ".key.", 5) != 0)
+		    ".key.", 5) != 0 || strchr(e->d_name + n - TMP_RANDOM,
+		    '.') != NULL)	/* a key of a domain "example.key" */
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		log_notice("%s: of a key that was not finished, removed",

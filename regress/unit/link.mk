@@ -9,6 +9,7 @@ LINK.smtpd = $(wildcard smtpd/smtp_*.c)
 LINK.conf = maild/conf_yaml.c
 LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
 LINK.authd = authd/authd_table.c authd/authd_dir.c authd/authd_resolve.c authd/authd_recent.c authd/authd_slow.c authd/authd_db.c
+LINK.signkey = maild/signkey.c maild/key.c
 LINK.signd = signd/signd_tls.c signd/signd_ticket.c signd/signd_dkim.c signd/signd_key.c
 LINK.logd = logd/logd_line.c logd/logd_ring.c
 LINK.verdict = $(LINK.smtpd)
