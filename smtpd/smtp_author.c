@@ -122,7 +122,7 @@ from_hash(struct mail *m, struct slice raw)
 	return r;
 }
 
-/* ---- those that authd knows ------------------------------------------------ */
+/* ---- those that authd knows ---------------------------------------------- */
 
 /* 1: out is the next author to ask about; 0: there is none; -1: it cannot be
  * asked about, so it is nobody's. */
@@ -187,6 +187,7 @@ on_author(struct chan *c, struct msg *msg, void *arg)
 	if (r != NULL && r->result == DIR_OK) {
 		m->from = *r;
 		slice_cpy(r->domain, m->domain, sizeof(m->domain));
+		m->from.domain = slice_str(m->domain);
 		author_ask(s);
 	} else {
 		m->refusal = r == NULL || r->result == DIR_TEMP ?

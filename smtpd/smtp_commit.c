@@ -1,9 +1,9 @@
 /*
  * The end of a transaction: the authors and the ticket for the signature of
- * submitted mail, then queue's commit, then 250.  A queue that dies meanwhile is asked in
- * its next life whether it has the message; only when it does not is the
- * commit sent again (it is idempotent by its id), and only when no new queue
- * comes in time does the client hear 451.
+ * submitted mail, then queue's commit, then 250.  A queue that dies meanwhile
+ * is asked in its next life whether it has the message; only when it does not
+ * is the commit sent again (it is idempotent by its id), and only when no new
+ * queue comes in time does the client hear 451.
  */
 #include "compat.h"
 

@@ -20,13 +20,13 @@ dkim_sha256(const void *p, size_t n, uint8_t hash[DKIM_HASH])
 int
 digest_start(struct digest *d)
 {
-	const EVP_MD *md = NULL;	/* the one it has; to look it up costs */
+	const EVP_MD *md = NULL;	/* the one it has: looking costs */
 
 	d->n = 0;
-	if (d->ctx == NULL) {
+	if (d->ctx == NULL)
 		d->ctx = EVP_MD_CTX_new();
+	if (d->ctx != NULL && EVP_MD_CTX_get0_md(d->ctx) == NULL)
 		md = EVP_sha256();
-	}
 	d->bad = d->ctx == NULL || EVP_DigestInit_ex(d->ctx, md, NULL) != 1;
 	return d->bad ? -1 : 0;
 }

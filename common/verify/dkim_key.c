@@ -83,7 +83,8 @@ dkim_keys_get(struct dkim_keys *keys, struct slice record, const char **why)
 
 	for (i = 0; i < KEYS_MAX; i++)
 		if (keys->mark[i] == mark && keys->v[i].n == record.n &&
-		    record.n > 0 && memcmp(keys->v[i].record, record.p, record.n) == 0)
+		    record.n > 0 && memcmp(keys->v[i].record, record.p,
+		    record.n) == 0)
 			return &keys->v[i].key;
 	i = keys->next;
 	rsa_key_free(keys->v[i].key.rsa);

@@ -33,8 +33,8 @@ dmarc_record_parse(struct slice in, struct dmarc_record *r, const char **why)
 	int k;
 
 	*why = NULL;
-	*r = (struct dmarc_record){ .text = in, .adkim = 'r', .aspf = 'r', .psd = 'u',
-	    .fo = DMARC_FO_0 };
+	*r = (struct dmarc_record){ .text = in, .adkim = 'r', .aspf = 'r',
+	    .psd = 'u', .fo = DMARC_FO_0 };
 	if (tag_next(&in, &name, &value) != 1 || !slice_caseis(name, "v") ||
 	    !slice_is(value, "DMARC1"))
 		return -1;

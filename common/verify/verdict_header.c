@@ -145,8 +145,8 @@ add(struct verdict *v, const struct header_field *f)
 	}
 	if (!s->open)
 		return 1;
-	if (dkim_fields_hash(&v->kit->digest, &v->kit->fields, tags_get(&t, "h"),
-	    f->raw, s->header, s->hash) == -1) {
+	if (dkim_fields_hash(&v->kit->digest, &v->kit->fields,
+	    tags_get(&t, "h"), f->raw, s->header, s->hash) == -1) {
 		dkim_sig_set(s, DKIM_TEMPERROR, "out of memory");
 		return 1;
 	}
