@@ -217,7 +217,10 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		close(fd);
 		return;
 	}
-	chan_free(*c);
+	if (*c != NULL && chan_full(*c))
+		on_full(*c, false, NULL);
+	if (kind != CHAN_SIGN)		/* the old signd still answers */
+		chan_free(*c);
 	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, queue_handlers,
 	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0,
 	    kind == CHAN_REPORT ? &report_ops : &chan_ops, NULL);
@@ -249,6 +252,8 @@ neighbour_back(enum chan_kind kind)
 static void
 on_gone(struct chan *c, void *arg)
 {
+	if (chan_full(c))		/* what waits there is lost */
+		on_full(c, false, NULL);
 	if (c == smtpd.h.authd) {
 		smtpd.h.authd = NULL;
 		authd_missing(true);
