@@ -102,8 +102,8 @@ all(void)
 static void
 test_sweep_leaves_keys(void **arg)
 {
-	static const char *const kept[] = { "lan.key.ABCD.key", "lan.key.abcd.txt",
-	    "lan.key.ab.state", "a.test.s.key", "a.test.s.state" };
+	static const char *const kept[] = { "lan.key.ABCD.key",
+	    "lan.key.abcd.txt", "lan.key.ab.state", "a.test.s.key", "a.test.s.state" };
 	size_t i;
 
 	for (i = 0; i < NITEMS(kept); i++)
@@ -129,7 +129,8 @@ test_state_outlives_doubt(void **arg)
 		snprintf(name, sizeof(name), "a.test.%s.state", state[i]);
 		put_state(name, state[i], NOW - DAY);
 		snprintf(name, sizeof(name), "a.test.%s.key", state[i]);
-		assert_int_equal(symlink(name, in_dir(name)), 0);	/* ELOOP */
+		/* ELOOP */
+		assert_int_equal(symlink(name, in_dir(name)), 0);
 	}
 	signkeys_settle(dir, NOW, KEEP);
 	assert_true(there("a.test.waiting.state"));
