@@ -6,6 +6,7 @@
 
 A test fails by raising; check(condition, text) raises with the text.
 """
+import concurrent.futures
 import sys
 import time
 import traceback
@@ -40,29 +41,38 @@ def wait_for(fn, seconds=10, what="condition", step=0.05):
         time.sleep(step)
 
 
-def main(names, teardown=None):
+def one(name, fn):
+    """how it went: (good, the lines to print behind "ok N - ")"""
+    t = time.monotonic()
+    try:
+        fn()
+    except Skip as e:
+        return True, f"{name} # SKIP {e}"
+    except BaseException as e:
+        traceback.print_exc(file=sys.stdout)
+        text = str(e).replace("\n", " ")[:300]
+        if isinstance(e, KeyboardInterrupt):
+            raise
+        return False, f"{name}: {type(e).__name__} {text}"
+    return True, f"{name} ({time.monotonic() - t:.1f}s)"
+
+
+def main(names, teardown=None, jobs=1):
+    """jobs: tests that mostly wait, and share nothing, may run so many at a time"""
     tests = [(k, v) for k, v in names.items() if k.startswith("test_") and callable(v)]
     if len(sys.argv) > 1:
         tests = [t for t in tests if any(a in t[0] for a in sys.argv[1:])]
     print(f"1..{len(tests)}", flush=True)
     bad = 0
     try:
-        for n, (name, fn) in enumerate(tests, 1):
-            t = time.monotonic()
-            try:
-                fn()
-            except Skip as e:
-                print(f"ok {n} - {name} # SKIP {e}", flush=True)
-                continue
-            except BaseException as e:
-                bad += 1
-                traceback.print_exc(file=sys.stdout)
-                text = str(e).replace("\n", " ")[:300]
-                print(f"not ok {n} - {name}: {type(e).__name__} {text}", flush=True)
-                if isinstance(e, KeyboardInterrupt):
-                    break
-                continue
-            print(f"ok {n} - {name} ({time.monotonic() - t:.1f}s)", flush=True)
+        if jobs > 1:
+            with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+                results = list(pool.map(lambda t: one(*t), tests))
+        else:
+            results = (one(*t) for t in tests)
+        for n, (good, line) in enumerate(results, 1):
+            bad += not good
+            print(f"{'ok' if good else 'not ok'} {n} - {line}", flush=True)
     finally:
         if teardown is not None:
             teardown()
