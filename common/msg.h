@@ -297,7 +297,7 @@ struct msg_addr {			/* network address of a peer */
 	F(str, author, 253)	/* domain of From: */			\
 	F(str, at, 253)		/* domain of the DMARC record */	\
 	F(str, record, 2048)	/* its text, "" none */			\
-	F(u8, discovered, 0)	/* the record is not at author itself */ \
+	F(u8, policy, 0)	/* enum dmarc_policy, before t= */	\
 	F(u8, dmarc, 0)		/* enum dmarc_result */			\
 	F(u8, spf_aligned, 0) F(u8, dkim_aligned, 0)			\
 	F(u8, disposition, 0)	/* enum report_disposition */		\

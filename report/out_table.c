@@ -123,6 +123,26 @@ period_drop(struct domain *d)
 	d->done = true;
 }
 
+bool
+period_tried(const struct period *p)
+{
+	const struct domain *d;
+	uint32_t i;
+	size_t k;
+
+	for (i = 0; i < p->ndomain; i++) {
+		if ((d = p->domain[i]) == NULL)
+			continue;
+		if (d->done)
+			return true;
+		for (k = 0; k < d->ntarget; k++)
+			if (d->target[k].state != TARGET_WAIT ||
+			    d->target[k].tries > 0 || d->target[k].part > 0)
+				return true;
+	}
+	return false;
+}
+
 size_t
 table_bytes(void)
 {
