@@ -16,6 +16,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "log.h"
+#include "text.h"
 #include "util.h"
 #include "out.h"
 #include "out_agg.h"
@@ -482,6 +483,6 @@ target_why(struct target *t, struct slice why)
 	char text[REC_TEXT_MAX + 1];
 
 	free(t->why);
-	t->why = why.n == 0 ? NULL : xstrdup(letter_clean(why, text,
+	t->why = why.n == 0 ? NULL : xstrdup(text_ascii_in(why, text,
 	    sizeof(text)));
 }

@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "msg.h"
+#include "text.h"
 #include "failure.h"
 
 #define TRACE_WORD	255	/* octets of a word that is kept */

@@ -15,6 +15,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "msg.h"
+#include "text.h"
 #include "../../report/failure.h"
 #include "cut.h"
 
