@@ -291,7 +291,7 @@ struct msg_addr {			/* network address of a peer */
  * or ruf, or failed while reports.failure-copy is set.
  */
 #define REPORT_MAIL_EV_FIELDS(F)					\
-	F(str, sid, 32) F(addr, peer, 0) F(str, helo, 255)		\
+	F(str, sid, 32) F(addr, peer, 0)				\
 	F(str, sender, 330)	/* MAIL FROM, "" the null sender */	\
 	F(str, rcpt, 330)	/* the first one */			\
 	F(str, author, 253)	/* domain of From: */			\

@@ -59,7 +59,6 @@ report_mail(const struct session *s, const struct verdict *v,
 		return;
 	}
 	e.sid = slice_str(s->sid);
-	e.helo = slice_str(s->helo);
 	e.sender = slice_str(s->mail->sender);
 	e.rcpt = first_rcpt(s->mail);
 	e.author = slice_str(d->author);
