@@ -291,13 +291,13 @@ struct msg_addr {			/* network address of a peer */
  * or ruf, or failed while reports.failure-copy is set.
  */
 #define REPORT_MAIL_EV_FIELDS(F)					\
-	F(str, sid, 32) F(addr, peer, 0) F(str, helo, 255)		\
+	F(str, sid, 32) F(addr, peer, 0)				\
 	F(str, sender, 330)	/* MAIL FROM, "" the null sender */	\
 	F(str, rcpt, 330)	/* the first one */			\
 	F(str, author, 253)	/* domain of From: */			\
 	F(str, at, 253)		/* domain of the DMARC record */	\
 	F(str, record, 2048)	/* its text, "" none */			\
-	F(u8, discovered, 0)	/* the record is not at author itself */ \
+	F(u8, policy, 0)	/* enum dmarc_policy, before t= */	\
 	F(u8, dmarc, 0)		/* enum dmarc_result */			\
 	F(u8, spf_aligned, 0) F(u8, dkim_aligned, 0)			\
 	F(u8, disposition, 0)	/* enum report_disposition */		\

@@ -1,35 +1,12 @@
 /*
  * Failure reports (RFC 9991, 6591, 5965): the pure parts, which the tests
  * link, and the way of one report from smtpd's notice to queue.  Included
- * after parse.h, verify.h and msg.h.
+ * after parse.h, verify.h, msg.h and text.h.
  */
 #ifndef FAILURE_H
 #define FAILURE_H
 
 #include <stdbool.h>
-
-/* ---- out_text.c: text in the making ---------------------------------------- */
-
-struct text {		/* zeroed but for max is empty; the caller frees p */
-	char	*p;
-	size_t	 n, cap;
-	size_t	 max;	/* 0: no limit */
-	bool	 cut;	/* something did not fit */
-};
-
-void	 text_add(struct text *, struct slice);
-/* At most 1600 octets at once. */
-void	 text_say(struct text *, const char *, ...)
-	    __attribute__((format(printf, 2, 3)));
-/* Printable ASCII as it is, other octets as '?'. */
-void	 text_clean(struct text *, struct slice);
-/* The same without blanks and what has a meaning in a structured field or in
- * a MIME parameter: fit for a domain or a token.  "" becomes "?". */
-void	 text_word(struct text *, struct slice);
-/* Quoted-printable (RFC 2045 6.7) of lines that end in CRLF. */
-void	 text_qp(struct text *, struct slice);
-/* Short lines of printable ASCII that end in CRLF: no encoding is needed. */
-bool	 text_is_plain(struct slice);
 
 /* ---- out_redact.c, out_trace.c: a header without persons (RFC 6590) -------- */
 

@@ -53,8 +53,6 @@ int	 letter_end(struct letter *);
  */
 void	 letter_head(struct letter *, const char *to, const char *subject,
 	    const char *id, uint64_t now);
-/* Text from outside as printable ASCII, the rest as '?', in buf. */
-const char *letter_clean(struct slice, char *buf, size_t size);
 
 /* ---- out_send.c: to queue ------------------------------------------------ */
 

@@ -25,6 +25,7 @@ struct row_dkim {
 struct report_row {
 	struct ipaddr	 ip;
 	bool		 pass;		/* DMARC as a whole */
+	bool		 enforced;	/* it passed a policy beyond none */
 	bool		 dkim, spf;	/* aligned */
 	enum report_disposition disposition;
 	enum report_override override;
@@ -212,6 +213,8 @@ void	 period_free(struct period *);
 void	 period_drop(struct domain *);
 /* Its end has come: nothing is counted any more. */
 void	 period_close(struct period *);
+/* Was any of its reports tried? */
+bool	 period_tried(const struct period *);
 /* A message.  What does not fit is counted in lost, and what nobody wants
  * to hear of is not: NULL.  *fresh: the row is a new one. */
 struct counted *period_count(struct period *, struct slice at,

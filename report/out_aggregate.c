@@ -114,12 +114,18 @@ aggregate_periods(void)
 	return &ag.periods;
 }
 
-/* One that was on disk. */
+/*
+ * One that was on disk.  The clock may have gone back: then it is not the
+ * last one, or reports of it have left, and what is counted in it now would
+ * be in none.
+ */
 static void
 period_add(struct period *p)
 {
+	if (ag.current != NULL)
+		period_end(ag.current);
 	TAILQ_INSERT_TAIL(&ag.periods, p, entry);
-	if (now_sec() >= p->file.end)
+	if (now_sec() >= p->file.end || period_tried(p))
 		period_end(p);
 	else
 		ag.current = p;

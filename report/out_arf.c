@@ -12,6 +12,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "chan.h"
+#include "text.h"
 #include "util.h"
 #include "failure.h"
 
@@ -30,7 +31,7 @@ static void
 field(struct text *t, const char *name, struct slice value)
 {
 	text_say(t, "%s: ", name);
-	text_clean(t, value);
+	text_ascii(t, value);
 	text_add(t, SLICE_LIT("\r\n"));
 }
 
@@ -54,7 +55,7 @@ field_path(const struct arf *a, struct text *t, const char *name,
 		path = slice_str(hidden);
 	}
 	text_say(t, "%s: <", name);
-	text_clean(t, path);
+	text_ascii(t, path);
 	text_add(t, SLICE_LIT(">\r\n"));
 }
 
@@ -262,7 +263,7 @@ put_spf(const struct arf *a, struct text *t)
 	for (i = 0; i < s.n; i++) {
 		if (s.p[i] == '"' || s.p[i] == '\\')
 			text_add(t, SLICE_LIT("\\"));
-		text_clean(t, slice_of(s.p + i, 1));
+		text_ascii(t, slice_of(s.p + i, 1));
 	}
 	text_add(t, SLICE_LIT("\"\r\n"));
 }
@@ -278,17 +279,6 @@ part_header(const struct arf *a, struct text *t)
 		    &own);
 		h = slice_of(own.p, own.n);
 	}
-	if (text_is_plain(h)) {
-		text_add(t, SLICE_LIT(
-		    "Content-Type: text/rfc822-headers\r\n\r\n"));
-		text_add(t, h);
-	} else {
-		text_add(t, SLICE_LIT("Content-Type: text/rfc822-headers; "
-		    "charset=utf-8\r\n"
-		    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"));
-		text_qp(t, h);
-	}
-	if (h.n < 2 || memcmp(h.p + h.n - 2, "\r\n", 2) != 0)
-		text_add(t, SLICE_LIT("\r\n"));
+	text_header(t, h);
 	free(own.p);
 }

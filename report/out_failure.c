@@ -19,6 +19,7 @@
 #include "chan.h"
 #include "conf.h"
 #include "log.h"
+#include "text.h"
 #include "util.h"
 #include "failure.h"
 #include "out.h"

@@ -19,6 +19,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "conf.h"
+#include "text.h"
 #include "util.h"
 #include "out.h"
 #include "out_letter.h"
@@ -161,9 +162,9 @@ letter_head(struct letter *l, const char *to, const char *subject,
 	size_t n = date_print((int64_t)now, date, sizeof(date));
 	int k;
 
-	letter_clean(slice_str(conf->reports.from), from, sizeof(from));
-	letter_clean(slice_str(to), rcpt, sizeof(rcpt));
-	letter_clean(slice_str(conf->hostname), host, sizeof(host));
+	text_ascii_in(slice_str(conf->reports.from), from, sizeof(from));
+	text_ascii_in(slice_str(to), rcpt, sizeof(rcpt));
+	text_ascii_in(slice_str(conf->hostname), host, sizeof(host));
 	k = snprintf(l->from, sizeof(l->from), "From: <%s>\r\n", from);
 	if (k < 0 || (size_t)k >= sizeof(l->from))
 		l->bad = true;

@@ -14,6 +14,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "chan.h"
+#include "text.h"
 #include "util.h"
 #include "failure.h"
 

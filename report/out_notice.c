@@ -24,6 +24,7 @@
 #include "conf.h"
 #include "dns.h"
 #include "log.h"
+#include "text.h"
 #include "util.h"
 #include "failure.h"
 #include "out.h"

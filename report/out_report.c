@@ -21,6 +21,7 @@
 #include "msg.h"
 #include "conf.h"
 #include "log.h"
+#include "text.h"
 #include "util.h"
 #include "out.h"
 #include "out_agg.h"
@@ -121,8 +122,8 @@ head(struct letter *l, const struct domain *d, const char *to,
 	char subject[900], at[DOMAIN_TEXT], host[DOMAIN_TEXT];
 	unsigned long long begin = f->begin, end = f->end - 1;
 
-	letter_clean(slice_str(d->at), at, sizeof(at));
-	letter_clean(slice_str(out_conf()->hostname), host, sizeof(host));
+	text_ascii_in(slice_str(d->at), at, sizeof(at));
+	text_ascii_in(slice_str(out_conf()->hostname), host, sizeof(host));
 	snprintf(subject, sizeof(subject), "Report Domain: %s\r\n"
 	    " Submitter: %s\r\n Report-ID: <%s>", at, host, id);
 	letter_head(l, to, subject, id, now_sec());

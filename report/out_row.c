@@ -22,7 +22,8 @@
 #define FLAG_PASS	0x01
 #define FLAG_DKIM	0x02
 #define FLAG_SPF	0x04
-#define FLAG_ALL	0x07
+#define FLAG_ENFORCED	0x08
+#define FLAG_ALL	0x0f
 #define TEXT_MAX	(DOMAIN_TEXT - 1)
 
 struct in {
@@ -48,6 +49,7 @@ row_of(const struct report_mail_ev *ev, struct report_row *r)
 	r->ip.family = ev->peer.family == 6 ? 6 : 4;
 	memcpy(r->ip.b, ev->peer.b, ev->peer.family == 6 ? 16 : 4);
 	r->pass = ev->dmarc == DMARC_PASS;
+	r->enforced = r->pass && ev->policy != DMARC_P_NONE;
 	r->dkim = ev->dkim_aligned != 0;
 	r->spf = ev->spf_aligned != 0;
 	if (!r->pass && ev->disposition <= REPORT_REJECT)
@@ -126,7 +128,8 @@ row_put(uint8_t *p, const struct report_row *r)
 	memcpy(p + n, r->ip.b, ip);
 	n += ip;
 	p[n++] = (uint8_t)((r->pass ? FLAG_PASS : 0) |
-	    (r->dkim ? FLAG_DKIM : 0) | (r->spf ? FLAG_SPF : 0));
+	    (r->dkim ? FLAG_DKIM : 0) | (r->spf ? FLAG_SPF : 0) |
+	    (r->enforced ? FLAG_ENFORCED : 0));
 	p[n++] = (uint8_t)r->disposition;
 	p[n++] = (uint8_t)r->override;
 	p[n++] = (uint8_t)r->spf_result;
@@ -163,6 +166,7 @@ row_get(const uint8_t *p, size_t n, struct report_row *r)
 	r->pass = (flags & FLAG_PASS) != 0;
 	r->dkim = (flags & FLAG_DKIM) != 0;
 	r->spf = (flags & FLAG_SPF) != 0;
+	r->enforced = (flags & FLAG_ENFORCED) != 0;
 	r->disposition = (enum report_disposition)get_u8(&in, REPORT_REJECT);
 	r->override = (enum report_override)get_u8(&in,
 	    OVERRIDE_POLICY_TEST_MODE);

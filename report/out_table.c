@@ -16,6 +16,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "log.h"
+#include "text.h"
 #include "util.h"
 #include "out.h"
 #include "out_agg.h"
@@ -121,6 +122,26 @@ period_drop(struct domain *d)
 	if (!d->done)
 		p->left--;
 	d->done = true;
+}
+
+bool
+period_tried(const struct period *p)
+{
+	const struct domain *d;
+	uint32_t i;
+	size_t k;
+
+	for (i = 0; i < p->ndomain; i++) {
+		if ((d = p->domain[i]) == NULL)
+			continue;
+		if (d->done)
+			return true;
+		for (k = 0; k < d->ntarget; k++)
+			if (d->target[k].state != TARGET_WAIT ||
+			    d->target[k].tries > 0 || d->target[k].part > 0)
+				return true;
+	}
+	return false;
 }
 
 size_t
@@ -462,6 +483,6 @@ target_why(struct target *t, struct slice why)
 	char text[REC_TEXT_MAX + 1];
 
 	free(t->why);
-	t->why = why.n == 0 ? NULL : xstrdup(letter_clean(why, text,
+	t->why = why.n == 0 ? NULL : xstrdup(text_ascii_in(why, text,
 	    sizeof(text)));
 }

@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "msg.h"
+#include "text.h"
 #include "failure.h"
 
 #define TRACE_WORD	255	/* octets of a word that is kept */
@@ -266,13 +267,13 @@ property_of(struct slice name)
 		{ "header.from",	PROP_ADDRESS },
 		{ "header.i",		PROP_ADDRESS },
 		{ "header.s",		PROP_WORD },
-		{ "smtp.helo",		PROP_WORD },
+		{ "smtp.helo",		PROP_ADDRESS },
 		{ "smtp.mailfrom",	PROP_ADDRESS },
 		{ "smtp.remote-ip",	PROP_WORD },
 		/* Received-SPF */
 		{ "client-ip",		PROP_WORD },
 		{ "envelope-from",	PROP_ADDRESS },
-		{ "helo",		PROP_WORD },
+		{ "helo",		PROP_ADDRESS },
 		{ "identity",		PROP_WORD },
 		{ "receiver",		PROP_WORD },
 	};

@@ -9,6 +9,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "msg.h"
+#include "text.h"
 #include "failure.h"
 
 static bool	 header_is_report(struct slice header, bool nobody);

@@ -128,6 +128,7 @@ source(const struct xml *x, const struct ipaddr *ip)
 	say(x, "</source_ip>\n");
 }
 
+/* "pass" is for what passed where more than none was asked for. */
 static void
 evaluated(const struct xml *x, const struct report_row *r)
 {
@@ -141,7 +142,7 @@ evaluated(const struct xml *x, const struct report_row *r)
 
 	say(x, "   <policy_evaluated>\n    <disposition>%s</disposition>\n"
 	    "    <dkim>%s</dkim>\n    <spf>%s</spf>\n",
-	    r->pass ? "pass" : disposition[r->disposition],
+	    r->enforced ? "pass" : disposition[r->disposition],
 	    r->dkim ? "pass" : "fail", r->spf ? "pass" : "fail");
 	if (r->override != OVERRIDE_NONE) {
 		say(x, "    <reason>\n     <type>%s</type>\n",

@@ -17,13 +17,12 @@
 #include "verify.h"
 #include "signd.h"
 
-#define FROM_MAX	8192	/* octets of a From field */
 #define H_MAX		4096	/* octets of an h= list */
 
 static bool
 from_hash_ok(struct slice raw, const struct msg_mac *want)
 {
-	char canon[FROM_MAX + 2];
+	char canon[DKIM_FROM_MAX + 2];
 	uint8_t hash[DKIM_HASH];
 	ssize_t n;
 

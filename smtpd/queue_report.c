@@ -96,6 +96,18 @@ answer(struct chan *c, uint32_t ask, enum queue_result result,
 	chan_reply(c, ask, QUEUE_REPORT_R, &r, NULL, 0);
 }
 
+/* On its way to the disk already: who asked died, and asks in its next life. */
+static struct report *
+report_find(const struct msg_id *commit)
+{
+	struct report *r;
+
+	TAILQ_FOREACH(r, &rp.waiting, entry)
+		if (memcmp(&r->post.commit, commit, sizeof(*commit)) == 0)
+			break;
+	return r;
+}
+
 /* Why it is not taken; NULL: it is. */
 static const char *
 refusal(const struct queue_report *b, enum queue_result *r)
@@ -128,6 +140,11 @@ on_report(struct chan *c, struct msg *m, void *arg)
 
 	if (commit_known(&b->commit, id)) {
 		answer(c, m->id, QUEUE_OK, id);
+		return;
+	}
+	if ((r = report_find(&b->commit)) != NULL) {
+		r->chan = c;
+		r->ask = m->id;
 		return;
 	}
 	if ((why = refusal(b, &result)) != NULL) {

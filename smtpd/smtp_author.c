@@ -48,6 +48,8 @@ author_take(struct mail *m, unsigned int fields,
 		m->refusal = fields == 0 ? "550 5.7.1 a From field with your "
 		    "address is missing" : "550 5.7.1 more than one From "
 		    "field: leave one, with your address";
+	else if (from->raw.n > DKIM_FROM_MAX)	/* it would go unsigned */
+		m->refusal = "550 5.7.1 the From field is too long";
 	else
 		m->refusal = authors_refusal(m, from->value, &others);
 	if (m->refusal != NULL)

@@ -34,6 +34,8 @@ struct ruling {
 
 static enum report_override excused_by(const struct session *,
 		    const struct verdict *, const char **);
+static enum report_override override_of(const struct dmarc *,
+		    enum report_override);
 static void	 policy_report(struct session *, const struct verdict *,
 		    const struct ruling *, bool);
 static struct ruling rule_dmarc(const struct dmarc *);
@@ -55,7 +57,8 @@ policy_apply(struct session *s, const struct verdict *v)
 	verdict_print(v, m->verdict, sizeof(m->verdict));
 	if (why != OVERRIDE_NONE || (conf->verify.dmarc != DMARC_OFF &&
 	    verdict_dmarc(v)->result == DMARC_PASS)) {
-		report_mail(s, v, REPORT_NONE, why, excuse);
+		report_mail(s, v, REPORT_NONE,
+		    override_of(verdict_dmarc(v), why), excuse);
 		commit_start(s);
 		return;
 	}
@@ -101,6 +104,18 @@ excused_by(const struct session *s, const struct verdict *v,
 	return OVERRIDE_NONE;
 }
 
+/* Only where the domain asked for something is it overridden. */
+static enum report_override
+override_of(const struct dmarc *d, enum report_override why)
+{
+	if (d->result != DMARC_FAIL)
+		return OVERRIDE_NONE;
+	if (why != OVERRIDE_NONE && d->policy != DMARC_P_NONE)
+		return why;
+	return d->policy != d->published ? OVERRIDE_POLICY_TEST_MODE :
+	    OVERRIDE_NONE;
+}
+
 /* What is reported as done, and why it is not what the domain asked for. */
 static void
 policy_report(struct session *s, const struct verdict *v,
@@ -112,17 +127,11 @@ policy_report(struct session *s, const struct verdict *v,
 		[ACTION_REJECT] = REPORT_REJECT
 	};
 	const struct dmarc *d = verdict_dmarc(v);
-	enum report_override why = OVERRIDE_NONE;
-	const char *comment = r->excuse;
+	bool spf = by_spf && r->action != ACTION_MARK;
 
-	if (by_spf && r->action != ACTION_MARK) {
-		why = OVERRIDE_LOCAL_POLICY;
-		comment = "SPF";
-	} else if (comment != NULL)
-		why = OVERRIDE_LOCAL_POLICY;
-	else if (d->result == DMARC_FAIL && d->policy != d->published)
-		why = OVERRIDE_POLICY_TEST_MODE;
-	report_mail(s, v, done[r->action], why, comment);
+	report_mail(s, v, done[r->action], spf ? OVERRIDE_LOCAL_POLICY :
+	    override_of(d, r->excuse != NULL ? OVERRIDE_LOCAL_POLICY :
+	    OVERRIDE_NONE), spf ? "SPF" : r->excuse);
 }
 
 static struct ruling

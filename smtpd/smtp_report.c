@@ -44,7 +44,7 @@ report_mail(const struct session *s, const struct verdict *v,
 	const struct spf *spf = verdict_spf(v);
 	bool failure = wants_failure(v);
 	struct report_mail_ev e = { .peer = s->conn.peer,
-	    .discovered = strcmp(d->at, d->author) != 0,
+	    .policy = (uint8_t)d->published,
 	    .dmarc = (uint8_t)d->result, .spf = (uint8_t)spf->result,
 	    .spf_aligned = d->spf_aligned != 0,
 	    .dkim_aligned = d->dkim_aligned != 0,
@@ -59,14 +59,13 @@ report_mail(const struct session *s, const struct verdict *v,
 		return;
 	}
 	e.sid = slice_str(s->sid);
-	e.helo = slice_str(s->helo);
 	e.sender = slice_str(s->mail->sender);
 	e.rcpt = first_rcpt(s->mail);
 	e.author = slice_str(d->author);
 	e.at = slice_str(d->at);
 	e.record = d->record.n <= RECORD_TOLD ? d->record : slice_of("", 0);
-	e.comment = slice_str(override == OVERRIDE_NONE || comment == NULL ?
-	    "" : comment);
+	e.comment = slice_str(override == OVERRIDE_LOCAL_POLICY &&
+	    comment != NULL ? comment : "");
 	e.spf_domain = slice_str(spf->domain);
 	e.dkim = signatures(v, dkim, sizeof(dkim));
 	e.header = failure ? header_read(s->mail, header, sizeof(header)) :

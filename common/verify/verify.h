@@ -201,6 +201,7 @@ int	 spf_check(struct slice record, struct parse_err *);
 #define DKIM_VERIFY_MAX	8	/* signatures of a message that are verified */
 #define DKIM_TAGS_MAX	40	/* tags of one list */
 #define DKIM_FIELD_MAX	16384	/* octets of a signature field read */
+#define DKIM_FROM_MAX	8192	/* octets of a From field we sign */
 #define DKIM_RSA_MIN	1024	/* bits (RFC 8301 3.2) */
 #define DKIM_RSA_MAX	8192
 #define DKIM_SKEW	3600	/* seconds t= may be ahead of our clock */

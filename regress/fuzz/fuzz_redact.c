@@ -11,6 +11,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "msg.h"
+#include "text.h"
 #include "../../report/failure.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -748,6 +748,9 @@ report_result(int end, uint32_t id)
 static void
 report_child(void)
 {
+	static uint8_t buf[MSG_MAX];
+	union msg_body body;
+	struct msg m = { .body = &body };
 	struct deliver_msg d;
 	struct msg_id id;
 	int sv[2], end;
@@ -787,10 +790,17 @@ report_child(void)
 	CHECK(report_result(end, 6) != QUEUE_OK);
 	report_ask(end, 7, 6, sizeof(TEXT) - 1);
 	turn();
-	close(end);			/* it dies meanwhile: sent all the same */
+	close(end);		/* it dies meanwhile: sent all the same */
+	turn();
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	report_channel(base, sv[0]);
+	end = sv[1];
+	report_ask(end, 8, 6, sizeof(TEXT) - 1);	/* and only once */
 	turn();
 	report_route(DIR_OK);
+	CHECK(report_result(end, 8) == QUEUE_OK);
 	CHECK(asked(&d, &id) != 0);
+	CHECK(msg_recv(auth_end, CHAN_AUTH, SIDE_A, buf, &m, 100) != 1);
 }
 
 /* report-in reads one after the other and takes so many at once: the rest

@@ -15,6 +15,7 @@
 #include "parse.h"
 #include "verify.h"
 #include "msg.h"
+#include "text.h"
 #include "../../report/failure.h"
 #include "cut.h"
 
@@ -40,6 +41,7 @@ static const char hostile[] =
 	" dkim=pass header.i=wilma header.d=a.test header.b=\"x\"\r\n"
 	"Received-SPF: pass (wilma: x) client-ip=192.0.2.1;"
 	" envelope-from=\"wilma@a.test\"; helo=h.test; x-local=wilma\r\n"
+	"Received-SPF: none client-ip=192.0.2.1; helo=wilmas-pc\r\n"
 	"Date: Sat, 21 Nov 2026 20:00:00 +0100 (wilma)\r\n"
 	"Message-ID: <wilma.123@a.test>\r\n"
 	"Message-ID: <123@a.test>\r\n"
@@ -90,6 +92,7 @@ test_redact_hostile(void **state)
 		"i=@a.test;", "mx.test;\r\n\tspf=pass\r\n\tsmtp.mailfrom="
 		"redacted-", "header.i=redacted\r\n",
 		"\r\n\tclient-ip=192.0.2.1\r\n\tenvelope-from=redacted-",
+		"helo=h.test\r\n", "\thelo=redacted\r\n",
 		"Date: Sat, 21 Nov 2026 19:00:00 +0000\r\n",
 		"Message-ID: <redacted-", "Message-ID: <123@a.test>\r\n",
 		"Content-Type: text/html\r\n"

@@ -114,8 +114,8 @@ static struct report_row
 sample(void)
 {
 	return (struct report_row){ .ip = { 4, { 192, 0, 2, 1 } },
-	    .pass = true, .dkim = true, .spf_result = SPF_SOFTFAIL,
-	    .override = OVERRIDE_LOCAL_POLICY, .comment = SLICE_LIT("Why"),
+	    .pass = true, .enforced = true, .dkim = true,
+	    .spf_result = SPF_SOFTFAIL, .override = OVERRIDE_LOCAL_POLICY, .comment = SLICE_LIT("Why"),
 	    .from = SLICE_LIT("A.test"), .sender = SLICE_LIT("b.test"),
 	    .rcpt = SLICE_LIT("c.test"), .spf_domain = SLICE_LIT("d.test"),
 	    .nsig = 1, .sig = { { DKIM_PASS, SLICE_LIT("e.test"),
@@ -136,6 +136,10 @@ test_row_xml(void **state)
 	assert_non_null(strstr(s.p, "<type>local_policy</type>"));
 	assert_non_null(strstr(s.p, "<result>softfail</result>"));
 	assert_non_null(strstr(s.p, "<scope>mfrom</scope>"));
+	r.enforced = false;		/* p=none: there is no action */
+	s.n = 0;
+	xml_row(take, &s, &r, 7);
+	assert_non_null(strstr(s.p, "<disposition>none</disposition>"));
 	r.pass = false;
 	r.disposition = REPORT_QUARANTINE;
 	r.spf_domain.n = 0;

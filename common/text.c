@@ -1,6 +1,6 @@
 /*
- * Text in the making for reports: grows as needed, up to a limit; what
- * strangers wrote gets in only as printable ASCII.  Pure.
+ * Text in the making, for reports of queue and of report-out; see text.h.
+ * Pure.
  */
 #include "compat.h"
 
@@ -10,15 +10,13 @@
 #include <string.h>
 
 #include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
+#include "text.h"
 #include "util.h"
-#include "out.h"
-#include "failure.h"
 
 #define LINE_7BIT	998	/* RFC 5322 2.1.1 */
 #define QP_LINE		72
+
+static void	 put_kept(struct text *, struct slice, const char *);
 
 void
 text_add(struct text *t, struct slice s)
@@ -69,7 +67,7 @@ put_kept(struct text *t, struct slice s, const char *never)
 }
 
 void
-text_clean(struct text *t, struct slice s)
+text_ascii(struct text *t, struct slice s)
 {
 	put_kept(t, s, "");
 }
@@ -131,8 +129,25 @@ text_qp(struct text *t, struct slice s)
 	}
 }
 
+void
+text_header(struct text *t, struct slice h)
+{
+	if (text_is_plain(h)) {
+		text_add(t, SLICE_LIT(
+		    "Content-Type: text/rfc822-headers\r\n\r\n"));
+		text_add(t, h);
+	} else {
+		text_add(t, SLICE_LIT("Content-Type: text/rfc822-headers; "
+		    "charset=utf-8\r\n"
+		    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"));
+		text_qp(t, h);
+	}
+	if (h.n < 2 || memcmp(h.p + h.n - 2, "\r\n", 2) != 0)
+		text_add(t, SLICE_LIT("\r\n"));
+}
+
 const char *
-letter_clean(struct slice s, char *buf, size_t size)
+text_ascii_in(struct slice s, char *buf, size_t size)
 {
 	size_t i;
 
