@@ -84,6 +84,13 @@ struct session {
 	char		 helo[SMTP_HELO_MAX + 1];
 };
 
+/* What becomes of a message from outside, as reports tell it. */
+struct fate {
+	enum report_disposition disposition;
+	enum report_override	override;
+	const char		*comment;	/* to the override, or NULL */
+};
+
 /* Why the message will be refused at its end; the first one counts. */
 struct mail {
 	SLIST_ENTRY(mail) spare;
@@ -119,6 +126,7 @@ struct mail {
 	struct addrlist	 authors;	/* of it, as far as they were asked */
 	struct msg_mac	 bodyhash, fromhash;
 	struct judge	*judge;		/* mail from outside */
+	struct fate	 fate;		/* once it was judged */
 	const char	*folder;	/* of local copies, NULL INBOX */
 	char		 verdict[160];	/* as the log writes it */
 	/* commit */
@@ -286,11 +294,9 @@ size_t	 policy_trace(const struct mail *, char *, size_t size);
 
 /* ---- smtp_report.c: report-out hears of it ---- */
 
-/* What became of the message at hand, for those who ask for reports; comment
- * to the override, or NULL. */
-void	 report_mail(const struct session *, const struct verdict *,
-	    enum report_disposition, enum report_override,
-	    const char *comment);
+/* The message at hand met its fate: taken or refused for good.  Nothing if it
+ * was not judged, or nobody asks for reports. */
+void	 report_mail(const struct session *);
 
 /* ---- smtp_commit.c ---- */
 

@@ -211,6 +211,7 @@ commit_ok(struct session *s, struct slice id)
 	    (unsigned long long)m->size, text, s->authed ? " user=" : "",
 	    s->authed ? log_text(s->user, strlen(s->user)) : "",
 	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
+	report_mail(s);
 	commit_done(s);
 	replyf(s, "250 2.0.0 ok, queued as %s", text);
 }

@@ -36,8 +36,8 @@ static enum report_override excused_by(const struct session *,
 		    const struct verdict *, const char **);
 static enum report_override override_of(const struct dmarc *,
 		    enum report_override);
-static void	 policy_report(struct session *, const struct verdict *,
-		    const struct ruling *, bool);
+static struct fate fate_of(const struct dmarc *, const struct ruling *,
+		    bool);
 static struct ruling rule_dmarc(const struct dmarc *);
 static struct ruling rule_identities(const struct verdict *);
 static struct ruling rule_spf(const struct spf *);
@@ -57,8 +57,8 @@ policy_apply(struct session *s, const struct verdict *v)
 	verdict_print(v, m->verdict, sizeof(m->verdict));
 	if (why != OVERRIDE_NONE || (conf->verify.dmarc != DMARC_OFF &&
 	    verdict_dmarc(v)->result == DMARC_PASS)) {
-		report_mail(s, v, REPORT_NONE,
-		    override_of(verdict_dmarc(v), why), excuse);
+		m->fate = (struct fate){ REPORT_NONE,
+		    override_of(verdict_dmarc(v), why), excuse };
 		commit_start(s);
 		return;
 	}
@@ -76,12 +76,14 @@ policy_apply(struct session *s, const struct verdict *v)
 		m->refusal = r->text;
 	else if (r->action == ACTION_JUNK)
 		m->folder = "Junk";
-	if (!r->later)
-		policy_report(s, v, r, r == &spf);
-	if (m->refusal != NULL)
-		data_refused(s);
-	else
+	m->fate = fate_of(verdict_dmarc(v), r, r == &spf);
+	if (m->refusal == NULL) {
 		commit_start(s);
+		return;
+	}
+	if (!r->later)
+		report_mail(s);
+	data_refused(s);
 }
 
 /* Of a forwarder, or sealed by one, that the operator trusts. */
@@ -117,21 +119,23 @@ override_of(const struct dmarc *d, enum report_override why)
 }
 
 /* What is reported as done, and why it is not what the domain asked for. */
-static void
-policy_report(struct session *s, const struct verdict *v,
-    const struct ruling *r, bool by_spf)
+static struct fate
+fate_of(const struct dmarc *d, const struct ruling *r, bool by_spf)
 {
 	static const enum report_disposition done[] = {
 		[ACTION_MARK] = REPORT_NONE,
 		[ACTION_JUNK] = REPORT_QUARANTINE,
 		[ACTION_REJECT] = REPORT_REJECT
 	};
-	const struct dmarc *d = verdict_dmarc(v);
 	bool spf = by_spf && r->action != ACTION_MARK;
+	struct fate f = { done[r->action], OVERRIDE_LOCAL_POLICY, "SPF" };
 
-	report_mail(s, v, done[r->action], spf ? OVERRIDE_LOCAL_POLICY :
-	    override_of(d, r->excuse != NULL ? OVERRIDE_LOCAL_POLICY :
-	    OVERRIDE_NONE), spf ? "SPF" : r->excuse);
+	if (spf)
+		return f;
+	f.override = override_of(d, r->excuse != NULL ?
+	    OVERRIDE_LOCAL_POLICY : OVERRIDE_NONE);
+	f.comment = r->excuse;
+	return f;
 }
 
 static struct ruling

@@ -26,6 +26,8 @@
 #define RECORD_TOLD	2048
 #define LOST_EVERY	60	/* s between two lines about what is lost */
 
+static void	 report_send(const struct session *, const struct verdict *,
+		    bool);
 static bool	 wants_aggregate(const struct dmarc *);
 static bool	 wants_failure(const struct verdict *);
 static struct slice first_rcpt(const struct mail *);
@@ -34,38 +36,48 @@ static struct slice header_read(const struct mail *, char *, size_t);
 static void	 lost_count(void);
 
 void
-report_mail(const struct session *s, const struct verdict *v,
-    enum report_disposition disposition, enum report_override override,
-    const char *comment)
+report_mail(const struct session *s)
+{
+	const struct verdict *v = judge_verdict(s->mail);
+	bool failure = v != NULL && wants_failure(v);
+
+	if (v == NULL || (!failure && !wants_aggregate(verdict_dmarc(v))))
+		return;
+	if (verdict_dmarc(v)->record.n > RECORD_TOLD)
+		log_notice("%s not reported, DMARC record too long domain=%s",
+		    s->sid, verdict_dmarc(v)->at);
+	if (house()->report == NULL || chan_full(house()->report)) {
+		lost_count();
+		return;
+	}
+	report_send(s, v, failure);
+}
+
+static void
+report_send(const struct session *s, const struct verdict *v, bool failure)
 {
 	static uint8_t dkim[DKIM_TOLD];
 	static char header[HEADER_TOLD];
+	const struct fate *fate = &s->mail->fate;
 	const struct dmarc *d = verdict_dmarc(v);
 	const struct spf *spf = verdict_spf(v);
-	bool failure = wants_failure(v);
 	struct report_mail_ev e = { .peer = s->conn.peer,
 	    .policy = (uint8_t)d->published,
 	    .dmarc = (uint8_t)d->result, .spf = (uint8_t)spf->result,
 	    .spf_aligned = d->spf_aligned != 0,
 	    .dkim_aligned = d->dkim_aligned != 0,
 	    .spf_helo = s->mail->sender[0] == '\0',
-	    .disposition = (uint8_t)disposition,
-	    .override = (uint8_t)override };
+	    .disposition = (uint8_t)fate->disposition,
+	    .override = (uint8_t)fate->override };
 
-	if (!failure && !wants_aggregate(d))
-		return;
-	if (house()->report == NULL || chan_full(house()->report)) {
-		lost_count();
-		return;
-	}
 	e.sid = slice_str(s->sid);
 	e.sender = slice_str(s->mail->sender);
 	e.rcpt = first_rcpt(s->mail);
 	e.author = slice_str(d->author);
 	e.at = slice_str(d->at);
 	e.record = d->record.n <= RECORD_TOLD ? d->record : slice_of("", 0);
-	e.comment = slice_str(override == OVERRIDE_LOCAL_POLICY &&
-	    comment != NULL ? comment : "");
+	e.comment = slice_str(fate->override == OVERRIDE_LOCAL_POLICY &&
+	    fate->comment != NULL ? fate->comment : "");
 	e.spf_domain = slice_str(spf->domain);
 	e.dkim = signatures(v, dkim, sizeof(dkim));
 	e.header = failure ? header_read(s->mail, header, sizeof(header)) :
