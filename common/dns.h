@@ -30,4 +30,13 @@ uint32_t dns_ask(struct chan *, const char *name, enum dns_type, dns_cb,
 void	 dns_forget(struct chan *, uint32_t id);
 /* The name that PTR questions use for an address; out has 74 octets. */
 void	 dns_reverse(const struct msg_addr *, char *out);
+
+/* ---- dns_answer.c ---- */
+
+struct answers;
+
+/* Put what resolve said (NULL: nothing, a temporary failure) among the answers
+ * of an evaluation (verify.h). */
+void	 dns_answer(struct answers *, const char *name, uint16_t type,
+	    const struct dns_ask_r *);
 #endif

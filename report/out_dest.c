@@ -60,8 +60,6 @@ static bool	 dest_override(const struct dest_ask *, struct slice,
 		    struct dest *);
 static void	 dest_questions(struct dest_ask *);
 static void	 on_answer(const struct dns_ask_r *, void *);
-static void	 answer_put(struct dest_ask *, const char *, enum rr_type,
-		    const struct dns_ask_r *);
 
 /* ---- addresses ---------------------------------------------------------- */
 
@@ -312,7 +310,7 @@ dest_questions(struct dest_ask *a)
 		    q);
 		if (q->id == 0) {
 			free(q);
-			answer_put(a, name, type, NULL);
+			dns_answer(a->answers, name, (uint16_t)type, NULL);
 		} else
 			LIST_INSERT_HEAD(&a->questions, q, entry);
 	}
@@ -325,25 +323,7 @@ on_answer(const struct dns_ask_r *r, void *arg)
 	struct dest_ask *a = q->ask;
 
 	LIST_REMOVE(q, entry);
-	answer_put(a, q->name, q->type, r);
+	dns_answer(a->answers, q->name, (uint16_t)q->type, r);
 	free(q);
 	dest_run(a);
-}
-
-static void
-answer_put(struct dest_ask *a, const char *name, enum rr_type type,
-    const struct dns_ask_r *r)
-{
-	enum answer_status status = ANSWER_TEMP;
-	struct rr rr[ANSWER_RRS];
-	struct item_rr item;
-	size_t n = 0, off = 0;
-
-	if (r != NULL && r->status <= ANSWER_TEMP)
-		status = (enum answer_status)r->status;
-	if (status == ANSWER_OK)
-		while (n < ANSWER_RRS && item_rr_get(r->rrs, &off, &item) == 1)
-			if (item.type == type)
-				rr[n++] = (struct rr){ item.pref, item.data };
-	answers_put(a->answers, name, type, status, rr, n);
 }

@@ -63,8 +63,6 @@ static bool	 judge_run(struct judge *);
 static bool	 judge_ask(struct judge *);
 static void	 question_send(struct question *);
 static void	 on_answer(const struct dns_ask_r *, void *);
-static void	 answer_put(struct judge *, const struct question *,
-		    const struct dns_ask_r *);
 
 /* ---- life ---------------------------------------------------------------- */
 
@@ -210,7 +208,7 @@ static bool
 judge_ask(struct judge *j)
 {
 	struct answers *a = verdict_answers(j->verdict);
-	struct question *q, known;
+	struct question *q;
 	struct dns_ask_r r;
 	const char *name;
 	enum rr_type type;
@@ -218,8 +216,7 @@ judge_ask(struct judge *j)
 
 	while (answers_ask(a, &name, &type)) {
 		if (known_get(name, (uint16_t)type, &r)) {
-			known = (struct question){ .name = name, .type = type };
-			answer_put(j, &known, &r);
+			dns_answer(a, name, (uint16_t)type, &r);
 			again = true;
 		} else if ((q = calloc(1, sizeof(*q))) == NULL)
 			answers_put(a, name, type, ANSWER_TEMP, NULL, 0);
@@ -259,7 +256,8 @@ on_answer(const struct dns_ask_r *r, void *arg)
 		return;
 	if (r != NULL)
 		known_put(q->name, (uint16_t)q->type, r);
-	answer_put(j, q, r);
+	dns_answer(verdict_answers(j->verdict), q->name, (uint16_t)q->type,
+	    r);
 	LIST_REMOVE(q, entry);
 	free(q);
 	if (!judge_run(j) || !j->waiting)
@@ -267,25 +265,6 @@ on_answer(const struct dns_ask_r *r, void *arg)
 	j->waiting = false;
 	policy_apply(s, j->verdict);
 	session_run(s);
-}
-
-static void
-answer_put(struct judge *j, const struct question *q,
-    const struct dns_ask_r *r)
-{
-	struct answers *a = verdict_answers(j->verdict);
-	enum answer_status status = ANSWER_TEMP;
-	struct rr rr[ANSWER_RRS];
-	struct item_rr item;
-	size_t n = 0, off = 0;
-
-	if (r != NULL && r->status <= ANSWER_TEMP)
-		status = (enum answer_status)r->status;
-	if (status == ANSWER_OK)
-		while (n < ANSWER_RRS && item_rr_get(r->rrs, &off, &item) == 1)
-			if (item.type == q->type)
-				rr[n++] = (struct rr){ item.pref, item.data };
-	answers_put(a, q->name, q->type, status, rr, n);
 }
 
 /* ---- the end of the message ---------------------------------------------- */
