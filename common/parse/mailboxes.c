@@ -53,11 +53,14 @@ mailboxes_check(struct slice value, struct parse_err *err)
 	return -1;
 }
 
-/* phrase <local@domain>, or local@domain; and blanks behind it */
+/*
+ * phrase <local@domain>, or local@domain; and blanks behind it.  Programs
+ * also write "local@domain <local@domain>", which is one address either way.
+ */
 static int
 mailbox(struct scan *s)
 {
-	struct slice w;
+	struct slice w, name = { NULL, 0 };
 	int quoted = 0, words = 0;
 
 	cfws(s);
@@ -67,8 +70,12 @@ mailbox(struct scan *s)
 	}
 	if (s->why != NULL)
 		return -1;
-	if (peek(s) == '@' && words == 1)
-		return spec_rest(s, w, quoted);
+	if (peek(s) == '@' && words == 1) {
+		if (spec_rest(s, w, quoted) == -1 || peek(s) != '<')
+			return s->why == NULL ? 0 : -1;
+		name = slice_trim(slice_of(w.p,
+		    (size_t)(s->in.p + s->i - w.p)));
+	}
 	if (peek(s) != '<')
 		return wrong(s, words == 0 ? "no address" :
 		    "a name without an address");
@@ -81,6 +88,9 @@ mailbox(struct scan *s)
 		return -1;
 	if (peek(s) != '>')
 		return wrong(s, "> is missing");
+	if (name.p != NULL && !slice_caseeq(name, slice_of(w.p,
+	    (size_t)(s->in.p + s->i - w.p))))
+		return wrong(s, "an address as the name of another");
 	s->i++;
 	cfws(s);
 	return s->why == NULL ? 0 : -1;

@@ -351,6 +351,7 @@ test_addrlist(void **state)
 	/* words with no place there */
 	list_is("Ann a@b>", "Ann//a/b!;");
 	list_is("a@b c@d", "//a/b!;");
+	list_is("a@b <a@b>, e@f", "a@b//a/b;//e/f;");
 	list_is("Ann <a@b> Bee <c@d>", "Ann//a/b!;");
 	list_is("Ann <a@b> (c) , <c@d> x, e@f", "Ann//a/b;//c/d!;//e/f;");
 	list_is("a(c)@(d)b", "d//a/b;");
@@ -371,7 +372,9 @@ test_mailboxes(void **state)
 		    1 }, { "=?utf-8?q?x?= <a@b>", 1 }, { "", -1 }, { " ", -1 },
 		{ "a", -1 }, { "a@", -1 }, { "@b", -1 }, { "<>", -1 },
 		{ "x", -1 }, { "x y@z", -1 }, { "a@b c@d", -1 },
-		{ "a@b <c@d>", -1 }, { "<a@b> <c@d>", -1 }, { "<a@b> x", -1 },
+		{ "a@b <c@d>", -1 }, { "a@b <a@b>", 1 }, { "a@b  <a@B> , c@d", 2 },
+		{ "a@b<a@b>", 1 }, { "a@b x <a@b>", -1 }, { "a@b <a@b> c", -1 },
+		{ "a@b, <a@b>", 2 }, { "a@b (x) <a@b>", -1 }, { "<a@b> <c@d>", -1 }, { "<a@b> x", -1 },
 		{ "<a@b", -1 }, { "a@b>", -1 }, { "<<a@b>>", -1 },
 		{ ",a@b", -1 }, { "a@b,", -1 }, { "a@b,,c@d", -1 },
 		{ "a@b; c@d", -1 }, { "g: a@b;", -1 }, { "g:;", -1 },
