@@ -269,7 +269,7 @@ static const struct conf_key keys[] = {
 	    0, 320, R(REPORT_OUT),
 	    "whom to ask about reports; none: postmaster@ the first domain"),
 	K("reports.max-size", CT_SIZE, false, reports.max_size, "10M",
-	    64 * KIB, 100 * MIB, R_REPORT | R(QUEUE),
+	    64 * KIB, 32 * MIB, R_REPORT | R(QUEUE),
 	    "octets of one report, packed"),
 	K("reports.keep", CT_SEC, false, reports.keep, "400d",
 	    1, 3660 * DAY, R(REPORT_IN), "how long received reports are kept"),

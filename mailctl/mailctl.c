@@ -130,6 +130,31 @@ put_arg(uint8_t *buf, size_t size, size_t *n, const char *text)
 		errx(EX_USAGE, "arguments too long");
 }
 
+/*
+ * Options of reports go behind its words, as maild tells by the first of
+ * these who answers.
+ */
+static void
+order_options(int argc, char **argv)
+{
+	int i, k, last = argc;
+	char *word;
+
+	for (i = 1; i < last;) {
+		if (strncmp(argv[i], "--", 2) != 0) {
+			i++;
+			continue;
+		}
+		for (k = strcmp(argv[i], "--days") == 0 && i + 1 < last ?
+		    2 : 1; k > 0; k--, last--) {
+			word = argv[i];
+			memmove(&argv[i], &argv[i + 1],
+			    (size_t)(argc - i - 1) * sizeof(*argv));
+			argv[argc - 1] = word;
+		}
+	}
+}
+
 static void
 send_command(int s, int argc, char **argv)
 {
@@ -219,6 +244,8 @@ main(int argc, char *argv[])
 		usage();
 	if (verify_is_command(argv[0]))
 		return verify_command(argc, argv, json);
+	if (strcmp(argv[0], "reports") == 0)
+		order_options(argc, argv);
 	s = control_connect(path);
 	send_command(s, argc, argv);
 	return read_answer(s, json);

@@ -8,6 +8,8 @@
 #ifndef REPORT_IN_H
 #define REPORT_IN_H
 
+#include <sys/queue.h>
+
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -19,8 +21,10 @@
 #define UNPACK_FREE	(1U << 20)	/* so many octets */
 #define ZIP_ENTRIES	8	/* of one archive */
 #define ROWS_MAX	20000	/* distinct rows kept of one report */
-#define ROWS_OCTETS	(16U << 20)	/* and their text */
+#define ROWS_OCTETS	(2U << 20)	/* and their lines in the file */
 #define ROWS_REST	64	/* more, for the sums of what is not kept */
+#define ROW_COUNT	22	/* octets of a line besides its text, at most */
+#define SUMS_OCTETS	(16U << 20)	/* of what a command adds up */
 
 enum in_kind { IN_DMARC, IN_TLS, IN_ARF, IN_RAW, IN_KINDS };
 /* Is the sender of the mail who it says?  By DMARC; where the domain has no
@@ -54,7 +58,9 @@ struct row_sum {
 struct rows;
 struct rows *rows_new(void);
 void	 rows_free(struct rows *);
-/* Adds to the sum of a line.  0; -1: ROWS_MAX or ROWS_OCTETS are reached and
+/* So many octets instead of ROWS_OCTETS. */
+void	 rows_allow(struct rows *, size_t octets);
+/* Adds to the sum of a line.  0; -1: ROWS_MAX or the octets are reached and
  * it is a new one. */
 int	 rows_add(struct rows *, struct slice line, uint64_t count);
 /* The same for what rows_add refused, line being one of a few (and short):
@@ -195,7 +201,9 @@ int	 in_attachment(struct slice, struct in_report *,
 
 /* ---- in_file.c: a report on disk ----------------------------------------- */
 
-#define FILE_MAX	(ROWS_OCTETS * 2U)	/* octets of one, raw aside */
+#define FILE_MAX	(32U << 20)	/* octets of one that is read, raw aside;
+					   what is written is ROWS_OCTETS and
+					   some KiB at most */
 #define FILE_HEAD_MAX	16384	/* octets till the rows */
 
 /* The head and all rows into fresh memory; raw octets come behind it. */
@@ -214,12 +222,17 @@ int	 file_row(struct slice *rest, uint64_t *count, struct slice *line);
 
 #define NAME_TEXT	33	/* hexadecimal delivery id */
 
+enum store_class { C_REPORT, C_FAILING, C_RAW, CLASSES };
+
+struct holder;
 struct stored {			/* one file, in memory */
+	TAILQ_ENTRY(stored) of;		/* of its holder, see in_share.c */
+	struct holder	*holder;	/* NULL: none (raw) */
 	char		 name[NAME_TEXT];
 	enum in_kind	 kind;
 	enum in_trust	 trust;
 	char		*sender, *org, *id, *domain, *policy, *reason,
-			*subject;
+			*subject;	/* in one piece of memory */
 	uint64_t	 begin, end, received, messages, pass, quarantined,
 			 rejected, size, kept, octets;
 	char		 form[8];
@@ -241,13 +254,30 @@ bool	 store_known(const struct msg_id *);
  */
 enum store_answer store_keep(const struct msg_id *, struct in_report *,
 	    struct slice raw);
+/* What is full and what was dropped since the start, "; " before each; "". */
+void	 store_words(char *, size_t size);
 size_t	 store_count(void);
 const struct stored *store_get(size_t);		/* by time of arrival */
 const struct stored *store_find(const char *name);
-/* 0, -1. */
+/* Off the disk; lasting after store_sync.  0; -1 with errno, ENOENT: there
+ * is none of that name. */
 int	 store_remove(const char *name);
+int	 store_sync(void);	/* 0, -1 with errno */
 /* Its octets in fresh memory, NULL: gone or damaged (logged). */
 char	*store_read(const struct stored *, size_t *n);
+
+/* ---- in_share.c: who holds how much of the directory --------------------- */
+
+/* Whose account it is on: the last two labels of a proven sender; "" is
+ * that of all others. */
+const char *share_name(const struct stored *);
+/* s is the newest of its holder. */
+void	 share_add(struct stored *, enum store_class);
+void	 share_drop(struct stored *);
+/* The oldest of who holds most files (or octets) of the class, never but.
+ * NULL: there is none. */
+struct stored *share_oldest(enum store_class, bool files,
+	    const struct stored *but);
 
 /* ---- in_command.c, in_list.c, in_sum.c: mailctl reports ------------------ */
 

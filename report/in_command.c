@@ -5,6 +5,7 @@
  */
 #include "compat.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@
 #include "util.h"
 #include "in.h"
 
-#define RUNNING_MAX	8		/* commands at once */
+#define RUNNING_MAX	4		/* commands at once: each may take
+					   SUMS_OCTETS or a raw message */
 #define DAYS		30
 #define DAYS_MAX	3660
 #define DAY		86400U
@@ -99,12 +101,13 @@ begin(const struct command *c, const struct verb *verb)
 	struct running *r;
 
 	if (rn.n == RUNNING_MAX) {
-		proc_done(c->ask, EX_TEMPFAIL, "too many commands at once");
+		proc_done(c->ask, EX_TEMPFAIL, "busy, try again");
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
 	r->c = *c;
 	r->c.rows = rows_new();
+	rows_allow(r->c.rows, SUMS_OCTETS);
 	r->verb = verb;
 	if ((r->ev = event_new(proc_base(), -1, 0, on_step, r)) == NULL)
 		fatalx("event_new");
@@ -114,23 +117,46 @@ begin(const struct command *c, const struct verb *verb)
 
 /* ---- remove -------------------------------------------------------------- */
 
-static void
-remove_run(const struct command *c)
+/* All unread messages; *n: how many.  0, -1 with errno: some are there. */
+static int
+remove_unread(unsigned int *n)
 {
 	char name[NAME_TEXT];
-	unsigned int n = 0;
+	int error = 0;
 	size_t i;
 
-	for (i = store_count(); i-- > 0 && strcmp(c->arg, "unread") == 0;) {
+	for (i = store_count(); i-- > 0;) {
 		if (store_get(i)->kind != IN_RAW)
 			continue;
 		strlcpy(name, store_get(i)->name, sizeof(name));
-		n += store_remove(name) == 0;
+		if (store_remove(name) == 0)
+			++*n;
+		else
+			error = errno;
 	}
-	if (strcmp(c->arg, "unread") != 0 && store_remove(c->arg) == -1)
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+static void
+remove_run(const struct command *c)
+{
+	bool all = strcmp(c->arg, "unread") == 0;
+	unsigned int n = 0;
+	int rc;
+
+	if (all)
+		rc = remove_unread(&n);
+	else if ((rc = store_remove(c->arg)) == 0)
+		n = 1;
+	if (rc == -1 && errno == ENOENT)
 		proc_done(c->ask, EX_NOINPUT, "no report %s", c->arg);
-	else if (strcmp(c->arg, "unread") != 0)
-		proc_done(c->ask, EX_OK, "1 removed");
+	else if (rc == -1)
+		proc_done(c->ask, EX_IOERR, "%u removed, then: %s", n,
+		    strerror(errno));
+	else if (n > 0 && store_sync() == -1)
+		proc_done(c->ask, EX_IOERR, "%u removed, but that may not "
+		    "outlast a crash: %s", n, strerror(errno));
 	else
 		proc_done(c->ask, EX_OK, "%u removed", n);
 }

@@ -30,7 +30,8 @@ struct tally {
 			 distrusted;
 };
 
-/* Distinct reporters are rows of the table, so one domain after the other. */
+/* Distinct reporters, domains that the mails proved, are rows of the table,
+ * so one domain after the other. */
 static void
 tally(struct command *c, const char *domain, struct tally *t)
 {
@@ -56,7 +57,8 @@ tally(struct command *c, const char *domain, struct tally *t)
 		t->pass = sum_add(t->pass, s->pass);
 		t->quarantined = sum_add(t->quarantined, s->quarantined);
 		t->rejected = sum_add(t->rejected, s->rejected);
-		rows_add(c->rows, slice_str(s->org), 1);
+		if (s->trust == IN_PASS)
+			rows_add(c->rows, slice_str(s->sender), 1);
 	}
 }
 
@@ -85,6 +87,7 @@ int
 summary_step(struct command *c)
 {
 	size_t i, raw = 0, abuse = 0;
+	char more[512];
 
 	if (c->at < c->house->ndomains) {
 		summary_row(c, c->house->domains[c->at++]);
@@ -96,8 +99,9 @@ summary_step(struct command *c)
 		    strcmp(store_get(i)->form, "abuse") == 0 &&
 		    store_get(i)->received >= c->from;
 	}
+	store_words(more, sizeof(more));
 	proc_done(c->ask, EX_OK, "%u days; %zu abuse reports; %zu messages "
-	    "nobody could read as reports", c->days, abuse, raw);
+	    "nobody could read as reports%s", c->days, abuse, raw, more);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ struct rows {
 	uint8_t		 key[16];
 	uint32_t	*slot;		/* index + 1 in v, 0 free */
 	struct row_sum	*v;
-	size_t		 n, cap, octets;
+	size_t		 n, cap, octets, max;
 };
 
 struct rows *
@@ -31,7 +31,14 @@ rows_new(void)
 
 	random_bytes(r->key, sizeof(r->key));
 	r->slot = xcalloc(SLOTS, sizeof(*r->slot));
+	r->max = ROWS_OCTETS;
 	return r;
+}
+
+void
+rows_allow(struct rows *r, size_t octets)
+{
+	r->max = octets;
 }
 
 void
@@ -59,6 +66,7 @@ add(struct rows *r, struct slice line, uint64_t count, size_t max,
     size_t octets)
 {
 	size_t i = siphash24(r->key, line.p, line.n) & (SLOTS - 1);
+	size_t n = line.n + ROW_COUNT;
 	struct row_sum *v;
 
 	for (; r->slot[i] != 0; i = (i + 1) & (SLOTS - 1)) {
@@ -68,7 +76,7 @@ add(struct rows *r, struct slice line, uint64_t count, size_t max,
 			return 0;
 		}
 	}
-	if (r->n >= max || r->octets > octets || line.n > octets - r->octets)
+	if (r->n >= max || r->octets > octets || n > octets - r->octets)
 		return -1;
 	if (r->n == r->cap) {
 		r->cap = r->cap == 0 ? 64 : r->cap * 2;
@@ -76,7 +84,7 @@ add(struct rows *r, struct slice line, uint64_t count, size_t max,
 	}
 	r->v[r->n].count = sum_add(0, count);
 	r->v[r->n].line = slice_of(xstrndup(line.p, line.n), line.n);
-	r->octets += line.n;
+	r->octets += n;
 	r->slot[i] = (uint32_t)++r->n;
 	return 0;
 }
@@ -84,14 +92,14 @@ add(struct rows *r, struct slice line, uint64_t count, size_t max,
 int
 rows_add(struct rows *r, struct slice line, uint64_t count)
 {
-	return add(r, line, count, ROWS_MAX, ROWS_OCTETS);
+	return add(r, line, count, ROWS_MAX, r->max);
 }
 
 int
 rows_rest(struct rows *r, struct slice line, uint64_t count)
 {
-	return add(r, line, count, ROWS_MAX + ROWS_REST, ROWS_OCTETS +
-	    ROWS_REST * IN_TEXT);
+	return add(r, line, count, ROWS_MAX + ROWS_REST, r->max +
+	    ROWS_REST * (IN_TEXT + ROW_COUNT));
 }
 
 size_t

@@ -7,9 +7,15 @@
  * and synced before it has that name; tHEX is nothing yet and goes at the
  * next start.  Of two that are the same report, which a crash may leave, the
  * next start keeps the one that is better proven.  Nothing is removed but by
- * age, by the operator, or because the same report came again from a sender
- * who proved to be one.  What is full is full for its own class only:
- * reports, reports of senders that fail our check, raw messages.
+ * age, by the operator, because the same report came again from a sender who
+ * proved to be one, or for want of room; and what makes room for another goes
+ * when the other is synced, so that a crash leaves both rather than none.
+ *
+ * What is full is full for its own class only: reports, reports of senders
+ * that fail our check, raw messages.  A report always finds room: the oldest
+ * of who holds most goes (in_share.c).  A raw message waits in the queue till
+ * there is room, which only those of the last week or of proven senders deny
+ * it.  So a class may be over its limit by the last file that came.
  */
 #include "compat.h"
 
@@ -33,17 +39,22 @@
 
 #define BUCKETS		65536U
 #define FILE_NAME	(NAME_TEXT + 1)
-
-enum class { C_REPORT, C_FAILING, C_RAW, CLASSES };
+#define DAY		86400U
+#define SPARE		(7 * DAY)	/* a raw message of a sender that is not
+					   proven makes room when so old */
+#define LATELY		(7 * DAY)	/* mailctl tells what was dropped */
+#define TOLD_MS		3600000U	/* between two lines in the log */
 
 /* What a class may hold. */
 static const struct {
 	size_t		 files;
 	uint64_t	 octets;
+	const char	*name;
 } limits[CLASSES] = {
-	[C_REPORT] = { 200000, 2ULL << 30 },
-	[C_FAILING] = { 10000, 256ULL << 20 },
-	[C_RAW] = { 1000, 64ULL << 20 },
+	[C_REPORT] = { 200000, 2ULL << 30, "store of reports" },
+	[C_FAILING] = { 10000, 256ULL << 20,
+	    "store of reports whose sender fails our check" },
+	[C_RAW] = { 1000, 64ULL << 20, "store of unread messages" },
 };
 
 struct entry {
@@ -57,18 +68,28 @@ static struct {
 	struct entry	**v;		/* by time of arrival */
 	size_t		 n, cap;
 	struct entry	*name[BUCKETS], *same[BUCKETS];
-	struct { size_t files; uint64_t octets; } used[CLASSES];
+	struct {
+		size_t	 files;
+		uint64_t octets;
+		uint64_t dropped;	/* for want of room, since the start */
+		uint64_t last;		/* second of that */
+	} used[CLASSES];
+	uint64_t	 refused;	/* second, of a raw message */
+	/* dropped, of which the log does not know; at: ms of its last line */
+	struct { uint64_t reports, raw, octets, at; } untold;
 } st;
 
 static void	 load(const char *);
-static void	 replace(struct entry *);
+static void	 take_out(struct entry *);
+static void	 tell_dropped(void);
 static struct entry *entry_new(const char *, const struct in_head *, uint64_t);
 static void	 entry_add(struct entry *);
 static void	 entry_drop(struct entry *);
+static int	 entry_unlink(const struct entry *);
 
 /* ---- entries ------------------------------------------------------------- */
 
-static enum class
+static enum store_class
 class_of(enum in_kind kind, enum in_trust trust)
 {
 	if (kind == IN_RAW)
@@ -145,16 +166,29 @@ static struct entry *
 entry_new(const char *name, const struct in_head *h, uint64_t octets)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
+	const struct { char **to; const char *from; } texts[] = {
+		{ &e->s.sender, h->sender }, { &e->s.org, h->org },
+		{ &e->s.id, h->id }, { &e->s.domain, h->domain },
+		{ &e->s.policy, h->policy }, { &e->s.reason, h->reason },
+		{ &e->s.subject, h->subject }
+	};
+	size_t n = 0, i;
+	char *text;
 
 	e->s = (struct stored){ .kind = h->kind, .trust = h->trust,
-	    .sender = xstrdup(h->sender), .org = xstrdup(h->org),
-	    .id = xstrdup(h->id), .domain = xstrdup(h->domain),
-	    .policy = xstrdup(h->policy), .reason = xstrdup(h->reason),
-	    .subject = xstrdup(h->subject), .begin = h->begin,
-	    .end = h->end, .received = h->received, .messages = h->messages,
+	    .begin = h->begin, .end = h->end, .received = h->received,
+	    .messages = h->messages,
 	    .pass = h->pass, .quarantined = h->quarantined,
 	    .rejected = h->rejected, .size = h->size, .kept = h->kept,
 	    .octets = octets };
+	for (i = 0; i < NITEMS(texts); i++)
+		n += strlen(texts[i].from) + 1;
+	text = xcalloc(1, n);
+	for (i = 0; i < NITEMS(texts); i++) {
+		n = strlen(texts[i].from) + 1;
+		*texts[i].to = memcpy(text, texts[i].from, n);
+		text += n;
+	}
 	strlcpy(e->s.name, name, sizeof(e->s.name));
 	strlcpy(e->s.form, h->form, sizeof(e->s.form));
 	return e;
@@ -163,20 +197,14 @@ entry_new(const char *name, const struct in_head *h, uint64_t octets)
 static void
 entry_free(struct entry *e)
 {
-	free(e->s.sender);
-	free(e->s.org);
-	free(e->s.id);
-	free(e->s.domain);
-	free(e->s.policy);
-	free(e->s.reason);
-	free(e->s.subject);
+	free(e->s.sender);	/* and all other texts */
 	free(e);
 }
 
 static void
 entry_add(struct entry *e)
 {
-	enum class c = class_of(e->s.kind, e->s.trust);
+	enum store_class c = class_of(e->s.kind, e->s.trust);
 	size_t b = name_bucket(e->s.name);
 
 	if (st.n == st.cap) {
@@ -193,14 +221,30 @@ entry_add(struct entry *e)
 	}
 	st.used[c].files++;
 	st.used[c].octets += e->s.octets;
+	if (c != C_RAW)
+		share_add(&e->s, c);
 }
 
-/* Out of the tables and off the disk; the caller takes it out of v. */
+static int
+entry_unlink(const struct entry *e)
+{
+	char name[FILE_NAME];
+	int error;
+
+	file_name(name, e->s.kind == IN_RAW ? 'u' : 'r', e->s.name);
+	if (unlinkat(st.dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	error = errno;
+	log_warn("removing %s", name);
+	errno = error;
+	return -1;
+}
+
+/* Out of the tables; the caller takes it out of v. */
 static void
 entry_drop(struct entry *e)
 {
-	enum class c = class_of(e->s.kind, e->s.trust);
-	char name[FILE_NAME];
+	enum store_class c = class_of(e->s.kind, e->s.trust);
 	struct entry **p;
 
 	for (p = &st.name[name_bucket(e->s.name)]; *p != e; p = &(*p)->by_name)
@@ -214,9 +258,7 @@ entry_drop(struct entry *e)
 	}
 	st.used[c].files--;
 	st.used[c].octets -= e->s.octets;
-	file_name(name, e->s.kind == IN_RAW ? 'u' : 'r', e->s.name);
-	if (unlinkat(st.dir, name, 0) == -1 && errno != ENOENT)
-		log_warn("removing %s", name);
+	share_drop(&e->s);
 	entry_free(e);
 }
 
@@ -237,6 +279,7 @@ void
 store_open(void)
 {
 	struct dirent *d;
+	size_t i;
 	DIR *dir;
 
 	random_bytes(st.key, sizeof(st.key));
@@ -258,6 +301,12 @@ store_open(void)
 		fatal("directory of reports");
 	if (st.n > 0)
 		qsort(st.v, st.n, sizeof(*st.v), older);
+	for (i = 0; i < st.n; i++)
+		if (st.v[i]->s.holder != NULL) {
+			share_drop(&st.v[i]->s);
+			share_add(&st.v[i]->s, class_of(st.v[i]->s.kind,
+			    st.v[i]->s.trust));
+		}
 	log_info("%zu reports", st.n);
 }
 
@@ -286,7 +335,7 @@ load(const char *name)
 	old = find_same(&e->s);
 	entry_add(e);
 	if (old != NULL)
-		replace(old->s.trust > h.trust ? old : e);
+		take_out(old->s.trust > h.trust ? old : e);
 }
 
 void
@@ -295,13 +344,15 @@ store_expire(uint64_t before)
 	size_t i, n = 0;
 
 	for (i = 0; i < st.n; i++)
-		if (st.v[i]->s.received < before)
+		if (st.v[i]->s.received < before) {
+			entry_unlink(st.v[i]);
 			entry_drop(st.v[i]);
-		else
+		} else
 			st.v[n++] = st.v[i];
 	if (n < st.n)
 		log_info("%zu reports ended by age", st.n - n);
 	st.n = n;
+	tell_dropped();
 }
 
 /* ---- keeping ------------------------------------------------------------- */
@@ -349,17 +400,9 @@ bad:
 	return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_FAILED;
 }
 
-/* Is there room for so many octets more? */
-static bool
-room(enum class c, uint64_t octets)
-{
-	return st.used[c].files < limits[c].files &&
-	    octets <= limits[c].octets &&
-	    st.used[c].octets <= limits[c].octets - octets;
-}
-
+/* Out of the list. */
 static void
-replace(struct entry *old)
+forget(struct entry *old)
 {
 	size_t i;
 
@@ -367,13 +410,142 @@ replace(struct entry *old)
 		;
 	memmove(&st.v[i], &st.v[i + 1], (st.n - i - 1) * sizeof(*st.v));
 	st.n--;
+}
+
+/* The same, and off the disk. */
+static void
+take_out(struct entry *old)
+{
+	entry_unlink(old);
+	forget(old);
 	entry_drop(old);
 }
+
+/* ---- room ---------------------------------------------------------------- */
+
+static bool
+over(enum store_class c)
+{
+	return st.used[c].files > limits[c].files ||
+	    st.used[c].octets > limits[c].octets;
+}
+
+/* May it go when there is no room for another? */
+static bool
+spare(const struct stored *s, uint64_t now)
+{
+	return s->kind == IN_RAW && s->trust != IN_PASS &&
+	    s->received + SPARE < now;
+}
+
+/* Is there room for one of so many octets, or could there be? */
+static bool
+raw_room(uint64_t octets)
+{
+	size_t files = st.used[C_RAW].files + 1, i;
+	uint64_t now = now_sec();
+
+	octets += st.used[C_RAW].octets;
+	for (i = 0; i < st.n && (files > limits[C_RAW].files ||
+	    octets > limits[C_RAW].octets); i++)
+		if (spare(&st.v[i]->s, now)) {
+			files--;
+			octets -= st.v[i]->s.octets;
+		}
+	if (files <= limits[C_RAW].files && octets <= limits[C_RAW].octets)
+		return true;
+	st.refused = now;
+	return false;
+}
+
+/* Once an hour at most. */
+static void
+tell_dropped(void)
+{
+	uint64_t now = now_ms();
+
+	if (st.untold.reports + st.untold.raw == 0 || (st.untold.at != 0 &&
+	    now - st.untold.at < TOLD_MS))
+		return;
+	log_notice("full: to make room %llu reports and %llu unread messages "
+	    "of %llu octets were dropped; there are %zu of %llu octets",
+	    (unsigned long long)st.untold.reports,
+	    (unsigned long long)st.untold.raw,
+	    (unsigned long long)st.untold.octets, st.n,
+	    (unsigned long long)(st.used[C_REPORT].octets +
+	    st.used[C_FAILING].octets + st.used[C_RAW].octets));
+	st.untold.reports = st.untold.raw = st.untold.octets = 0;
+	st.untold.at = now;
+}
+
+static void
+drop_for(enum store_class c, struct entry *e)
+{
+	st.used[c].dropped++;
+	st.used[c].last = now_sec();
+	*(c == C_RAW ? &st.untold.raw : &st.untold.reports) += 1;
+	st.untold.octets += e->s.octets;
+	take_out(e);
+}
+
+/* After e came, which stays. */
+static void
+make_room(enum store_class c, const struct entry *e)
+{
+	uint64_t now = now_sec();
+	struct stored *s;
+	size_t i;
+
+	for (i = 0; c == C_RAW && over(c) && i < st.n;)
+		if (st.v[i] != e && spare(&st.v[i]->s, now))
+			drop_for(c, st.v[i]);
+		else
+			i++;
+	while (c != C_RAW && over(c) && (s = share_oldest(c,
+	    st.used[c].files > limits[c].files, &e->s)) != NULL)
+		drop_for(c, (struct entry *)s);
+	tell_dropped();
+}
+
+/* Less than a 64th is free, or it could not take what came lately. */
+static bool
+is_full(enum store_class c, uint64_t now)
+{
+	return st.used[c].files >= limits[c].files - limits[c].files / 64 ||
+	    st.used[c].octets >= limits[c].octets - limits[c].octets / 64 ||
+	    (c == C_RAW && st.refused + DAY > now);
+}
+
+void
+store_words(char *out, size_t size)
+{
+	uint64_t now = now_sec();
+	char more[64];
+	size_t c;
+
+	out[0] = '\0';
+	for (c = 0; c < CLASSES; c++) {
+		bool full = is_full((enum store_class)c, now);
+		bool dropped = st.used[c].dropped > 0 &&
+		    st.used[c].last + LATELY > now;
+
+		if (!full && !dropped)
+			continue;
+		snprintf(more, sizeof(more), ": %llu dropped since the start",
+		    (unsigned long long)st.used[c].dropped);
+		strlcat(out, "; ", size);
+		strlcat(out, limits[c].name, size);
+		strlcat(out, full ? " is full" : "", size);
+		strlcat(out, dropped ? more : "", size);
+	}
+}
+
+/* ---- one more ------------------------------------------------------------ */
 
 enum store_answer
 store_keep(const struct msg_id *id, struct in_report *r, struct slice raw)
 {
-	enum class c = class_of(r->head.kind, r->head.trust);
+	enum store_class c = class_of(r->head.kind, r->head.trust);
 	char name[NAME_TEXT], *head;
 	enum store_answer a;
 	struct entry *e, *old;
@@ -388,7 +560,7 @@ store_keep(const struct msg_id *id, struct in_report *r, struct slice raw)
 	old = find_same(&e->s);
 	if (old != NULL && old->s.trust <= r->head.trust)
 		a = STORE_AGAIN;
-	else if (!room(c, n + raw.n))
+	else if (c == C_RAW && !raw_room(n + raw.n))
 		a = STORE_FULL;
 	else
 		a = write_file(name, c == C_RAW ? 'u' : 'r', slice_of(head, n),
@@ -399,8 +571,9 @@ store_keep(const struct msg_id *id, struct in_report *r, struct slice raw)
 		return a;
 	}
 	if (old != NULL)
-		replace(old);
+		take_out(old);
 	entry_add(e);
+	make_room(c, e);
 	return STORE_DONE;
 }
 
@@ -431,10 +604,26 @@ store_remove(const char *name)
 {
 	struct entry *e = find_name(name);
 
-	if (e == NULL)
+	if (e == NULL) {
+		errno = ENOENT;
 		return -1;
-	replace(e);
-	return fsync(st.dir);
+	}
+	if (entry_unlink(e) == -1)
+		return -1;
+	if (e->s.kind == IN_RAW)	/* there is room again */
+		st.refused = 0;
+	forget(e);
+	entry_drop(e);
+	return 0;
+}
+
+int
+store_sync(void)
+{
+	if (fsync(st.dir) == 0)
+		return 0;
+	log_warn("directory of reports");
+	return -1;
 }
 
 char *

@@ -97,15 +97,23 @@ moment(const json_t *o, const char *key)
 	return text_time(slice_str(text), &t) == 0 && t > 0 ? (uint64_t)t : 0;
 }
 
+/* Beyond what is kept apart: one row for each domain and outcome. */
 static void
 row(struct in_report *r, const char *const *word, uint64_t n)
 {
+	const char *const rest[TLS_WORDS] = { word[0], "others",
+	    strcmp(word[2], "ok") == 0 ? "ok" : "failed", "", "", "", "" };
 	struct line l = { .n = 0 };
 	size_t i;
 
 	for (i = 0; i < TLS_WORDS; i++)
 		line_word(&l, word[i]);
-	if (n > 0 && rows_add(r->rows, slice_of(l.p, l.n), n) == -1)
+	if (n == 0 || rows_add(r->rows, slice_of(l.p, l.n), n) == 0)
+		return;
+	l.n = 0;
+	for (i = 0; i < TLS_WORDS; i++)
+		line_word(&l, rest[i]);
+	if (rows_rest(r->rows, slice_of(l.p, l.n), n) == -1)
 		r->head.skipped++;
 }
 

@@ -170,14 +170,56 @@ test_rows(void **state)
 	assert_true(row_is(r, 1, 2, "others"));
 	rows_free(r);
 	r = rows_new();
-	for (i = 0; i < ROWS_OCTETS / sizeof(octets); i++) {
+	for (i = 0; i < ROWS_OCTETS / (sizeof(octets) + ROW_COUNT); i++) {
 		snprintf(octets, 16, "%zu", i);
 		assert_int_equal(rows_add(r, slice_of(octets, sizeof(octets)),
 		    1), 0);
 	}
-	assert_int_equal(rows_add(r, SLICE_LIT("more"), 1), -1);
+	assert_int_equal(rows_add(r, slice_of(octets, sizeof(octets) - 1), 1),
+	    -1);
 	assert_int_equal(rows_rest(r, SLICE_LIT("others"), 1), 0);
+	rows_allow(r, SUMS_OCTETS);
+	assert_int_equal(rows_add(r, slice_of(octets, sizeof(octets) - 1), 1),
+	    0);
 	rows_free(r);
+}
+
+/* ---- who holds most ------------------------------------------------------ */
+
+static void
+test_share(void **state)
+{
+	static char name[6][20] = { "a.evil.test", "b.evil.test", "test",
+	    "x.y.none.test", "other.none.test", "" };
+	struct stored s[6] = { { .sender = name[0], .octets = 10 },
+	    { .sender = name[1], .octets = 20 },
+	    { .sender = name[2], .octets = 29 },
+	    { .sender = name[3], .octets = 1, .trust = IN_NONE },
+	    { .sender = name[4], .octets = 1, .trust = IN_FAIL },
+	    { .sender = name[5], .octets = 1, .trust = IN_FAIL } };
+	size_t i;
+
+	assert_string_equal(share_name(&s[0]), "evil.test");
+	assert_string_equal(share_name(&s[2]), "test");
+	assert_string_equal(share_name(&s[3]), "");
+	assert_null(share_oldest(C_REPORT, true, NULL));
+	for (i = 0; i < NITEMS(s); i++)
+		share_add(&s[i], C_REPORT);
+	assert_null(share_oldest(C_FAILING, true, NULL));
+	assert_ptr_equal(share_oldest(C_REPORT, false, NULL), &s[0]);
+	assert_ptr_equal(share_oldest(C_REPORT, true, NULL), &s[3]);
+	share_drop(&s[0]);
+	assert_ptr_equal(share_oldest(C_REPORT, false, NULL), &s[2]);
+	assert_ptr_equal(share_oldest(C_REPORT, false, &s[2]), &s[1]);
+	share_drop(&s[3]);
+	share_drop(&s[4]);
+	share_drop(&s[4]);		/* has none: nothing */
+	share_drop(&s[1]);
+	share_drop(&s[5]);
+	assert_ptr_equal(share_oldest(C_REPORT, true, NULL), &s[2]);
+	assert_null(share_oldest(C_REPORT, true, &s[2]));
+	share_drop(&s[2]);
+	assert_null(share_oldest(C_REPORT, true, NULL));
 }
 
 /* ---- XML ----------------------------------------------------------------- */
@@ -804,6 +846,7 @@ main(void)
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_xml_cut),
 		cmocka_unit_test(test_xml_whole),
 		cmocka_unit_test(test_xml_pieces),
