@@ -289,6 +289,7 @@ struct command {
 	bool		 all;
 	uint64_t	 from;		/* seconds, of the window */
 	size_t		 at;		/* next of the store or the result */
+	bool		 walks;		/* at is one of the store */
 	uint64_t	 done;		/* reports counted */
 	uint64_t	 failing;	/* not counted: sender fails */
 	uint64_t	 total, pass;	/* messages */
@@ -300,6 +301,8 @@ struct command {
 
 void	 command_init(const struct in_house *);
 void	 command_run(uint32_t ask, struct slice args);
+/* The store lost its i-th: those that walk on miss none because of it. */
+void	 command_removed(size_t i);
 /* Is s in the command's window, and counted? */
 bool	 command_counts(struct command *, const struct stored *);
 /* Steps: 1 more to do, 0 done (and answered). */

@@ -5,6 +5,8 @@
  */
 #include "compat.h"
 
+#include <sys/queue.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,7 @@ static const struct verb {
 };
 
 struct running {
+	LIST_ENTRY(running) of;
 	struct command	 c;
 	const struct verb *verb;
 	struct event	*ev;
@@ -59,8 +62,9 @@ struct running {
 
 static struct {
 	const struct in_house *house;
+	LIST_HEAD(, running) list;
 	unsigned int	 n;
-} rn;
+} rn = { .list = LIST_HEAD_INITIALIZER(rn.list) };
 
 void
 command_init(const struct in_house *house)
@@ -73,6 +77,7 @@ command_init(const struct in_house *house)
 static void
 running_end(struct running *r)
 {
+	LIST_REMOVE(r, of);
 	event_free(r->ev);
 	rows_free(r->c.rows);
 	free(r->c.text);
@@ -108,11 +113,24 @@ begin(const struct command *c, const struct verb *verb)
 	r->c = *c;
 	r->c.rows = rows_new();
 	rows_allow(r->c.rows, SUMS_OCTETS);
+	r->c.walks = verb->step != summary_step &&
+	    (verb->step != unread_step || c->arg[0] == '\0');
 	r->verb = verb;
 	if ((r->ev = event_new(proc_base(), -1, 0, on_step, r)) == NULL)
 		fatalx("event_new");
+	LIST_INSERT_HEAD(&rn.list, r, of);
 	rn.n++;
 	on_step(-1, 0, r);
+}
+
+void
+command_removed(size_t i)
+{
+	struct running *r;
+
+	LIST_FOREACH(r, &rn.list, of)
+		if (r->c.walks && r->c.at > i)
+			r->c.at--;
 }
 
 /* ---- remove -------------------------------------------------------------- */

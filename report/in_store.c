@@ -347,6 +347,7 @@ store_expire(uint64_t before)
 		if (st.v[i]->s.received < before) {
 			entry_unlink(st.v[i]);
 			entry_drop(st.v[i]);
+			command_removed(n);
 		} else
 			st.v[n++] = st.v[i];
 	if (n < st.n)
@@ -410,6 +411,7 @@ forget(struct entry *old)
 		;
 	memmove(&st.v[i], &st.v[i + 1], (st.n - i - 1) * sizeof(*st.v));
 	st.n--;
+	command_removed(i);
 }
 
 /* The same, and off the disk. */

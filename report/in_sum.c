@@ -334,6 +334,7 @@ sum_step(struct command *c)
 		rows_sort(c->rows);
 		c->text = xstrdup("");
 		c->at = 0;
+		c->walks = false;
 	}
 	n = rows_count(c->rows) < SHOWN_MAX ? rows_count(c->rows) : SHOWN_MAX;
 	for (; c->at < n; c->at++) {
