@@ -473,8 +473,10 @@ struct post {
 	 * there is no such recipient.  fd is closed then. */
 	void		(*end)(void *, enum queue_result, const char *text);
 	void		*arg;
-	uint8_t		*routes;	/* of queue_post.c */
+	/* of queue_post.c */
+	uint8_t		*routes;
 	size_t		 routesn;
+	unsigned int	 tries;		/* to have it signed */
 };
 
 void	 post_init(struct event_base *, const struct conf *);

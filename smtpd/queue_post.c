@@ -22,6 +22,7 @@
 #define ASK_MS		30000
 #define ROUTES_MAX	256
 #define TICKET_MORE	86400		/* s a ticket outlives the queue time */
+#define SIGN_TRIES	10		/* a second each, while signd is away */
 
 static struct {
 	const struct conf *conf;
@@ -34,6 +35,8 @@ static void	 on_route(struct chan *, struct msg *, void *);
 static bool	 is_remote(struct slice);
 static void	 post_sign(struct post *);
 static void	 on_ticket(struct chan *, struct msg *, void *);
+static void	 post_sign_later(struct post *);
+static void	 on_sign_again(evutil_socket_t, short, void *);
 static void	 post_commit(struct post *, struct slice);
 static void	 on_commit(void *, enum queue_result, struct message *);
 static void	 on_later(evutil_socket_t, short, void *);
@@ -102,6 +105,7 @@ post_start(struct post *p)
 	static const struct timeval now = { 0, 0 };
 
 	p->routes = NULL;
+	p->tries = 0;
 	if (chan_ask(po.auth, DIR_RCPT, &q, NULL, 0, ASK_MS, on_route,
 	    p) == 0 && event_base_once(po.base, -1, EV_TIMEOUT,
 	    on_later, p, &now) == -1)
@@ -167,15 +171,40 @@ post_sign(struct post *p)
 	q.expires = now_sec() + po.conf->queue.expire + TICKET_MORE;
 	if (chan_ask(po.sign, SIGN_TICKET, &q, NULL, 0, ASK_MS, on_ticket,
 	    p) == 0)
-		post_commit(p, slice_of("", 0));
+		post_sign_later(p);
 }
 
 /* Without a ticket (no key for the domain) it goes unsigned. */
 static void
 on_ticket(struct chan *c, struct msg *m, void *arg)
 {
-	post_commit(arg, m == NULL ? slice_of("", 0) :
-	    m->body->sign_ticket_r.ticket);
+	if (m == NULL)
+		post_sign_later(arg);
+	else
+		post_commit(arg, m->body->sign_ticket_r.ticket);
+}
+
+/* signd is being started again; if it stays away, better unsigned than
+ * never. */
+static void
+post_sign_later(struct post *p)
+{
+	static const struct timeval second = { 1, 0 };
+
+	if (++p->tries < SIGN_TRIES) {
+		if (event_base_once(po.base, -1, EV_TIMEOUT, on_sign_again, p,
+		    &second) == -1)
+			fatalx("event_base_once");
+		return;
+	}
+	log_warnx("%s report goes unsigned, signd is away", p->sid);
+	post_commit(p, slice_of("", 0));
+}
+
+static void
+on_sign_again(evutil_socket_t fd, short what, void *arg)
+{
+	post_sign(arg);
 }
 
 static void
