@@ -1,7 +1,8 @@
 /*
  * imap-session: the parts of the session program (session*.c).  One process
  * serves one connection of one account; everything here is sequential and
- * blocking.  Included after parse.h, store.h, msg.h, session.h, frames.h.
+ * blocking.  Included after parse.h, imap_parse.h, store.h, msg.h, session.h,
+ * frames.h.
  */
 #ifndef IMAP_H
 #define IMAP_H

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "msg.h"
 #include "session.h"
 #include "frames.h"

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "msg.h"
 #include "chan.h"
 #include "proc.h"

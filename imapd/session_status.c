@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "msg.h"
 #include "session.h"
 #include "frames.h"

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "mime_priv.h"
 
 #define MAGIC		0x7463464du	/* "MFct" */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 
 /* What an octet may be part of. */
 #define C_ATOM		0x01

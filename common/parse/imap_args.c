@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 
 #define LIST_NAME_MAX	2048	/* octets of a mailbox name matched */
 

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "mime_priv.h"
 
 #define PARAMS_TEXT	4096	/* octets of all parameters of a field */

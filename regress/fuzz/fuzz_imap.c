@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -326,3 +326,36 @@ spew(const struct acct *a, const char *name, const void *p, size_t n)
 	assert_int_equal(write(fd, p, n), n);
 	close(fd);
 }
+
+/* An account with something of everything in it. */
+static void UNUSED
+furnish(struct acct *a)
+{
+	struct store_copied c;
+	struct store_appended ap;
+	struct store_view *v;
+	struct store *st, *d;
+
+	acct_new(a);
+	d = deliverer(a);
+	st = session(a);
+	deliver_ok(d, 0, 12);
+	OK(append_one(st, "Sent", 50, STORE_SEEN, "$Sent", &ap));
+	v = view(st, "INBOX", 0);
+	set_flags(v, 2, 9, STORE_FLAGS_ADD, STORE_SEEN, "one");
+	set_flags(v, 4, 5, STORE_FLAGS_DEL, STORE_SEEN, NULL);
+	OK(store_copy(v, SEQ(3, 6), "Archive", false, &c));
+	OK(store_copy(v, SEQ(1, 1), "Trash", true, &c));
+	set_flags(v, 8, 8, STORE_FLAGS_ADD, STORE_DELETED, "two");
+	OK(store_expunge(v, NULL, 0, false, NULL));
+	OK(store_mailbox_create(st, "lists/c/openbsd", 0));
+	OK(store_mailbox_rename(st, "lists", "groups"));
+	OK(store_mailbox_delete(st, "groups/c"));
+	OK(store_mailbox_subscribe(st, "groups/c/openbsd", true));
+	store_view_close(v);
+	OK(store_commit(st));
+	deliver_ok(d, 12, 14);
+	OK(store_sync(d));
+	store_close(st);
+	store_close(d);
+}

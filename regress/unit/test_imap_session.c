@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "msg.h"
 #include "session.h"
 #include "frames.h"

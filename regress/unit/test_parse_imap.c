@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "parse.h"
+#include "imap_parse.h"
 #include "cut.h"
 
 /* A command in a block of its exact size. */

@@ -1,0 +1,203 @@
+/*
+ * What the tests of queue share: a spool in a scratch directory and all of
+ * queue but its role on it, with the test in the place of smtpd, deliver and
+ * authd.  Included once by each test_queue*.c.
+ */
+#include "compat.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "../../smtpd/queue.h"
+
+#define TEXT	"Subject: x\r\n\r\nbody\r\n"
+#define UNUSED	__attribute__((unused))
+
+static char dir[] = "/tmp/test_queue.XXXXXX";
+static unsigned int ndone;
+
+/* queue.c is the role itself; this is what the others call of it. */
+void
+queue_message_done(struct message *m)
+{
+	schedule_forget(m);
+	m->seg->slot[m->no].m = NULL;
+	m->seg->live--;
+	m->seg->live_bytes -= frame_len(&m->hdr);
+	message_free(m);
+	ndone++;
+}
+
+/* In a child: a failure ends it, cmocka is the parent's. */
+#define CHECK(x)	do {						\
+	if (!(x)) {							\
+		fprintf(stderr, "# line %d: %s\n", __LINE__, #x);	\
+		_exit(1);						\
+	}								\
+} while (0)
+
+static struct event_base *base;
+static struct conf *conf;
+static int deliver_end, auth_end;
+static enum queue_result last_result;
+static unsigned int nanswers;
+
+static UNUSED void
+answered(void *arg, enum queue_result r, struct message *m)
+{
+	last_result = r;
+	nanswers++;
+}
+
+static UNUSED void
+turn(void)
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(1000);	/* its clock is a coarse one */
+	}
+}
+
+/* All of queue but its role, on dir. */
+static UNUSED void
+begin(void)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY), sv[2];
+
+	log_setlevel(LOG_L_ERROR);
+	conf = conf_new();
+	conf->hostname = xstrdup("mx.b.test");
+	conf->queue.retry_min = 1;
+	base = event_base_new();
+	CHECK(spool_init(fd) == 0);
+	CHECK(large_init(fd) == 0);
+	schedule_init(base, conf);
+	result_conf(conf);
+	bounce_init(base, conf);
+	post_init(base, conf);
+	commit_init(base);
+	recover_run();
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	local_channel(base, 0, sv[0]);
+	deliver_end = sv[1];
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	post_channel(CHAN_AUTH, base, sv[0]);
+	auth_end = sv[1];
+}
+
+static UNUSED void
+send_one(uint8_t commit, const char *sender, uint32_t account)
+{
+	struct env_rcpt r = { .type = ROUTE_LOCAL, .state = RCPT_WAIT,
+	    .account = account, .address = SLICE_LIT("x@b.test"),
+	    .orig = { "", 0 } };
+	struct commit c = { .fd = -1, .rcpt = &r, .nrcpt = 1,
+	    .size = sizeof(TEXT) - 1, .fn = answered };
+
+	c.env = (struct envelope){ .received = now_sec(),
+	    .sid = SLICE_LIT("s1"), .sender = slice_str(sender),
+	    .folder = { "", 0 }, .trace = { "", 0 }, .ticket = { "", 0 } };
+	c.env.commit.b[0] = commit;
+	c.body[0] = SLICE_LIT(TEXT);
+	commit_add(&c);
+}
+
+/* What deliver is asked next: its id, 0 nothing. */
+static UNUSED uint32_t
+asked(struct deliver_msg *d, struct msg_id *id)
+{
+	static uint8_t buf[MSG_MAX];
+	static union msg_body body;
+	struct msg m = { .body = &body };
+	struct item_target t;
+	size_t off = 0;
+	char text[64];
+
+	if (msg_recv(deliver_end, CHAN_DELIVER, SIDE_A, buf, &m, 50) != 1)
+		return 0;
+	if (m.type != DELIVER_MSG)
+		return asked(d, id);
+	*d = body.deliver_msg;
+	CHECK(pread(m.fd[0], text, sizeof(text), 0) == sizeof(TEXT) - 1);
+	CHECK(memcmp(text, TEXT, sizeof(TEXT) - 1) == 0);
+	CHECK(item_target_get(d->targets, &off, &t) == 1);
+	*id = t.id;
+	msg_close_fds(&m);
+	return m.id;
+}
+
+static UNUSED void
+tell(uint32_t id, enum delivery_result r, const char *status)
+{
+	uint8_t buf[1024];
+	size_t off = 0;
+	struct item_result it = { .result = (uint8_t)r,
+	    .status = slice_str(status), .mta = { "", 0 },
+	    .text = SLICE_LIT("words") };
+	struct deliver_msg_r a;
+
+	item_result_put(buf, sizeof(buf), &off, &it);
+	a.results = slice_of((char *)buf, off);
+	CHECK(msg_send(deliver_end, DELIVER_MSG_R, id, &a, NULL, 0) == 1);
+	turn();
+}
+
+/* Run fn in a process of its own: queue's state is the process. */
+static UNUSED void
+in_child(void (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static UNUSED void
+empty_spool(void)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s && mkdir -m 700 %s", dir, dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+static UNUSED int
+make_dir(void **state)
+{
+	return mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static UNUSED int
+remove_dir(void **state)
+{
+	char cmd[64];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	return system(cmd);
+}

@@ -1,0 +1,250 @@
+/*
+ * The way of a message through queue: commit, delivery, retry and a restart;
+ * a deliver that is lost, a failure that makes a report, a spool that was
+ * damaged meanwhile.
+ */
+#include "queue_test.h"
+
+static void
+way_first(void)
+{
+	struct deliver_msg d;
+	struct msg_id id, id2;
+	uint32_t ask;
+
+	begin();
+	send_one(1, "a@b.test", 1);
+	send_one(2, "a@b.test", 2);
+	CHECK(nanswers == 0);
+	turn();
+	CHECK(nanswers == 2 && last_result == QUEUE_OK);
+	CHECK((ask = asked(&d, &id)) != 0 && d.maybe_done == 0);
+	tell(ask, DELIVERY_OK, "2.0.0");
+	CHECK(ndone == 1);
+	CHECK((ask = asked(&d, &id)) != 0);
+	tell(ask, DELIVERY_TEMP, "4.2.0");
+	CHECK(asked(&d, &id2) == 0);	/* it has to wait */
+	sleep(2);
+	turn();
+	CHECK((ask = asked(&d, &id2)) != 0 && d.maybe_done == 1);
+	CHECK(memcmp(&id, &id2, sizeof(id)) == 0);
+	send_one(3, "a@b.test", 3);
+	turn();
+	/* and now it is killed */
+}
+
+/* The second and third are there, the first is not; ids are kept. */
+static void
+way_second(void)
+{
+	struct deliver_msg d;
+	struct msg_id id, commit = { { 0 } };
+	struct segment *s;
+	uint32_t no, n = 0, ask;
+
+	begin();
+	for (commit.b[0] = 1; commit.b[0] <= 3; commit.b[0]++)
+		CHECK(ids_find(&commit, &s, &no));
+	CHECK(!ids_find(&commit, &s, &no));
+	turn();
+	while ((ask = asked(&d, &id)) != 0) {
+		CHECK(d.maybe_done == 1);
+		tell(ask, DELIVERY_OK, "2.0.0");
+		n++;
+	}
+	CHECK(n == 2);
+	CHECK(qlog_sync() == 0);
+}
+
+static void
+way_third(void)
+{
+	struct deliver_msg d;
+	struct msg_id id;
+
+	begin();
+	turn();
+	CHECK(asked(&d, &id) == 0);
+}
+
+static void
+test_way(void **state)
+{
+	empty_spool();
+	in_child(way_first);
+	in_child(way_second);
+	in_child(way_third);
+}
+
+/* deliver is lost with a message: the new one is asked, as maybe done. */
+static void
+lost_child(void)
+{
+	struct deliver_msg d;
+	struct msg_id id;
+	int sv[2];
+
+	begin();
+	send_one(1, "a@b.test", 1);
+	turn();
+	CHECK(asked(&d, &id) != 0);
+	close(deliver_end);
+	turn();
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	deliver_end = sv[1];
+	local_channel(base, 0, sv[0]);
+	turn();
+	CHECK(asked(&d, &id) != 0 && d.maybe_done == 1);
+}
+
+static void
+test_deliver_lost(void **state)
+{
+	empty_spool();
+	in_child(lost_child);
+}
+
+/* A failure makes a report, and one about the null sender makes none. */
+static void
+bounce_child(void)
+{
+	static uint8_t buf[MSG_MAX], routes[256];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	struct deliver_msg d;
+	struct item_route route = { ROUTE_LOCAL, 9, SLICE_LIT("a@b.test") };
+	struct dir_rcpt_r r = { .result = DIR_OK,
+	    .address = SLICE_LIT("a@b.test") };
+	struct msg_id id;
+	size_t off = 0;
+	uint32_t ask;
+
+	begin();
+	send_one(1, "a@b.test", 1);
+	turn();
+	CHECK((ask = asked(&d, &id)) != 0);
+	tell(ask, DELIVERY_PERM, "5.2.0");
+	CHECK(ndone == 0);
+	CHECK(msg_recv(auth_end, CHAN_AUTH, SIDE_A, buf, &m, 100) == 1);
+	CHECK(m.type == DIR_RCPT && body.dir_rcpt.conn == 0);
+	CHECK(slice_is(body.dir_rcpt.address, "a@b.test"));
+	item_route_put(routes, sizeof(routes), &off, &route);
+	r.routes = slice_of((char *)routes, off);
+	CHECK(msg_send(auth_end, DIR_RCPT_R, m.id, &r, NULL, 0) == 1);
+	turn();
+	CHECK(ndone == 1);
+	CHECK(msg_recv(deliver_end, CHAN_DELIVER, SIDE_A, buf, &m, 100) == 1);
+	CHECK(m.type == DELIVER_MSG && body.deliver_msg.sender.n == 0);
+	tell(m.id, DELIVERY_PERM, "5.2.0");
+	CHECK(ndone == 2);		/* nobody is told of that */
+}
+
+static void
+test_bounce(void **state)
+{
+	empty_spool();
+	in_child(bounce_child);
+}
+
+/* Octets of the segment are damaged while queue is down. */
+static void
+write_child(void)
+{
+	begin();
+	send_one(1, "a@b.test", 1);
+	send_one(2, "a@b.test", 2);
+	send_one(3, "a@b.test", 3);
+	turn();
+	CHECK(nanswers == 3);
+}
+
+static void
+damaged_child(void)
+{
+	struct deliver_msg d;
+	struct msg_id id;
+	unsigned int n = 0;
+	uint32_t ask;
+
+	begin();
+	turn();
+	while ((ask = asked(&d, &id)) != 0) {
+		tell(ask, DELIVERY_OK, "2.0.0");
+		n++;
+	}
+	CHECK(n == 2);
+}
+
+static void
+test_damaged(void **state)
+{
+	char name[64];
+	int fd;
+
+	empty_spool();
+	in_child(write_child);
+	snprintf(name, sizeof(name), "%s/seg/0", dir);
+	fd = open(name, O_RDWR);
+	assert_int_equal(pwrite(fd, "!", 1, SEG_START + FRAME_HDR + 4), 1);
+	close(fd);
+	in_child(damaged_child);
+	snprintf(name, sizeof(name), "rmdir %s/quarantine 2>/dev/null", dir);
+	assert_int_not_equal(system(name), 0);
+}
+
+/* A descriptor that is not sealed, or not of the size that was said. */
+static void
+unsealed_child(void)
+{
+	struct env_rcpt r = { .type = ROUTE_LOCAL, .state = RCPT_WAIT,
+	    .address = SLICE_LIT("x@b.test"), .orig = { "", 0 } };
+	struct commit c = { .rcpt = &r, .nrcpt = 1, .fn = answered,
+	    .size = sizeof(TEXT) - 1 };
+	int fd = memfd_create("m", MFD_ALLOW_SEALING);
+
+	begin();
+	c.env = (struct envelope){ .sid = { "", 0 }, .sender = { "", 0 },
+	    .folder = { "", 0 }, .trace = { "", 0 }, .ticket = { "", 0 } };
+	CHECK(write(fd, TEXT, sizeof(TEXT) - 1) == sizeof(TEXT) - 1);
+	c.fd = dup(fd);
+	commit_add(&c);
+	turn();
+	CHECK(nanswers == 1 && last_result == QUEUE_IO);
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	c.fd = dup(fd);
+	c.size--;
+	commit_add(&c);
+	turn();
+	CHECK(nanswers == 2 && last_result == QUEUE_IO);
+	c.fd = dup(fd);
+	c.size += 2;
+	commit_add(&c);
+	turn();
+	CHECK(nanswers == 3 && last_result == QUEUE_IO);
+	c.fd = dup(fd);
+	c.size--;
+	commit_add(&c);
+	turn();
+	CHECK(nanswers == 4 && last_result == QUEUE_OK);
+}
+
+static void
+test_unsealed(void **state)
+{
+	empty_spool();
+	in_child(unsealed_child);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_way),
+		cmocka_unit_test(test_deliver_lost),
+		cmocka_unit_test(test_bounce),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_unsealed),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

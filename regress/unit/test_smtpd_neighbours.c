@@ -1,0 +1,133 @@
+/*
+ * Neighbours that fail or are late: a queue that is full or dies, a client
+ * that leaves while one is still thinking.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "util.h"
+#include "../../smtpd/smtp.h"
+#include "smtp_play.h"
+
+static void
+test_queue_full(void **state)
+{
+	begin(PROTO_SMTP, false);
+	t.mood = FULL;
+	say(whole);
+	expect("x\r\n.\r\n", "220 250 250 250 354 452");
+	t.mood = NORMAL;
+	t.h.queue_accepting = false;
+	expect("MAIL FROM:<>\r\n", "452");
+	t.h.queue_accepting = true;
+	t.h.queue_free = 1000;
+	expect("MAIL FROM:<> SIZE=2000\r\n", "452");
+	t.h.queue_free = UINT64_MAX;
+	finish();
+}
+
+/* queue dies with a commit outstanding; the next one knows it, or not. */
+static void
+test_queue_dies(void **state)
+{
+	struct session *s;
+	struct msg_id id;
+	int known;
+
+	for (known = 0; known < 2; known++) {
+		begin(PROTO_SMTP, false);
+		t.mood = HOLD;
+		t.known = (unsigned int)known;
+		say(whole);
+		expect("x\r\n.\r\nNOOP\r\n", "220 250 250 250 354");
+		assert_int_equal(t.commits, 1);
+		s = LIST_FIRST(&t.h.sessions);
+		id = s->mail->commit;
+		chan_free(t.queue);
+		turn();
+		assert_string_equal(codes(), "");
+		assert_true(s->mail->lost);
+		t.mood = NORMAL;
+		chan_free(t.h.queue);
+		join_queue();
+		commit_again(s);
+		turn();
+		assert_string_equal(codes(), "250 250");
+		assert_int_equal(t.commits, known ? 1 : 2);
+		if (!known)
+			assert_memory_equal(&id, &t.kept[0].commit,
+			    sizeof(id));
+		finish();
+	}
+	/* none comes: 451, and life goes on */
+	begin(PROTO_SMTP, false);
+	t.mood = HOLD;
+	say(whole);
+	expect("x\r\n.\r\n", "220 250 250 250 354");
+	chan_free(t.queue);
+	turn();
+	commit_give_up(LIST_FIRST(&t.h.sessions));
+	expect("NOOP\r\nMAIL FROM:<>\r\n", "451 250 250");
+	chan_free(t.h.queue);
+	join_queue();
+	finish();
+}
+
+/* The client goes away while a neighbour is still thinking. */
+static void
+test_gone_while_asked(void **state)
+{
+	struct dir_rcpt_r r = { .result = DIR_OK,
+	    .address = SLICE_LIT("slow@localdomain") };
+	struct queue_commit_r q = { .id = SLICE_LIT("Q1") };
+
+	begin(PROTO_SMTP, false);
+	say("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<slow@localdomain>\r\n");
+	send(client.fd, "QUIT\r\nMAIL", 10, 0);
+	close(client.fd);
+	client.fd = -1;
+	event_base_loop(t.h.base, EVLOOP_NONBLOCK);
+	event_base_loop(t.h.base, EVLOOP_NONBLOCK);
+	chan_reply(t.authd, t.held, DIR_RCPT_R, &r, NULL, 0);
+	finish();
+
+	begin(PROTO_SMTP, false);
+	t.mood = HOLD;
+	say(whole);
+	say("x\r\n.\r\n");
+	shutdown(client.fd, SHUT_RDWR);
+	turn();
+	chan_reply(t.queue, t.held, QUEUE_COMMIT_R, &q, NULL, 0);
+	finish();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_queue_full),
+		cmocka_unit_test(test_queue_dies),
+		cmocka_unit_test(test_gone_while_asked),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

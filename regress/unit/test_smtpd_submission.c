@@ -1,0 +1,267 @@
+/*
+ * Submission: logins, STARTTLS, and who a message may be from.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <tls.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "util.h"
+#include "../../smtpd/smtp.h"
+#include "smtp_play.h"
+
+#define LOGIN	"AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n"
+
+static void
+test_auth(void **state)
+{
+	begin(PROTO_SUBMISSION, false);		/* in clear: never */
+	say("EHLO x\r\n");
+	assert_null(strstr(client.out, "AUTH"));
+	expect("MAIL FROM:<alice@localdomain>\r\n", "220 250 530");
+	say(LOGIN);
+	assert_non_null(strstr(client.out, "538 5.7.11"));
+	assert_int_equal(t.login, 0);
+	finish();
+
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO x\r\n");
+	assert_non_null(strstr(client.out, "AUTH PLAIN LOGIN"));
+	assert_string_equal(codes(), "220 250");
+	expect("AUTH PLAIN\r\n", "334");
+	expect("*\r\n", "501");
+	expect("AUTH GSSAPI\r\n", "504");
+	expect("AUTH PLAIN !!!\r\n", "501");
+	expect("AUTH PLAIN AGFsaWNlAHdyb25n\r\n", "535");
+	/* LF and NUL inside a name */
+	expect("AUTH PLAIN AGEKYgBwdw==\r\n", "501");
+	expect("AUTH PLAIN YQBiAGMAZA==\r\n", "501");
+	expect("AUTH LOGIN\r\n", "334");
+	expect("YWxpY2VAbG9jYWxkb21haW4=\r\n", "334");
+	expect("c2VjcmV0\r\n", "235");
+	expect(LOGIN, "503");
+	expect("MAIL FROM:<eve@localdomain>\r\n", "550");
+	expect("MAIL FROM:<alice@localdomain>\r\n", "250");
+	expect("AUTH PLAIN x\r\nRCPT TO:<far@away.test>\r\n", "503 250");
+	expect("QUIT\r\n", "221");
+	event_base_loop(t.h.base, EVLOOP_NONBLOCK);
+	assert_int_equal(t.closes, 1);
+	finish();
+
+	begin(PROTO_SUBMISSION, true);
+	expect("EHLO x\r\nAUTH LOGIN YWxpY2VAbG9jYWxkb21haW4=\r\n",
+	    "220 250 334");
+	expect("c2VjcmV0\r\n", "235");
+	finish();
+}
+
+/* Rows 39, 45: the client leaves after each octet of a login. */
+static void
+test_login_cut(void **state)
+{
+	static const char login[] = "EHLO x\r\nAUTH LOGIN\r\n"
+	    "YWxpY2VAbG9jYWxkb21haW4=\r\nc2VjcmV0\r\nMAIL FROM:<alice@"
+	    "localdomain>\r\n";
+	size_t i;
+
+	for (i = 0; i < sizeof(login); i++) {
+		begin(PROTO_SUBMISSION, true);
+		say_n(login, i);
+		finish();
+	}
+}
+
+/* Rows 23, 28: base64 of every length, padding in odd places. */
+static void
+test_auth_lengths(void **state)
+{
+	char line[9000];
+	size_t i;
+
+	for (i = 0; i < 8000; i = i < 20 ? i + 1 : i * 3) {
+		begin(PROTO_SUBMISSION, true);
+		memcpy(line, "AUTH PLAIN ", 11);
+		memset(line + 11, i % 2 ? 'A' : '=', i);
+		strlcpy(line + 11 + i, "\r\n", 4);
+		say("EHLO x\r\n");
+		codes();
+		say(line);
+		if (i > 0 && strchr("5", client.out[0]) == NULL)
+			fail_msg("length %zu: %s", i, client.out);
+		codes();
+		if (i == 0)
+			expect("*\r\n", "501");
+		expect("NOOP\r\n", "250");
+		finish();
+	}
+}
+
+static void
+test_submitted(void **state)
+{
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO B\xdcRO PC\r\n" LOGIN "MAIL FROM:<alice@localdomain>\r\n"
+	    "RCPT TO:<far@away.test>\r\nDATA\r\n");
+	expect("From: Alice <alice@LocalDomain>\r\n\r\nhi\r\n.\r\n",
+	    "220 250 235 250 250 354 250");
+	assert_memory_equal(t.kept[0].text, "Date: ", 6);
+	assert_non_null(strstr(t.kept[0].text, "\r\nMessage-ID: <"));
+	assert_non_null(strstr(t.kept[0].text,
+	    "\r\nFrom: Alice <alice@LocalDomain>\r\n\r\nhi\r\n"));
+	assert_int_equal(t.kept[0].ticket, 6);
+	assert_int_equal(t.kept[0].flags, QF_SUBMITTED);
+	assert_non_null(strstr(t.kept[0].trace, "with ESMTPA id"));
+	/* nothing is missing: nothing changes */
+	say("MAIL FROM:<alice@localdomain>\r\nRCPT TO:<far@away.test>\r\n"
+	    "DATA\r\n");
+	expect("Date: x\r\nMessage-Id: <y@z>\r\nFrom: alice@localdomain\r\n"
+	    "\r\nhi\r\n.\r\n", "250 250 354 250");
+	assert_memory_equal(t.kept[1].text, "Date: x\r\nM", 10);
+	assert_int_equal(t.kept[1].n, 59);
+	finish();
+}
+
+/* Who else than the envelope's sender a submitted message may be from. */
+static void
+test_author(void **state)
+{
+	static const struct {
+		const char	*from, *reply;
+		unsigned int	 asked;
+	} cases[] = {
+		{ "From: alice@localdomain", "250", 0 },
+		{ "From: \"Bee, Al\" <alice@LocalDomain> (me)", "250", 0 },
+		{ "From:\r\n =?utf-8?q?=C3=A9?=\r\n\t<alice@localdomain>",
+		    "250", 0 },
+		{ "From: \xc3\xa9 A. B. <alice@localdomain>", "250", 0 },
+		{ "From: <alice@second.test>", "250", 1 },
+		{ "From: alice@localdomain, Al <alice@localdomain>", "250", 0 },
+		{ "From: alice@second.test, alice@second.test", "250", 2 },
+		{ "From: Alice@localdomain", "550", 1 },
+		{ "From: <carol@second.test>", "550", 1 },
+		{ "From: bob@localdomain", "550", 1 },
+		{ "From: alice@localdomain, bob@localdomain", "550", 1 },
+		{ "From: a@elsewhere.test", "550", 1 },
+		{ "From: alice@localdomain, alice@second.test", "550", 0 },
+		{ "From: alice@localdomain a@elsewhere.test", "550", 0 },
+		{ "From: alice@localdomain <a@elsewhere.test>", "550", 0 },
+		{ "From: a@elsewhere.test <alice@localdomain>", "550", 0 },
+		{ "From: <alice@localdomain> <a@elsewhere.test>", "550", 0 },
+		{ "From: us: alice@localdomain;", "550", 0 },
+		{ "From: undisclosed:;", "550", 0 }, { "From:", "550", 0 },
+		{ "From: <>", "550", 0 }, { "From: alice", "550", 0 },
+		{ "From: <@x.test:alice@localdomain>", "550", 0 },
+		{ "From: alice@[127.0.0.1]", "550", 0 },
+		{ "From: \"a <alice@localdomain>", "550", 0 },
+		{ "From: (a <alice@localdomain>", "550", 0 },
+		{ "From: ,alice@localdomain", "550", 0 },
+		{ "From: alice@localdomain\r\nFrom: alice@localdomain", "550",
+		    0 },
+		{ "From: alice@localdomain\r\nfrom : a@elsewhere.test", "550",
+		    0 },
+		{ "Subject: none", "550", 0 }, { "just text", "550", 0 },
+	};
+	char text[256];
+	unsigned int kept = 0, asked, max = t.conf->smtp.max_errors;
+	size_t i;
+
+	begin(PROTO_SUBMISSION, true);
+	t.conf->smtp.max_errors = 100;
+	say("EHLO x\r\n" LOGIN);
+	expect("RSET\r\n", "220 250 235 250");
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		asked = t.senders;
+		say("MAIL FROM:<alice@localdomain>\r\n"
+		    "RCPT TO:<far@away.test>\r\nDATA\r\n");
+		snprintf(text, sizeof(text), "%s\r\n\r\nhi\r\n.\r\n",
+		    cases[i].from);
+		expect(text, cases[i].reply[0] == '2' ? "250 250 354 250" :
+		    "250 250 354 550");
+		if (t.senders - asked - 1 != cases[i].asked)
+			fail_msg("%s: asked %u times", cases[i].from,
+			    t.senders - asked - 1);
+		if (cases[i].reply[0] == '2')
+			assert_int_equal(t.kept[kept++].ticket, 6);
+	}
+	assert_int_equal(t.commits, kept);
+	t.conf->smtp.max_errors = max;
+	finish();
+}
+
+static void
+test_starttls_injection(void **state)
+{
+	struct tls_config *c = tls_config_new();
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	BIO *bc = BIO_new(BIO_s_mem()), *bk = BIO_new(BIO_s_mem());
+	char *pc, *pk;
+	long nc, nk;
+
+	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
+	X509_set_pubkey(x, key);
+	X509_sign(x, key, EVP_sha256());
+	PEM_write_bio_X509(bc, x);
+	PEM_write_bio_PrivateKey(bk, key, NULL, NULL, 0, NULL, NULL);
+	nc = BIO_get_mem_data(bc, &pc);
+	nk = BIO_get_mem_data(bk, &pk);
+	assert_int_equal(tls_config_set_keypair_mem(c, (uint8_t *)pc,
+	    (size_t)nc, (uint8_t *)pk, (size_t)nk), 0);
+	t.h.tls = tls_server();
+	assert_int_equal(tls_configure(t.h.tls, c), 0);
+
+	begin(PROTO_SUBMISSION, false);
+	say("EHLO x\r\nSTARTTLS\r\nNOOP\r\n");
+	assert_string_equal(codes(), "220 250 554");
+	assert_true(client.eof);
+	finish();
+	/* it comes later: it is read as TLS, which it is not */
+	begin(PROTO_SUBMISSION, false);
+	expect("EHLO x\r\nSTARTTLS\r\n", "220 250 220");
+	say("AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n");
+	assert_true(client.eof);
+	assert_int_equal(t.login, 0);
+	finish();
+	tls_free(t.h.tls);
+	t.h.tls = NULL;
+	tls_config_free(c);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	BIO_free(bc);
+	BIO_free(bk);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_auth),
+		cmocka_unit_test(test_login_cut),
+		cmocka_unit_test(test_auth_lengths),
+		cmocka_unit_test(test_submitted),
+		cmocka_unit_test(test_author),
+		cmocka_unit_test(test_starttls_injection),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

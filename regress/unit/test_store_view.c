@@ -1,0 +1,289 @@
+/*
+ * Views of several sessions on the same account: flags, keywords, expunges,
+ * copies, \Recent.
+ */
+#include "store_test.h"
+
+static void
+flags_and_keywords(void **state)
+{
+	struct store_flagset none = { STORE_SEEN, NULL, 0 };
+	struct store_changed c;
+	struct store_delta dl;
+	struct acct a;
+	struct store *d, *s1, *s2;
+	struct store_view *v1, *v2;
+	struct store_view_info info;
+	uint64_t before;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 10);
+	s1 = session(&a);
+	s2 = session(&a);
+	v1 = view(s1, "INBOX", 0);
+	v2 = view(s2, "INBOX", 0);
+	set_flags(v1, 2, 5, STORE_FLAGS_ADD, STORE_SEEN, "Work");
+	OK(store_commit(s1));
+	assert_int_equal(store_view_msg(v1, 3)->flags, STORE_SEEN);
+	assert_int_equal(store_view_keyword_bit(v1, "wOrK"), 0);
+	OK(store_view_refresh(v2, 0, &dl));
+	assert_int_equal(dl.nchanged, 4);
+	assert_int_equal(dl.changed[0], 2);
+	assert_true(dl.keywords);
+	assert_false(dl.grown);
+	assert_int_equal(store_view_msg(v2, 5)->keywords, 1);
+	set_flags(v2, 3, 3, STORE_FLAGS_DEL, STORE_SEEN, "work");
+	set_flags(v2, 4, 4, STORE_FLAGS_SET, STORE_FLAGGED, NULL);
+	OK(store_view_refresh(v1, 0, &dl));
+	/* Those it changed itself and was not quiet about, and the others. */
+	assert_int_equal(dl.nchanged, 4);
+	assert_int_equal(store_view_msg(v1, 4)->flags, STORE_FLAGGED);
+	assert_int_equal(store_view_msg(v1, 4)->keywords, 0);
+	assert_int_equal(store_view_msg(v1, 3)->flags, 0);
+	store_view_info(v1, &info);
+	assert_int_equal(info.unseen, 8);
+	/* Nothing changes: nothing is written. */
+	before = store_log(s1);
+	set_flags(v1, 4, 4, STORE_FLAGS_ADD, STORE_FLAGGED, NULL);
+	assert_int_equal(store_log(s1), before);
+	/* UNCHANGEDSINCE */
+	OK(store_flags(v1, SEQ(1, 10), STORE_FLAGS_ADD, &none,
+	    store_view_msg(v1, 10)->modseq, true, &c));
+	assert_int_equal(c.nmodified, 4);
+	assert_int_equal(c.modified[0], 2);
+	assert_int_equal(c.modified[3], 5);
+	assert_int_equal(c.nchanged, 6);
+	OK(store_view_refresh(v1, 0, &dl));
+	assert_int_equal(dl.nchanged, 0);
+	store_view_close(v1);
+	v1 = view(s1, "INBOX", STORE_VIEW_READONLY);
+	assert_int_equal(store_flags(v1, SEQ(1, 1), STORE_FLAGS_ADD, &none,
+	    UINT64_MAX, false, &c), STORE_READONLY);
+	store_view_close(v1);
+	store_view_close(v2);
+	store_close(s1);
+	store_close(s2);
+	store_close(d);
+	acct_free(&a);
+}
+
+static void
+keyword_limit(void **state)
+{
+	struct store_flagset fs = { 0, NULL, 1 };
+	struct store_changed c;
+	struct store_view *v;
+	struct store *st;
+	struct acct a;
+	char name[16];
+	const char *kw = name;
+	int i;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, 0, NULL, &(struct store_appended){ 0 }));
+	v = view(st, "INBOX", 0);
+	fs.keywords = &kw;
+	for (i = 0; i < STORE_KEYWORDS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "k%d", i);
+		OK(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs, UINT64_MAX,
+		    false, &c));
+	}
+	(void)snprintf(name, sizeof(name), "more");
+	assert_int_equal(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs,
+	    UINT64_MAX, false, &c), STORE_LIMIT);
+	(void)snprintf(name, sizeof(name), "two words");
+	assert_int_equal(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs,
+	    UINT64_MAX, false, &c), STORE_INVALID);
+	store_view_close(v);
+	store_close(st);
+	acct_free(&a);
+}
+
+static void
+expunge_two_sessions(void **state)
+{
+	struct store_delta dl;
+	struct store_range van[8];
+	struct acct a;
+	struct store *d, *s1, *s2;
+	struct store_view *v1, *v2;
+	uint32_t n;
+	char buf[16];
+	bool complete;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 10);
+	s1 = session(&a);
+	s2 = session(&a);
+	v1 = view(s1, "INBOX", 0);
+	v2 = view(s2, "INBOX", 0);
+	set_flags(v1, 2, 3, STORE_FLAGS_ADD, STORE_DELETED, NULL);
+	set_flags(v1, 7, 7, STORE_FLAGS_ADD, STORE_DELETED, NULL);
+	OK(store_expunge(v1, NULL, 0, false, &n));
+	assert_int_equal(n, 3);
+	OK(store_view_refresh(v1, STORE_REFRESH_EXPUNGE, &dl));
+	assert_int_equal(dl.nexpunged, 3);
+	assert_int_equal(dl.expunged[0], 7);
+	assert_int_equal(dl.expunged[1], 3);
+	assert_int_equal(dl.expunged[2], 2);
+	assert_int_equal(dl.expunged_uid[2], 2);
+	assert_int_equal(dl.exists, 7);
+	assert_int_equal(store_view_msg(v1, 2)->uid, 4);
+	assert_int_equal(store_view_seq(v1, 7), 0);
+	assert_int_equal(store_view_seq_from(v1, 7), 5);
+	/* The other keeps its numbers until it may change them. */
+	OK(store_view_refresh(v2, 0, &dl));
+	assert_int_equal(dl.nexpunged, 0);
+	assert_int_equal(dl.exists, 10);
+	assert_true(store_view_gone(v2, 3));
+	OK(store_read(s2, store_view_msg(v2, 3), 0, buf, 5));
+	deliver_ok(d, 10, 12);
+	OK(store_view_refresh(v2, STORE_REFRESH_EXPUNGE, &dl));
+	assert_int_equal(dl.nexpunged, 3);
+	assert_true(dl.grown);
+	assert_int_equal(dl.exists, 9);
+	assert_int_equal(store_view_msg(v2, 9)->uid, 12);
+	assert_int_equal(store_view_vanished(v2, 0, van, 8, &complete), 2);
+	assert_int_equal(van[0].first, 2);
+	assert_int_equal(van[0].last, 3);
+	OK(store_expunge(v2, SEQ(1, 2), true, &n));
+	assert_int_equal(n, 2);
+	store_view_close(v1);
+	store_view_close(v2);
+	store_close(s1);
+	store_close(s2);
+	store_close(d);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+static void
+copy_and_move(void **state)
+{
+	struct store_copied c;
+	struct store_delta dl;
+	struct store_status ss;
+	struct acct a;
+	struct store *d, *st;
+	struct store_view *v, *w;
+	uint64_t bytes, n, bytes2;
+	off_t before;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 10);
+	before = file_size(&a, "mail.0001");
+	st = session(&a);
+	v = view(st, "INBOX", 0);
+	set_flags(v, 2, 4, STORE_FLAGS_ADD, STORE_SEEN, "Blue");
+	store_usage(st, &bytes, &n);
+	OK(store_copy(v, SEQ(2, 4), "Archive", false, &c));
+	assert_int_equal(c.n, 3);
+	assert_int_equal(c.dst.first, 1);
+	assert_int_equal(c.dst.last, 3);
+	assert_int_equal(c.nsrc, 1);
+	assert_int_equal(c.src[0].first, 2);
+	assert_int_equal(c.src[0].last, 4);
+	OK(store_status(st, "Archive", &ss));
+	assert_int_equal(ss.messages, 3);
+	assert_int_equal(ss.unseen, 0);
+	assert_int_equal(c.uidvalidity, ss.uidvalidity);
+	store_usage(st, &bytes2, &n);
+	assert_int_equal(n, 13);
+	assert_int_equal(bytes2, bytes + ss.bytes);
+	OK(store_copy(v, SEQ(4, 5), "Archive", true, &c));
+	OK(store_view_refresh(v, STORE_REFRESH_EXPUNGE, &dl));
+	assert_int_equal(dl.nexpunged, 2);
+	store_usage(st, &bytes, &n);
+	assert_int_equal(n, 13);
+	assert_int_equal(bytes, bytes2);
+	assert_int_equal(file_size(&a, "mail.0001"), before);
+	w = view(st, "Archive", 0);
+	assert_int_equal(store_view_msg(w, 4)->keywords, 1);
+	assert_string_equal(store_view_keyword(w, 0), "Blue");
+	assert_int_equal(store_view_msg(w, 5)->keywords, 0);
+	/* Into itself, and nowhere. */
+	OK(store_copy(w, SEQ(1, 5), "Archive", false, &c));
+	OK(store_view_refresh(w, 0, &dl));
+	assert_int_equal(dl.exists, 10);
+	assert_int_equal(store_copy(w, SEQ(1, 5), "Nowhere", false, &c),
+	    STORE_NOTFOUND);
+	assert_int_equal(store_copy(w, SEQ(1, 50), "INBOX", false, &c),
+	    STORE_INVALID);
+	/* INBOX gets copies: deliver goes on after them. */
+	OK(store_copy(w, SEQ(1, 2), "INBOX", false, &c));
+	assert_int_equal(c.dst.first, 11);
+	deliver_ok(d, 20, 21);
+	OK(store_view_refresh(v, 0, &dl));
+	assert_int_equal(store_view_msg(v, dl.exists)->uid, 13);
+	store_view_close(v);
+	store_view_close(w);
+	store_close(st);
+	store_close(d);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+static void
+recent_once(void **state)
+{
+	struct store_view_info i1, i2;
+	struct store_status ss;
+	struct store_delta dl;
+	struct store *s1, *s2, *d;
+	struct store_view *v1, *v2;
+	struct acct a;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 4);
+	s1 = session(&a);
+	s2 = session(&a);
+	OK(store_status(s1, "INBOX", &ss));
+	assert_int_equal(ss.recent, 4);
+	v2 = view(s2, "INBOX", STORE_VIEW_READONLY);
+	store_view_info(v2, &i2);
+	assert_int_equal(i2.recent, 4);
+	v1 = view(s1, "INBOX", 0);
+	store_view_info(v1, &i1);
+	assert_int_equal(i1.recent, 4);
+	assert_true(store_view_recent(v1, 2));
+	store_view_close(v2);
+	v2 = view(s2, "INBOX", 0);
+	store_view_info(v2, &i2);
+	assert_int_equal(i2.recent, 0);
+	assert_false(store_view_recent(v2, 2));
+	deliver_ok(d, 4, 6);
+	OK(store_view_refresh(v2, 0, &dl));
+	assert_int_equal(dl.recent, 2);
+	assert_true(dl.grown);
+	assert_true(store_view_recent(v2, 5));
+	OK(store_view_refresh(v1, 0, &dl));
+	assert_int_equal(dl.recent, 4);
+	assert_false(store_view_recent(v1, 5));
+	OK(store_status(s1, "INBOX", &ss));
+	assert_int_equal(ss.recent, 0);
+	store_view_close(v1);
+	store_view_close(v2);
+	store_close(s1);
+	store_close(s2);
+	store_close(d);
+	acct_free(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flags_and_keywords),
+		cmocka_unit_test(keyword_limit),
+		cmocka_unit_test(expunge_two_sessions),
+		cmocka_unit_test(copy_and_move),
+		cmocka_unit_test(recent_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,48 @@
+/*
+ * A DNS in a table, for the tests of the verdict engine, and the time they
+ * live in.  Included once by each test of them.
+ */
+#ifndef ZONE_H
+#define ZONE_H
+
+#define NOW	1795300000
+
+struct record {
+	const char	*name;
+	enum rr_type	 type;
+	const char	*data;		/* "!": no answer, "-": NODATA */
+};
+
+static int asked;		/* questions of the last evaluation */
+
+static void
+answer_all(struct answers *a, const struct record *zone)
+{
+	const struct record *z;
+	struct rr rr[64];
+	enum answer_status status;
+	enum rr_type type;
+	const char *name;
+	size_t n;
+
+	while (answers_ask(a, &name, &type)) {
+		asked++;
+		status = ANSWER_NXDOMAIN;
+		for (n = 0, z = zone; z != NULL && z->name != NULL; z++) {
+			if (strcmp(z->name, name) != 0)
+				continue;
+			if (status == ANSWER_NXDOMAIN)
+				status = ANSWER_NODATA;
+			if (z->type != type || strcmp(z->data, "-") == 0)
+				continue;
+			status = strcmp(z->data, "!") == 0 ? ANSWER_TEMP :
+			    ANSWER_OK;
+			assert_true(n < 64);
+			rr[n++] = (struct rr){ 10, slice_str(z->data) };
+		}
+		answers_put(a, name, type, status, rr,
+		    status == ANSWER_OK ? n : 0);
+	}
+}
+
+#endif
