@@ -30,6 +30,7 @@
 #define FILE_NAME	"agg."
 #define FILE_DIGITS	20
 #define FILE_NEW	"agg.new"
+#define FILE_ASIDE	".bad"		/* behind the name: not read again */
 #define KEY_NAME	"key"
 #define KEY_NEW		"key.new"
 #define FILES_MAX	4096		/* intervals that are read back */
@@ -45,7 +46,8 @@ static int	 key_read(uint8_t *);
 static int	 by_number(const void *, const void *);
 static void	 file_name(char *, size_t, uint64_t);
 static struct period *file_load(const char *);
-static void	 file_replay(struct period *);
+static int	 file_replay(struct period *);
+static void	 file_aside(const char *, const char *);
 static int	 file_begin(struct period *);
 static int	 file_whole(struct period *);
 static void	 file_renew(struct period *);
@@ -164,21 +166,37 @@ file_load(const char *name)
 	}
 	if (pread_all(fd, b, sizeof(b), 0) == -1 ||
 	    rec_start_get(b, sizeof(b), &f) == -1) {
-		log_warnx("reports file %s has no readable start, removed",
-		    name);
-		unlinkat(jdir, name, 0);
+		file_aside(name, "has no readable start");
 		close(fd);
 		return NULL;
 	}
 	p = period_new(&f);
 	p->fd = fd;
 	p->replayed = true;
-	file_replay(p);
+	if (file_replay(p) == -1) {
+		file_bad(p, "read");	/* made anew of what was read */
+		file_aside(name, "cannot be read to its end");
+		journal_sync(p);
+	}
 	return p;
 }
 
-/* What follows the last good record is a torn tail and is cut. */
+/* Not lost: somebody, or another version, may make sense of it. */
 static void
+file_aside(const char *name, const char *why)
+{
+	char aside[60];
+
+	snprintf(aside, sizeof(aside), "%s" FILE_ASIDE, name);
+	if (renameat(jdir, name, jdir, aside) == -1)
+		log_warn("reports file %s %s; rename", name, why);
+	else
+		log_warnx("reports file %s %s, kept as %s", name, why, aside);
+}
+
+/* What follows the last good record is a torn tail and is cut.  -1: the file
+ * could not be read, and is as it was. */
+static int
 file_replay(struct period *p)
 {
 	static uint8_t b[READ_SIZE];
@@ -221,8 +239,11 @@ file_replay(struct period *p)
 		log_warnx("reports file begin=%llu records=%zu do not fit the "
 		    "others", (unsigned long long)p->file.begin, odd);
 	p->whole = p->off;
+	if (k == -1)
+		return -1;
 	if (ftruncate(p->fd, p->off) == -1)
 		file_bad(p, "truncate");
+	return 0;
 }
 
 /* ---- records ------------------------------------------------------------ */
@@ -357,7 +378,7 @@ journal_sync(struct period *p)
 	note_lost(p);
 	journal_write(p);
 	if ((p->fd == -1 || p->off > 2 * p->whole + (off_t)GROWTH) &&
-	    now_sec() >= p->again)
+	    (now_sec() >= p->again || p->again > now_sec() + AGAIN))
 		file_renew(p);
 	if (p->fd != -1 && p->unsynced && fdatasync(p->fd) == -1)
 		file_bad(p, "sync");
