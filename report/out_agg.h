@@ -132,7 +132,11 @@ size_t	 rec_get(const uint8_t *p, size_t n, uint64_t nonce, struct rec *);
 /* ---- out_table.c: what is counted, in memory ----------------------------- */
 
 #define DOMAINS_MAX	50000	/* of one interval */
+#define GROUP_DOMAINS	50	/* of them in one group */
+#define GROUP_WIDE	5000	/* of them below one like "co.uk" */
+#define GROUP_BYTES	(8U << 20)	/* memory of the rows of a group */
 #define CONFIGS_MAX	4	/* policies of a domain in one interval */
+#define AGG_RUA		4	/* addresses of one rua= that are told */
 #define ROWS_MAX	20000	/* of one domain */
 #define TABLE_ROWS	1000000	/* of one interval */
 #define PERIOD_BYTES	(112U << 20)	/* memory of one interval */
@@ -165,6 +169,7 @@ struct domain {
 	struct period	*period;
 	uint32_t	 no;
 	char		*at, *record;
+	struct group	*group;		/* until the interval is closed */
 	struct counted	*first, *last;
 	uint32_t	 nrow;
 	uint64_t	 messages, lost;
@@ -178,10 +183,20 @@ struct domain {
 	bool		 done;
 };
 
+/* Why something was not counted. */
+enum lack {
+	LACK_DOMAINS,		/* no room for another domain at all */
+	LACK_GROUP,		/* nor in its group */
+	LACK_GROUP_BYTES,	/* too much memory for the rows of its group */
+	LACK_ROWS,		/* too many rows of a domain, or in all */
+	LACKS
+};
+
 struct period {			/* one interval */
 	TAILQ_ENTRY(period) entry;
 	struct rec_file	 file;
 	uint64_t	 length;	/* seconds */
+	uint64_t	 from;		/* its reports are due from here on */
 	bool		 closed;	/* its end has come */
 	bool		 replayed;	/* began in another process */
 	struct domain	**domain;	/* by number; NULL: none */
@@ -191,12 +206,14 @@ struct period {			/* one interval */
 	struct domain	**domains;	/* hash tables, sizes powers of two */
 	struct counted	**rows;
 	size_t		 domains_size, rows_size;
+	struct groups	*groups;	/* NULL: it is closed */
 	struct counted	*dirty;
 	size_t		 bytes;
 	uint64_t	 lost;		/* messages of domains that did not
 					 * fit */
 	bool		 lost_fresh;	/* lost is not on disk yet */
-	bool		 full;		/* said in the log */
+	enum lack	 lack;		/* the last one */
+	bool		 said[LACKS];	/* in the log */
 	/* of out_journal.c */
 	int		 fd;		/* -1: cannot be written now */
 	off_t		 off;		/* end of the file */
@@ -215,8 +232,8 @@ void	 period_drop(struct domain *);
 void	 period_close(struct period *);
 /* Was any of its reports tried? */
 bool	 period_tried(const struct period *);
-/* A message.  What does not fit is counted in lost, and what nobody wants
- * to hear of is not: NULL.  *fresh: the row is a new one. */
+/* A message.  What does not fit is counted in lost, the reason in lack, and
+ * what nobody wants to hear of is not: NULL.  *fresh: the row is a new one. */
 struct counted *period_count(struct period *, struct slice at,
 	    struct slice record, const uint8_t *key, size_t n, bool *fresh);
 /* A record that was read back: 0, or -1: it does not fit to the others. */
@@ -226,6 +243,25 @@ void	 domain_targets(struct domain *);
 /* Why it has not left, as printable text. */
 void	 target_why(struct target *, struct slice);
 size_t	 table_bytes(void);
+
+/* ---- out_group.c: domains of one owner, as far as names tell (pure) ------- */
+
+struct group {
+	struct group	*next;		/* in its bucket */
+	uint64_t	 hash;		/* its name */
+	uint32_t	 n;		/* domains */
+	size_t		 bytes;		/* of their rows */
+};
+
+struct groups *groups_new(void);
+void	 groups_free(struct groups *);	/* NULL: nothing */
+/* The last two labels, or three of a name like "a.co.uk": a country's two
+ * letters below at most three.  It points into the name. */
+struct slice group_of(struct slice at);
+/* Is there room for another domain of that name? */
+bool	 group_room(const struct groups *, struct slice at);
+/* One more; the group it is in, which stays until groups_free. */
+struct group *group_add(struct groups *, struct slice at);
 
 /* ---- out_journal.c: the same on disk ------------------------------------- */
 
@@ -266,9 +302,28 @@ struct letter *report_letter(const struct domain *, const struct target *,
 /* Packed octets of a part are at most this many (see maild.yaml(5)). */
 #define REPORT_PART_MAX	(5U << 20)	/* a segment of queue takes it */
 
+/* ---- out_time.c: when (pure; all in seconds) ------------------------------ */
+
+TAILQ_HEAD(periods, period);	/* by their begin */
+
+/*
+ * The interval of that length that counts what comes now, beside ps: behind
+ * those that have begun.  Those that a clock far ahead made do not hinder
+ * it, but no two begin together.  but: as if that were not there, or NULL.
+ */
+void	 time_interval(const struct periods *ps, const struct period *but,
+	    uint64_t now, uint64_t length, struct rec_file *);
+/* Did a wrong clock begin it, more than an interval later than one that
+ * began now would? */
+bool	 time_ahead(const struct periods *, const struct period *,
+	    uint64_t now);
+/* For how long a report is tried after it was due. */
+uint64_t time_give_up(uint64_t interval);
+/* The pause after so many tries before this one. */
+uint64_t time_again(uint64_t interval, unsigned int tries);
+
 /* ---- out_aggregate.c ----------------------------------------------------- */
 
-TAILQ_HEAD(periods, period);
 struct periods *aggregate_periods(void);	/* oldest first */
 /* When its report goes out for the first time. */
 uint64_t domain_due(const struct domain *);

@@ -2,14 +2,15 @@
  * Aggregate reports from count to queue: intervals begin and end, each
  * domain's report is due at a time of its own in the half interval that
  * follows, goes to every address that may be told, and is tried again until
- * it is with queue or GIVE_UP intervals have gone by.  How far each address
- * is stands in the journal.  Part of report-out.
+ * it is with queue or too old (out_time.c).  How far each address is stands
+ * in the journal.  Part of report-out.
  */
 #include "compat.h"
 
 #include <sys/queue.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +28,6 @@
 #include "out_agg.h"
 
 #define JOBS_MAX	16	/* reports under way */
-#define GIVE_UP		5	/* intervals after it was due */
-#define AGAIN_MIN	60	/* s before the second try, doubled each time */
-#define AGAIN_PARTS	24	/* but no more than this part of an interval */
 
 struct job {
 	struct domain	*domain;
@@ -47,6 +45,7 @@ static struct {
 	unsigned int	 jobs;
 	bool		 running;	/* in jobs_run */
 	uint64_t	 next;		/* when to look again, seconds UTC */
+	uint64_t	 clock;		/* at the last tick */
 	struct event	*write, *tick;
 	bool		 writing;
 	uint8_t		 key[JOURNAL_KEY];
@@ -55,11 +54,15 @@ static struct {
 static void	 period_add(struct period *);
 static struct period *period_now(uint64_t);
 static void	 period_end(struct period *);
+static void	 period_time(struct period *, uint64_t);
+static void	 clock_back(uint64_t);
 static void	 period_look(struct period *, uint64_t);
+static void	 lack_say(struct period *, struct slice);
 static void	 periods_drop(void);
 static void	 on_write(evutil_socket_t, short, void *);
 static void	 on_tick(evutil_socket_t, short, void *);
 static void	 jobs_run(void);
+static uint64_t	 interval_of(const struct period *);
 static struct target *target_due(struct domain *, uint64_t);
 static void	 job_start(struct domain *, struct target *);
 static void	 on_verdict(enum dest_verdict, const struct dest *,
@@ -84,6 +87,7 @@ aggregate_init(struct event_base *base, const struct conf *conf)
 	ag.conf = conf;
 	TAILQ_INIT(&ag.periods);
 	TAILQ_INIT(&ag.ready);
+	ag.clock = now_sec();
 	journal_init(fd, period_add, ag.key);
 	report_secret(ag.key);
 	ag.write = event_new(base, -1, 0, on_write, NULL);
@@ -117,15 +121,19 @@ aggregate_periods(void)
 /*
  * One that was on disk.  The clock may have gone back: then it is not the
  * last one, or reports of it have left, and what is counted in it now would
- * be in none.
+ * be in none.  Or it was far ahead: then what it counted has ended, and
+ * the one before goes on.
  */
 static void
 period_add(struct period *p)
 {
-	if (ag.current != NULL)
+	uint64_t now = now_sec();
+	bool ahead = time_ahead(&ag.periods, p, now);
+
+	if (ag.current != NULL && !ahead)
 		period_end(ag.current);
 	TAILQ_INSERT_TAIL(&ag.periods, p, entry);
-	if (now_sec() >= p->file.end || period_tried(p))
+	if (ahead || now >= p->file.end || period_tried(p))
 		period_end(p);
 	else
 		ag.current = p;
@@ -136,21 +144,21 @@ static struct period *
 period_now(uint64_t now)
 {
 	struct rec_file f = { 0 };
-	struct period *last;
+	struct period *p;
 
 	if (ag.current != NULL && now >= ag.current->file.end)
 		period_end(ag.current);
 	if (ag.current != NULL)
 		return ag.current;
-	f.begin = now - now % ag.conf->reports.interval;
-	f.end = f.begin + ag.conf->reports.interval;
-	last = TAILQ_LAST(&ag.periods, periods);
-	if (last != NULL && f.begin < last->file.end)
-		f.begin = last->file.end;
-	if (f.begin >= f.end)		/* the clock went back */
-		f.end = f.begin + ag.conf->reports.interval;
+	time_interval(&ag.periods, NULL, now, ag.conf->reports.interval, &f);
 	ag.current = period_new(&f);
-	TAILQ_INSERT_TAIL(&ag.periods, ag.current, entry);
+	TAILQ_FOREACH(p, &ag.periods, entry)
+		if (p->file.begin > f.begin)
+			break;
+	if (p != NULL)
+		TAILQ_INSERT_BEFORE(p, ag.current, entry);
+	else
+		TAILQ_INSERT_TAIL(&ag.periods, ag.current, entry);
 	journal_open(ag.current);
 	return ag.current;
 }
@@ -166,12 +174,10 @@ period_end(struct period *p)
 		ag.current = NULL;
 	journal_sync(p);
 	period_close(p);
+	period_time(p, now_sec());
 	for (i = 0; i < p->ndomain; i++) {
 		if ((d = p->domain[i]) == NULL || d->done)
 			continue;
-		d->due = domain_due(d);
-		if (d->due < ag.next)
-			ag.next = d->due;
 		lost += d->lost;
 		messages += d->messages;
 		n++;
@@ -187,13 +193,47 @@ period_end(struct period *p)
 		    (unsigned long long)lost);
 }
 
+/* When its reports are due: after its end, or if a wrong clock made that,
+ * from now on. */
+static void
+period_time(struct period *p, uint64_t now)
+{
+	struct domain *d;
+	uint32_t i;
+
+	if (p->from > now + p->length)
+		p->from = now;
+	for (i = 0; i < p->ndomain; i++) {
+		if ((d = p->domain[i]) == NULL || d->done || d->busy)
+			continue;
+		d->due = domain_due(d);
+		if (d->due < ag.next)
+			ag.next = d->due;
+	}
+}
+
+/* Whatever was to come by the clock before comes by this one. */
+static void
+clock_back(uint64_t now)
+{
+	struct period *p = ag.current;
+
+	if (p != NULL && time_ahead(&ag.periods, p, now)) {
+		log_warnx("report interval begin=%llu is far ahead of the "
+		    "clock: closed", (unsigned long long)p->file.begin);
+		period_end(p);
+	}
+	TAILQ_FOREACH(p, &ag.periods, entry)
+		if (p->closed)
+			period_time(p, now);
+}
+
 uint64_t
 domain_due(const struct domain *d)
 {
-	const struct rec_file *f = &d->period->file;
 	uint64_t h = siphash24(ag.key, d->at, strlen(d->at));
 
-	return f->end + h % (d->period->length / 2 + 1);
+	return d->period->from + h % (d->period->length / 2 + 1);
 }
 
 /* ---- counting ----------------------------------------------------------- */
@@ -217,16 +257,29 @@ aggregate_mail(const struct report_mail_ev *ev)
 	    &fresh);
 	if (c != NULL)
 		journal_count(p, c, fresh);
-	else if (p->lost_fresh && !p->full) {
-		p->full = true;
-		log_warnx("report interval begin=%llu is full: some messages "
-		    "will not be in the reports",
-		    (unsigned long long)p->file.begin);
-	}
+	else if (p->lost_fresh && !p->said[p->lack])
+		lack_say(p, ev->at);
 	if (!ag.writing) {
 		ag.writing = true;
 		event_active(ag.write, 0, 0);
 	}
+}
+
+static void
+lack_say(struct period *p, struct slice at)
+{
+	static const char *const what[LACKS] = {
+	    [LACK_DOMAINS] = "too many domains",
+	    [LACK_GROUP] = "too many domains of one group",
+	    [LACK_GROUP_BYTES] = "too much about one group of domains",
+	    [LACK_ROWS] = "too many kinds of messages" };
+	struct slice group = group_of(at);
+
+	p->said[p->lack] = true;
+	log_warnx("report interval begin=%llu is full: some messages will "
+	    "not be in the reports: %s, first of group=%s",
+	    (unsigned long long)p->file.begin, what[p->lack],
+	    log_text(group.p, group.n));
 }
 
 /* The end of the turn: all that came in it goes out in one write. */
@@ -248,6 +301,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	uint64_t now = now_sec();
 	struct period *p, *next;
 
+	if (now < ag.clock)
+		clock_back(now);
+	ag.clock = now;
 	if (ag.current != NULL && now >= ag.current->file.end)
 		period_end(ag.current);
 	for (p = TAILQ_FIRST(&ag.periods); p != NULL; p = next) {
@@ -316,6 +372,15 @@ period_look(struct period *p, uint64_t now)
 	}
 }
 
+/* The longer of what it was and what is configured: it may have been cut. */
+static uint64_t
+interval_of(const struct period *p)
+{
+	uint64_t conf = ag.conf->reports.interval;
+
+	return p->length > conf ? p->length : conf;
+}
+
 static void
 jobs_run(void)
 {
@@ -336,15 +401,20 @@ jobs_run(void)
 	ag.running = false;
 }
 
+/* A pause that is longer than any is of a clock that was ahead. */
 static struct target *
 target_due(struct domain *d, uint64_t now)
 {
+	uint64_t most = time_again(interval_of(d->period), UINT_MAX);
+	struct target *t;
 	size_t i;
 
-	for (i = 0; i < d->ntarget; i++)
-		if (d->target[i].state == TARGET_WAIT &&
-		    d->target[i].next <= now)
-			return &d->target[i];
+	for (i = 0; i < d->ntarget; i++) {
+		t = &d->target[i];
+		if (t->state == TARGET_WAIT &&
+		    (t->next <= now || t->next > now + most))
+			return t;
+	}
 	return NULL;
 }
 
@@ -460,19 +530,16 @@ static void
 job_later(struct job *j, const char *why)
 {
 	struct target *t = j->target;
-	const struct period *p = j->domain->period;
-	uint64_t now = now_sec(), most = p->length / AGAIN_PARTS + 1;
-	uint64_t pause = (uint64_t)AGAIN_MIN << (t->tries < 16 ? t->tries :
-	    16);
+	uint64_t now = now_sec(), interval = interval_of(j->domain->period);
 
 	if (t->tries > 0 && now >= domain_due(j->domain) +
-	    GIVE_UP * p->length) {
+	    time_give_up(interval)) {
 		job_end(j, TARGET_DROPPED, why);
 		return;
 	}
 	if (t->tries < UINT16_MAX)
 		t->tries++;
-	t->next = now + (pause < most ? pause : most);
+	t->next = now + time_again(interval, t->tries - 1U);
 	job_end(j, TARGET_WAIT, why);
 }
 

@@ -33,6 +33,7 @@ static struct {
 static struct domain *domain_get(struct period *, struct slice, struct slice);
 static struct domain *domain_new(struct period *, uint32_t, struct slice,
 		    struct slice);
+static bool	 domain_room(struct period *, struct slice, struct slice);
 static bool	 policy_same(const char *, const struct dmarc_record *);
 static struct counted *row_find(struct period *, const struct domain *,
 		    const uint8_t *, size_t);
@@ -40,6 +41,8 @@ static struct counted *row_new(struct domain *, uint32_t, const uint8_t *,
 		    size_t);
 static void	 row_count(struct period *, struct counted *, uint64_t);
 static size_t	 targets_size(struct slice);
+static size_t	 domain_size(struct slice, struct slice);
+static bool	 row_room(struct domain *, size_t);
 static bool	 fits(const struct period *, size_t);
 static void	 cost(struct period *, size_t);
 static int	 replay_row(struct period *, const struct rec *);
@@ -55,6 +58,8 @@ period_new(const struct rec_file *f)
 	tb.keyed = true;
 	p->file = *f;
 	p->length = f->end - f->begin;
+	p->from = f->end;
+	p->groups = groups_new();
 	p->fd = -1;
 	p->domains_size = p->rows_size = BUCKETS_MIN;
 	p->domains = xcalloc(BUCKETS_MIN, sizeof(*p->domains));
@@ -88,6 +93,8 @@ period_close(struct period *p)
 {
 	free(p->domains);
 	free(p->rows);
+	groups_free(p->groups);
+	p->groups = NULL;
 	p->domains = NULL;
 	p->rows = NULL;
 	p->closed = true;
@@ -156,10 +163,18 @@ targets_size(struct slice record)
 {
 	size_t i, n = 1;
 
-	for (i = 0; i < record.n && n < DMARC_URIS_MAX; i++)
+	for (i = 0; i < record.n && n < AGG_RUA; i++)
 		n += record.p[i] == ',';
 	return record.n + n * (sizeof(struct target) + REC_TEXT_MAX + 1 +
 	    2 * COST);
+}
+
+/* Itself, tables and allocator, two groups, targets. */
+static size_t
+domain_size(struct slice at, struct slice record)
+{
+	return sizeof(struct domain) + at.n + record.n +
+	    2 * sizeof(struct group) + 3 * COST + targets_size(record);
 }
 
 static bool
@@ -188,8 +203,7 @@ period_count(struct period *p, struct slice at, struct slice record,
 	if (d == NULL)
 		return NULL;
 	if ((c = row_find(p, d, key, n)) == NULL) {
-		if (d->nrow == ROWS_MAX || p->nrow == TABLE_ROWS ||
-		    !fits(p, sizeof(*c) + n + COST)) {
+		if (!row_room(d, sizeof(*c) + n + COST)) {
 			d->lost++;
 			d->lost_fresh = p->lost_fresh = true;
 			return NULL;
@@ -199,6 +213,20 @@ period_count(struct period *p, struct slice at, struct slice record,
 	}
 	row_count(p, c, 1);
 	return c;
+}
+
+static bool
+row_room(struct domain *d, size_t n)
+{
+	struct period *p = d->period;
+
+	if (d->group->bytes + n > GROUP_BYTES)
+		p->lack = LACK_GROUP_BYTES;
+	else if (d->nrow >= ROWS_MAX || p->nrow >= TABLE_ROWS || !fits(p, n))
+		p->lack = LACK_ROWS;
+	else
+		return true;
+	return false;
 }
 
 static uint64_t
@@ -237,13 +265,23 @@ domain_get(struct period *p, struct slice at, struct slice record)
 		return NULL;
 	if (n >= CONFIGS_MAX)
 		return newest;
-	if (p->ndomain == DOMAINS_MAX || !fits(p, sizeof(*d) + at.n +
-	    record.n + COST + targets_size(record))) {
-		p->lost++;
-		p->lost_fresh = true;
-		return NULL;
-	}
-	return domain_new(p, p->ndomain, at, record);
+	if (domain_room(p, at, record))
+		return domain_new(p, p->ndomain, at, record);
+	p->lost++;
+	p->lost_fresh = true;
+	return NULL;
+}
+
+static bool
+domain_room(struct period *p, struct slice at, struct slice record)
+{
+	if (p->ndomain >= DOMAINS_MAX || !fits(p, domain_size(at, record)))
+		p->lack = LACK_DOMAINS;
+	else if (!group_room(p->groups, at))
+		p->lack = LACK_GROUP;
+	else
+		return true;
+	return false;
 }
 
 /* What of a record a report shows, or decides where it goes. */
@@ -281,7 +319,8 @@ domain_new(struct period *p, uint32_t no, struct slice at,
 	d->at = xstrndup(at.p, at.n);
 	d->record = xstrndup(record.p, record.n);
 	d->reserved = targets_size(record);
-	cost(p, sizeof(*d) + at.n + record.n + COST + d->reserved);
+	d->group = group_add(p->groups, at);
+	cost(p, domain_size(at, record));
 	if (no >= p->domain_cap) {
 		p->domain_cap = no + 1 > 32 ? 2 * (no + 1) : 64;
 		p->domain = xreallocarray(p->domain, p->domain_cap,
@@ -347,6 +386,7 @@ row_new(struct domain *d, uint32_t no, const uint8_t *key, size_t n)
 	c->no = no;
 	c->n = (uint16_t)n;
 	memcpy(c->key, key, n);
+	d->group->bytes += sizeof(*c) + n + COST;
 	cost(p, sizeof(*c) + n + COST);
 	if (no >= p->row_cap) {
 		p->row_cap = no + 1 > 512 ? 2 * (no + 1) : 1024;
@@ -459,7 +499,7 @@ replay_target(struct domain *d, const struct rec_target *t)
 void
 domain_targets(struct domain *d)
 {
-	static struct dest seen[DMARC_URIS_MAX];
+	static struct dest seen[AGG_RUA];
 	struct dmarc_record r;
 	struct slice rest;
 	const char *why;
@@ -469,7 +509,7 @@ domain_targets(struct domain *d)
 		return;
 	dmarc_record_parse(slice_str(d->record), &r, &why);
 	rest = r.rua;
-	while (n < DMARC_URIS_MAX && dest_next(&rest, seen, n, &seen[n]))
+	while (n < AGG_RUA && dest_next(&rest, seen, n, &seen[n]))
 		n++;
 	d->target = xcalloc(n + 1, sizeof(*d->target));
 	for (i = 0; i < n; i++)

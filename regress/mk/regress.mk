@@ -55,7 +55,7 @@ FUZZ_SECONDS ?=	60
 FLINK.queue =	smtpd/queue_frame.c smtpd/queue_spool.c \
 		smtpd/queue_envelope.c smtpd/queue_log.c
 FLINK.report_out = report/out_row.c report/out_rec.c report/out_xml.c \
-		report/out_table.c report/out_dest.c
+		report/out_table.c report/out_group.c report/out_dest.c
 flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
 
 define fuzzer

@@ -7,7 +7,9 @@
 
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -508,6 +510,16 @@ test_limits(void **state)
 	    &fresh));
 	assert_int_equal(p->lost, 0);
 	period_free(p);
+	/* so many are told, of those that can be */
+	p = period_new(&f);
+	period_count(p, SLICE_LIT("a.test"), SLICE_LIT("v=DMARC1; p=none; "
+	    "rua=tel:1,mailto:1@a.test,mailto:2@a.test,mailto:2@a.test,"
+	    "mailto:3@a.test,mailto:4@a.test,mailto:5@a.test"), key, n,
+	    &fresh);
+	domain_targets(p->domain[0]);
+	assert_int_equal(p->domain[0]->ntarget, AGG_RUA);
+	assert_string_equal(p->domain[0]->target[3].address, "4@a.test");
+	period_free(p);
 	/* a count ends at its most */
 	p = period_new(&f);
 	period_count(p, SLICE_LIT("a.test"), SLICE_LIT(RECORD), key, n,
@@ -517,6 +529,221 @@ test_limits(void **state)
 	assert_int_equal(p->row[0]->count, UINT32_MAX);
 	period_free(p);
 	assert_int_equal(table_bytes(), 0);
+}
+
+/* One owner's domains, or what may be that, do not fill the interval. */
+static void
+test_groups(void **state)
+{
+	static const struct { const char *at, *group; } v[] = {
+		{ "a.test", "a.test" }, { "b.a.test", "a.test" },
+		{ "test", "test" }, { "", "" }, { "a.", "a." },
+		{ "c.b.co.uk", "b.co.uk" }, { "b.co.uk", "b.co.uk" },
+		{ "co.uk", "co.uk" }, { "a.b.com.au", "b.com.au" },
+		{ "a.b.name.de", "name.de" }, { "a.b.abc.info", "abc.info" },
+		{ "x.y.a.de", "y.a.de" }, { "..", "." },
+	};
+	struct rec_file f = { 0, 1000, 2000 };
+	struct period *p = period_new(&f);
+	char at[60];
+	int i;
+
+	for (i = 0; i < (int)NITEMS(v); i++)
+		assert_true(slice_is(group_of(slice_str(v[i].at)),
+		    v[i].group));
+	for (i = 0; i < GROUP_DOMAINS + 10; i++) {
+		snprintf(at, sizeof(at), "d%d.sub%d.evil.test", i, i % 7);
+		count(p, at, RECORD, 1);
+	}
+	assert_int_equal(p->ndomain, GROUP_DOMAINS);
+	assert_int_equal(p->lost, 10);
+	assert_int_equal(p->lack, LACK_GROUP);
+	count(p, "d0.sub0.evil.test", RECORD, 2);	/* those go on */
+	count(p, "evil2.test", RECORD, 1);
+	assert_int_equal(p->ndomain, GROUP_DOMAINS + 1);
+	assert_int_equal(p->lost, 10);
+	period_free(p);
+	p = period_new(&f);		/* registries have room, not for all */
+	for (i = 0; i < GROUP_WIDE + 10; i++) {
+		snprintf(at, sizeof(at), "d%d.co.uk", i);
+		count(p, at, RECORD, 1);
+	}
+	assert_int_equal(p->ndomain, GROUP_WIDE);
+	assert_int_equal(p->lost, 10);
+	count(p, "a.org.uk", RECORD, 1);
+	assert_int_equal(p->lost, 10);
+	period_free(p);
+	assert_int_equal(table_bytes(), 0);
+}
+
+static void
+test_group_bytes(void **state)
+{
+	struct rec_file f = { 0, 1000, 2000 };
+	struct period *p = period_new(&f);
+	struct report_row row = sample();
+	uint8_t key[ROW_MAX];
+	char sender[240];
+	bool fresh;
+	int i;
+
+	memset(sender, 'x', sizeof(sender));
+	row.sender = row.rcpt = row.spf_domain = slice_of(sender,
+	    sizeof(sender));
+	for (i = 0; i < ROWS_MAX - 1; i++) {
+		row.ip.b[3] = (uint8_t)i;
+		row.ip.b[2] = (uint8_t)(i >> 8);
+		period_count(p, SLICE_LIT("a.evil.test"), SLICE_LIT(RECORD),
+		    key, row_put(key, &row), &fresh);
+	}
+	assert_in_range(table_bytes(), GROUP_BYTES - 2000,
+	    GROUP_BYTES + 4000);
+	assert_int_equal(p->lack, LACK_GROUP_BYTES);
+	assert_int_equal(p->domain[0]->lost + messages(p), ROWS_MAX - 1);
+	assert_true(p->domain[0]->lost > 0);
+	period_count(p, SLICE_LIT("b.evil.test"), SLICE_LIT(RECORD), key,
+	    row_put(key, &row), &fresh);	/* nor elsewhere in it */
+	assert_int_equal(p->domain[1]->lost, 1);
+	count(p, "good.test", RECORD, 1);
+	assert_int_equal(p->domain[2]->lost, 0);
+	assert_int_equal(p->domain[2]->messages, 1);
+	assert_int_equal(p->lost, 0);
+	period_free(p);
+	assert_int_equal(table_bytes(), 0);
+}
+
+/* ---- time --------------------------------------------------------------- */
+
+static void
+test_patience(void **state)
+{
+	unsigned int i;
+
+	assert_int_equal(time_give_up(86400), 5 * 86400);
+	assert_int_equal(time_give_up(720), 3600);
+	assert_int_equal(time_give_up(60), 3600);
+	assert_int_equal(time_give_up(59), 5 * 59);
+	assert_int_equal(time_give_up(2), 10);
+	assert_int_equal(time_again(86400, 0), 60);
+	assert_int_equal(time_again(86400, 1), 120);
+	assert_int_equal(time_again(86400, 65535), 3601);
+	assert_int_equal(time_again(60, 0), 60);
+	assert_int_equal(time_again(60, 9), 60);
+	assert_int_equal(time_again(2, 0), 1);
+	for (i = 0; i < 100; i++)
+		assert_in_range(time_again(86400, i), 60, 3601);
+}
+
+static struct period *
+put(struct periods *ps, uint64_t begin, uint64_t end)
+{
+	struct period *p = period_new(&(struct rec_file){ 0, begin, end });
+
+	TAILQ_INSERT_TAIL(ps, p, entry);
+	return p;
+}
+
+static void
+test_intervals(void **state)
+{
+	struct periods ps = TAILQ_HEAD_INITIALIZER(ps);
+	struct period *p, *far;
+	struct rec_file f = { 0 };
+
+	time_interval(&ps, NULL, 10050, 100, &f);
+	assert_true(f.begin == 10000 && f.end == 10100);
+	put(&ps, 10000, 10020);		/* behind what has begun */
+	time_interval(&ps, NULL, 10050, 100, &f);
+	assert_true(f.begin == 10020 && f.end == 10100);
+	p = put(&ps, 10020, 10200);
+	time_interval(&ps, NULL, 10050, 100, &f);
+	assert_true(f.begin == 10200 && f.end == 10300);
+	time_interval(&ps, p, 10050, 100, &f);
+	assert_true(f.begin == 10020 && f.end == 10100);
+	far = put(&ps, 90000, 90100);	/* not behind what has not */
+	time_interval(&ps, NULL, 10050, 100, &f);
+	assert_true(f.begin == 10200 && f.end == 10300);
+	assert_true(time_ahead(&ps, far, 10050));
+	assert_true(!time_ahead(&ps, far, 89950));
+	assert_true(!time_ahead(&ps, far, 90050));
+	p = put(&ps, 10200, 10300);	/* the one that counts then */
+	assert_true(!time_ahead(&ps, p, 10050));
+	assert_true(time_ahead(&ps, p, 9000));
+	p->file.begin = 10350;
+	assert_true(time_ahead(&ps, p, 10050));
+	far->file.begin = 10200;	/* never two of one name */
+	time_interval(&ps, NULL, 10050, 100, &f);
+	assert_true(f.begin == 10201 && f.end == 10301);
+	while ((p = TAILQ_FIRST(&ps)) != NULL) {
+		TAILQ_REMOVE(&ps, p, entry);
+		period_free(p);
+	}
+}
+
+/* ---- files that cannot be read ------------------------------------------ */
+
+static off_t unreadable;	/* from here on, 0: nothing is */
+
+ssize_t
+pread(int fd, void *buf, size_t n, off_t off)
+{
+	if (unreadable > 0 && off + (off_t)n > unreadable) {
+		if (off >= unreadable) {
+			errno = EIO;
+			return -1;
+		}
+		n = (size_t)(unreadable - off);
+	}
+	return syscall(SYS_pread64, fd, buf, n, off);
+}
+
+static void
+test_unreadable(void **state)
+{
+	static const char name[] = "agg.00000000000000086400";
+	static const char aside[] = "agg.00000000000000086400.bad";
+	struct rec_file f = { 0, 86400, 172800 };
+	uint8_t key[JOURNAL_KEY];
+	struct period *p;
+	struct stat st, was;
+	int fd = scratch(), i, file;
+
+	journal_init(fd, on_period, key);
+	p = period_new(&f);
+	journal_open(p);
+	for (i = 0; i < 10; i++) {
+		count(p, "a.test", RECORD, i);
+		journal_write(p);
+		if (i == 5)
+			unreadable = p->off;
+	}
+	close(p->fd);
+	period_free(p);
+	assert_int_equal(fstatat(fd, name, &was, 0), 0);
+	p = reload(fd);
+	unreadable = 0;
+	assert_non_null(p);
+	assert_int_equal(messages(p), 6);
+	assert_int_equal(fstatat(fd, aside, &st, 0), 0);
+	assert_true(st.st_ino == was.st_ino && st.st_size == was.st_size);
+	count(p, "a.test", RECORD, 1);	/* and goes on */
+	journal_sync(p);
+	close(p->fd);
+	period_free(p);
+	p = reload(fd);
+	assert_int_equal(messages(p), 7);
+	close(p->fd);
+	period_free(p);
+	/* another version, a year from now */
+	file = openat(fd, name, O_RDWR);
+	assert_int_equal(pwrite(file, "MAILDAG2", 8, 0), 8);
+	assert_int_equal(fstat(file, &was), 0);
+	close(file);
+	assert_null(reload(fd));
+	assert_int_equal(fstatat(fd, name, &st, 0), -1);
+	assert_int_equal(fstatat(fd, aside, &st, 0), 0);
+	assert_true(st.st_ino == was.st_ino && st.st_size == was.st_size);
+	scratch_end(fd);
 }
 
 /* Records that contradict each other change nothing. */
@@ -650,6 +877,11 @@ main(void)
 		cmocka_unit_test(test_journal_cut),
 		cmocka_unit_test(test_journal_anew),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_group_bytes),
+		cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_intervals),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_addresses),
