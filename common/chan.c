@@ -126,18 +126,6 @@ chan_arg(const struct chan *c)
 	return c->arg;
 }
 
-void
-chan_setarg(struct chan *c, void *arg)
-{
-	c->arg = arg;
-}
-
-size_t
-chan_queued(const struct chan *c)
-{
-	return c->queued;
-}
-
 bool
 chan_full(const struct chan *c)
 {

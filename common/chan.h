@@ -48,10 +48,8 @@ void	 chan_forget(struct chan *, uint32_t id);
 /* Answer the ask with that id. */
 int	 chan_reply(struct chan *, uint32_t id, enum msg_type, const void *body,
 	    const int *fds, int nfd);
-/* Octets queued and not yet taken by the kernel. */
-size_t	 chan_queued(const struct chan *);
+/* What is queued and not yet taken by the kernel is past its mark. */
 bool	 chan_full(const struct chan *);
 void	*chan_arg(const struct chan *);
-void	 chan_setarg(struct chan *, void *);
 
 #endif

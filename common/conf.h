@@ -180,7 +180,6 @@ void	 conf_each(const struct conf *, int role, void (*fn)(const char *key,
 	    unsigned int index, const char *value, void *arg), void *arg);
 /* The known key nearest to a misspelt one, or NULL. */
 const char *conf_nearest(const char *key);
-bool	 conf_known(const char *key);
 /* Print as YAML that parses to the same again. */
 void	 conf_print(const struct conf *, FILE *);
 

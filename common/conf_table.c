@@ -366,12 +366,6 @@ conf_find(const char *key)
 }
 
 bool
-conf_known(const char *key)
-{
-	return conf_find(key) != NULL;
-}
-
-bool
 conf_section(const char *name)
 {
 	size_t n = strlen(name);

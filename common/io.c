@@ -230,12 +230,6 @@ io_error(const struct io *io)
 	return io->err != NULL ? io->err : "no error";
 }
 
-int
-io_fd(const struct io *io)
-{
-	return io->fd;
-}
-
 struct tls *
 io_tls(struct io *io)
 {

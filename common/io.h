@@ -39,7 +39,6 @@ void	 io_free(struct io *);		/* closes at once, drops output */
  * thrown away.  0: close as soon as the output is out (at most 5 s). */
 void	 io_finish(struct io *, unsigned int linger_ms);
 const char *io_error(const struct io *);
-int	 io_fd(const struct io *);
 
 /* TLS.  io_accept_tls refuses (-1) when clear-text input is buffered:
  * bytes from before STARTTLS must not count.  Handshake bound: 30 s. */

@@ -222,12 +222,6 @@ command_free(struct command *cmd)
 	free(cmd);
 }
 
-struct house *
-command_house(struct command *cmd)
-{
-	return cmd->house;
-}
-
 void
 command_row(struct command *cmd, const struct row *row)
 {

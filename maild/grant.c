@@ -69,12 +69,6 @@ grant_init(struct house *h)
 	h->grants->free = NO_SLOT;
 }
 
-size_t
-grant_count(const struct house *h)
-{
-	return h->grants->used;
-}
-
 static bool
 grants_grow(struct grants *g)
 {

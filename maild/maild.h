@@ -160,7 +160,6 @@ const char *directory_user(enum proc_role);	/* name of its user */
 /* ---- grant.c ---- */
 void	 grant_init(struct house *);
 void	 grant_front_died(struct house *, enum proc_role, uint16_t instance);
-size_t	 grant_count(const struct house *);
 void	 grant_on_open(struct chan *, struct msg *, void *);
 void	 grant_on_again(struct chan *, struct msg *, void *);
 void	 grant_on_release(struct chan *, struct msg *, void *);
@@ -178,7 +177,6 @@ void	 command_row(struct command *, const struct row *);
 /* Answer and forget it. */
 void	 command_done(struct command *, int code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
-struct house *command_house(struct command *);
 
 /* ---- reload.c ---- */
 /* Read, check and apply the file; the old configuration stays when anything

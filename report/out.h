@@ -75,8 +75,6 @@ typedef void (*sent_cb)(enum sent, const char *why, void *arg);
 void	 letter_send(struct letter *, const struct msg_id *commit,
 	    const char *sid, const char *rcpt, bool ask, unsigned int keep,
 	    sent_cb, void *arg);
-/* Letters that are under way. */
-size_t	 send_count(void);
 /* There is a queue again: what waits for it goes out now. */
 void	 send_again(void);
 

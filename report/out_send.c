@@ -43,7 +43,6 @@ struct sending {
 };
 
 static TAILQ_HEAD(, sending) sendings = TAILQ_HEAD_INITIALIZER(sendings);
-static size_t nsending;
 
 static void	 on_time(evutil_socket_t, short, void *);
 static void	 send_known(struct sending *);
@@ -73,14 +72,7 @@ letter_send(struct letter *l, const struct msg_id *commit, const char *sid,
 	if ((s->ev = event_new(proc_base(), -1, 0, on_time, s)) == NULL)
 		fatalx("event_new");
 	TAILQ_INSERT_TAIL(&sendings, s, entry);
-	nsending++;
 	event_active(s->ev, 0, 0);
-}
-
-size_t
-send_count(void)
-{
-	return nsending;
 }
 
 void
@@ -194,7 +186,6 @@ static void
 send_end(struct sending *s, enum sent how, const char *why)
 {
 	TAILQ_REMOVE(&sendings, s, entry);
-	nsending--;
 	event_free(s->ev);
 	letter_free(s->letter);
 	s->cb(how, why, s->arg);

@@ -137,7 +137,6 @@ TAILQ_HEAD(segments, segment);
 /* Use the directory (kept open by the caller); makes seg, large and
  * quarantine.  0, -1 with errno. */
 int	 spool_init(int dirfd);
-void	 spool_exit(void);
 int	 spool_dir(void);		/* dirfd */
 struct segments *spool_segments(void);
 /* Read every segment that is there: header read, state SEG_FULL or
@@ -333,7 +332,6 @@ void	 commit_gone(struct chan *);	/* nobody waits there any more */
 void	 commit_run(void);		/* sync now */
 /* Envelope octets of a message of the last group, NULL when gone. */
 const uint8_t *commit_recent(const struct message *);
-struct segment *commit_segment(void);	/* the active one or NULL */
 
 /* ---- queue_schedule.c: when and where to ------------------------------ */
 

@@ -181,12 +181,6 @@ commit_recent(const struct message *m)
 	return g.buf + (m->off - g.recent_off) + FRAME_HDR;
 }
 
-struct segment *
-commit_segment(void)
-{
-	return g.seg;
-}
-
 /* ---- the group -------------------------------------------------------- */
 
 void

@@ -84,26 +84,6 @@ spool_init(int dirfd)
 	return 0;
 }
 
-void
-spool_exit(void)
-{
-	struct segment *s;
-
-	while ((s = TAILQ_FIRST(&sp.list)) != NULL) {
-		TAILQ_REMOVE(&sp.list, s, entry);
-		if (s->fd != -1)
-			close(s->fd);
-		free(s->slot);
-		free(s);
-	}
-	if (sp.segfd != -1)
-		close(sp.segfd);
-	sp.segfd = -1;
-	sp.nopen = 0;
-	sp.nextfile = 0;
-	sp.lastseq = 0;
-}
-
 int
 spool_dir(void)
 {
