@@ -130,7 +130,9 @@ struct msg_addr {			/* network address of a peer */
 	M(SIGN_TICKET, sign_ticket, CHAN_SIGN, SIDE_A, MF_ASK)		\
 	M(SIGN_TICKET_R, sign_ticket_r, CHAN_SIGN, SIDE_B, MF_ANSWER)	\
 	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, SIDE_A, MF_ASK | MF_FDOPT)	\
-	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, SIDE_B, MF_ANSWER)
+	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, SIDE_B, MF_ANSWER)	\
+	/* what impairs the service */					\
+	M(PROC_IMPAIRED_EV, proc_impaired_ev, CHAN_MAIN, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -159,6 +161,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u32, generation, 0)
 #define PROC_STOP_EV_FIELDS(F)						\
 	F(u8, why, 0)
+#define PROC_IMPAIRED_EV_FIELDS(F)	/* text "": it is over */	\
+	F(str, id, 64) F(str, text, 512)
 
 #define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
 	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)
@@ -348,7 +352,8 @@ struct msg_addr {			/* network address of a peer */
 
 #define ITEM_ARG_FIELDS(F)						\
 	F(str, text, 8192)
-#define ITEM_CELL_FIELDS(F)	/* type: 's' string, 'n' number, 'b' bool */ \
+#define ITEM_CELL_FIELDS(F)	/* type: 's' string, 't' the same, no column, */ \
+	/* 'n' number ("": none), 'b' bool */				\
 	F(u8, type, 0) F(str, name, 64) F(str, value, 8192)
 #define ITEM_ROUTE_FIELDS(F)	/* type: enum route_type */		\
 	F(u8, type, 0) F(u32, account, 0) F(str, address, 330)

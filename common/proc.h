@@ -74,10 +74,23 @@ void	 proc_exit(int status);		/* leave the event loop */
 struct row { uint8_t buf[14336]; size_t n; };
 void	 row_str(struct row *, const char *name, struct slice value);
 void	 row_num(struct row *, const char *name, long long value);
+void	 row_none(struct row *, const char *name);	/* no number: null */
+/* Shown in JSON alone: too long for a column. */
+void	 row_long(struct row *, const char *name, struct slice value);
 void	 row_bool(struct row *, const char *name, bool value);
 void	 proc_row(uint32_t ask, const struct row *);
 void	 proc_done(uint32_t ask, int code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
+
+/* Tell maild of a condition that impairs the service; it is logged, and shown
+ * by `mailctl status`, until it is over or this process ends.  id: a short
+ * word that names it within the role (64 octets); text: what is wrong, with
+ * path and figures, and what to do (512 octets, cut).  The same again costs
+ * nothing; beyond PROC_IMPAIRED_MAX at once nothing more is told. */
+#define PROC_IMPAIRED_MAX 16
+void	 proc_impaired(const char *id, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	 proc_impaired_over(const char *id);
 
 #define PROC_FD_MAIN	3	/* channel to maild */
 #define PROC_FD_LOG	4	/* datagrams to logd */

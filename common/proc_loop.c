@@ -197,6 +197,18 @@ row_num(struct row *r, const char *name, long long value)
 }
 
 void
+row_none(struct row *r, const char *name)
+{
+	row_cell(r, 'n', name, slice_str(""));
+}
+
+void
+row_long(struct row *r, const char *name, struct slice value)
+{
+	row_cell(r, 't', name, value);
+}
+
+void
 row_bool(struct row *r, const char *name, bool value)
 {
 	row_cell(r, 'b', name, slice_str(value ? "true" : "false"));

@@ -182,7 +182,7 @@ read_answer(int s, bool json)
 	union msg_body body;
 	struct msg m = { .body = &body };
 	struct slice text;
-	int r;
+	int r, code;
 
 	while ((r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS)) == 1) {
 		if (m.type == CTL_ROW_EV) {
@@ -191,16 +191,17 @@ read_answer(int s, bool json)
 			continue;
 		}
 		text = body.ctl_run_r.text;
-		if (body.ctl_run_r.code == 0)
+		code = body.ctl_run_r.code;
+		if (code == 0 || !table_is_empty(table))
 			table_print(table);
 		else
 			table_free(table);
 		fflush(stdout);
-		if (text.n > 0 && (!json || body.ctl_run_r.code != 0))
-			fprintf(body.ctl_run_r.code == 0 ? stdout : stderr,
-			    "%s%.*s\n", body.ctl_run_r.code == 0 ? "" :
-			    "mailctl: ", (int)text.n, text.p);
-		return body.ctl_run_r.code;
+		if (code != 0)
+			fputs("mailctl: ", stderr);
+		if (text.n > 0 && (!json || code != 0))
+			text_print(code == 0 ? stdout : stderr, text);
+		return code;
 	}
 	if (r == 0)
 		errx(EX_UNAVAILABLE, "maild closed the connection");

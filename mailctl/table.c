@@ -81,6 +81,8 @@ table_measure(struct table *t, struct slice cells)
 	int r;
 
 	while ((r = item_cell_get(cells, &off, &c)) == 1 && i < COLUMNS_MAX) {
+		if (c.type == 't')
+			continue;
 		if (t->width[i] < columns(c.name))
 			t->width[i] = columns(c.name);
 		if (t->width[i] < columns(c.value))
@@ -132,6 +134,22 @@ put_plain(struct slice s)
 	}
 }
 
+void
+text_print(FILE *fp, struct slice s)
+{
+	uint32_t c;
+	size_t i, n;
+
+	for (i = 0; i < s.n; i += n) {
+		n = character(s, i, &c);
+		if (c != '\n' && (is_control(c) || c == 0xfffd))
+			fputc('?', fp);
+		else
+			fwrite(s.p + i, 1, n, fp);
+	}
+	fputc('\n', fp);
+}
+
 static void
 put_padded(struct slice s, size_t width, bool number, bool last)
 {
@@ -155,10 +173,13 @@ table_row(struct table *t, const struct cells *row, bool head)
 	struct slice cells = { row->octets, row->n };
 	size_t off = 0, i;
 
-	for (i = 0; i < COLUMNS_MAX &&
-	    item_cell_get(cells, &off, &c) == 1; i++)
+	for (i = 0; i < COLUMNS_MAX && item_cell_get(cells, &off, &c) == 1;) {
+		if (c.type == 't')
+			continue;
 		put_padded(head ? c.name : c.value, t->width[i], t->number[i],
 		    i + 1 == t->ncolumns);
+		i++;
+	}
 }
 
 static void
@@ -209,10 +230,10 @@ json_row(const struct cells *row)
 		fputs(n++ > 0 ? ", " : "", stdout);
 		json_string(c.name);
 		fputs(": ", stdout);
-		if (c.type == 's')
+		if (c.type == 's' || c.type == 't')
 			json_string(c.value);
 		else
-			put_plain(c.value);
+			put_plain(c.value.n > 0 ? c.value : slice_str("null"));
 	}
 	putchar('}');
 }
@@ -228,6 +249,12 @@ table_json(struct table *t)
 		json_row(&t->rows[i]);
 	}
 	puts("]");
+}
+
+bool
+table_is_empty(const struct table *t)
+{
+	return t->nrows == 0;
 }
 
 void

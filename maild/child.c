@@ -51,10 +51,12 @@ static void	 on_timer(evutil_socket_t, short, void *);
 /* What each role may say to maild: nothing else is let through. */
 static const struct chan_handler plain_handlers[] = {
 	{ PROC_READY_EV,	on_ready },
+	{ PROC_IMPAIRED_EV,	impaired_on_ev },
 	{ MAIN_ROW_EV,		control_on_row },
 };
 static const struct chan_handler authd_handlers[] = {
 	{ PROC_READY_EV,	on_ready },
+	{ PROC_IMPAIRED_EV,	impaired_on_ev },
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_OPEN_EV,	grant_on_open },
 	{ GRANT_REVOKE_EV,	grant_on_revoke },
@@ -62,17 +64,20 @@ static const struct chan_handler authd_handlers[] = {
 };
 static const struct chan_handler dkim_handlers[] = {
 	{ PROC_READY_EV,	on_ready },
+	{ PROC_IMPAIRED_EV,	impaired_on_ev },
 	{ MAIN_ROW_EV,		control_on_row },
 	{ DKIM_SEEN_EV,		dkim_on_seen },
 };
 static const struct chan_handler front_handlers[] = {
 	{ PROC_READY_EV,	on_ready },
+	{ PROC_IMPAIRED_EV,	impaired_on_ev },
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_AGAIN_EV,	grant_on_again },
 	{ GRANT_RELEASE_EV,	grant_on_release },
 };
 static const struct chan_handler nursery_handlers[] = {
 	{ PROC_READY_EV,	on_ready },
+	{ PROC_IMPAIRED_EV,	impaired_on_ev },
 	{ NURSERY_EXIT_EV,	grant_on_exit },
 };
 
@@ -146,19 +151,33 @@ child_wanted(const struct conf *c, enum proc_role role)
 }
 
 const char *
-child_state_name(enum child_state state)
+child_state_name(const struct child *c)
 {
-	switch (state) {
+	if (!c->current)
+		return "changing";
+	switch (c->state) {
 	case CHILD_WAITING:
-		return "waiting";
+		return "restarting";
 	case CHILD_STARTING:
 		return "starting";
 	case CHILD_READY:
-		return "ready";
+		return impaired_is(c->house, c) ? "impaired" : "ready";
 	case CHILD_STOPPING:
-		return "stopping";
+		return c->pid == 0 ? "stopped" : "stopping";
 	}
 	return "";
+}
+
+const char *
+child_exit_name(const struct child *c, char *buf, size_t size)
+{
+	if (!c->died)
+		snprintf(buf, size, "%s", "");
+	else if (WIFSIGNALED(c->exit))
+		snprintf(buf, size, "signal %d", WTERMSIG(c->exit));
+	else
+		snprintf(buf, size, "status %d", WEXITSTATUS(c->exit));
+	return buf;
 }
 
 struct child *
@@ -180,6 +199,7 @@ child_new(struct house *h, enum proc_role role, uint16_t instance)
 static void
 child_free(struct child *c)
 {
+	impaired_forget(c);
 	TAILQ_REMOVE(&c->house->children, c, entry);
 	event_free(c->timer);
 	free(c);
@@ -401,6 +421,7 @@ child_again(struct child *c)
 		ms = DELAY_MAX;
 	c->state = CHILD_WAITING;
 	c->restarts++;
+	c->again = now_ms() + ms;
 	tv.tv_sec = (time_t)(ms / 1000);
 	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
 	event_add(c->timer, &tv);
@@ -452,9 +473,12 @@ child_died(struct child *c, int status)
 	else
 		child_log_death(c, status);
 	c->pid = 0;
+	c->died = true;
+	c->exit = status;
 	event_del(c->timer);
 	chan_free(c->chan);
 	c->chan = NULL;
+	impaired_died(c);
 	if (c->role == ROLE_IMAPD || c->role == ROLE_POP3D)
 		grant_front_died(h, c->role, c->instance);
 	if (!c->current) {

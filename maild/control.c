@@ -408,21 +408,52 @@ on_run(struct chan *chan, struct msg *m, void *arg)
 
 /* ---- what maild answers itself ------------------------------------------- */
 
+/* Of a process or (NULL) of maild itself. */
+static void
+status_impaired(struct row *row, const struct house *h, const struct child *c)
+{
+	char text[4096];
+
+	impaired_text(h, c, "; ", text, sizeof(text));
+	row_long(row, "impaired", slice_str(text));
+}
+
 static void
 status_row(struct command *cmd, const struct child *c)
 {
 	struct row row = { .n = 0 };
+	char exit[32];
+	uint64_t now = now_ms();
 
 	row_str(&row, "process", slice_str(proc_name(c->role)));
 	row_num(&row, "instance", c->instance);
-	row_num(&row, "pid", c->pid);
+	if (c->pid == 0)
+		row_none(&row, "pid");
+	else
+		row_num(&row, "pid", c->pid);
 	row_str(&row, "user", slice_str(directory_user(c->role)));
-	row_str(&row, "state", slice_str(c->current ?
-	    child_state_name(c->state) : "changing"));
+	row_str(&row, "state", slice_str(child_state_name(c)));
 	row_num(&row, "restarts", c->restarts);
-	row_num(&row, "uptime", c->pid == 0 ? 0 :
-	    (long long)((now_ms() - c->started) / 1000));
+	if (c->pid == 0)
+		row_none(&row, "uptime");
+	else
+		row_num(&row, "uptime", (long long)((now - c->started) / 1000));
+	if (c->state != CHILD_WAITING)
+		row_none(&row, "again");
+	else
+		row_num(&row, "again", c->again <= now ? 0 :
+		    (long long)((c->again - now + 999) / 1000));
+	row_str(&row, "exit", slice_str(child_exit_name(c, exit,
+	    sizeof(exit))));
+	status_impaired(&row, cmd->house, c);
 	command_row(cmd, &row);
+}
+
+static const char *
+status_maild(const struct house *h)
+{
+	return h->stop != NULL ? "stopping" : h->starting ? "starting" :
+	    impaired_any(h) ? "impaired" : "ready";
 }
 
 /* Words behind a command that takes none are a mistake, told. */
@@ -437,7 +468,9 @@ run_alone(struct command *cmd, char **args, size_t n)
 static void
 run_status(struct command *cmd, char **args, size_t n)
 {
+	struct house *h = cmd->house;
 	struct row row = { .n = 0 };
+	char list[3900];
 	struct child *c;
 
 	if (!run_alone(cmd, args, n))
@@ -446,15 +479,20 @@ run_status(struct command *cmd, char **args, size_t n)
 	row_num(&row, "instance", 0);
 	row_num(&row, "pid", getpid());
 	row_str(&row, "user", slice_str("root"));
-	row_str(&row, "state", slice_str(cmd->house->stop != NULL ?
-	    "stopping" : cmd->house->starting ? "starting" : "ready"));
+	row_str(&row, "state", slice_str(status_maild(h)));
 	row_num(&row, "restarts", 0);
-	row_num(&row, "uptime", (long long)((now_ms() -
-	    cmd->house->since) / 1000));
+	row_num(&row, "uptime", (long long)((now_ms() - h->since) / 1000));
+	row_none(&row, "again");
+	row_str(&row, "exit", slice_str(""));
+	status_impaired(&row, h, NULL);
 	command_row(cmd, &row);
-	TAILQ_FOREACH(c, &cmd->house->children, entry)
+	TAILQ_FOREACH(c, &h->children, entry)
 		status_row(cmd, c);
-	command_done(cmd, EX_OK, "%s", "");
+	impaired_list(h, list, sizeof(list));
+	if (impaired_any(h))
+		command_done(cmd, EX_TEMPFAIL, "impaired\n%s", list);
+	else
+		command_done(cmd, EX_OK, "%s", "");
 }
 
 static void

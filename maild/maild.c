@@ -355,6 +355,7 @@ run(struct house *h)
 
 	daemonize(h);
 	TAILQ_INIT(&h->children);
+	TAILQ_INIT(&h->conditions);
 	h->starting = h->logs_held = true;
 	h->since = now_ms();
 	h->base = proc_base_new();

@@ -17,6 +17,7 @@ struct grants;
 struct control;
 struct reload;
 struct stop;
+struct condition;
 
 enum child_state {
 	CHILD_WAITING,		/* to be started again after a while */
@@ -38,9 +39,13 @@ struct child {
 	uint64_t	 started;	/* now_ms() */
 	unsigned int	 restarts;
 	unsigned int	 fast;		/* deaths soon after the start, in a row */
+	uint64_t	 again;		/* waiting: till then, now_ms() */
+	bool		 died;		/* once before; exit: as of wait(2) */
+	int		 exit;
 	struct event	*timer;		/* start again, or end the old one */
 };
 TAILQ_HEAD(children, child);
+TAILQ_HEAD(conditions, condition);
 
 /* Files that children read, opened and checked as one generation. */
 struct files {
@@ -74,6 +79,7 @@ struct house {
 	uint8_t		 secret_rcpt[32], secret_sender[32],
 			 secret_ticket[32];
 	struct children	 children;
+	struct conditions conditions;		/* what impairs the service */
 	struct grants	*grants;
 	struct control	*control;
 	struct reload	*reload;		/* NULL: none under way */
@@ -102,7 +108,30 @@ void	 child_discard(struct child *);
 void	 child_reap(struct house *);
 /* The current process of that role and number when it is ready, or NULL. */
 struct child *child_ready(struct house *, enum proc_role, uint16_t instance);
-const char *child_state_name(enum child_state);
+const char *child_state_name(const struct child *);
+/* "status N", "signal N", or "" when it never ended. */
+const char *child_exit_name(const struct child *, char *buf, size_t size);
+
+/* ---- impaired.c: conditions that impair the service ---- */
+/* What maild itself finds, of a process or (NULL) of the house; logged when
+ * it is news, shown until it is over. */
+void	 impaired_set(struct house *, struct child *, const char *id,
+	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void	 impaired_over(struct house *, struct child *, const char *id);
+/* From any process: a condition of its own. */
+void	 impaired_on_ev(struct chan *, struct msg *, void *);
+/* What that process told of itself is no longer so: it is dead. */
+void	 impaired_died(struct child *);
+/* The slot goes: nothing of it stays. */
+void	 impaired_forget(struct child *);
+/* Is anything known of c, of the house itself (NULL), of any? */
+bool	 impaired_is(const struct house *, const struct child *);
+bool	 impaired_any(const struct house *);
+/* The conditions of c (NULL: the house) as "id: text", sep between them. */
+void	 impaired_text(const struct house *, const struct child *,
+	    const char *sep, char *buf, size_t size);
+/* All of them, a line each with the process in front. */
+void	 impaired_list(const struct house *, char *buf, size_t size);
 
 /* ---- share.c: what a child is told ---- */
 void	 share_send(struct child *, const struct conf *,

@@ -14,6 +14,7 @@ LINK.queue_way = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)
 LINK.queue_large = $(LINK.queue)
 LINK.authd = authd/authd_table.c authd/authd_dir.c authd/authd_resolve.c authd/authd_recent.c authd/authd_slow.c authd/authd_db.c
+LINK.impaired = maild/impaired.c
 LINK.signkey = maild/signkey.c maild/key.c
 LINK.signd = signd/signd_tls.c signd/signd_ticket.c signd/signd_dkim.c signd/signd_key.c
 LINK.logd = logd/logd_line.c logd/logd_ring.c
