@@ -5,6 +5,7 @@
 
 Used by the demo, the system tests and the bench.
 """
+import fcntl
 import json
 import os
 import random
@@ -32,16 +33,31 @@ def run(*argv, check=True, **kw):
     return r.stdout
 
 
+ports_taken = []    # locks that say so to tests beside us, held till we end
+
+
+def take_port(port):
+    """nobody has it, and no other test is about to"""
+    place = "/tmp/maild-regress-ports"
+    os.makedirs(place, mode=0o1777, exist_ok=True)
+    fd = os.open(os.path.join(place, str(port)), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        socket.create_server(("127.0.0.1", port)).close()
+        socket.create_server(("0.0.0.0", port)).close()
+    except OSError:
+        os.close(fd)
+        return False
+    ports_taken.append(fd)
+    return True
+
+
 def free_ports(n):
     """ports that nobody has, below those that the system gives to clients: none takes one before we do"""
     ports = []
     for port in random.sample(range(10000, 32768), 2000):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-            socket.create_server(("0.0.0.0", port)).close()
+        if take_port(port):
             ports.append(port)
-        except OSError:
-            continue
         if len(ports) == n:
             return ports
     raise RuntimeError("no free ports")
