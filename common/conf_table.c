@@ -171,6 +171,9 @@ static const struct conf_key keys[] = {
 	K("queue.batch-delay", CT_MSEC, false, queue.batch_delay, "20ms",
 	    0, 10000, R(QUEUE) | R(DELIVER),
 	    "how long deliver may collect messages for one sync"),
+	K("queue.max-per-account", CT_UINT, false, queue.max_per_account,
+	    "10000", 0, 10000000, R(QUEUE),
+	    "recipients that one account may have waiting; 0 no limit"),
 
 	K("relay.smarthost", CT_PEER, true, relay.smarthost, NULL, 0, 255,
 	    R(RELAY) | R(QUEUE), "host that takes all outgoing mail"),

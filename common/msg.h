@@ -385,7 +385,8 @@ enum route_type { ROUTE_LOCAL, ROUTE_REMOTE,
 enum queue_result {
 	QUEUE_OK, QUEUE_IO,	/* 451 4.3.0 */
 	QUEUE_FULL,		/* 452 4.3.1 */
-	QUEUE_REFUSED		/* a recipient without a capability */
+	QUEUE_REFUSED,		/* a recipient without a capability */
+	QUEUE_LIMIT		/* 452 4.7.28: its account has too much waiting */
 };
 /* What became of it (RFC 9990 3.1.1.8), and why not what the policy says. */
 enum report_disposition { REPORT_NONE, REPORT_QUARANTINE, REPORT_REJECT };

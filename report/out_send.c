@@ -161,6 +161,7 @@ on_report(struct chan *c, struct msg *m, void *arg)
 		return;
 	case QUEUE_IO:
 	case QUEUE_FULL:
+	case QUEUE_LIMIT:
 		break;
 	}
 	send_later(s, text);

@@ -281,6 +281,20 @@ commit_again(struct chan *c, uint32_t ask, const struct msg_id *id)
 	return true;
 }
 
+/* It has too much waiting already to add this. */
+static bool
+is_over_limit(const struct queue_commit *b)
+{
+	unsigned int max = q.conf->queue.max_per_account;
+	uint32_t n = account_waiting(b->account);
+
+	if (b->account == 0 || max == 0 || (n < max && q.nrcpt <= max - n))
+		return false;
+	log_notice("%s limit account=%u waiting=%u recipients=%zu max=%u",
+	    log_text(b->sid.p, b->sid.n), b->account, n, q.nrcpt, max);
+	return true;
+}
+
 static void
 on_commit(struct chan *c, struct msg *m, void *arg)
 {
@@ -308,6 +322,12 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 		why = "not a file of this process";
 	if (why != NULL) {
 		commit_refuse(c, m->id, QUEUE_REFUSED, why);
+		goto out;
+	}
+	if (is_over_limit(b)) {
+		if (b->file != 0)
+			large_unlink(b->file);
+		commit_refuse(c, m->id, QUEUE_LIMIT, "account's limit");
 		goto out;
 	}
 	if (b->file != 0 && large_commit(b->file, b->size + b->facts,

@@ -266,6 +266,7 @@ struct message {
 	uint8_t		 flags;		/* QF_ */
 	uint8_t		 warned;
 	uint8_t		 copying;	/* a copy waits for its sync */
+	uint8_t		 counted;	/* among what its account has waiting */
 	uint32_t	 sid, sender;	/* offsets in text */
 	char		*text;
 	struct rcpt	 rcpt[];
@@ -283,6 +284,7 @@ const char *message_sender(const struct message *);
 const char *rcpt_address(const struct message *, const struct rcpt *);
 const char *rcpt_orig(const struct message *, const struct rcpt *);
 void	 rcpt_error(struct rcpt *, const char *text);
+void	 rcpt_done(struct message *, struct rcpt *);	/* in memory alone */
 void	 rcpt_delivery_id(const struct message *, unsigned int idx,
 	    struct msg_id *);
 /* The envelope, from the group just written or from disk; good until the
@@ -294,6 +296,16 @@ uint8_t	*message_envelope_copy(struct message *, struct envelope *);
 int	 message_fd(struct message *);
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
+
+/* ---- queue_account.c: what each account has waiting ------------------- */
+
+/* The recipients of m that are not done count for its account from here on,
+ * until they are done or m is freed.  Mail from outside counts for nobody. */
+void	 account_enter(struct message *);
+void	 account_leave(struct message *);
+void	 account_less(struct message *);	/* one more is done */
+/* Recipients that the account has waiting. */
+uint32_t account_waiting(uint32_t account);
 
 /* ---- queue_ids.c: commit ids ------------------------------------------ */
 

@@ -253,6 +253,7 @@ on_end(void *arg, enum queue_result r, const char *text)
 		break;
 	case QUEUE_IO:
 	case QUEUE_FULL:
+	case QUEUE_LIMIT:
 		bounce_later(b, text);
 		break;
 	}

@@ -128,6 +128,8 @@ commit_add(struct commit *c)
 	m = message_new(&e, &h);
 	m->seg = g.seg;
 	m->off = g.seg->off + (uint32_t)off;
+	if (!c->env.copy)
+		account_enter(m);
 	g.n += len;
 	g.nframes++;
 	if (c->fd != -1)

@@ -146,6 +146,8 @@ on_commit(void *arg, enum queue_result result, struct message *copy)
 			    .next = copy->rcpt[i].next,
 			    .text = slice_str(copy->rcpt[i].error) });
 	}
+	account_leave(m);
+	account_enter(copy);
 	qlog_add(&(struct log_rec){ .type = LOG_RANGE, .seg = s->id,
 	    .no = m->no, .next = 1 });
 	s->done_gen = qlog_gen();

@@ -98,6 +98,7 @@ message_free(struct message *m)
 	unsigned int i;
 
 	message_release(m);
+	account_leave(m);
 	for (i = 0; i < m->nrcpt; i++)
 		free(m->rcpt[i].error);
 	free(m);
@@ -157,6 +158,14 @@ rcpt_error(struct rcpt *r, const char *text)
 {
 	free(r->error);
 	r->error = xstrdup(text);
+}
+
+void
+rcpt_done(struct message *m, struct rcpt *r)
+{
+	r->state = RCPT_DONE;
+	m->nlive--;
+	account_less(m);
 }
 
 /* The same for every attempt and every copy of the frame. */

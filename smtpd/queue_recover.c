@@ -162,8 +162,7 @@ apply_rcpt(struct message *m, struct rcpt *r, const struct log_rec *rec)
 	switch (rec->type) {
 	case LOG_DONE:
 	case LOG_RANGE:
-		r->state = RCPT_DONE;
-		m->nlive--;
+		rcpt_done(m, r);
 		break;
 	case LOG_DEFERRED:
 		r->next = rec->next;
@@ -242,6 +241,7 @@ begin_segment(struct segment *s)
 			continue;
 		}
 		rc.messages++;
+		account_enter(m);
 		if (m->hdr.flags & FRAME_LARGE)
 			note_large(m->hdr.large);
 		schedule_message(m);

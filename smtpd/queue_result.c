@@ -147,8 +147,7 @@ result_done(struct message *m, unsigned int idx)
 
 	if (r->state == RCPT_DONE)
 		return;
-	r->state = RCPT_DONE;
-	m->nlive--;
+	rcpt_done(m, r);
 	qlog_add(&rec);
 	m->seg->done_gen = qlog_gen();
 	if (r->type == ROUTE_LOCAL) {

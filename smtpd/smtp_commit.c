@@ -180,6 +180,10 @@ on_commit(struct chan *c, struct msg *msg, void *arg)
 	case QUEUE_FULL:
 		commit_failed(s, "452 4.3.1 not enough space, try later");
 		break;
+	case QUEUE_LIMIT:
+		commit_failed(s, "452 4.7.28 too many recipients of yours "
+		    "wait already, try later");
+		break;
 	case QUEUE_IO:
 	case QUEUE_REFUSED:
 		log_warnx("%s queue result=%u text=\"%s\"", s->sid, r->result,

@@ -11,6 +11,7 @@ LINK.smtpd_neighbours = $(LINK.smtpd)
 LINK.conf = maild/conf_yaml.c
 LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
 LINK.queue_way = $(LINK.queue)
+LINK.queue_account = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)
 LINK.queue_large = $(LINK.queue)
 LINK.authd = authd/authd_table.c authd/authd_dir.c authd/authd_resolve.c authd/authd_recent.c authd/authd_slow.c authd/authd_db.c

@@ -123,6 +123,30 @@ send_one(uint8_t commit, const char *sender, uint32_t account)
 	commit_add(&c);
 }
 
+/* Submitted by account, to n others. */
+static UNUSED void
+send_for(uint8_t commit, uint32_t account, unsigned int n)
+{
+	struct env_rcpt *r = xcalloc(n, sizeof(*r));
+	struct commit c = { .fd = -1, .rcpt = r, .nrcpt = n,
+	    .size = sizeof(TEXT) - 1, .fn = answered };
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		r[i] = (struct env_rcpt){ .type = ROUTE_LOCAL,
+		    .state = RCPT_WAIT, .account = 100 + i,
+		    .address = SLICE_LIT("x@b.test"), .orig = { "", 0 } };
+	c.env = (struct envelope){ .received = now_sec(),
+	    .account = account, .sid = SLICE_LIT("s1"),
+	    .sender = SLICE_LIT("a@b.test"), .folder = { "", 0 },
+	    .trace = { "", 0 }, .ticket = { "", 0 } };
+	c.env.commit.b[0] = commit;
+	memcpy(c.env.commit.b + 1, &account, sizeof(account));
+	c.body[0] = SLICE_LIT(TEXT);
+	commit_add(&c);
+	free(r);
+}
+
 /* What deliver is asked next: its id, 0 nothing. */
 static UNUSED uint32_t
 asked(struct deliver_msg *d, struct msg_id *id)
