@@ -525,10 +525,11 @@ tick_segments(void)
 			s->state = SEG_RETIRING;
 		} else if (s->state == SEG_RETIRING &&
 		    s->done_gen <= qlog_synced()) {
-			ids_remove(s);
+			ids_retire(s);
 			segment_spare(s);
 		}
 	}
+	ids_expire(now_ms());
 	spool_trim();
 }
 

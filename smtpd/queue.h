@@ -104,8 +104,9 @@ enum scan_result frame_scan(const uint8_t *buf, size_t n, uint64_t nonce,
 
 struct message;
 
+struct ids;
+
 struct slot {				/* one frame of a segment */
-	struct msg_id	 commit;
 	struct message	*m;		/* NULL: done */
 };
 
@@ -127,10 +128,11 @@ struct segment {
 	uint32_t	 off;		/* where the next frame goes */
 	uint32_t	 live;		/* frames not done */
 	uint64_t	 live_bytes;
-	uint64_t	 last;		/* now_sec() of the last commit */
+	uint64_t	 last;		/* now_sec() of the last commit or start */
 	uint64_t	 done_gen;	/* log generation of its last done */
 	uint32_t	 nslot, capslot;
 	struct slot	*slot;
+	struct ids	*ids;		/* queue_ids.c */
 };
 TAILQ_HEAD(segments, segment);
 
@@ -156,8 +158,7 @@ int	 segment_sync(struct segment *);	/* fdatasync */
  * what the disk has. */
 int	 segment_settle(struct segment *);
 /* The next slot; its number. */
-uint32_t segment_slot(struct segment *, const struct msg_id *,
-	    struct message *);
+uint32_t segment_slot(struct segment *, struct message *);
 void	 segment_spare(struct segment *);	/* nothing in it counts */
 /* Unlink spares beyond what is worth keeping. */
 void	 spool_trim(void);
@@ -277,6 +278,7 @@ struct message {
 /* From an envelope that env_get accepted. */
 struct message *message_new(const struct envelope *, const struct frame_hdr *);
 void	 message_free(struct message *);
+void	 queue_id(uint64_t seq, uint32_t no, char buf[MSG_ID_TEXT]);
 void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
 struct message *message_find(const char *id);	/* NULL: none */
 const char *message_sid(const struct message *);
@@ -309,10 +311,25 @@ uint32_t account_waiting(uint32_t account);
 
 /* ---- queue_ids.c: commit ids ------------------------------------------ */
 
-void	 ids_add(struct segment *, uint32_t no);
+/*
+ * How long commit ids are known after their segment was retired, or, for one
+ * that was retired before, after the start: smtpd asks within 20 s of the
+ * end of a queue (SMTP_LOST_MS).  report-out may ask a day later; such a
+ * report may come twice.
+ */
+#define IDS_KEEP	60		/* s */
+
+struct ids_place {
+	struct segment	*seg;		/* NULL: retired */
+	uint64_t	 seq;
+	uint32_t	 no;
+};
+
+void	 ids_add(struct segment *, uint32_t no, const struct msg_id *);
 /* The frame with that commit id; false: none. */
-bool	 ids_find(const struct msg_id *, struct segment **, uint32_t *no);
-void	 ids_remove(struct segment *);
+bool	 ids_find(const struct msg_id *, struct ids_place *);
+void	 ids_retire(struct segment *);
+void	 ids_expire(uint64_t now);	/* now_ms() */
 
 /* ---- queue_commit.c: group commit ------------------------------------- */
 

@@ -143,11 +143,11 @@ commit_add(struct commit *c)
 bool
 commit_known(const struct msg_id *commit, char id[MSG_ID_TEXT])
 {
-	struct message m = { 0 };
+	struct ids_place p;
 
-	if (!ids_find(commit, &m.seg, &m.no))
+	if (!ids_find(commit, &p))
 		return false;
-	message_id(&m, id);
+	queue_id(p.seq, p.no, id);
 	return true;
 }
 
@@ -232,8 +232,8 @@ group_good(void)
 	for (i = 0; i < g.nv; i++) {
 		if ((m = g.v[i].m) == NULL)
 			continue;
-		m->no = segment_slot(g.seg, &g.v[i].commit, m);
-		ids_add(g.seg, m->no);
+		m->no = segment_slot(g.seg, m);
+		ids_add(g.seg, m->no, &g.v[i].commit);
 		g.seg->live++;
 		g.seg->live_bytes += frame_len(&m->hdr);
 	}

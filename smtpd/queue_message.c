@@ -105,10 +105,15 @@ message_free(struct message *m)
 }
 
 void
+queue_id(uint64_t seq, uint32_t no, char buf[MSG_ID_TEXT])
+{
+	snprintf(buf, MSG_ID_TEXT, "%llx.%x", (unsigned long long)seq, no);
+}
+
+void
 message_id(const struct message *m, char buf[MSG_ID_TEXT])
 {
-	snprintf(buf, MSG_ID_TEXT, "%llx.%x",
-	    m->seg == NULL ? 0ULL : (unsigned long long)m->seg->seq, m->no);
+	queue_id(m->seg == NULL ? 0 : m->seg->seq, m->no, buf);
 }
 
 struct message *

@@ -120,11 +120,9 @@ static void
 load_frame(struct segment *s, const uint8_t *p, uint32_t off,
     const struct frame_hdr *h)
 {
-	static const struct msg_id none;
 	struct envelope e;
-	struct message *m;
-	struct segment *old;
-	uint32_t no;
+	struct message *m, *old;
+	struct ids_place at;
 
 	if (h->no < s->nslot || h->no - s->nslot > GAP_MAX ||
 	    env_get(p + FRAME_HDR, h->env_len, &e) == -1) {
@@ -132,18 +130,18 @@ load_frame(struct segment *s, const uint8_t *p, uint32_t off,
 		return;
 	}
 	while (s->nslot < h->no)
-		segment_slot(s, &none, NULL);
-	if (e.copy && ids_find(&e.commit, &old, &no) &&
-	    old->slot[no].m != NULL) {
-		old->live--;
-		old->live_bytes -= frame_len(&old->slot[no].m->hdr);
-		message_free(old->slot[no].m);
-		old->slot[no].m = NULL;
+		segment_slot(s, NULL);
+	if (e.copy && ids_find(&e.commit, &at) && at.seg != NULL &&
+	    (old = at.seg->slot[at.no].m) != NULL) {
+		at.seg->live--;
+		at.seg->live_bytes -= frame_len(&old->hdr);
+		at.seg->slot[at.no].m = NULL;
+		message_free(old);
 	}
 	m = message_new(&e, h);
 	m->seg = s;
 	m->off = off;
-	ids_add(s, segment_slot(s, &e.commit, m));
+	ids_add(s, segment_slot(s, m), &e.commit);
 	s->live++;
 	s->live_bytes += frame_len(h);
 }
@@ -195,7 +193,7 @@ apply(const struct log_rec *rec)
 		for (i = 0; i < s->nslot; i++)
 			if (s->slot[i].m != NULL)
 				message_free(s->slot[i].m);
-		ids_remove(s);
+		ids_retire(s);
 		segment_spare(s);
 		s->live = 0;
 		return;
@@ -214,7 +212,8 @@ apply(const struct log_rec *rec)
 }
 
 /* Ids of what was done are told to deliver once more: it may have missed
- * them, and nothing will ask for them. */
+ * them, and nothing will ask for them.  The segment is not retired sooner
+ * than after a commit of now: smtpd may be about to ask what was in it. */
 static void
 begin_segment(struct segment *s)
 {
@@ -222,6 +221,7 @@ begin_segment(struct segment *s)
 	struct msg_id id;
 	uint32_t no, i;
 
+	s->last = now_sec();
 	for (no = 0; no < s->nslot; no++) {
 		if ((m = s->slot[no].m) == NULL)
 			continue;

@@ -347,15 +347,14 @@ segment_settle(struct segment *s)
 }
 
 uint32_t
-segment_slot(struct segment *s, const struct msg_id *commit,
-    struct message *m)
+segment_slot(struct segment *s, struct message *m)
 {
 	if (s->nslot == s->capslot) {
 		s->capslot = s->capslot == 0 ? 256 : s->capslot * 2;
 		s->slot = xreallocarray(s->slot, s->capslot,
 		    sizeof(*s->slot));
 	}
-	s->slot[s->nslot] = (struct slot){ .commit = *commit, .m = m };
+	s->slot[s->nslot] = (struct slot){ .m = m };
 	return s->nslot++;
 }
 

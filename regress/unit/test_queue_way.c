@@ -39,13 +39,13 @@ way_second(void)
 {
 	struct deliver_msg d;
 	struct msg_id id, commit = { { 0 } };
-	struct segment *s;
-	uint32_t no, n = 0, ask;
+	struct ids_place at;
+	uint32_t n = 0, ask;
 
 	begin();
 	for (commit.b[0] = 1; commit.b[0] <= 3; commit.b[0]++)
-		CHECK(ids_find(&commit, &s, &no));
-	CHECK(!ids_find(&commit, &s, &no));
+		CHECK(ids_find(&commit, &at));
+	CHECK(!ids_find(&commit, &at));
 	turn();
 	while ((ask = asked(&d, &id)) != 0) {
 		CHECK(d.maybe_done == 1);
