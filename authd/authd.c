@@ -31,25 +31,16 @@
 
 #define DB_PATH		"/directory.db"
 #define SLOW_PATH	"/failures.db"
-#define FRONTS_MAX	256
-#define PROVED_MAX	100000	/* logins held by one front */
 #define REOPEN_SECONDS	5	/* between tries with a broken database */
 #define SAVE_SECONDS	60	/* between writes of the failure counters */
 #define TOKEN_SECONDS	3600	/* a sender token is good for so long */
 #define FULL_SECONDS	300	/* a full mailbox takes no recipient so long */
-
-struct proved {
-	struct node	 node;
-	uint64_t	 conn;
-	uint32_t	 account;
-};
 
 static void	 on_login(struct chan *, struct msg *, void *);
 static void	 on_close(struct chan *, struct msg *, void *);
 static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
 static void	 on_full(struct chan *, struct msg *, void *);
-static void	 on_gone(struct chan *, void *);
 static void	 role_load(const struct conf *);
 static void	 role_secret(enum conf_secret_kind, const uint8_t[32]);
 static void	 role_start(const struct conf *);
@@ -74,8 +65,6 @@ static const struct chan_handler queue_handlers[] = {
 
 static struct {
 	struct dir	*dir;		/* NULL: the database is broken */
-	struct front	*front[FRONTS_MAX];
-	uint32_t	 serial;
 	uint8_t		 rcpt_key[32], sender_key[32];
 	struct event	*tick;
 	uint64_t	 reopen_at, save_at;	/* seconds, monotonic */
@@ -91,121 +80,6 @@ authd_dir(const char **why)
 	return st.dir;
 }
 
-/* ---- fronts -------------------------------------------------------------- */
-
-struct front *
-front_find(uint32_t serial)
-{
-	size_t i;
-
-	for (i = 0; i < FRONTS_MAX; i++)
-		if (st.front[i] != NULL && st.front[i]->serial == serial)
-			return st.front[i];
-	return NULL;
-}
-
-static void
-proved_free(struct node *n)
-{
-	free(n);
-}
-
-static void
-front_free(struct front *f)
-{
-	size_t i;
-
-	for (i = 0; i < FRONTS_MAX; i++)
-		if (st.front[i] == f)
-			st.front[i] = NULL;
-	table_clear(&f->proved, proved_free);
-	free(f);
-}
-
-static void
-on_gone(struct chan *c, void *arg)
-{
-	front_free(arg);
-}
-
-/* The front broke a rule that chan.c does not know. */
-static void
-front_cut(struct front *f, const char *why)
-{
-	log_warnx("%s[%u] cut off: %s", proc_name(f->role), f->instance, why);
-	chan_free(f->chan);
-	front_free(f);
-}
-
-/* Does a connection number belong to that front? */
-static bool
-front_owns(const struct front *f, uint64_t conn)
-{
-	return conn >> 56 == (uint64_t)f->role &&
-	    ((conn >> 48) & 0xff) == (f->instance & 0xff);
-}
-
-static struct proved *
-proved_find(const struct front *f, uint64_t conn)
-{
-	struct node *n;
-
-	n = table_chain(&f->proved, table_hash(&conn, sizeof(conn)));
-	for (; n != NULL; n = n->next)
-		if (((struct proved *)n)->conn == conn)
-			return (struct proved *)n;
-	return NULL;
-}
-
-void
-front_prove(struct front *f, uint64_t conn, uint32_t account)
-{
-	struct proved *p = proved_find(f, conn);
-
-	if (p == NULL) {
-		p = xcalloc(1, sizeof(*p));
-		p->conn = conn;
-		table_add(&f->proved, &p->node,
-		    table_hash(&conn, sizeof(conn)));
-	}
-	p->account = account;
-}
-
-static void
-front_disprove(struct front *f, struct proved *p)
-{
-	table_del(&f->proved, &p->node);
-	free(p);
-}
-
-static void
-front_revoke(struct front *f, uint32_t account)
-{
-	struct node *n, *next;
-	size_t i;
-
-	for (i = 0; i < f->proved.nslots; i++)
-		for (n = f->proved.slot[i]; n != NULL; n = next) {
-			next = n->next;
-			if (((struct proved *)n)->account == account)
-				front_disprove(f, (struct proved *)n);
-		}
-}
-
-void
-authd_revoke(uint32_t account)
-{
-	struct grant_revoke_ev ev = { account };
-	size_t i;
-
-	recent_drop(account);
-	for (i = 0; i < FRONTS_MAX; i++)
-		if (st.front[i] != NULL)
-			front_revoke(st.front[i], account);
-	if (proc_main() != NULL)
-		chan_send(proc_main(), GRANT_REVOKE_EV, &ev, NULL, 0);
-}
-
 /* ---- what they ask ------------------------------------------------------- */
 
 static void
@@ -216,7 +90,7 @@ on_login(struct chan *c, struct msg *m, void *arg)
 
 	if (!front_owns(f, q->conn))
 		front_cut(f, "login for another's connection");
-	else if (f->proved.count >= PROVED_MAX)
+	else if (!front_room(f))
 		front_cut(f, "too many logins held");
 	else
 		login_ask(f, m->id, q);
@@ -404,6 +278,7 @@ database_open(const struct conf *conf)
 	st.error[0] = '\0';
 	st.dir = d;
 	slow_open(SLOW_PATH, d, now_sec());
+	front_catch_up_all();
 	log_info("directory open accounts=%zu", dir_accounts(d));
 }
 
@@ -466,25 +341,17 @@ role_start(const struct conf *conf)
 }
 
 static void
-front_new(enum proc_role role, uint16_t instance, int fd)
+front_channel(enum proc_role role, uint16_t instance, int fd)
 {
-	static const struct chan_ops ops = { on_gone, NULL };
-	const struct chan_handler *h = role == ROLE_SMTPD ? smtpd_handlers :
-	    role == ROLE_QUEUE ? queue_handlers : login_handlers;
-	size_t i, n = role == ROLE_SMTPD ? NITEMS(smtpd_handlers) :
-	    role == ROLE_QUEUE ? NITEMS(queue_handlers) :
-	    NITEMS(login_handlers);
-	struct front *f;
-
-	for (i = 0; i < FRONTS_MAX && st.front[i] != NULL; i++)
-		;
-	if (i == FRONTS_MAX)
-		fatalx("too many fronts");
-	f = st.front[i] = xcalloc(1, sizeof(*f));
-	f->role = role;
-	f->instance = instance;
-	f->serial = ++st.serial;
-	f->chan = chan_new(proc_base(), fd, CHAN_AUTH, SIDE_B, h, n, &ops, f);
+	if (role == ROLE_SMTPD)
+		front_new(role, instance, fd, smtpd_handlers,
+		    NITEMS(smtpd_handlers));
+	else if (role == ROLE_QUEUE)
+		front_catch_up(front_new(role, instance, fd, queue_handlers,
+		    NITEMS(queue_handlers)));
+	else
+		front_new(role, instance, fd, login_handlers,
+		    NITEMS(login_handlers));
 }
 
 static void
@@ -495,7 +362,7 @@ role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		pool_worker(instance, fd);
 	else if (kind == CHAN_AUTH && (peer == ROLE_SMTPD ||
 	    peer == ROLE_IMAPD || peer == ROLE_POP3D || peer == ROLE_QUEUE))
-		front_new(peer, instance, fd);
+		front_channel(peer, instance, fd);
 	else
 		fatalx("channel kind %d to %s is not for authd", kind,
 		    proc_name(peer));

@@ -114,6 +114,9 @@ int	 dir_key(const struct dir *, struct slice in, bool catchall, char *key,
 /* A target of an alias: any address; domain in lower case.  0, -1. */
 int	 dir_target(struct slice in, char *out, size_t size, const char **why);
 
+/* Call fn for every account, in no order. */
+void	 dir_each(const struct dir *, void (*fn)(const struct account *,
+	    void *), void *);
 /* The addresses of all accounts or aliases, sorted; the caller frees each
  * and the array. */
 char	**dir_list(const struct dir *, bool aliases, size_t *n);
@@ -144,6 +147,8 @@ int	 db_account_insert(const char *address, const char *hash,
 int	 db_account_state(uint32_t id, bool enabled);
 int	 db_account_hash(uint32_t id, const char *hash);
 int	 db_account_delete(uint32_t id);
+/* Accounts that were deleted in the last days; queue may not know yet. */
+void	 db_gone_each(void (*fn)(uint32_t account, void *), void *);
 int	 db_alias_set(const char *address, char *const *targets, size_t n);
 int	 db_alias_delete(const char *address);
 const char *db_error(void);
@@ -184,7 +189,7 @@ bool	 recent_has(uint32_t account, struct slice password, uint64_t now);
 void	 recent_add(uint32_t account, struct slice password, uint64_t now);
 void	 recent_drop(uint32_t account);
 
-/* ---- authd.c: the role --------------------------------------------------- */
+/* ---- authd_front.c: who asks, and what their connections proved ---------- */
 
 struct front {			/* a channel that asks */
 	enum proc_role	 role;
@@ -194,14 +199,40 @@ struct front {			/* a channel that asks */
 	struct table	 proved;	/* conns that logged in (smtpd) */
 };
 
+struct proved {
+	struct node	 node;
+	uint64_t	 conn;
+	uint32_t	 account;
+};
+
+/* Lives until its channel ends. */
+struct front *front_new(enum proc_role, uint16_t instance, int fd,
+	    const struct chan_handler *, size_t n);
 /* The front with that serial, NULL when it has gone. */
 struct front *front_find(uint32_t serial);
+/* The front broke a rule that chan.c does not know: it and its channel end. */
+void	 front_cut(struct front *, const char *why);
+/* Does a connection number belong to that front? */
+bool	 front_owns(const struct front *, uint64_t conn);
+/* Is there room for one more login? */
+bool	 front_room(const struct front *);
 /* That connection proved to be account. */
 void	 front_prove(struct front *, uint64_t conn, uint32_t account);
+struct proved *proved_find(const struct front *, uint64_t conn);
+void	 front_disprove(struct front *, struct proved *);
+/* What the account proved is over: smtpd ends its sessions, maild takes back
+ * its grants, and queue holds its mail if it may send no more at all. */
+void	 front_revoke_all(uint32_t account, enum auth_revoked why);
+/* It may send again. */
+void	 front_restore_all(uint32_t account);
+/* What a queue missed while it was away; to all: while we were. */
+void	 front_catch_up(struct front *);
+void	 front_catch_up_all(void);
+
+/* ---- authd.c: the role --------------------------------------------------- */
+
 /* NULL while the database is broken; *why (may be NULL) tells. */
 struct dir *authd_dir(const char **why);
-/* Account gone, disabled or with a new password: what it proved is over. */
-void	 authd_revoke(uint32_t account);
 
 /* ---- authd_login.c: logins ----------------------------------------------- */
 

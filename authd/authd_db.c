@@ -6,7 +6,8 @@
  *
  * Invariants: an account's id is never used again (AUTOINCREMENT; ids are
  * uids of account directories).  state 0 is an account whose directory may
- * not be there yet; it is dropped when the database is opened.
+ * not be there yet; it is dropped when the database is opened.  gone has the
+ * numbers of accounts deleted lately, for a queue that was away.
  */
 #include "compat.h"
 
@@ -20,22 +21,26 @@
 #include "msg.h"
 #include "chan.h"
 #include "proc.h"
+#include "util.h"
 #include "authd.h"
 
 #define DB_VERSION	1
+#define GONE_SECONDS	2592000	/* 30 d: queue has heard of it long since */
 #define STR(x)		#x
 #define XSTR(x)		STR(x)
 
 enum stmt {
-	S_INSERT, S_STATE, S_HASH, S_DELETE, S_ALIAS_ADD, S_ALIAS_DEL,
+	S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_ALIAS_ADD, S_ALIAS_DEL,
 	S_MAX
 };
 
 static const char *const text[S_MAX] = {
-	[S_INSERT] = "INSERT INTO account VALUES(NULL, ?1, ?2, 0, 0, ?3)",
+	[S_INSERT] = "INSERT INTO account(address, hash, state, created) "
+	    "VALUES(?1, ?2, 0, ?3)",
 	[S_STATE] = "UPDATE account SET state = ?2 WHERE id = ?1",
 	[S_HASH] = "UPDATE account SET hash = ?2 WHERE id = ?1",
 	[S_DELETE] = "DELETE FROM account WHERE id = ?1",
+	[S_GONE] = "INSERT INTO gone(account, at) VALUES(?1, ?2)",
 	[S_ALIAS_ADD] = "INSERT INTO alias(address, target) VALUES(?1, ?2)",
 	[S_ALIAS_DEL] = "DELETE FROM alias WHERE address = ?1"
 };
@@ -48,6 +53,11 @@ static const char schema[] =
     "CREATE TABLE alias(address TEXT NOT NULL, target TEXT NOT NULL,"
     " PRIMARY KEY(address, target)) WITHOUT ROWID;"
     "PRAGMA user_version=" XSTR(DB_VERSION) ";";
+
+/* What came later; a program that does not know it lets it be. */
+static const char added[] =
+    "CREATE TABLE IF NOT EXISTS gone(account INTEGER PRIMARY KEY,"
+    " at INTEGER NOT NULL);";
 
 static struct {
 	sqlite3		*db;
@@ -95,6 +105,17 @@ db_exec(const char *sql)
 	    NULL) == SQLITE_OK ? 0 : db_failed();
 }
 
+/* The end of a transaction: 0 keeps what was done, -1 takes it back. */
+static int
+db_end(int r)
+{
+	if (r == 0)
+		r = db_exec("COMMIT");
+	if (r == -1)
+		sqlite3_exec(st.db, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
 /* ---- opening ------------------------------------------------------------- */
 
 static int
@@ -140,17 +161,16 @@ db_schema(void)
 	if (db_number("PRAGMA user_version", &version) == -1)
 		return -1;
 	if (version == 0) {
-		if (db_exec("BEGIN IMMEDIATE") == -1)
+		if (db_exec("BEGIN IMMEDIATE") == -1 ||
+		    db_end(db_exec(schema)) == -1)
 			return -1;
-		if (db_exec(schema) == -1 || db_exec("COMMIT") == -1) {
-			sqlite3_exec(st.db, "ROLLBACK", NULL, NULL, NULL);
-			return -1;
-		}
 	} else if (version != DB_VERSION) {
 		snprintf(st.error, sizeof(st.error), "schema version %lld, "
 		    "this program knows %d", (long long)version, DB_VERSION);
 		return -1;
 	}
+	if (db_exec(added) == -1)
+		return -1;
 	return db_check();
 }
 
@@ -216,7 +236,9 @@ db_load(struct dir *d)
 	    "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;"
 	    "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;") == -1 ||
 	    db_schema() == -1 ||
-	    db_exec("DELETE FROM account WHERE state = 0") == -1 ||
+	    db_exec("DELETE FROM account WHERE state = 0;"
+	    "DELETE FROM gone WHERE at < unixepoch() - " XSTR(GONE_SECONDS)) ==
+	    -1 ||
 	    db_each("SELECT id, address, hash, quota, state, created "
 	    "FROM account ORDER BY id", load_account, d) == -1 ||
 	    db_each("SELECT address, target FROM alias", load_alias, d) == -1)
@@ -319,8 +341,8 @@ db_account_hash(uint32_t id, const char *hash)
 	return stmt_run(q);
 }
 
-int
-db_account_delete(uint32_t id)
+static int
+account_delete(uint32_t id)
 {
 	sqlite3_stmt *q = stmt_get(S_DELETE);
 
@@ -328,6 +350,43 @@ db_account_delete(uint32_t id)
 		return -1;
 	sqlite3_bind_int64(q, 1, id);
 	return stmt_run(q);
+}
+
+static int
+account_gone(uint32_t id)
+{
+	sqlite3_stmt *q = stmt_get(S_GONE);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, (int64_t)now_sec());
+	return stmt_run(q);
+}
+
+int
+db_account_delete(uint32_t id)
+{
+	int r;
+
+	if (db_exec("BEGIN IMMEDIATE") == -1)
+		return -1;
+	if ((r = account_delete(id)) == 0)
+		r = account_gone(id);
+	return db_end(r);
+}
+
+void
+db_gone_each(void (*fn)(uint32_t, void *), void *arg)
+{
+	sqlite3_stmt *q;
+
+	if (st.db == NULL || sqlite3_prepare_v2(st.db, "SELECT account FROM "
+	    "gone", -1, &q, NULL) != SQLITE_OK)
+		return;
+	while (sqlite3_step(q) == SQLITE_ROW)
+		fn((uint32_t)sqlite3_column_int64(q, 0), arg);
+	sqlite3_finalize(q);
 }
 
 static int
@@ -364,11 +423,7 @@ db_alias_set(const char *address, char *const *targets, size_t n)
 	r = alias_delete(address);
 	for (i = 0; r == 0 && i < n; i++)
 		r = alias_insert(address, targets[i]);
-	if (r == 0)
-		r = db_exec("COMMIT");
-	if (r == -1)
-		sqlite3_exec(st.db, "ROLLBACK", NULL, NULL, NULL);
-	return r;
+	return db_end(r);
 }
 
 int

@@ -426,6 +426,19 @@ by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void
+dir_each(const struct dir *d, void (*fn)(const struct account *, void *),
+    void *arg)
+{
+	struct node *node;
+	size_t i;
+
+	for (i = 0; i < d->accounts.nslots; i++)
+		for (node = d->accounts.slot[i]; node != NULL;
+		    node = node->next)
+			fn(OF_ADDRESS(node), arg);
+}
+
 char **
 dir_list(const struct dir *d, bool aliases, size_t *n)
 {

@@ -276,7 +276,7 @@ account_del(uint32_t ask, const struct args *args)
 	}
 	log_info("account del address=%s id=%u", a->address, id);
 	dir_account_del(authd_dir(NULL), a);
-	authd_revoke(id);
+	front_revoke_all(id, REVOKED_DELETED);
 	proc_done(ask, EX_OK, "deleted; its mail stays in the store as "
 	    "account %u", id);
 }
@@ -295,7 +295,7 @@ on_passwd_hashed(int ok, struct slice hash, void *arg)
 		database_failed(c->ask);
 	else {
 		dir_account_hash(a, c->hash);
-		authd_revoke(a->id);
+		front_revoke_all(a->id, REVOKED_PASSWORD);
 		log_info("account passwd address=%s id=%u", a->address, a->id);
 		if (c->generated)
 			list_account_row(c->ask, a, c->password);
@@ -329,11 +329,19 @@ account_state(uint32_t ask, const struct args *args, bool enabled)
 		return;
 	}
 	a->enabled = enabled;
-	if (!enabled)
-		authd_revoke(a->id);
+	if (enabled)
+		front_restore_all(a->id);
+	else
+		front_revoke_all(a->id, REVOKED_DISABLED);
 	log_info("account %s address=%s id=%u", enabled ? "enable" : "disable",
 	    a->address, a->id);
-	proc_done(ask, EX_OK, "%s", "");
+	if (enabled)
+		proc_done(ask, EX_OK, "enabled; what was held of its mail "
+		    "stays so until: mailctl queue release --account %u",
+		    a->id);
+	else
+		proc_done(ask, EX_OK, "disabled; its sessions end, and its "
+		    "mail in the queue is held");
 }
 
 static void

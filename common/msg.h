@@ -98,6 +98,7 @@ struct msg_addr {			/* network address of a peer */
 	M(DIR_RCPT, dir_rcpt, CHAN_AUTH, SIDE_A, MF_ASK)		\
 	M(DIR_RCPT_R, dir_rcpt_r, CHAN_AUTH, SIDE_B, MF_ANSWER)		\
 	M(DIR_FULL_EV, dir_full_ev, CHAN_AUTH, SIDE_A, MF_EV)		\
+	M(AUTH_REVOKED_EV, auth_revoked_ev, CHAN_AUTH, SIDE_B, MF_EV)	\
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, SIDE_B, MF_ANSWER)	\
 	M(HASH_MAKE, hash_make, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET)	\
@@ -225,6 +226,9 @@ struct msg_addr {			/* network address of a peer */
 	F(mac, cap, 0)
 #define DIR_FULL_EV_FIELDS(F)	/* queue: deliver found it over quota */ \
 	F(u32, account, 0)
+#define AUTH_REVOKED_EV_FIELDS(F)	/* to smtpd, and queue: its logins are */ \
+	/* over; a new queue hears first of all that may not send */	\
+	F(u32, account, 0) F(u8, why, 0)	/* enum auth_revoked */
 #define HASH_VERIFY_FIELDS(F)						\
 	F(str, password, 1024) F(str, hash, 256)
 #define HASH_VERIFY_R_FIELDS(F)						\
@@ -373,6 +377,13 @@ struct msg_addr {			/* network address of a peer */
 	F(str, selector, 253) F(str, algorithm, 15)
 
 enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP };
+/* Why what an account proved is over. */
+enum auth_revoked {
+	REVOKED_DISABLED,	/* queue holds what it still has of it */
+	REVOKED_DELETED,	/* so here */
+	REVOKED_PASSWORD,	/* a new one; not for queue */
+	REVOKED_OVER		/* enabled again; for queue alone */
+};
 enum dir_result {
 	DIR_OK, DIR_UNKNOWN,	/* 550 5.1.1 */
 	DIR_DENIED,		/* 550 5.7.1 relaying, or not your address */

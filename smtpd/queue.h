@@ -268,6 +268,7 @@ struct message {
 	uint8_t		 warned;
 	uint8_t		 copying;	/* a copy waits for its sync */
 	uint8_t		 counted;	/* among what its account has waiting */
+	uint8_t		 hold;		/* what is deferred next, too */
 	uint32_t	 sid, sender;	/* offsets in text */
 	char		*text;
 	struct rcpt	 rcpt[];
@@ -524,9 +525,18 @@ void	 report_channel(struct event_base *, int fd);
 /* Copy what still lives in a mostly finished segment; now and then. */
 void	 compact_look(void);
 
+/* ---- queue_revoked.c: accounts that may send no more ------------------- */
+
+void	 revoked_on_ev(struct chan *, struct msg *, void *base);
+/* A message that has just come: hold it if it is one of theirs. */
+void	 revoked_look(struct message *);
+
 /* ---- queue_control.c, queue_recover.c, queue.c ------------------------ */
 
 void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
+/* Hold what waits of the message, and what is under way if it comes back; how
+ * many recipients now.  The caller syncs the log. */
+unsigned int control_hold(struct message *);
 
 /* Bring back what is on disk; fatal when the spool cannot be used. */
 void	 recover_run(void);

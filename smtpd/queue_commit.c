@@ -466,6 +466,8 @@ answer(struct pending *p)
 	}
 	if (p->fn != NULL)
 		p->fn(p->arg, p->result, p->m);
+	if (p->m != NULL && !p->copy)
+		revoked_look(p->m);
 	if (p->m != NULL)
 		schedule_message(p->m);
 }

@@ -36,6 +36,7 @@ struct listing {
 
 struct change {
 	const char	*verb;
+	const char	*by;
 	char		*what;		/* id, domain, "all" or NULL */
 	unsigned int	 n;
 };
@@ -225,7 +226,7 @@ show(uint32_t ask, const char *id)
 static void
 change(uint32_t ask, const char *verb, const char *what)
 {
-	struct change c = { .verb = verb };
+	struct change c = { .verb = verb, .by = "the operator" };
 	struct message *m = message_find(what);
 
 	c.what = m == NULL && strcmp(what, "all") != 0 ? xstrdup(what) : NULL;
@@ -276,6 +277,7 @@ change_rcpt(struct message *m, unsigned int i, const struct change *c)
 			return false;
 		r->state = RCPT_WAIT;
 		r->next = 0;
+		m->hold = 0;
 		note(m, i, LOG_RELEASED);
 		return true;
 	case 'h':			/* hold */
@@ -301,10 +303,25 @@ change_one(struct message *m, void *arg)
 		return true;
 	c->n += n;
 	message_id(m, id);
-	log_notice("%s %s id=%s recipients=%u by the operator",
-	    message_sid(m), c->verb, id, n);
+	log_notice("%s %s id=%s recipients=%u by %s",
+	    message_sid(m), c->verb, id, n, c->by);
 	result_end(m);
 	return true;
+}
+
+unsigned int
+control_hold(struct message *m)
+{
+	struct change c = { .verb = "hold", .by = "authd: the account may "
+	    "send no more" };
+	unsigned int i;
+
+	m->hold = 0;
+	for (i = 0; i < m->nrcpt; i++)
+		if (m->rcpt[i].state == RCPT_SENT)
+			m->hold = 1;
+	change_one(m, &c);
+	return c.n;
 }
 
 static bool

@@ -42,6 +42,9 @@ static void	 on_commit(void *, enum queue_result, struct message *);
 static void	 on_later(evutil_socket_t, short, void *);
 
 static const struct chan_ops ops = { on_gone, NULL };
+static const struct chan_handler auth_handlers[] = {
+	{ AUTH_REVOKED_EV, revoked_on_ev },
+};
 
 void
 post_init(struct event_base *base, const struct conf *conf)
@@ -63,7 +66,8 @@ post_channel(enum chan_kind kind, struct event_base *base, int fd)
 
 	if (kind == CHAN_AUTH)		/* the old signd still answers */
 		chan_free(*c);
-	*c = chan_new(base, fd, kind, SIDE_A, NULL, 0, &ops, NULL);
+	*c = chan_new(base, fd, kind, SIDE_A, auth_handlers, kind == CHAN_AUTH ?
+	    NITEMS(auth_handlers) : 0, &ops, base);
 }
 
 static void

@@ -100,6 +100,8 @@ result_job(struct job *j, struct slice results)
 		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
 			result_lost(m, j->idx[i]);
 	schedule_job_end(j);
+	if (m->hold)
+		control_hold(m);
 	result_end(m);
 }
 

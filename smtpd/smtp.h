@@ -76,6 +76,7 @@ struct session {
 	uint32_t	 ask;		/* the one the session waits for */
 	struct chan	*asked;		/* whom */
 	const char	*delayed;	/* reply that waits for a deadline */
+	const char	*over;		/* last reply: the login is over */
 	struct rcpt_slot slot[SMTP_PENDING];
 	unsigned int	 slot0, nslots;
 	struct mail	*mail;
@@ -183,6 +184,9 @@ void	 replyf(struct session *, const char *, ...)
 void	 reply_error(struct session *, const char *);
 /* The last reply. */
 void	 session_end(struct session *, const char *);
+/* The login is over: so is the session, at once, or when queue has answered
+ * for the message that it is about to commit. */
+void	 session_over(struct session *, const char *);
 /* Every way out of a transaction: back to what is before MAIL. */
 void	 session_reset(struct session *);
 /* The neighbour's answer is being handled: nothing is asked any more. */

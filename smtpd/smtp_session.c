@@ -217,6 +217,24 @@ session_end(struct session *s, const char *text)
 	session_state(s, SMTP_END);
 }
 
+static void
+session_over_now(struct session *s)
+{
+	log_info("%s end user=%s why=\"%s\"", s->sid, log_text(s->user,
+	    strlen(s->user)), s->over);
+	session_end(s, s->over);
+}
+
+void
+session_over(struct session *s, const char *text)
+{
+	s->over = text;
+	if (s->mail != NULL && s->mail->committing)
+		return;
+	session_over_now(s);
+	session_run(s);
+}
+
 /*
  * Deadlines are for the whole of what is awaited, not for each octet; and
  * no session lives for ever between two mails.
@@ -356,6 +374,10 @@ session_line(struct session *s)
 	if (s->nslots > 0 && (s->nslots == SMTP_PENDING ||
 	    !command_is_rcpt(io_peek(s->io))))
 		return false;
+	if (s->over != NULL) {
+		session_over_now(s);
+		return false;
+	}
 	if (house()->hold)
 		return false;
 	if (house()->stopping) {

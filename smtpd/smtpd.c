@@ -52,7 +52,9 @@ static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
 static void	 on_missing(evutil_socket_t, short, void *);
 static void	 authd_missing(bool);
+static void	 logins_over(uint32_t, const char *);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
+static void	 on_revoked(struct chan *, struct msg *, void *);
 static void	 on_stop_timer(evutil_socket_t, short, void *);
 static void	 certificates_take(void);
 static void	 take(int, const struct sockaddr *, const struct conf_listen *);
@@ -71,6 +73,10 @@ static const struct role smtpd_role = {
 
 static const struct chan_handler queue_handlers[] = {
 	{ QUEUE_STATE_EV, on_queue_state },
+};
+
+static const struct chan_handler authd_handlers[] = {
+	{ AUTH_REVOKED_EV, on_revoked },
 };
 
 static const struct chan_ops chan_ops = { on_gone, on_full };
@@ -221,8 +227,10 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		on_full(*c, false, NULL);
 	if (kind != CHAN_SIGN)		/* the old signd still answers */
 		chan_free(*c);
-	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, queue_handlers,
-	    kind == CHAN_QUEUE ? NITEMS(queue_handlers) : 0,
+	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, kind == CHAN_QUEUE ?
+	    queue_handlers : authd_handlers, kind == CHAN_QUEUE ?
+	    NITEMS(queue_handlers) : kind == CHAN_AUTH ?
+	    NITEMS(authd_handlers) : 0,
 	    kind == CHAN_REPORT ? &report_ops : &chan_ops, NULL);
 	if (kind == CHAN_AUTH)
 		authd_missing(false);
@@ -257,6 +265,7 @@ on_gone(struct chan *c, void *arg)
 	if (c == smtpd.h.authd) {
 		smtpd.h.authd = NULL;
 		authd_missing(true);
+		logins_over(0, "421 4.3.2 your login is lost, log in again");
 	} else if (c == smtpd.h.resolve)
 		smtpd.h.resolve = NULL;
 	else if (c == smtpd.h.queue)
@@ -265,6 +274,39 @@ on_gone(struct chan *c, void *arg)
 		smtpd.h.signd = NULL;
 	else if (c == smtpd.h.report)
 		smtpd.h.report = NULL;
+}
+
+/* Sessions that are logged in as account, 0: as anybody, end; they hear what
+ * became of a message that queue has by now. */
+static void
+logins_over(uint32_t account, const char *text)
+{
+	struct session *s, *next;
+
+	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, entry);
+		if (s->authed && (account == 0 || s->account == account))
+			session_over(s, text);
+	}
+}
+
+static void
+on_revoked(struct chan *c, struct msg *m, void *arg)
+{
+	const struct auth_revoked_ev *e = &m->body->auth_revoked_ev;
+
+	switch ((enum auth_revoked)e->why) {
+	case REVOKED_DISABLED:
+	case REVOKED_DELETED:
+		logins_over(e->account, "421 4.7.13 this account is disabled");
+		break;
+	case REVOKED_PASSWORD:
+		logins_over(e->account, "421 4.7.0 the password was changed, "
+		    "log in again");
+		break;
+	case REVOKED_OVER:
+		break;
+	}
 }
 
 /*

@@ -1,0 +1,113 @@
+/*
+ * Accounts that may send no more: authd says so when one is disabled or
+ * deleted, and tells all of them to a new queue.  What the queue has of such
+ * an account is held, once, until the operator releases it; what smtpd was
+ * about to commit when the word came is held as well.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "log.h"
+#include "util.h"
+#include "queue.h"
+
+#define ACCOUNT_MAX	(1u << 31)	/* beyond every user number */
+
+struct set {				/* of account numbers */
+	uint8_t		*bits;
+	size_t		 n;		/* octets */
+};
+
+static struct {
+	struct set	 revoked, fresh;	/* fresh: not yet looked for */
+	bool		 planned;
+} rv;
+
+static bool
+set_has(const struct set *s, uint32_t account)
+{
+	return account / 8 < s->n &&
+	    (s->bits[account / 8] & 1u << account % 8) != 0;
+}
+
+static void
+set_add(struct set *s, uint32_t account)
+{
+	size_t n = s->n;
+
+	if (account / 8 >= n) {
+		s->n = (account / 8 / 4096 + 1) * 4096;
+		s->bits = xreallocarray(s->bits, s->n, 1);
+		memset(s->bits + n, 0, s->n - n);
+	}
+	s->bits[account / 8] |= (uint8_t)(1u << account % 8);
+}
+
+static void
+set_del(struct set *s, uint32_t account)
+{
+	if (set_has(s, account))
+		s->bits[account / 8] &= (uint8_t)~(1u << account % 8);
+}
+
+static bool
+hold_fresh(struct message *m, void *arg)
+{
+	unsigned int *n = arg;
+
+	if (m->account != 0 && set_has(&rv.fresh, m->account))
+		*n += control_hold(m);
+	return true;
+}
+
+/* One look through the queue for all that came in this turn. */
+static void
+on_fresh(evutil_socket_t fd, short what, void *arg)
+{
+	unsigned int n = 0;
+
+	rv.planned = false;
+	schedule_each(hold_fresh, &n);
+	free(rv.fresh.bits);
+	rv.fresh = (struct set){ .n = 0 };
+	if (n > 0 && qlog_sync() == -1)
+		log_warn("queue.log");
+}
+
+void
+revoked_on_ev(struct chan *c, struct msg *m, void *arg)
+{
+	static const struct timeval now = { 0, 0 };
+	const struct auth_revoked_ev *e = &m->body->auth_revoked_ev;
+
+	if (e->account == 0 || e->account >= ACCOUNT_MAX ||
+	    e->why == REVOKED_PASSWORD)
+		return;
+	if (e->why == REVOKED_OVER) {
+		set_del(&rv.revoked, e->account);
+		set_del(&rv.fresh, e->account);
+		return;
+	}
+	if (set_has(&rv.revoked, e->account))
+		return;		/* the operator may have released some */
+	set_add(&rv.revoked, e->account);
+	set_add(&rv.fresh, e->account);
+	if (!rv.planned && event_base_once(arg, -1, EV_TIMEOUT, on_fresh,
+	    NULL, &now) == -1)
+		fatalx("event_base_once");
+	rv.planned = true;
+}
+
+void
+revoked_look(struct message *m)
+{
+	if (m->account != 0 && set_has(&rv.revoked, m->account))
+		control_hold(m);
+}
