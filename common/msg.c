@@ -3,8 +3,9 @@
  * msg.h, the check of what may cross a channel, and blocking send and
  * receive for programs without an event loop.
  *
- * Wire form, little endian: u16 type, u16 zero, u32 id, then the fields in
- * order; str and blob are u16 length and octets.
+ * Wire form, little endian: u16 number, u16 zero, u32 id, then the fields in
+ * order; str and blob are u16 length and octets.  Items of lists have a u16
+ * with the length of their fields before them.
  */
 #include "compat.h"
 
@@ -17,6 +18,9 @@
 
 #include "parse.h"
 #include "msg.h"
+
+#define ITEM_HDR	2	/* octets of the length before an item */
+#define NO_MAX		255	/* messages of a channel */
 
 struct wr {			/* writer over a bounded buffer */
 	uint8_t	*p;
@@ -155,10 +159,25 @@ rd_fixed(struct rd *r, uint8_t *b, size_t n)
 #define GET_addr(f, max)	rd_addr(&r, &m->f);
 #define GET_str(f, max)		m->f = rd_slice(&r, max, 1);
 #define GET_blob(f, max)	m->f = rd_slice(&r, max, 0);
+#define NONE_u8(f)		m->f = 0;
+#define NONE_u16(f)		m->f = 0;
+#define NONE_u32(f)		m->f = 0;
+#define NONE_u64(f)		m->f = 0;
+#define NONE_mac(f)		memset(&m->f, 0, sizeof(m->f));
+#define NONE_id(f)		memset(&m->f, 0, sizeof(m->f));
+#define NONE_addr(f)		memset(&m->f, 0, sizeof(m->f));
+#define NONE_str(f)		m->f = (struct slice){ "", 0 };
+#define NONE_blob(f)		m->f = (struct slice){ "", 0 };
 #define F_PUT(type, name, max)	PUT_##type(name, max)
-#define F_GET(type, name, max)	GET_##type(name, max)
+/* Nothing left: an older release has not this field, nor those behind it. */
+#define F_GET(type, name, max)						\
+	if (r.n == 0) {							\
+		NONE_##type(name)					\
+	} else {							\
+		GET_##type(name, max)					\
+	}
 
-#define M(NAME, name, chan, side, flags)				\
+#define M(NAME, name, chan, no, side, flags)				\
 static ssize_t								\
 put_##name(uint8_t *buf, size_t size, const void *body)		\
 {									\
@@ -176,10 +195,41 @@ get_##name(const uint8_t *buf, size_t n, void *body)			\
 	struct rd r = { buf, n, 0 };					\
 									\
 	NAME##_FIELDS(F_GET)						\
-	return r.bad || r.n != 0 ? -1 : 0;				\
+	return r.bad ? -1 : 0;						\
 }
 MSG_LIST(M)
 #undef M
+
+/* The length before an item, when its fields have been written. */
+static int
+item_close(struct wr *w, size_t from)
+{
+	size_t n = w->n - from - ITEM_HDR;
+
+	if (w->bad)
+		return -1;
+	w->p[from] = (uint8_t)n;
+	w->p[from + 1] = (uint8_t)(n >> 8);
+	return 0;
+}
+
+/* The fields of the item at *off; *off goes behind it.  As name_get. */
+static int
+item_open(struct rd *r, struct slice s, size_t *off)
+{
+	struct rd list;
+	size_t n;
+
+	if (*off >= s.n)
+		return *off == s.n ? 0 : -1;
+	list = (struct rd){ (const uint8_t *)s.p + *off, s.n - *off, 0 };
+	n = (size_t)rd_num(&list, ITEM_HDR);
+	*r = (struct rd){ rd_octets(&list, n), n, 0 };
+	if (list.bad || n == 0)
+		return -1;
+	*off = s.n - list.n;
+	return 1;
+}
 
 #define I(NAME, name)							\
 int									\
@@ -187,8 +237,9 @@ name##_put(uint8_t *buf, size_t size, size_t *off, const struct name *m) \
 {									\
 	struct wr w = { buf, *off, size, 0 };				\
 									\
+	wr_num(&w, 0, ITEM_HDR);					\
 	NAME##_FIELDS(F_PUT)						\
-	if (w.bad)							\
+	if (item_close(&w, *off) == -1)					\
 		return -1;						\
 	*off = w.n;							\
 	return 0;							\
@@ -198,41 +249,47 @@ int									\
 name##_get(struct slice s, size_t *off, struct name *m)			\
 {									\
 	struct rd r;							\
+	int k = item_open(&r, s, off);					\
 									\
-	if (*off >= s.n)						\
-		return *off == s.n ? 0 : -1;				\
-	r = (struct rd){ (const uint8_t *)s.p + *off, s.n - *off, 0 };	\
+	if (k != 1)							\
+		return k;						\
 	NAME##_FIELDS(F_GET)						\
-	if (r.bad)							\
-		return -1;						\
-	*off = s.n - r.n;						\
-	return 1;							\
+	return r.bad ? -1 : 1;						\
 }
 ITEM_LIST(I)
 #undef I
 
-/* Smallest and largest encodings, from the same lists. */
-#define MIN_u8(max)	1
-#define MIN_u16(max)	2
-#define MIN_u32(max)	4
-#define MIN_u64(max)	8
-#define MIN_mac(max)	32
-#define MIN_id(max)	16
-#define MIN_addr(max)	19
-#define MIN_str(max)	2
-#define MIN_blob(max)	2
-#define F_MIN(type, name, max)	+ MIN_##type(max)
-#define F_MAX(type, name, max)	+ MIN_##type(max) + (max)
+/* The largest encodings, from the same lists. */
+#define SIZE_u8(max)	1
+#define SIZE_u16(max)	2
+#define SIZE_u32(max)	4
+#define SIZE_u64(max)	8
+#define SIZE_mac(max)	32
+#define SIZE_id(max)	16
+#define SIZE_addr(max)	19
+#define SIZE_str(max)	2 + (max)
+#define SIZE_blob(max)	2 + (max)
+#define F_SIZE(type, name, max)	+ SIZE_##type(max)
 
-#define M(NAME, name, chan, side, flags)				\
-_Static_assert(MSG_HDR NAME##_FIELDS(F_MAX) <= MSG_MAX, #NAME " too large");
+#define M(NAME, name, chan, no, side, flags)				\
+_Static_assert(MSG_HDR NAME##_FIELDS(F_SIZE) <= MSG_MAX, #NAME " too large"); \
+_Static_assert(no > 0 && no <= NO_MAX, #NAME " has a wrong number");
 MSG_LIST(M)
 #undef M
 
 const struct msg_info msg_info[MSG_TYPE_MAX] = {
-#define M(NAME, lname, chan, side, flags)				\
-	[NAME] = { #NAME, chan, side, flags, 0 NAME##_FIELDS(F_MIN),	\
-	    0 NAME##_FIELDS(F_MAX), put_##lname, get_##lname },
+#define M(NAME, lname, chan, no, side, flags)				\
+	[NAME] = { #NAME, chan, side, chan << 8 | no, flags,		\
+	    put_##lname, get_##lname },
+	MSG_LIST(M)
+#undef M
+};
+
+/* The type of each number, plus 1; the compiler refuses one that is there
+ * twice. */
+static const uint16_t msg_types[CHAN_MAX << 8] = {
+#define M(NAME, name, chan, no, side, flags)				\
+	[chan << 8 | no] = NAME + 1,
 	MSG_LIST(M)
 #undef M
 };
@@ -243,7 +300,7 @@ msg_encode(uint8_t *buf, enum msg_type type, uint32_t id, const void *body)
 	struct wr w = { buf, 0, MSG_MAX, 0 };
 	ssize_t n;
 
-	wr_num(&w, type, 2);
+	wr_num(&w, msg_info[type].number, 2);
 	wr_num(&w, 0, 2);
 	wr_num(&w, id, 4);
 	n = msg_info[type].put(buf + MSG_HDR, MSG_MAX - MSG_HDR, body);
@@ -268,23 +325,22 @@ msg_decode(const uint8_t *buf, size_t n, enum chan_kind kind,
 {
 	struct rd r = { buf, n, 0 };
 	const struct msg_info *info;
-	unsigned int type, zero;
+	unsigned int number, zero;
 
-	type = (unsigned int)rd_num(&r, 2);
+	number = (unsigned int)rd_num(&r, 2);
 	zero = (unsigned int)rd_num(&r, 2);
 	m->id = (uint32_t)rd_num(&r, 4);
-	if (r.bad || zero != 0 || type >= MSG_TYPE_MAX) {
+	if (r.bad || zero != 0 || number >= NITEMS(msg_types) ||
+	    msg_types[number] == 0) {
 		*why = "no such message";
 		return -1;
 	}
-	m->type = (enum msg_type)type;
-	info = &msg_info[type];
+	m->type = (enum msg_type)(msg_types[number] - 1);
+	info = &msg_info[m->type];
 	if (info->chan != kind || info->sender != from)
 		*why = "message not permitted on this channel";
 	else if ((m->id == 0) != ((info->flags & MF_EV) != 0))
 		*why = "id missing or superfluous";
-	else if (r.n < info->min || r.n > info->max)
-		*why = "wrong size";
 	else if (!msg_fds_fit(info->flags, nfd))
 		*why = "wrong number of descriptors";
 	else if (info->get(r.p, r.n, m->body) == -1)

@@ -3,11 +3,22 @@
  *
  * A channel joins two processes: side A asks or uses, side B owns the thing.
  * OWNER_VERB asks; the answer is OWNER_VERB_R; a one-way notice ends in _EV.
- * MSG_LIST names each message with its channel, the side that may send it,
- * the largest body, and flags; NAME_FIELDS lists its fields.  From the two
+ * MSG_LIST names each message with its channel, its number there, the side
+ * that may send it, and flags; NAME_FIELDS lists its fields.  From the two
  * come the enum, the table, the structs, and the encoder and decoder of each
  * (msg.c).  Bodies go over the wire field by field, little endian, never as
  * struct images.  Included after parse.h (struct slice).
+ *
+ * The two ends of a channel may be of adjacent releases.  So what stands here
+ * is only added to: kinds, messages, fields, items and the values of enums
+ * come behind the last; a number is never used for anything else, and no
+ * field changes its type or its maximum.  A body may end before any field,
+ * never within one: the fields it has not are zero or empty, which must mean
+ * what the release without them did.  Octets behind the last field that this
+ * release knows are skipped.  Items of lists follow the same rule within
+ * their length.  A message that the last release does not know is for peers
+ * that are known to have it: an unknown number ends a channel.
+ * regress/unit/msg.golden has the list of the last release.
  */
 #ifndef MSG_H
 #define MSG_H
@@ -18,10 +29,10 @@
 #include <stdint.h>
 
 #define MSG_MAX		16384	/* octets of one message, header included */
-#define MSG_HDR		8	/* u16 type, u16 zero, u32 id */
+#define MSG_HDR		8	/* u16 kind << 8 | no, u16 zero, u32 id */
 #define MSG_MAXFD	3	/* descriptors one message may carry */
 
-enum chan_kind {
+enum chan_kind {	/* numbers go over the wire */
 	CHAN_MAIN,	/* A maild, B every process */
 	CHAN_CTL,	/* A mailctl, B maild */
 	CHAN_AUTH,	/* A smtpd imapd pop3d queue, B authd */
@@ -57,83 +68,92 @@ struct msg_addr {			/* network address of a peer */
 	uint16_t port;
 };
 
-/* M(NAME, name, channel, sender, flags); bodies are bounded by their fields */
+/* M(NAME, name, channel, no, sender, flags), no from 1 to 255 in its channel;
+ * bodies are bounded by their fields */
 #define MSG_LIST(M)							\
 	/* maild and its children: start, reload */			\
-	M(CONF_BEGIN, conf_begin, CHAN_MAIN, SIDE_A, MF_EV)		\
-	M(CONF_ITEM, conf_item, CHAN_MAIN, SIDE_A, MF_EV)		\
-	M(CONF_FILE, conf_file, CHAN_MAIN, SIDE_A, MF_EV | MF_FD)	\
-	M(CONF_SECRET, conf_secret, CHAN_MAIN, SIDE_A, MF_EV | MF_SECRET) \
-	M(CONF_END, conf_end, CHAN_MAIN, SIDE_A, MF_EV)			\
-	M(PROC_CHANNEL_EV, proc_channel_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD) \
-	M(PROC_LISTEN_EV, proc_listen_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD) \
-	M(PROC_READY_EV, proc_ready_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
-	M(PROC_STOP_EV, proc_stop_ev, CHAN_MAIN, SIDE_A, MF_EV)		\
+	M(CONF_BEGIN, conf_begin, CHAN_MAIN, 1, SIDE_A, MF_EV)		\
+	M(CONF_ITEM, conf_item, CHAN_MAIN, 2, SIDE_A, MF_EV)		\
+	M(CONF_FILE, conf_file, CHAN_MAIN, 3, SIDE_A, MF_EV | MF_FD)	\
+	M(CONF_SECRET, conf_secret, CHAN_MAIN, 4, SIDE_A, MF_EV | MF_SECRET) \
+	M(CONF_END, conf_end, CHAN_MAIN, 5, SIDE_A, MF_EV)		\
+	M(PROC_CHANNEL_EV, proc_channel_ev, CHAN_MAIN, 6, SIDE_A, \
+	    MF_EV | MF_FD)						\
+	M(PROC_LISTEN_EV, proc_listen_ev, CHAN_MAIN, 7, SIDE_A, \
+	    MF_EV | MF_FD)						\
+	M(PROC_READY_EV, proc_ready_ev, CHAN_MAIN, 8, SIDE_B, MF_EV)	\
+	M(PROC_STOP_EV, proc_stop_ev, CHAN_MAIN, 9, SIDE_A, MF_EV)	\
 	/* grants: authd tells maild, maild tells nursery and front */	\
-	M(GRANT_OPEN_EV, grant_open_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
-	M(GRANT_SESSION_EV, grant_session_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD) \
-	M(GRANT_FAIL_EV, grant_fail_ev, CHAN_MAIN, SIDE_A, MF_EV)	\
-	M(GRANT_AGAIN_EV, grant_again_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
-	M(GRANT_RELEASE_EV, grant_release_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
-	M(GRANT_REVOKE_EV, grant_revoke_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
-	M(GRANT_REVOKED_EV, grant_revoked_ev, CHAN_MAIN, SIDE_A, MF_EV)	\
-	M(NURSERY_SPAWN_EV, nursery_spawn_ev, CHAN_MAIN, SIDE_A, MF_EV | MF_FD2) \
-	M(NURSERY_EXIT_EV, nursery_exit_ev, CHAN_MAIN, SIDE_B, MF_EV)	\
-	M(DKIM_SEEN_EV, dkim_seen_ev, CHAN_MAIN, SIDE_B, MF_EV)		\
-	M(ACCOUNT_CREATE, account_create, CHAN_MAIN, SIDE_B, MF_ASK)	\
-	M(ACCOUNT_CREATE_R, account_create_r, CHAN_MAIN, SIDE_A, MF_ANSWER) \
+	M(GRANT_OPEN_EV, grant_open_ev, CHAN_MAIN, 10, SIDE_B, MF_EV)	\
+	M(GRANT_SESSION_EV, grant_session_ev, CHAN_MAIN, 11, SIDE_A, \
+	    MF_EV | MF_FD)						\
+	M(GRANT_FAIL_EV, grant_fail_ev, CHAN_MAIN, 12, SIDE_A, MF_EV)	\
+	M(GRANT_AGAIN_EV, grant_again_ev, CHAN_MAIN, 13, SIDE_B, MF_EV)	\
+	M(GRANT_RELEASE_EV, grant_release_ev, CHAN_MAIN, 14, SIDE_B, MF_EV) \
+	M(GRANT_REVOKE_EV, grant_revoke_ev, CHAN_MAIN, 15, SIDE_B, MF_EV) \
+	M(GRANT_REVOKED_EV, grant_revoked_ev, CHAN_MAIN, 16, SIDE_A, MF_EV) \
+	M(NURSERY_SPAWN_EV, nursery_spawn_ev, CHAN_MAIN, 17, SIDE_A, \
+	    MF_EV | MF_FD2)						\
+	M(NURSERY_EXIT_EV, nursery_exit_ev, CHAN_MAIN, 18, SIDE_B, MF_EV) \
+	M(DKIM_SEEN_EV, dkim_seen_ev, CHAN_MAIN, 19, SIDE_B, MF_EV)	\
+	M(ACCOUNT_CREATE, account_create, CHAN_MAIN, 20, SIDE_B, MF_ASK) \
+	M(ACCOUNT_CREATE_R, account_create_r, CHAN_MAIN, 21, SIDE_A, \
+	    MF_ANSWER)							\
 	/* the control socket, and maild passing its commands on */	\
-	M(CTL_RUN, ctl_run, CHAN_CTL, SIDE_A, MF_ASK | MF_SECRET)	\
-	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, SIDE_B, MF_ANSWER)		\
-	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, SIDE_B, MF_EV | MF_SECRET)	\
-	M(MAIN_RUN, main_run, CHAN_MAIN, SIDE_A, MF_ASK | MF_SECRET)	\
-	M(MAIN_RUN_R, main_run_r, CHAN_MAIN, SIDE_B, MF_ANSWER)		\
-	M(MAIN_ROW_EV, main_row_ev, CHAN_MAIN, SIDE_B, MF_EV | MF_SECRET) \
+	M(CTL_RUN, ctl_run, CHAN_CTL, 1, SIDE_A, MF_ASK | MF_SECRET)	\
+	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, 2, SIDE_B, MF_ANSWER)		\
+	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, 3, SIDE_B, MF_EV | MF_SECRET) \
+	M(MAIN_RUN, main_run, CHAN_MAIN, 22, SIDE_A, MF_ASK | MF_SECRET) \
+	M(MAIN_RUN_R, main_run_r, CHAN_MAIN, 23, SIDE_B, MF_ANSWER)	\
+	M(MAIN_ROW_EV, main_row_ev, CHAN_MAIN, 24, SIDE_B, MF_EV | MF_SECRET) \
 	/* authd: logins and the directory */				\
-	M(AUTH_LOGIN, auth_login, CHAN_AUTH, SIDE_A, MF_ASK | MF_SECRET) \
-	M(AUTH_LOGIN_R, auth_login_r, CHAN_AUTH, SIDE_B, MF_ANSWER)	\
-	M(AUTH_CLOSE_EV, auth_close_ev, CHAN_AUTH, SIDE_A, MF_EV)	\
-	M(DIR_SENDER, dir_sender, CHAN_AUTH, SIDE_A, MF_ASK)		\
-	M(DIR_SENDER_R, dir_sender_r, CHAN_AUTH, SIDE_B, MF_ANSWER)	\
-	M(DIR_RCPT, dir_rcpt, CHAN_AUTH, SIDE_A, MF_ASK)		\
-	M(DIR_RCPT_R, dir_rcpt_r, CHAN_AUTH, SIDE_B, MF_ANSWER)		\
-	M(DIR_FULL_EV, dir_full_ev, CHAN_AUTH, SIDE_A, MF_EV)		\
-	M(AUTH_REVOKED_EV, auth_revoked_ev, CHAN_AUTH, SIDE_B, MF_EV)	\
-	M(HASH_VERIFY, hash_verify, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET) \
-	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, SIDE_B, MF_ANSWER)	\
-	M(HASH_MAKE, hash_make, CHAN_HASH, SIDE_A, MF_ASK | MF_SECRET)	\
-	M(HASH_MAKE_R, hash_make_r, CHAN_HASH, SIDE_B, MF_ANSWER)	\
+	M(AUTH_LOGIN, auth_login, CHAN_AUTH, 1, SIDE_A, MF_ASK | MF_SECRET) \
+	M(AUTH_LOGIN_R, auth_login_r, CHAN_AUTH, 2, SIDE_B, MF_ANSWER)	\
+	M(AUTH_CLOSE_EV, auth_close_ev, CHAN_AUTH, 3, SIDE_A, MF_EV)	\
+	M(DIR_SENDER, dir_sender, CHAN_AUTH, 4, SIDE_A, MF_ASK)		\
+	M(DIR_SENDER_R, dir_sender_r, CHAN_AUTH, 5, SIDE_B, MF_ANSWER)	\
+	M(DIR_RCPT, dir_rcpt, CHAN_AUTH, 6, SIDE_A, MF_ASK)		\
+	M(DIR_RCPT_R, dir_rcpt_r, CHAN_AUTH, 7, SIDE_B, MF_ANSWER)	\
+	M(DIR_FULL_EV, dir_full_ev, CHAN_AUTH, 8, SIDE_A, MF_EV)	\
+	M(AUTH_REVOKED_EV, auth_revoked_ev, CHAN_AUTH, 9, SIDE_B, MF_EV) \
+	M(HASH_VERIFY, hash_verify, CHAN_HASH, 1, SIDE_A, MF_ASK | MF_SECRET) \
+	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, 2, SIDE_B, MF_ANSWER) \
+	M(HASH_MAKE, hash_make, CHAN_HASH, 3, SIDE_A, MF_ASK | MF_SECRET) \
+	M(HASH_MAKE_R, hash_make_r, CHAN_HASH, 4, SIDE_B, MF_ANSWER)	\
 	/* queue */							\
-	M(QUEUE_STATE_EV, queue_state_ev, CHAN_QUEUE, SIDE_B, MF_EV)	\
-	M(QUEUE_FILE, queue_file, CHAN_QUEUE, SIDE_A, MF_ASK)		\
-	M(QUEUE_FILE_R, queue_file_r, CHAN_QUEUE, SIDE_B, MF_ANSWER | MF_FDOPT) \
-	M(QUEUE_DROP_EV, queue_drop_ev, CHAN_QUEUE, SIDE_A, MF_EV)	\
-	M(QUEUE_RCPT_EV, queue_rcpt_ev, CHAN_QUEUE, SIDE_A, MF_EV)	\
-	M(QUEUE_COMMIT, queue_commit, CHAN_QUEUE, SIDE_A, MF_ASK | MF_FDOPT) \
-	M(QUEUE_COMMIT_R, queue_commit_r, CHAN_QUEUE, SIDE_B, MF_ANSWER) \
-	M(QUEUE_REPORT, queue_report, CHAN_QUEUE, SIDE_A, MF_ASK | MF_FD) \
-	M(QUEUE_REPORT_R, queue_report_r, CHAN_QUEUE, SIDE_B, MF_ANSWER) \
-	M(QUEUE_KNOWN, queue_known, CHAN_QUEUE, SIDE_A, MF_ASK)		\
-	M(QUEUE_KNOWN_R, queue_known_r, CHAN_QUEUE, SIDE_B, MF_ANSWER)	\
+	M(QUEUE_STATE_EV, queue_state_ev, CHAN_QUEUE, 1, SIDE_B, MF_EV)	\
+	M(QUEUE_FILE, queue_file, CHAN_QUEUE, 2, SIDE_A, MF_ASK)	\
+	M(QUEUE_FILE_R, queue_file_r, CHAN_QUEUE, 3, SIDE_B, \
+	    MF_ANSWER | MF_FDOPT)					\
+	M(QUEUE_DROP_EV, queue_drop_ev, CHAN_QUEUE, 4, SIDE_A, MF_EV)	\
+	M(QUEUE_RCPT_EV, queue_rcpt_ev, CHAN_QUEUE, 5, SIDE_A, MF_EV)	\
+	M(QUEUE_COMMIT, queue_commit, CHAN_QUEUE, 6, SIDE_A, \
+	    MF_ASK | MF_FDOPT)						\
+	M(QUEUE_COMMIT_R, queue_commit_r, CHAN_QUEUE, 7, SIDE_B, MF_ANSWER) \
+	M(QUEUE_REPORT, queue_report, CHAN_QUEUE, 8, SIDE_A, MF_ASK | MF_FD) \
+	M(QUEUE_REPORT_R, queue_report_r, CHAN_QUEUE, 9, SIDE_B, MF_ANSWER) \
+	M(QUEUE_KNOWN, queue_known, CHAN_QUEUE, 10, SIDE_A, MF_ASK)	\
+	M(QUEUE_KNOWN_R, queue_known_r, CHAN_QUEUE, 11, SIDE_B, MF_ANSWER) \
 	/* deliver, relay */						\
-	M(DELIVER_MSG, deliver_msg, CHAN_DELIVER, SIDE_A, MF_ASK | MF_FD) \
-	M(DELIVER_MSG_R, deliver_msg_r, CHAN_DELIVER, SIDE_B, MF_ANSWER) \
-	M(DELIVER_FORGET_EV, deliver_forget_ev, CHAN_DELIVER, SIDE_A, MF_EV) \
-	M(RELAY_MSG, relay_msg, CHAN_RELAY, SIDE_A, MF_ASK | MF_FD)	\
-	M(RELAY_MSG_R, relay_msg_r, CHAN_RELAY, SIDE_B, MF_ANSWER)	\
+	M(DELIVER_MSG, deliver_msg, CHAN_DELIVER, 1, SIDE_A, MF_ASK | MF_FD) \
+	M(DELIVER_MSG_R, deliver_msg_r, CHAN_DELIVER, 2, SIDE_B, MF_ANSWER) \
+	M(DELIVER_FORGET_EV, deliver_forget_ev, CHAN_DELIVER, 3, SIDE_A, \
+	    MF_EV)							\
+	M(RELAY_MSG, relay_msg, CHAN_RELAY, 1, SIDE_A, MF_ASK | MF_FD)	\
+	M(RELAY_MSG_R, relay_msg_r, CHAN_RELAY, 2, SIDE_B, MF_ANSWER)	\
 	/* what became of a message from outside */			\
-	M(REPORT_MAIL_EV, report_mail_ev, CHAN_REPORT, SIDE_A, MF_EV)	\
+	M(REPORT_MAIL_EV, report_mail_ev, CHAN_REPORT, 1, SIDE_A, MF_EV) \
 	/* resolve, signd */						\
-	M(DNS_ASK, dns_ask, CHAN_DNS, SIDE_A, MF_ASK)			\
-	M(DNS_ASK_R, dns_ask_r, CHAN_DNS, SIDE_B, MF_ANSWER)		\
-	M(SIGN_TLS, sign_tls, CHAN_SIGN, SIDE_A, MF_ASK)		\
-	M(SIGN_TLS_R, sign_tls_r, CHAN_SIGN, SIDE_B, MF_ANSWER)		\
-	M(SIGN_TICKET, sign_ticket, CHAN_SIGN, SIDE_A, MF_ASK)		\
-	M(SIGN_TICKET_R, sign_ticket_r, CHAN_SIGN, SIDE_B, MF_ANSWER)	\
-	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, SIDE_A, MF_ASK | MF_FDOPT)	\
-	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, SIDE_B, MF_ANSWER)	\
+	M(DNS_ASK, dns_ask, CHAN_DNS, 1, SIDE_A, MF_ASK)		\
+	M(DNS_ASK_R, dns_ask_r, CHAN_DNS, 2, SIDE_B, MF_ANSWER)		\
+	M(SIGN_TLS, sign_tls, CHAN_SIGN, 1, SIDE_A, MF_ASK)		\
+	M(SIGN_TLS_R, sign_tls_r, CHAN_SIGN, 2, SIDE_B, MF_ANSWER)	\
+	M(SIGN_TICKET, sign_ticket, CHAN_SIGN, 3, SIDE_A, MF_ASK)	\
+	M(SIGN_TICKET_R, sign_ticket_r, CHAN_SIGN, 4, SIDE_B, MF_ANSWER) \
+	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, 5, SIDE_A, MF_ASK | MF_FDOPT) \
+	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, 6, SIDE_B, MF_ANSWER)	\
 	/* what impairs the service */					\
-	M(PROC_IMPAIRED_EV, proc_impaired_ev, CHAN_MAIN, SIDE_B, MF_EV)
+	M(PROC_IMPAIRED_EV, proc_impaired_ev, CHAN_MAIN, 25, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -342,7 +362,8 @@ struct msg_addr {			/* network address of a peer */
 #define SIGN_DKIM_R_FIELDS(F)	/* signature: whole fields with CRLF */	\
 	F(u8, result, 0) F(blob, signature, 8192)
 
-/* Items of lists in blobs: I(NAME, name) with NAME_FIELDS */
+/* Items of lists in blobs, a u16 with the length of its fields before each:
+ * I(NAME, name) with NAME_FIELDS */
 #define ITEM_LIST(I)							\
 	I(ITEM_ARG, item_arg)						\
 	I(ITEM_CELL, item_cell)						\
@@ -433,8 +454,8 @@ enum dkim_seen {
 #define QF_SUBMITTED	0x02	/* came by submission */
 #define QF_DSN		0x04	/* made by queue itself */
 
-enum msg_type {
-#define M(NAME, name, chan, side, flags) NAME,
+enum msg_type {		/* within one program: never on the wire */
+#define M(NAME, name, chan, no, side, flags) NAME,
 	MSG_LIST(M)
 #undef M
 	MSG_TYPE_MAX
@@ -450,7 +471,7 @@ enum msg_type {
 #define FT_str struct slice
 #define FT_blob struct slice
 #define F(type, name, max) FT_##type name;
-#define M(NAME, name, chan, side, flags) struct name { NAME##_FIELDS(F) };
+#define M(NAME, name, chan, no, side, flags) struct name { NAME##_FIELDS(F) };
 MSG_LIST(M)
 #undef M
 #define I(NAME, name) struct name { NAME##_FIELDS(F) };
@@ -461,7 +482,7 @@ ITEM_LIST(I)
 /* A decoded body of any message; slices point into the receive buffer and
  * are good until the handler returns. */
 union msg_body {
-#define M(NAME, name, chan, side, flags) struct name name;
+#define M(NAME, name, chan, no, side, flags) struct name name;
 	MSG_LIST(M)
 #undef M
 };
@@ -479,8 +500,8 @@ struct msg_info {
 	const char	*name;
 	enum chan_kind	 chan;
 	enum chan_side	 sender;
+	uint16_t	 number;	/* on the wire */
 	unsigned int	 flags;
-	size_t		 min, max;	/* octets of the encoded body */
 	ssize_t		(*put)(uint8_t *, size_t, const void *);
 	int		(*get)(const uint8_t *, size_t, void *);
 };
@@ -513,7 +534,7 @@ void	 msg_close_fds(struct msg *);
 
 /* Lists in blobs.  put: append an item at *off of buf (size bytes), returns
  * 0 or -1 when it does not fit.  get: read the item at *off of the slice,
- * returns 1, 0 at the end, -1 when damaged. */
+ * returns 1, 0 at the end, -1 when damaged; one without any field is. */
 #define I(NAME, name)							\
 int	 name##_put(uint8_t *buf, size_t size, size_t *off, const struct name *); \
 int	 name##_get(struct slice, size_t *off, struct name *);

@@ -31,7 +31,7 @@ def _lists():
     fields = {}
     for name, body in re.findall(r"#define (\w+)_FIELDS\(F\)([^\n]*)", text):
         fields[name] = re.findall(r"F\((\w+), (\w+), (\d+)\)", body)
-    messages = re.findall(r"\bM\(([A-Z]\w+), (\w+), (CHAN_\w+), (SIDE_\w),", text)
+    messages = re.findall(r"\bM\(([A-Z]\w+), \w+, (CHAN_\w+), (\d+), SIDE_\w,", text)
     enums = {}
     for body in re.findall(r"enum \w+ \{([^}]*)\}", text):
         i = 0
@@ -39,15 +39,16 @@ def _lists():
             n, _, v = n.partition("=")
             i = int(v, 0) if v.strip() else i
             enums[n.strip()], i = i, i + 1
-    types = {n[0]: i for i, n in enumerate(messages)}
+    types = {name: enums[chan] << 8 | int(no) for name, chan, no in messages}
     return fields, types, enums
 
 
-FIELDS, TYPES, ENUM = _lists()
+FIELDS, TYPES, ENUM = _lists()      # TYPES: the numbers of messages on the wire
 NAMES = {v: k for k, v in TYPES.items()}
 
 
 def pack(name, values):
+    """the fields of a message, or an item of a list with its length"""
     out = b""
     for kind, field, _ in FIELDS[name]:
         v = values.get(field, 0 if kind in NUM else b"")
@@ -58,26 +59,31 @@ def pack(name, values):
         else:
             v = v.encode() if isinstance(v, str) else v
             out += len(v).to_bytes(2, "little") + v
-    return out
+    return len(out).to_bytes(2, "little") + out if name.startswith("ITEM_") else out
 
 
 def unpack(name, data):
+    """the fields of a message or of an item; what it has not is zero or empty"""
     out, off = {}, 0
     for kind, field, _ in FIELDS[name]:
+        if off == len(data):
+            out[field] = 0 if kind in NUM else b""
+            continue
         n = NUM.get(kind) or FIXED.get(kind)
         if n is None:
             n = int.from_bytes(data[off:off + 2], "little")
             off += 2
         out[field] = int.from_bytes(data[off:off + n], "little") if kind in NUM else data[off:off + n]
         off += n
-    return out, data[off:]
+    return out
 
 
 def items(name, blob):
     out = []
     while blob:
-        one, blob = unpack(name, blob)
-        out.append(one)
+        n = int.from_bytes(blob[:2], "little")
+        out.append(unpack(name, blob[2:2 + n]))
+        blob = blob[2 + n:]
     return out
 
 
@@ -104,7 +110,7 @@ class Channel:
         return ident
 
     def reply(self, m, **values):
-        self.send(NAMES[TYPES[m.name] + 1], m.id, **values)
+        self.send(m.name + "_R", m.id, **values)
 
     def recv(self, timeout=10):
         """the next message; None at the end of the channel"""
@@ -115,7 +121,7 @@ class Channel:
             return None
         fds = [fd for _, _, d in anc for fd in array.array("i", d[:len(d) // 4 * 4])]
         name = NAMES[int.from_bytes(data[:2], "little")]
-        return Message(name, int.from_bytes(data[4:8], "little"), unpack(name, data[8:])[0], fds)
+        return Message(name, int.from_bytes(data[4:8], "little"), unpack(name, data[8:]), fds)
 
 
 class Role:

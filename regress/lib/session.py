@@ -21,7 +21,7 @@ START, DATA, PARK, COMPRESS, CHANGED, BYE = range(1, 7)
 
 def item(text):
     text = text.encode() if isinstance(text, str) else text
-    return struct.pack("<H", len(text)) + text
+    return struct.pack("<HH", len(text) + 2, len(text)) + text
 
 
 class Gone(Exception):
