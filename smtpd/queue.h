@@ -245,6 +245,7 @@ struct rcpt {
 	uint8_t		 state;		/* enum rcpt_state */
 	uint8_t		 maybe;		/* an attempt may have been done */
 	uint8_t		 lost;		/* attempts that ended with the peer */
+	uint8_t		 hold;		/* SENT: HELD when it comes back */
 	char		*error;		/* last one, or NULL */
 };
 
@@ -268,7 +269,6 @@ struct message {
 	uint8_t		 warned;
 	uint8_t		 copying;	/* a copy waits for its sync */
 	uint8_t		 counted;	/* among what its account has waiting */
-	uint8_t		 hold;		/* what is deferred next, too */
 	uint32_t	 sid, sender;	/* offsets in text */
 	char		*text;
 	struct rcpt	 rcpt[];
@@ -282,6 +282,7 @@ void	 message_free(struct message *);
 void	 queue_id(uint64_t seq, uint32_t no, char buf[MSG_ID_TEXT]);
 void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
 struct message *message_find(const char *id);	/* NULL: none */
+bool	 message_is_id(const char *);	/* looks like one */
 const char *message_sid(const struct message *);
 const char *message_sender(const struct message *);
 const char *rcpt_address(const struct message *, const struct rcpt *);
@@ -408,8 +409,6 @@ void	 schedule_wake(void);		/* peers have room, or are back */
 /* Seconds to wait after so many failed attempts. */
 uint32_t schedule_delay(const struct conf *, unsigned int attempts,
 	    uint32_t random);
-/* Every message, in order of the spool.  The callback may finish it. */
-void	 schedule_each(bool (*fn)(struct message *, void *), void *);
 
 /* ---- queue_result.c: what came of an attempt -------------------------- */
 
@@ -514,11 +513,49 @@ void	 post_channel(enum chan_kind, struct event_base *, int fd);
 void	 post_start(struct post *);
 /* Tell authd that an account is over its quota: no RCPT for a while. */
 void	 post_full(uint32_t account);
+/* Which account an address is.  fn is called once: DIR_OK, DIR_UNKNOWN (no
+ * account, or more than one), DIR_TEMP. */
+void	 post_account(const char *address,
+	    void (*fn)(void *, enum dir_result, uint32_t account), void *arg);
 
 /* ---- queue_report.c: what report-out sends ---------------------------- */
 
 void	 report_conf(const struct conf *);
 void	 report_channel(struct event_base *, int fd);
+
+/* ---- queue_walk.c, queue_select.c: messages one after the other ------- */
+
+struct walk {				/* { 0 }: from the beginning */
+	uint64_t	 seq;		/* segment, and */
+	uint32_t	 no;		/* the frame that is next */
+};
+
+/* Go on with the walk: fn is called for each message, which it may end, until
+ * enough was looked at for a loop turn or fn says false.  false: that was the
+ * end of the queue. */
+bool	 walk_turn(struct walk *, bool (*fn)(struct message *, void *), void *);
+
+#define SELECT_IDS	60
+#define SELECT_WORD_MAX	512
+
+struct selection {
+	char		*from, *to, *domain;	/* NULL: any */
+	char		*account_name;		/* NULL: of any */
+	uint32_t	 account;	/* 0 while only its name is known */
+	bool		 account_known;
+	bool		 all;		/* the word, said */
+	unsigned int	 nid;
+	char		*id[SELECT_IDS];
+};
+
+void	 selection_free(struct selection *);	/* what it points to */
+/* Words of a command (list of item_arg) from off on.  NULL, or what is wrong
+ * with them; to be freed in both cases. */
+const char *selection_parse(struct selection *, struct slice args, size_t off);
+bool	 selection_narrows(const struct selection *);	/* by more than ids */
+bool	 selection_message(const struct selection *, const struct message *);
+bool	 selection_rcpt(const struct selection *, const struct message *,
+	    const struct rcpt *);
 
 /* ---- queue_compact.c -------------------------------------------------- */
 
@@ -530,13 +567,17 @@ void	 compact_look(void);
 void	 revoked_on_ev(struct chan *, struct msg *, void *base);
 /* A message that has just come: hold it if it is one of theirs. */
 void	 revoked_look(struct message *);
+/* The same for one that is about to be handed out, while those that came
+ * before the word are still looked for. */
+void	 revoked_last_look(struct message *);
 
 /* ---- queue_control.c, queue_recover.c, queue.c ------------------------ */
 
 void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
-/* Hold what waits of the message, and what is under way if it comes back; how
- * many recipients now.  The caller syncs the log. */
-unsigned int control_hold(struct message *);
+/* Hold what waits of the message, and what is under way if it comes back;
+ * recipients that are held by this.  m may not be copying; the caller syncs
+ * the log.  by: for the log. */
+unsigned int control_hold(struct message *, const char *by);
 
 /* Bring back what is on disk; fatal when the spool cannot be used. */
 void	 recover_run(void);

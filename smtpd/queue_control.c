@@ -1,7 +1,8 @@
 /*
  * What the operator asks of the queue: list, show, flush, remove, hold and
- * release.  Changes are on disk before the answer.  A long list goes out
- * piece by piece, as maild takes it.
+ * release, of the messages and recipients that are selected
+ * (queue_select.c).  The queue is gone through in turns (queue_walk.c), so
+ * others go on; changes are on disk before the answer.
  */
 #include "compat.h"
 
@@ -22,127 +23,262 @@
 #define EX_USAGE_	64		/* sysexits */
 #define EX_NOTFOUND	66
 #define EX_IO		74
+#define EX_LATER	75
 #define TURN_ROWS	200		/* rows of a list in one turn */
-#define ARGS_MAX	4
 
-struct listing {
+enum verb { VERB_LIST, VERB_SHOW, VERB_FLUSH, VERB_HOLD, VERB_RELEASE,
+	VERB_REMOVE };
+
+static const struct {
+	const char	*name;
+	bool		 alone;		/* without a selector: everything */
+} verbs[] = {
+	[VERB_LIST] =		{ "list", true },
+	[VERB_SHOW] =		{ "show", false },
+	[VERB_FLUSH] =		{ "flush", true },
+	[VERB_HOLD] =		{ "hold", false },
+	[VERB_RELEASE] =	{ "release", false },
+	[VERB_REMOVE] =		{ "remove", false },
+};
+
+static const char usage[] = "usage: queue list [SELECT] | show ID | "
+    "flush [SELECT|DOMAIN] | hold|release|remove SELECT|all; "
+    "SELECT: [ID ...] [--from ADDRESS] [--to ADDRESS] [--domain DOMAIN] "
+    "[--account ADDRESS|NUMBER]";
+
+struct command {
 	uint32_t	 ask;
-	uint64_t	 seq;		/* goes on behind this frame */
-	uint32_t	 no;
-	bool		 begun;
-	unsigned long long messages, rows;
+	enum verb	 verb;
+	struct selection sel;
+	struct walk	 walk;
+	unsigned int	 nextid;	/* of sel.id */
+	unsigned int	 rows;		/* of this turn */
+	unsigned long long messages, rcpts;
+	unsigned long long active;	/* under way: not changed now */
+	char		 missing[256];	/* ids that nothing has */
 	struct event	*ev;
 };
 
-struct change {
-	const char	*verb;
-	const char	*by;
-	char		*what;		/* id, domain, "all" or NULL */
-	unsigned int	 n;
-};
-
-static void	 list_begin(uint32_t);
-static void	 list_go(evutil_socket_t, short, void *);
-static unsigned int list_message(struct listing *, struct message *);
+static int	 verb_find(struct slice);
+static const char *command_check(struct command *);
+static void	 command_begin(struct command *);
+static void	 on_account(void *, enum dir_result, uint32_t);
+static void	 on_turn(evutil_socket_t, short, void *);
+static bool	 ids_turn(struct command *);
+static void	 command_end(struct command *);
+static void	 command_free(struct command *);
+static bool	 take_message(struct message *, void *);
+static bool	 take_list(struct command *, struct message *);
 static void	 row_rcpt(struct row *, const struct message *,
 		    const struct rcpt *);
-static void	 show(uint32_t, const char *);
-static void	 change(uint32_t, const char *, const char *);
-static bool	 change_one(struct message *, void *);
-static bool	 is_domain_of(const struct message *, const struct rcpt *,
-		    const char *);
+static void	 show(struct command *);
+static unsigned int change_message(struct command *, struct message *);
 
 void
 control_run(uint32_t ask, uint32_t uid, struct slice args)
 {
-	static char arg[ARGS_MAX][512];
-	struct item_arg it;
-	size_t off = 0, n;
+	struct command *c = xcalloc(1, sizeof(*c));
+	struct item_arg noun, word;
+	const char *why = usage;
+	size_t off = 0;
+	int v = -1;
 
-	for (n = 0; n < ARGS_MAX && item_arg_get(args, &off, &it) == 1; n++)
-		if (slice_cpy(it.text, arg[n], sizeof(arg[n])) == -1)
-			break;
-	if (n == 2 && strcmp(arg[1], "list") == 0)
-		list_begin(ask);
-	else if (n == 3 && strcmp(arg[1], "show") == 0)
-		show(ask, arg[2]);
-	else if ((n == 2 || n == 3) && strcmp(arg[1], "flush") == 0)
-		change(ask, arg[1], n == 3 ? arg[2] : "all");
-	else if (n == 3 && (strcmp(arg[1], "remove") == 0 ||
-	    strcmp(arg[1], "hold") == 0 || strcmp(arg[1], "release") == 0))
-		change(ask, arg[1], arg[2]);
+	c->ask = ask;
+	if (item_arg_get(args, &off, &noun) == 1 &&
+	    item_arg_get(args, &off, &word) == 1 &&
+	    (v = verb_find(word.text)) != -1) {
+		c->verb = (enum verb)v;
+		if ((why = selection_parse(&c->sel, args, off)) == NULL)
+			why = command_check(c);
+	}
+	if (why != NULL) {
+		proc_done(ask, EX_USAGE_, "%s%s%s", why == usage ? "" : why,
+		    why == usage ? "" : "; ", usage);
+		command_free(c);
+	} else if (c->verb == VERB_SHOW)
+		show(c);
+	else if (c->sel.account_name == NULL || c->sel.account_known)
+		command_begin(c);
 	else
-		proc_done(ask, EX_USAGE_, "usage: queue list | show ID | flush "
-		    "[ID|DOMAIN] | remove ID|all | hold ID|all | "
-		    "release ID|all");
+		post_account(c->sel.account_name, on_account, c);
+}
+
+static int
+verb_find(struct slice word)
+{
+	size_t i;
+
+	for (i = 0; i < NITEMS(verbs); i++)
+		if (slice_is(word, verbs[i].name))
+			return (int)i;
+	return -1;
+}
+
+/* A word of flush that is no id is a domain. */
+static const char *
+command_check(struct command *c)
+{
+	struct selection *s = &c->sel;
+
+	if (c->verb == VERB_SHOW)
+		return s->nid != 1 || selection_narrows(s) ? usage : NULL;
+	if (c->verb == VERB_FLUSH && s->nid == 1 && s->domain == NULL &&
+	    !message_is_id(s->id[0])) {
+		s->domain = s->id[0];
+		s->nid = 0;
+	}
+	if (!verbs[c->verb].alone && s->nid == 0 && !s->all &&
+	    !selection_narrows(s))
+		return "it has to be said which";
+	return NULL;
+}
+
+/* ---- its way ----------------------------------------------------------- */
+
+static void
+on_account(void *arg, enum dir_result r, uint32_t account)
+{
+	struct command *c = arg;
+
+	if (r == DIR_OK) {
+		c->sel.account = account;
+		command_begin(c);
+		return;
+	}
+	if (r == DIR_UNKNOWN)
+		proc_done(c->ask, EX_NOTFOUND, "%s is not an account",
+		    c->sel.account_name);
+	else
+		proc_done(c->ask, EX_LATER, "authd does not tell the account "
+		    "of %s now; its number (account list) does as well",
+		    c->sel.account_name);
+	command_free(c);
+}
+
+static void
+command_begin(struct command *c)
+{
+	if ((c->ev = event_new(proc_base(), -1, 0, on_turn, c)) == NULL)
+		fatalx("event_new");
+	event_active(c->ev, 0, 0);
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval now = { 0, 0 }, soon = { 0, 10000 };
+	struct command *c = arg;
+	bool full = proc_main() != NULL && chan_full(proc_main()), more = true;
+
+	c->rows = 0;
+	if (c->verb != VERB_LIST)
+		commit_run();		/* no message is being copied then */
+	if (!full)
+		more = c->sel.nid > 0 ? ids_turn(c) :
+		    walk_turn(&c->walk, take_message, c);
+	if (!more) {
+		command_end(c);
+		return;
+	}
+	qlog_write();		/* what fails is kept, and tried again */
+	event_add(c->ev, full ? &soon : &now);
+}
+
+/* The messages that were named; false: that was all. */
+static bool
+ids_turn(struct command *c)
+{
+	struct message *m;
+	const char *id;
+
+	while (c->nextid < c->sel.nid) {
+		id = c->sel.id[c->nextid++];
+		if ((m = message_find(id)) != NULL) {
+			if (!take_message(m, c))
+				return true;
+			continue;
+		}
+		strlcat(c->missing, " ", sizeof(c->missing));
+		strlcat(c->missing, log_text(id, strlen(id)),
+		    sizeof(c->missing));
+	}
+	return false;
+}
+
+static void
+command_end(struct command *c)
+{
+	struct row row = { .n = 0 };
+
+	if (c->verb != VERB_LIST && qlog_sync() == -1) {
+		proc_done(c->ask, EX_IO, "queue.log cannot be written");
+		command_free(c);
+		return;
+	}
+	if (c->verb != VERB_LIST) {
+		row_num(&row, "messages", (long long)c->messages);
+		row_num(&row, "recipients", (long long)c->rcpts);
+		row_num(&row, "active", (long long)c->active);
+		proc_row(c->ask, &row);
+	}
+	if (c->missing[0] != '\0')
+		proc_done(c->ask, EX_NOTFOUND, "no message%s; %llu messages, "
+		    "%llu recipients", c->missing, c->messages, c->rcpts);
+	else if (c->verb == VERB_LIST)
+		proc_done(c->ask, 0, "%llu messages, %llu recipients",
+		    c->messages, c->rcpts);
+	else
+		proc_done(c->ask, 0, "%s", "");
+	command_free(c);
+}
+
+static void
+command_free(struct command *c)
+{
+	if (c->ev != NULL)
+		event_free(c->ev);
+	selection_free(&c->sel);
+	free(c);
+}
+
+/* false: no more in this turn. */
+static bool
+take_message(struct message *m, void *arg)
+{
+	struct command *c = arg;
+	unsigned int n;
+
+	if (!selection_message(&c->sel, m))
+		return true;
+	if (c->verb == VERB_LIST)
+		return take_list(c, m);
+	n = change_message(c, m);
+	c->rcpts += n;
+	c->messages += n > 0;
+	return true;
 }
 
 /* ---- list, show ------------------------------------------------------- */
 
-static void
-list_begin(uint32_t ask)
-{
-	struct listing *l = xcalloc(1, sizeof(*l));
-
-	l->ask = ask;
-	if ((l->ev = event_new(proc_base(), -1, 0, list_go, l)) == NULL)
-		fatalx("event_new");
-	event_active(l->ev, 0, 0);
-}
-
-/* The next messages; segments keep their order, so the place is found
- * again. */
-static void
-list_go(evutil_socket_t fd, short what, void *arg)
-{
-	static const struct timeval soon = { 0, 10000 };
-	struct listing *l = arg;
-	struct segment *s;
-	unsigned int rows = 0;
-	uint32_t i;
-
-	TAILQ_FOREACH(s, spool_segments(), entry) {
-		if (s->state == SEG_SPARE || (l->begun && s->seq < l->seq))
-			continue;
-		i = l->begun && s->seq == l->seq ? l->no + 1 : 0;
-		for (; i < s->nslot; i++) {
-			if (s->slot[i].m == NULL)
-				continue;
-			rows += list_message(l, s->slot[i].m);
-			l->begun = true;
-			l->seq = s->seq;
-			l->no = i;
-			if (rows >= TURN_ROWS || (proc_main() != NULL &&
-			    chan_full(proc_main()))) {
-				event_add(l->ev, &soon);
-				return;
-			}
-		}
-	}
-	proc_done(l->ask, 0, "%llu messages, %llu recipients", l->messages,
-	    l->rows);
-	event_free(l->ev);
-	free(l);
-}
-
-static unsigned int
-list_message(struct listing *l, struct message *m)
+static bool
+take_list(struct command *c, struct message *m)
 {
 	struct row row;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < m->nrcpt; i++) {
-		if (m->rcpt[i].state == RCPT_DONE)
+		if (m->rcpt[i].state == RCPT_DONE ||
+		    !selection_rcpt(&c->sel, m, &m->rcpt[i]))
 			continue;
 		row.n = 0;
 		row_rcpt(&row, m, &m->rcpt[i]);
-		proc_row(l->ask, &row);
+		proc_row(c->ask, &row);
 		n++;
 	}
-	l->rows += n;
-	if (n > 0)
-		l->messages++;
-	return n;
+	c->rcpts += n;
+	c->messages += n > 0;
+	c->rows += n;
+	return c->rows < TURN_ROWS;
 }
 
 static const char *
@@ -176,6 +312,7 @@ row_rcpt(struct row *row, const struct message *m, const struct rcpt *r)
 	row_str(row, "id", slice_str(id));
 	row_str(row, "sid", slice_str(message_sid(m)));
 	row_str(row, "sender", slice_str(message_sender(m)));
+	row_num(row, "account", m->account);
 	row_str(row, "recipient", slice_str(rcpt_address(m, r)));
 	row_str(row, "state", slice_str(state_name(r)));
 	row_num(row, "next", r->state == RCPT_WAIT && r->next > now ?
@@ -188,9 +325,9 @@ row_rcpt(struct row *row, const struct message *m, const struct rcpt *r)
 
 /* The envelope, then the header of the message. */
 static void
-show(uint32_t ask, const char *id)
+show(struct command *c)
 {
-	struct message *m = message_find(id);
+	struct message *m = message_find(c->sel.id[0]);
 	struct envelope e;
 	struct row row = { .n = 0 };
 	static char head[8192];
@@ -199,16 +336,19 @@ show(uint32_t ask, const char *id)
 	int fd;
 
 	if (m == NULL) {
-		proc_done(ask, EX_NOTFOUND, "no message %s", id);
+		proc_done(c->ask, EX_NOTFOUND, "no message %s", c->sel.id[0]);
+		command_free(c);
 		return;
 	}
 	for (i = 0; i < m->nrcpt; i++) {
 		row.n = 0;
 		row_rcpt(&row, m, &m->rcpt[i]);
-		proc_row(ask, &row);
+		proc_row(c->ask, &row);
 	}
 	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
-		proc_done(ask, EX_IO, "%s: queue file damaged", id);
+		proc_done(c->ask, EX_IO, "%s: queue file damaged",
+		    c->sel.id[0]);
+		command_free(c);
 		return;
 	}
 	n = m->hdr.size < 3072 ? (size_t)m->hdr.size : 3072;
@@ -217,34 +357,12 @@ show(uint32_t ask, const char *id)
 	if (m->nwait == 0)
 		message_release(m);
 	n = header_len(head, n);
-	proc_done(ask, 0, "%.*s%.*s", (int)(e.trace.n > 900 ? 900 :
+	proc_done(c->ask, 0, "%.*s%.*s", (int)(e.trace.n > 900 ? 900 :
 	    e.trace.n), e.trace.p, (int)n, head);
+	command_free(c);
 }
 
 /* ---- changes ---------------------------------------------------------- */
-
-static void
-change(uint32_t ask, const char *verb, const char *what)
-{
-	struct change c = { .verb = verb, .by = "the operator" };
-	struct message *m = message_find(what);
-
-	c.what = m == NULL && strcmp(what, "all") != 0 ? xstrdup(what) : NULL;
-	if (c.what != NULL && strcmp(verb, "flush") != 0) {
-		proc_done(ask, EX_NOTFOUND, "no message %s", what);
-		free(c.what);
-		return;
-	}
-	if (m != NULL)
-		change_one(m, &c);
-	else
-		schedule_each(change_one, &c);
-	free(c.what);
-	if (qlog_sync() == -1)
-		proc_done(ask, EX_IO, "queue.log cannot be written");
-	else
-		proc_done(ask, 0, "%u recipients", c.n);
-}
 
 static void
 note(struct message *m, unsigned int i, enum log_type type)
@@ -254,80 +372,106 @@ note(struct message *m, unsigned int i, enum log_type type)
 }
 
 static bool
-change_rcpt(struct message *m, unsigned int i, const struct change *c)
+hold_rcpt(struct message *m, unsigned int i)
 {
 	struct rcpt *r = &m->rcpt[i];
-	bool waits = r->state == RCPT_WAIT || r->state == RCPT_READY;
 
-	switch (c->verb[0]) {
-	case 'f':			/* flush */
-		if (r->state != RCPT_WAIT || (c->what != NULL &&
-		    !is_domain_of(m, r, c->what)))
-			return false;
-		r->next = 0;
-		return true;
-	case 'r':
-		if (strcmp(c->verb, "remove") == 0) {
-			if (!waits && r->state != RCPT_HELD)
-				return false;
-			result_done(m, i);
-			return true;
-		}
-		if (r->state != RCPT_HELD)
-			return false;
+	if (r->state == RCPT_SENT && !r->hold)
+		r->hold = 1;		/* when it comes back */
+	else if (r->state == RCPT_WAIT || r->state == RCPT_READY)
+		r->state = RCPT_HELD;
+	else
+		return false;
+	note(m, i, LOG_HELD);
+	return true;
+}
+
+static bool
+release_rcpt(struct message *m, unsigned int i)
+{
+	struct rcpt *r = &m->rcpt[i];
+
+	if (r->state == RCPT_SENT && r->hold)
+		r->hold = 0;
+	else if (r->state == RCPT_HELD) {
 		r->state = RCPT_WAIT;
 		r->next = 0;
-		m->hold = 0;
-		note(m, i, LOG_RELEASED);
-		return true;
-	case 'h':			/* hold */
-		if (!waits)
+	} else
+		return false;
+	note(m, i, LOG_RELEASED);
+	return true;
+}
+
+static bool
+change_rcpt(struct message *m, unsigned int i, enum verb verb)
+{
+	struct rcpt *r = &m->rcpt[i];
+
+	switch (verb) {
+	case VERB_FLUSH:
+		if (r->state != RCPT_WAIT)
 			return false;
-		r->state = RCPT_HELD;
-		note(m, i, LOG_HELD);
+		r->next = 0;
 		return true;
+	case VERB_HOLD:
+		return hold_rcpt(m, i);
+	case VERB_RELEASE:
+		return release_rcpt(m, i);
+	case VERB_REMOVE:
+		if (r->state != RCPT_WAIT && r->state != RCPT_READY &&
+		    r->state != RCPT_HELD)
+			return false;
+		result_done(m, i);
+		return true;
+	case VERB_LIST:
+	case VERB_SHOW:
+		break;
 	}
 	return false;
 }
 
-static bool
-change_one(struct message *m, void *arg)
+static void
+change_log(struct message *m, const char *verb, unsigned int n,
+    const char *by)
 {
-	struct change *c = arg;
-	unsigned int i, n = 0;
 	char id[MSG_ID_TEXT];
 
-	for (i = 0; i < m->nrcpt && !m->copying; i++)
-		n += change_rcpt(m, i, c);
-	if (n == 0)
-		return true;
-	c->n += n;
 	message_id(m, id);
-	log_notice("%s %s id=%s recipients=%u by %s",
-	    message_sid(m), c->verb, id, n, c->by);
+	log_notice("%s %s id=%s recipients=%u by %s", message_sid(m), verb,
+	    id, n, by);
+}
+
+/* How many recipients; m may be gone afterwards. */
+static unsigned int
+change_message(struct command *c, struct message *m)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < m->nrcpt; i++) {
+		if (!selection_rcpt(&c->sel, m, &m->rcpt[i]))
+			continue;
+		if (change_rcpt(m, i, c->verb))
+			n++;
+		else if (m->rcpt[i].state == RCPT_SENT)
+			c->active++;
+	}
+	if (n == 0)
+		return 0;
+	change_log(m, verbs[c->verb].name, n, "the operator");
 	result_end(m);
-	return true;
+	return n;
 }
 
 unsigned int
-control_hold(struct message *m)
+control_hold(struct message *m, const char *by)
 {
-	struct change c = { .verb = "hold", .by = "authd: the account may "
-	    "send no more" };
-	unsigned int i;
+	unsigned int i, n = 0;
 
-	m->hold = 0;
 	for (i = 0; i < m->nrcpt; i++)
-		if (m->rcpt[i].state == RCPT_SENT)
-			m->hold = 1;
-	change_one(m, &c);
-	return c.n;
-}
-
-static bool
-is_domain_of(const struct message *m, const struct rcpt *r, const char *domain)
-{
-	const char *at = strrchr(rcpt_address(m, r), '@');
-
-	return at != NULL && slice_caseis(slice_str(at + 1), domain);
+		n += hold_rcpt(m, i);
+	if (n == 0)
+		return 0;
+	change_log(m, "hold", n, by);
+	result_end(m);
+	return n;
 }

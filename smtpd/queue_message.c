@@ -116,19 +116,34 @@ message_id(const struct message *m, char buf[MSG_ID_TEXT])
 	queue_id(m->seg == NULL ? 0 : m->seg->seq, m->no, buf);
 }
 
+static bool
+id_parse(const char *id, unsigned long long *seq, unsigned long long *no)
+{
+	char *end;
+
+	*seq = strtoull(id, &end, 16);
+	if (end == id || *end != '.')
+		return false;
+	id = end + 1;
+	*no = strtoull(id, &end, 16);
+	return end != id && *end == '\0';
+}
+
+bool
+message_is_id(const char *id)
+{
+	unsigned long long seq, no;
+
+	return id_parse(id, &seq, &no);
+}
+
 struct message *
 message_find(const char *id)
 {
 	unsigned long long seq, no;
 	struct segment *s;
-	char *end;
 
-	seq = strtoull(id, &end, 16);
-	if (end == id || *end != '.')
-		return NULL;
-	id = end + 1;
-	no = strtoull(id, &end, 16);
-	if (end == id || *end != '\0' || (s = segment_seq(seq)) == NULL ||
+	if (!id_parse(id, &seq, &no) || (s = segment_seq(seq)) == NULL ||
 	    no >= s->nslot)
 		return NULL;
 	return s->slot[no].m;

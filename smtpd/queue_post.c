@@ -20,6 +20,7 @@
 #include "queue.h"
 
 #define ASK_MS		30000
+#define DIR_ADDRESS_MAX	330		/* of DIR_RCPT */
 #define ROUTES_MAX	256
 #define TICKET_MORE	86400		/* s a ticket outlives the queue time */
 #define SIGN_TRIES	10		/* a second each, while signd is away */
@@ -86,6 +87,49 @@ post_full(uint32_t account)
 
 	if (po.auth != NULL)
 		chan_send(po.auth, DIR_FULL_EV, &e, NULL, 0);
+}
+
+struct account_ask {
+	void		(*fn)(void *, enum dir_result, uint32_t);
+	void		*arg;
+};
+
+static void
+on_account(struct chan *c, struct msg *m, void *arg)
+{
+	struct account_ask ask = *(struct account_ask *)arg;
+	const struct dir_rcpt_r *r = m != NULL ? &m->body->dir_rcpt_r : NULL;
+	struct item_route route = { .account = 0 }, more;
+	enum dir_result result = DIR_TEMP;
+	size_t off = 0;
+
+	free(arg);
+	if (r != NULL && r->result == DIR_OK) {
+		result = item_route_get(r->routes, &off, &route) == 1 &&
+		    route.type == ROUTE_LOCAL && item_route_get(r->routes,
+		    &off, &more) != 1 ? DIR_OK : DIR_UNKNOWN;
+	} else if (r != NULL && (r->result == DIR_UNKNOWN ||
+	    r->result == DIR_DENIED))
+		result = DIR_UNKNOWN;
+	ask.fn(ask.arg, result, route.account);
+}
+
+void
+post_account(const char *address, void (*fn)(void *, enum dir_result,
+    uint32_t), void *arg)
+{
+	struct dir_rcpt q = { .address = slice_str(address) };
+	struct account_ask *ask = xcalloc(1, sizeof(*ask));
+
+	*ask = (struct account_ask){ fn, arg };
+	if (q.address.n > DIR_ADDRESS_MAX) {
+		free(ask);
+		fn(arg, DIR_UNKNOWN, 0);
+	} else if (po.auth == NULL || chan_ask(po.auth, DIR_RCPT, &q, NULL,
+	    0, ASK_MS, on_account, ask) == 0) {
+		free(ask);
+		fn(arg, DIR_TEMP, 0);
+	}
 }
 
 static void

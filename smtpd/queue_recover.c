@@ -301,7 +301,7 @@ record_message(const struct message *m)
 		if (r->attempts > 0 || r->next > 0)
 			qlog_add(&rec);
 		rec.type = LOG_HELD;
-		if (r->state == RCPT_HELD)
+		if (r->state == RCPT_HELD || r->hold)
 			qlog_add(&rec);
 	}
 	rec.type = LOG_WARNED;

@@ -66,6 +66,16 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 	defer(m, idx, "4.3.0 unknown answer");
 }
 
+/* What was to be held when it comes back is held now; the log knows. */
+static uint8_t
+waits_as(struct rcpt *r)
+{
+	bool hold = r->hold;
+
+	r->hold = 0;
+	return hold ? RCPT_HELD : RCPT_WAIT;
+}
+
 void
 result_lost(struct message *m, unsigned int idx)
 {
@@ -74,7 +84,7 @@ result_lost(struct message *m, unsigned int idx)
 	if (r->type != ROUTE_REMOTE) {
 		r->maybe = 1;
 		if (++r->lost <= LOST_MAX) {
-			r->state = RCPT_WAIT;
+			r->state = waits_as(r);
 			r->next = 0;
 			return;
 		}
@@ -100,8 +110,6 @@ result_job(struct job *j, struct slice results)
 		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
 			result_lost(m, j->idx[i]);
 	schedule_job_end(j);
-	if (m->hold)
-		control_hold(m);
 	result_end(m);
 }
 
@@ -199,12 +207,12 @@ defer(struct message *m, unsigned int idx, const char *text)
 		return;
 	}
 	rcpt_error(r, text);
-	r->state = RCPT_WAIT;
+	r->state = waits_as(r);
 	r->next = now + schedule_delay(conf, r->attempts,
 	    (uint32_t)random_u64());
 	if (r->next > last)
 		r->next = last;
-	log_result(m, r, "deferred", text);
+	log_result(m, r, r->state == RCPT_HELD ? "held" : "deferred", text);
 	rec.attempts = r->attempts;
 	rec.next = r->next;
 	qlog_add(&rec);

@@ -18,6 +18,7 @@
 #include "util.h"
 #include "queue.h"
 
+#define REASON		"authd: the account may send no more"
 #define ACCOUNT_MAX	(1u << 31)	/* beyond every user number */
 
 struct set {				/* of account numbers */
@@ -27,7 +28,9 @@ struct set {				/* of account numbers */
 
 static struct {
 	struct set	 revoked, fresh;	/* fresh: not yet looked for */
-	bool		 planned;
+	bool		 again;
+	struct walk	 walk;
+	struct event	*ev;
 } rv;
 
 static bool
@@ -60,24 +63,30 @@ set_del(struct set *s, uint32_t account)
 static bool
 hold_fresh(struct message *m, void *arg)
 {
-	unsigned int *n = arg;
-
 	if (m->account != 0 && set_has(&rv.fresh, m->account))
-		*n += control_hold(m);
+		control_hold(m, REASON);
 	return true;
 }
 
-/* One look through the queue for all that came in this turn. */
+/* Through the queue in turns; what comes meanwhile begins it again, for all
+ * that are fresh. */
 static void
 on_fresh(evutil_socket_t fd, short what, void *arg)
 {
-	unsigned int n = 0;
+	static const struct timeval now = { 0, 0 };
 
-	rv.planned = false;
-	schedule_each(hold_fresh, &n);
+	commit_run();			/* no message is being copied then */
+	if (rv.again)
+		rv.walk = (struct walk){ 0 };
+	rv.again = false;
+	if (walk_turn(&rv.walk, hold_fresh, NULL)) {
+		qlog_write();		/* what fails is tried again */
+		event_add(rv.ev, &now);
+		return;
+	}
 	free(rv.fresh.bits);
 	rv.fresh = (struct set){ .n = 0 };
-	if (n > 0 && qlog_sync() == -1)
+	if (qlog_sync() == -1)
 		log_warn("queue.log");
 }
 
@@ -99,15 +108,23 @@ revoked_on_ev(struct chan *c, struct msg *m, void *arg)
 		return;		/* the operator may have released some */
 	set_add(&rv.revoked, e->account);
 	set_add(&rv.fresh, e->account);
-	if (!rv.planned && event_base_once(arg, -1, EV_TIMEOUT, on_fresh,
-	    NULL, &now) == -1)
-		fatalx("event_base_once");
-	rv.planned = true;
+	rv.again = true;
+	if (rv.ev == NULL && (rv.ev = event_new(arg, -1, 0, on_fresh,
+	    NULL)) == NULL)
+		fatalx("event_new");
+	event_add(rv.ev, &now);
 }
 
 void
 revoked_look(struct message *m)
 {
 	if (m->account != 0 && set_has(&rv.revoked, m->account))
-		control_hold(m);
+		control_hold(m, REASON);
+}
+
+void
+revoked_last_look(struct message *m)
+{
+	if (m->account != 0 && set_has(&rv.fresh, m->account))
+		control_hold(m, REASON);
 }

@@ -254,6 +254,7 @@ job_hand_out(struct dest *d, struct job *j)
 {
 	struct message *m = j->m;
 
+	revoked_last_look(m);
 	if (!job_trim(j)) {		/* removed or held meanwhile */
 		schedule_job_end(j);
 		result_end(m);
@@ -261,20 +262,6 @@ job_hand_out(struct dest *d, struct job *j)
 		dest_ready(d);
 	else
 		schedule_job_back(j);
-}
-
-/* Every message in the order of the spool.  fn may end messages, which can
- * make segments spare but not unlink them. */
-void
-schedule_each(bool (*fn)(struct message *, void *), void *arg)
-{
-	struct segment *s;
-	uint32_t i;
-
-	TAILQ_FOREACH(s, spool_segments(), entry)
-		for (i = 0; i < s->nslot; i++)
-			if (s->slot[i].m != NULL && !fn(s->slot[i].m, arg))
-				return;
 }
 
 /* ---- destinations ----------------------------------------------------- */

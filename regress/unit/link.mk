@@ -10,6 +10,7 @@ LINK.smtpd_submission = $(LINK.smtpd)
 LINK.smtpd_neighbours = $(LINK.smtpd)
 LINK.conf = maild/conf_yaml.c
 LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
+LINK.queue_select = $(LINK.queue)
 LINK.queue_way = $(LINK.queue)
 LINK.queue_account = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)

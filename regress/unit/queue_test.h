@@ -123,6 +123,8 @@ send_one(uint8_t commit, const char *sender, uint32_t account)
 	commit_add(&c);
 }
 
+static uint32_t send_next;		/* when they are to be tried */
+
 /* Submitted by account, to n others. */
 static UNUSED void
 send_for(uint8_t commit, uint32_t account, unsigned int n)
@@ -135,6 +137,7 @@ send_for(uint8_t commit, uint32_t account, unsigned int n)
 	for (i = 0; i < n; i++)
 		r[i] = (struct env_rcpt){ .type = ROUTE_LOCAL,
 		    .state = RCPT_WAIT, .account = 100 + i,
+		    .next = send_next,
 		    .address = SLICE_LIT("x@b.test"), .orig = { "", 0 } };
 	c.env = (struct envelope){ .received = now_sec(),
 	    .account = account, .sid = SLICE_LIT("s1"),

@@ -132,7 +132,7 @@ compacted_child(void)
 	unsigned int n = 0;
 
 	begin();
-	schedule_each(count_message, &n);
+	CHECK(!walk_turn(&(struct walk){ 0 }, count_message, &n));
 	CHECK(n == 10);
 }
 
