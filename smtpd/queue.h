@@ -364,6 +364,15 @@ void	 commit_run(void);		/* sync now */
 /* Envelope octets of a message of the last group, NULL when gone. */
 const uint8_t *commit_recent(const struct message *);
 
+/* ---- queue_front.c: what smtpd brings --------------------------------- */
+
+void	 front_init(const struct conf *);
+void	 front_conf(const struct conf *);
+void	 front_secret(const uint8_t *key);	/* 32 octets, of capabilities */
+void	 front_channel(struct event_base *, uint16_t instance, int fd);
+/* Whether mail is taken, and the free octets: to every smtpd. */
+void	 front_tell(bool accepting, uint64_t free_bytes);
+
 /* ---- queue_schedule.c: when and where to ------------------------------ */
 
 #define DEST_KEY_MAX	256
