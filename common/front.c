@@ -34,6 +34,7 @@
 #define CHAIN_MAX	(1024 * 1024)	/* octets of a certificate chain */
 #define TURN_COMMANDS	8	/* commands of a connection a loop turn */
 #define STOP_MS		2000	/* the last words may take this long */
+#define LINGER_MS	2000	/* for one who still sends to see them */
 #define FAIL_POINTS	10	/* penalty of a failed login */
 /* Connections of one source that have not logged in; those that have are
  * counted by account. */
@@ -82,6 +83,7 @@ static void	front_refuse(struct front_conn *, enum auth_result);
 static void	front_session(struct front_conn *);
 static void	front_release(uint64_t);
 static void	front_ungrant(struct front_conn *);
+static void	front_close(struct front_conn *, unsigned int);
 static void	front_free(struct front_conn *);
 static struct front_conn *front_find(uint64_t);
 static const front_conf *front_limits(void);
@@ -361,15 +363,18 @@ front_input(struct front_conn *c)
 		front_pass_input(c);
 		return;
 	}
-	for (i = 0; i < TURN_COMMANDS; i++) {
+	for (i = 0; i < TURN_COMMANDS && c->state == FRONT_COMMAND; i++) {
+		if (io_full(c->io) || !front.ops->command(c))
+			return;
 		/* A command may end the connection. */
 		if (front_find(id) != c || c->state != FRONT_COMMAND)
 			return;
-		if (!front.ops->command(c))
+		if (++c->ncommands == FRONT_COMMANDS_MAX) {
+			front_end(c, FRONT_COMMANDS);
 			return;
+		}
 	}
-	if (front_find(id) == c)
-		io_again(c->io);
+	io_again(c->io);
 }
 
 bool
@@ -626,7 +631,8 @@ front_end(struct front_conn *c, enum front_end why)
 {
 	static const char *const word[] = {
 		[FRONT_TIMEOUT] = "timeout", [FRONT_BUSY] = "busy",
-		[FRONT_BADNESS] = "errors", [FRONT_REVOKED] = "revoked",
+		[FRONT_BADNESS] = "errors", [FRONT_COMMANDS] = "commands",
+		[FRONT_REVOKED] = "revoked",
 		[FRONT_STOPPING] = "stopping", [FRONT_LOST] = "lost"
 	};
 	const char	*bye = front.ops->bye(why);
@@ -636,16 +642,22 @@ front_end(struct front_conn *c, enum front_end why)
 	    io_queued(c->io) == 0))
 		io_write(c->io, bye, strlen(bye));
 	log_info("%016llx end why=%s", (unsigned long long)c->id, word[why]);
-	front_quit(c);
+	front_close(c, LINGER_MS);
 }
 
 void
 front_quit(struct front_conn *c)
 {
+	front_close(c, 0);
+}
+
+static void
+front_close(struct front_conn *c, unsigned int linger_ms)
+{
 	struct io	*io = c->io;
 
 	front_free(c);
-	io_finish(io, 0);
+	io_finish(io, linger_ms);
 }
 
 /* Everything but the io. */

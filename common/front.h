@@ -14,6 +14,7 @@
 
 #define FRONT_LINE_MAX	8192	/* octets of a command before login */
 #define FRONT_TAG_MAX	64	/* octets of a tag */
+#define FRONT_COMMANDS_MAX 64	/* commands before login, good ones too */
 #define FRONT_BAD_MAX	3	/* bad commands before login */
 #define FRONT_FAIL_MAX	3	/* failed logins of a connection */
 
@@ -31,6 +32,7 @@ enum front_end {		/* why a connection ends */
 	FRONT_TIMEOUT,
 	FRONT_BUSY,		/* too many connections */
 	FRONT_BADNESS,		/* too many bad commands, or worse */
+	FRONT_COMMANDS,		/* too many commands and no login */
 	FRONT_REVOKED,		/* the account was changed */
 	FRONT_STOPPING,
 	FRONT_LOST		/* the session died */
@@ -46,7 +48,7 @@ struct front_conn {
 	bool		 plaintext;	/* logins without TLS are allowed */
 	bool		 tls;
 	bool		 counted;	/* in its account's connections */
-	unsigned int	 nbad, nfail;
+	unsigned int	 ncommands, nbad, nfail;
 	uint32_t	 ask;		/* to authd, 0 none */
 	uint32_t	 account;
 	uint64_t	 grant;		/* 0 none */

@@ -26,7 +26,6 @@
 #include "log.h"
 #include "front.h"
 
-#define PASS_HIGH	(256 * 1024)	/* octets queued for a client */
 #define PASS_TURN	16		/* packets of a session a loop turn */
 
 static void	on_readable(evutil_socket_t, short, void *);
@@ -127,11 +126,12 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	struct front_conn	*c = arg;
 	int			 i, r = 1;
 
-	for (i = 0; i < PASS_TURN && r == 1; i++)
+	for (i = 0; i < PASS_TURN && r == 1 &&
+	    io_queued(c->io) <= IO_OUT_MAX; i++)
 		r = pass_packet(c);
 	if (r == -1)
 		return;
-	if (io_queued(c->io) > PASS_HIGH && !c->held) {
+	if (io_queued(c->io) > IO_OUT_MAX && !c->held) {
 		c->held = true;
 		event_del(&c->rd);
 	}

@@ -42,6 +42,7 @@ static void	 connect_done(struct io *);
 /* output */
 static void	 io_flush(struct io *);
 static void	 io_drained(struct io *);
+static void	 io_unchoke(struct io *);
 static void	 finish_next(struct io *);
 
 TAILQ_HEAD(io_list, io);
@@ -104,8 +105,10 @@ io_new(struct event_base *base, int fd, io_cb cb, void *arg)
 {
 	struct io *io;
 
-	if ((io = io_alloc(base, fd, cb, arg)) != NULL)
+	if ((io = io_alloc(base, fd, cb, arg)) != NULL) {
+		io->taken = true;
 		io_read_on(io);
+	}
 	return io;
 }
 
@@ -273,8 +276,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	if (io->cb == NULL)
 		io_read_discard(io);
-	else if (io->paused)
-		io_read_off(io);	/* io_resume turns it on again */
+	else if (io->paused || io_full(io))
+		io_read_off(io);	/* io_resume, io_unchoke: on again */
 	else if (io->tls_state != IO_CLEAR)
 		io_tls_input(io, true);
 	else
@@ -355,7 +358,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 		end = io == last;
 		TAILQ_REMOVE(&mill.again, io, again);
 		io->in_again = false;
-		if (io->paused || io->cb == NULL)
+		if (io->paused || io->cb == NULL || io_full(io))
 			continue;
 		if (io->in != NULL && io->in->r < io->in->w &&
 		    io_emit(io, IO_READ))
@@ -456,6 +459,8 @@ io_flush(struct io *io)
 		io_fail(io, io->err != NULL ? io->err : strerror(errno));
 		return;
 	}
+	if (io->choked && io_queued(io) <= IO_OUT_MAX / 2)
+		io_unchoke(io);
 	if (r > 0) {
 		event_add(&io->wr, NULL);
 		io->wr_on = true;
@@ -526,6 +531,27 @@ finish_next(struct io *io)
 }
 
 /* ---- flow ---- */
+
+bool
+io_full(struct io *io)
+{
+	if (!io->taken || io_queued(io) <= IO_OUT_MAX)
+		return false;
+	io->choked = true;
+	return true;
+}
+
+/* The peer has read: so do we. */
+static void
+io_unchoke(struct io *io)
+{
+	io->choked = false;
+	if (io->cb == NULL || io->paused)
+		return;
+	if (!io->stuck)
+		io_read_on(io);
+	io_again(io);
+}
 
 void
 io_pause(struct io *io)

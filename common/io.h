@@ -55,6 +55,17 @@ int	 io_printf(struct io *, const char *, ...)
  * nothing: fd must stay open till IO_DRAINED or io_free. */
 int	 io_sendfile(struct io *, int fd, off_t off, size_t n);
 size_t	 io_queued(const struct io *);
+/*
+ * A client that does not read gets no more answers than these.  While more
+ * octets wait to be written to a peer that connected to us, its socket is
+ * not read and nothing is called back with IO_READ; who has input buffered
+ * asks before each command whether to go on.  True: not now, IO_READ comes
+ * again when half of it is gone.  Never true of io_connect()'s: who asks may
+ * have to read an answer to be able to send on, and its questions are
+ * counted.
+ */
+#define IO_OUT_MAX	(64 * 1024)
+bool	 io_full(struct io *);
 /* Hold output back (more comes soon, one write for all), or let it go. */
 void	 io_cork(struct io *, bool);
 

@@ -100,6 +100,8 @@ imap_bye(enum front_end why)
 		return "* BYE [UNAVAILABLE] Too many connections\r\n";
 	case FRONT_BADNESS:
 		return "* BYE Too many errors\r\n";
+	case FRONT_COMMANDS:
+		return "* BYE Too many commands before a login\r\n";
 	case FRONT_REVOKED:
 		return "* BYE The account was changed, log in again\r\n";
 	case FRONT_STOPPING:

@@ -227,7 +227,8 @@ body_send(struct session *s, const struct store_msg *m,
 		frames_write(s->io, b->text.p + off, (size_t)len);
 		return STORE_OK;
 	}
-	for (off += b->off; len > 0; off += v.iov_len, len -= v.iov_len) {
+	for (off += b->off; len > 0 && !s->io->gone;
+	    off += v.iov_len, len -= v.iov_len) {
 		r = store_peek(s->store, m, (uint32_t)off, (uint32_t)len, &v);
 		if (r != STORE_OK) {
 			s->io->gone = true;

@@ -82,6 +82,8 @@ pop3_bye(enum front_end why)
 		return "-ERR [SYS/TEMP] Too many connections\r\n";
 	case FRONT_BADNESS:
 		return "-ERR Too many errors\r\n";
+	case FRONT_COMMANDS:
+		return "-ERR Too many commands before a login\r\n";
 	case FRONT_REVOKED:
 		return "-ERR [AUTH] The account was changed, log in "
 		    "again\r\n";

@@ -34,6 +34,8 @@ retr_send(struct session *s, uint32_t msg, uint64_t lines)
 	if (lines != UINT64_MAX)
 		size = top_end(s, &m, lines);
 	for (off = 0; off < size; off += v.iov_len) {
+		if (s->io->gone)
+			return;
 		r = store_peek(s->store, &m, (uint32_t)off,
 		    (uint32_t)(size - off), &v);
 		if (r != STORE_OK)

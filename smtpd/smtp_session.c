@@ -312,8 +312,11 @@ session_io(struct io *io, enum io_event ev, void *arg)
 		s->io = NULL;
 		session_state(s, SMTP_END);
 		break;
-	case IO_CONNECTED:
 	case IO_DRAINED:
+		if (!s->eof)
+			return;
+		break;
+	case IO_CONNECTED:
 		return;
 	}
 	session_run(s);
@@ -333,9 +336,12 @@ void
 session_run(struct session *s)
 {
 	unsigned int n;
-	bool going = true;
+	bool going = true, full = false;
 
 	for (n = 0; going && n < SMTP_TURN; n++) {
+		/* it reads first what it was told */
+		if (s->state != SMTP_END && (full = io_full(s->io)))
+			break;
 		switch (s->state) {
 		case SMTP_MESSAGE:
 			going = data_input(s);
@@ -354,10 +360,10 @@ session_run(struct session *s)
 			break;
 		}
 	}
-	if (going && s->state != SMTP_END)
+	if (going && !full && s->state != SMTP_END)
 		io_again(s->io);
-	else if (s->eof && s->state != SMTP_ANSWER && s->state != SMTP_END &&
-	    s->nslots == 0 && !house()->hold)
+	else if (s->eof && !full && s->state != SMTP_ANSWER &&
+	    s->state != SMTP_END && s->nslots == 0 && !house()->hold)
 		session_end(s, NULL);
 	if (s->state == SMTP_END)
 		session_free(s);

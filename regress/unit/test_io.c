@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -459,6 +460,161 @@ test_tls_refused(void **state)
 	free(pem);
 }
 
+/* ---- a peer that asks and does not read ---------------------------------- */
+
+#define ASK	"NOOP\r\n"
+#define ANSWER	"* a hundred and twenty-eight octets, of which most say "	\
+		"nothing but that this is the answer to a question that "	\
+		"was asked ....\r\n"
+
+/* Answer as many questions as there are, a few a turn, as the fronts do. */
+static void
+on_question(struct io *io, enum io_event ev, void *arg)
+{
+	struct side *s = arg;
+	struct slice l;
+	int i;
+
+	s->events[ev]++;
+	if (ev != IO_READ)
+		return;
+	for (i = 0; i < 8; i++) {
+		if (io_full(io) || io_line(io, 100, &l) != IO_LINE)
+			return;
+		s->n++;
+		assert_int_equal(io_write(io, ANSWER, sizeof(ANSWER) - 1), 0);
+	}
+	io_again(io);
+}
+
+/* Ask till the other end takes no more; how many questions went. */
+static size_t
+flood(struct side *s, struct io *client, int fd)
+{
+	size_t asked = 0, idle = 0;
+
+	while (idle < 1000) {
+		assert_true(asked < 10 * 1000 * 1000);
+		if (client != NULL ? io_queued(client) == 0 &&
+		    io_write(client, ASK, sizeof(ASK) - 1) == 0 :
+		    send(fd, ASK, sizeof(ASK) - 1, MSG_DONTWAIT) ==
+		    sizeof(ASK) - 1) {
+			asked++;
+			idle = 0;
+		} else
+			idle++;
+		turn(1);
+		assert_true(io_queued(s->io) <= IO_OUT_MAX + sizeof(ANSWER));
+	}
+	assert_true(io_queued(s->io) > IO_OUT_MAX);
+	return asked;
+}
+
+static void
+test_client_that_does_not_read(void **state)
+{
+	struct side s = { 0 };
+	size_t asked, got = 0;
+	static char buf[65536];
+	ssize_t n;
+	int sp[2], i;
+
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_question, &s);
+	asked = flood(&s, NULL, sp[1]);
+	assert_true(s.n < asked);
+	/* it reads at last: every question has its answer */
+	for (i = 0; i < 1000 * 1000 && got < asked * (sizeof(ANSWER) - 1);
+	    i++) {
+		if ((n = read(sp[1], buf, sizeof(buf))) > 0)
+			got += (size_t)n;
+		turn(1);
+	}
+	assert_int_equal(s.n, asked);
+	assert_int_equal(got, asked * (sizeof(ANSWER) - 1));
+	io_free(s.io);
+
+	/* nor does its end wake us before there is room for the answers */
+	close(sp[1]);
+	start_pair(sp);
+	s = (struct side){ 0 };
+	s.io = io_new(base, sp[0], on_question, &s);
+	flood(&s, NULL, sp[1]);
+	io_finish(s.io, 1000);
+	turn(3);
+	close(sp[1]);
+	turn(3);
+}
+
+/* The same beneath TLS, where what waits are records. */
+static void
+test_tls_client_that_does_not_read(void **state)
+{
+	struct side s = { 0 }, c = { 0 };
+	char *pem;
+	struct tls *srv = make_server(&pem);
+	struct tls_config *cc = make_client(pem);
+	size_t asked, i;
+	int sp[2];
+
+	start_pair(sp);
+	s.io = io_new(base, sp[0], on_question, &s);
+	c.io = io_new(base, sp[1], on_event, &c);
+	assert_int_equal(io_accept_tls(s.io, srv), 0);
+	assert_int_equal(io_start_tls(c.io, cc, "mx.test"), 0);
+	turn(10);
+	assert_int_equal(c.events[IO_SECURED], 1);
+	io_pause(c.io);
+	asked = flood(&s, c.io, -1);
+	io_resume(c.io);
+	for (i = 0; i < 1000 * 1000 && s.n < asked; i++)
+		turn(1);
+	turn(10);
+	assert_int_equal(s.n, asked);
+	io_free(s.io);
+	io_free(c.io);
+	free(c.data);
+	tls_config_free(cc);
+	tls_free(srv);
+	free(pem);
+}
+
+/* Who connected reads on, whatever it has still to send. */
+static void
+test_we_ask_and_read(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(sun);
+	struct side s = { .max = 100 };
+	static char big[1 << 20];
+	int l, fd;
+
+	l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* a name that the kernel makes */
+	assert_int_equal(bind(l, (struct sockaddr *)&sun,
+	    sizeof(sun.sun_family)), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&sun, &len), 0);
+	if (base == NULL)
+		base = event_base_new();
+	s.io = io_connect(base, (struct sockaddr *)&sun, len, NULL, 0,
+	    on_event, &s);
+	assert_non_null(s.io);
+	assert_true((fd = accept4(l, NULL, NULL, SOCK_CLOEXEC)) != -1);
+	turn(2);
+	assert_int_equal(s.events[IO_CONNECTED], 1);
+	io_write(s.io, big, sizeof(big));
+	turn(2);
+	assert_true(io_queued(s.io) > IO_OUT_MAX);
+	assert_false(io_full(s.io));
+	assert_int_equal(write(fd, "552 no\r\n", 8), 8);
+	turn(2);
+	assert_string_equal(s.text, "L:552 no|");
+	io_free(s.io);
+	close(fd);
+	close(l);
+}
+
 int
 main(void)
 {
@@ -472,6 +628,9 @@ main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_tls_refused),
+		cmocka_unit_test(test_client_that_does_not_read),
+		cmocka_unit_test(test_tls_client_that_does_not_read),
+		cmocka_unit_test(test_we_ask_and_read),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
