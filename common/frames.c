@@ -228,7 +228,7 @@ frames_write(struct frames *f, const char *p, size_t n)
 	while (n > 0) {
 		room = sizeof(f->out) - f->outn;
 		if (room == 0) {
-			frames_flush(f);
+			frames_more(f);
 			continue;
 		}
 		if (room > n)
@@ -276,13 +276,13 @@ frames_printf(struct frames *f, const char *fmt, ...)
 	frames_write(f, buf, (size_t)n);
 }
 
-void
-frames_flush(struct frames *f)
+static void
+frames_send(struct frames *f, char type)
 {
 	ssize_t	 n;
 
 	if (f->outn > 1 && !f->gone) {
-		f->out[0] = SESSION_DATA;
+		f->out[0] = type;
 		do
 			n = send(f->sock, f->out, f->outn, MSG_NOSIGNAL);
 		while (n == -1 && errno == EINTR);
@@ -290,6 +290,18 @@ frames_flush(struct frames *f)
 			f->gone = true;
 	}
 	f->outn = 1;
+}
+
+void
+frames_flush(struct frames *f)
+{
+	frames_send(f, SESSION_DATA);
+}
+
+void
+frames_more(struct frames *f)
+{
+	frames_send(f, SESSION_MORE);
 }
 
 void

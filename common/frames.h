@@ -65,7 +65,10 @@ void	 frames_puts(struct frames *, const char *);
 void	 frames_num(struct frames *, uint64_t);
 void	 frames_printf(struct frames *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
+/* Send what is collected: at the end of an answer; or (more) because no more
+ * fits, and then the front says nothing of its own if we die before the end. */
 void	 frames_flush(struct frames *);
+void	 frames_more(struct frames *);
 /* Flush, then tell the front that this is the end. */
 void	 frames_bye(struct frames *);
 
@@ -73,7 +76,7 @@ static inline void
 frames_putc(struct frames *f, char c)
 {
 	if (f->outn == sizeof(f->out))
-		frames_flush(f);
+		frames_more(f);
 	f->out[f->outn++] = c;
 }
 

@@ -637,9 +637,9 @@ front_end(struct front_conn *c, enum front_end why)
 	};
 	const char	*bye = front.ops->bye(why);
 
-	/* In the middle of a session's answer it would look like a part. */
-	if (c->state != FRONT_HANDSHAKE && (c->state != FRONT_PASS ||
-	    io_queued(c->io) == 0))
+	/* Within a session's answer it would be taken for a part of it, of a
+	 * literal even: then the connection just ends. */
+	if (c->state != FRONT_HANDSHAKE && !c->within)
 		io_write(c->io, bye, strlen(bye));
 	log_info("%016llx end why=%s", (unsigned long long)c->id, word[why]);
 	front_close(c, LINGER_MS);

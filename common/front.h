@@ -62,6 +62,7 @@ struct front_conn {
 	bool		 held;		/* not read: the client is slow */
 	bool		 stuck;		/* not written: the session is slow */
 	bool		 eof;		/* the client will say no more */
+	bool		 within;	/* an answer was passed in part */
 
 	/* of the protocol */
 	char		 tag[FRONT_TAG_MAX + 1];

@@ -149,7 +149,8 @@ pass_packet(struct front_conn *c)
 	while (n == -1 && errno == EINTR);
 	if (n == -1 && errno == EAGAIN)
 		return 0;
-	if (n > 0 && buf[0] == SESSION_DATA) {
+	if (n > 0 && (buf[0] == SESSION_DATA || buf[0] == SESSION_MORE)) {
+		c->within = buf[0] == SESSION_MORE;
 		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
 			return 1;
 	} else if (n > 0 && buf[0] == SESSION_BYE) {

@@ -5,7 +5,9 @@
  *
  *   START  front -> session  first packet: list of item_arg key, value pairs:
  *          tag, user, host, remote, tls (0/1), state (opaque, after parking)
- *   DATA   both   octets of the client's stream (clear text, whole)
+ *   DATA   both   octets of the client's stream (clear text, whole); of a
+ *          session: up to the end of an answer, for it waits for a command
+ *   MORE   session -> front  the same, in the midst of an answer or literal
  *   PARK   session -> front  state to be kept (opaque, <= 4 KiB)
  *   COMPRESS, CHANGED   reserved for COMPRESS=DEFLATE and parking
  *   BYE    both   the end: front: client gone; session: close after sending
@@ -15,7 +17,7 @@
 
 enum session_type {
 	SESSION_START = 1, SESSION_DATA, SESSION_PARK, SESSION_COMPRESS,
-	SESSION_CHANGED, SESSION_BYE
+	SESSION_CHANGED, SESSION_BYE, SESSION_MORE
 };
 #define SESSION_PAYLOAD	(MSG_MAX - 1)
 #endif

@@ -16,7 +16,7 @@ import subprocess
 import time
 
 BUILD = os.environ.get("BUILD", "build")
-START, DATA, PARK, COMPRESS, CHANGED, BYE = range(1, 7)
+START, DATA, PARK, COMPRESS, CHANGED, BYE, MORE = range(1, 8)
 
 
 def item(text):
@@ -65,7 +65,7 @@ class Session:
             if not p:
                 raise Gone("closed")
             return
-        assert p[0] == DATA and len(p) <= 16384, p[:20]
+        assert p[0] in (DATA, MORE) and len(p) <= 16384, p[:20]
         self.buf += p[1:]
 
     def take(self, n):
