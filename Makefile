@@ -7,6 +7,7 @@
 #   make regress    all tests; ends with "N passed, N failed"
 #   make bench      side by side with Postfix, its milters and Dovecot, as ratios
 #   make fuzz       fuzz every parser for FUZZ_SECONDS each
+#   make fuzz-cover what the corpora reach of the parsers
 #
 # SAN=1 builds with ASan and UBSan, CC=clang with clang.
 

@@ -19,6 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	static struct verdict *v;
 	struct slice message;
 	struct pieces p;
+	char field[AUTHRES_MAX];
 	size_t h;
 	int round;
 
@@ -33,13 +34,17 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 		abort();
 	verdict_body(v, message.p + h, message.n - h);
 	verdict_end(v);
+	if (n % 8 == 0)
+		verdict_timeout(v);
 	for (round = 0; !verdict_run(v); round++) {
 		if (round == ROUNDS || answers_open(verdict_answers(v)) == 0)
 			abort();
 		pieces_answer(&p, verdict_answers(v));
 	}
 	if (verdict_arc(v)->n > ARC_SETS_MAX ||
-	    (verdict_arc(v)->result == ARC_NONE) != (verdict_arc(v)->n == 0))
+	    (verdict_arc(v)->result == ARC_NONE) !=
+	    (verdict_arc(v)->n == 0) ||
+	    authres_print(v, NULL, field, sizeof(field)) == -1)
 		abort();
 	return 0;
 }

@@ -64,6 +64,13 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 		abort();
 	if (!(a.seen & DATA_BARE) && (n2 < n1 || memcmp(one, two, n1) != 0))
 		abort();
+	b = (struct data_scan){ .counted = 1 };
+	for (i = 0; i < n; i += used)
+		if ((used = data_scan(&b, p + i, n - i, &run)) == 0)
+			abort();
+	if (b.done || (!(data_counted_end(&b) & DATA_NOEOL) && n > 0 &&
+	    p[n - 1] != '\n'))
+		abort();
 	free(one);
 	free(two);
 	free(wire);

@@ -1,9 +1,11 @@
 /*
  * Fuzz entry: DMARC.  Lines: the value of From:, an SPF and a DKIM domain,
- * then records as the DNS gives them.
+ * then records as the DNS gives them.  The first line cut at NUL is that of
+ * several From fields.
  */
 #include "compat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,28 @@
 #include "verify_answer.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+/* A header with a From field of each piece of value. */
+static void
+authors(struct slice value, struct dmarc_authors *au)
+{
+	char header[4096];
+	size_t i, n = 0;
+
+	if (memchr(value.p, '\0', value.n) == NULL || value.n > 2000) {
+		dmarc_authors_value(value, au);
+		return;
+	}
+	n += (size_t)snprintf(header, sizeof(header), "From: ");
+	for (i = 0; i < value.n && n + 16 < sizeof(header); i++) {
+		if (value.p[i] != '\0')
+			header[n++] = value.p[i];
+		else
+			n += (size_t)snprintf(header + n, 16, "\r\nFrom: ");
+	}
+	n += (size_t)snprintf(header + n, 8, "\r\n");
+	dmarc_authors(slice_of(header, n), au);
+}
 
 static void
 record(struct slice s)
@@ -42,11 +66,13 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	if (a == NULL)
 		abort();
 	pieces_cut(&p, (const char *)in, n, '\n');
-	dmarc_authors_value(pieces_next(&p), &au);
+	authors(pieces_next(&p), &au);
 	domain_ascii(pieces_next(&p), one);
 	domain_ascii(pieces_next(&p), two);
 	spf = (struct dmarc_id){ one, 1, 0 };
 	dkim = (struct dmarc_id){ two, (int)(n & 1), !(n & 1) };
+	if (n % 7 == 0)
+		answers_late(a);
 	for (i = 0; i < p.n; i++)
 		record(p.v[i]);
 	for (round = 0; !dmarc_run(&au, &spf, &dkim, 1, a, &d); round++) {

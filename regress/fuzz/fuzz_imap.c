@@ -12,6 +12,7 @@
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static int	 take(struct imap_in *, int);
+static void	 set_check(const struct imap_range *, size_t);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
@@ -74,6 +75,32 @@ take(struct imap_in *c, int what)
 	}
 	if ((k = imap_set(c, v, NITEMS(v))) == -1)
 		return -1;
-	imap_set_resolve(v, (size_t)k, 1000);
+	set_check(v, imap_set_resolve(v, (size_t)k, 1000));
 	return 0;
+}
+
+/* A resolved set is printed as one that is read as the same again. */
+static void
+set_check(const struct imap_range *v, size_t n)
+{
+	struct imap_range again[16];
+	struct imap_in in;
+	char text[NITEMS(again) * 24];
+	ssize_t k;
+	size_t i;
+
+	if ((k = imap_set_print(v, n, text, sizeof(text))) == -1 ||
+	    imap_set_print(v, n, text, 23) != -1)
+		abort();
+	for (i = 0; i < n; i++)
+		if (!imap_set_has(v, n, v[i].lo) ||
+		    !imap_set_has(v, n, v[i].hi) ||
+		    (i > 0 && v[i].lo <= v[i - 1].hi))
+			abort();
+	if (imap_set_has(v, n, 0) || n == 0)
+		return;
+	imap_start(&in, text, (size_t)k);
+	if (imap_set(&in, again, NITEMS(again)) != (int)n ||
+	    memcmp(v, again, n * sizeof(*v)) != 0)
+		abort();
 }

@@ -13,9 +13,11 @@ int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
-	struct slice rest = slice_of((const char *)in, n), line;
+	struct slice rest = slice_of((const char *)in, n), line, text;
 	struct smtp_reply r;
+	struct parse_err e = { 0, NULL };
 	size_t i, k;
+	int rc;
 
 	smtp_reply_start(&r);
 	while (rest.n > 0) {
@@ -23,7 +25,10 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 		line = slice_of(rest.p, k);
 		k += k < rest.n;
 		rest = slice_of(rest.p + k, rest.n - k);
-		if (smtp_reply_line(&r, line, NULL, NULL) != 0)
+		rc = smtp_reply_line(&r, line, &text, &e);
+		if (rc == -1 && (e.why == NULL || e.off > line.n))
+			abort();
+		if (rc == -1)
 			break;
 	}
 	if (r.textn >= sizeof(r.text) || r.text[r.textn] != '\0')

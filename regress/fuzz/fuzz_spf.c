@@ -26,14 +26,19 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 
 	if (a == NULL)
 		abort();
-	pieces_cut(&p, (const char *)in, n, '\n');
-	if (n > 0 && in[0] & 0x80)
+	if (n > 0 && in[0] == 6) {
 		q.ip = (struct ipaddr){ 6, { 0x20, 1, 0xd, 0xb8 } };
+		in++;
+		n--;
+	}
+	pieces_cut(&p, (const char *)in, n, '\n');
 	q.domain = pieces_next(&p);
 	q.local = pieces_next(&p);
 	if (slice_cpy(pieces_next(&p), helo, sizeof(helo)) == -1)
 		helo[0] = '\0';
 	q.helo = helo;
+	if (n % 7 == 0)
+		answers_late(a);
 	for (round = 0; !spf_run(&q, a, &out); round++) {
 		if (round == ROUNDS || answers_open(a) == 0)
 			abort();

@@ -72,7 +72,14 @@ fuzzers: $(FUZZERS:%=$(O)/fuzz_%)
 fuzz-build:
 	$(MAKE) O=$(O)/fuzz CC=clang SAN=1 FUZZ=1 fuzzers
 
-.PHONY: fuzzers fuzz-build
+# What the corpora reach of the pure code.
+fuzz-cover:
+	$(MAKE) O=$(O)/cover CC=clang LDFLAGS=-fprofile-instr-generate \
+	    CFLAGS="-O1 -g -std=gnu11 -fprofile-instr-generate -fcoverage-mapping" \
+	    fuzzers
+	BUILD=$(O) regress/fuzz/cover
+
+.PHONY: fuzzers fuzz-build fuzz-cover
 
 # What "make regress" runs, in this order; each group is a folder of
 # regress/ whose t_* programs print TAP lines.
