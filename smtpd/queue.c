@@ -97,6 +97,7 @@ queue_start(const struct conf *conf)
 	post_init(base, conf);
 	report_conf(conf);
 	commit_init(base);
+	rewrite_init(base);
 	recover_run();
 	space_look();
 	q.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
@@ -141,7 +142,7 @@ static void
 queue_stop(void)
 {
 	commit_run();
-	if (qlog_sync() == -1)
+	if (qlog_sync() == -1 && rewrite_now() == -1)
 		log_warn("queue.log");
 	else
 		tick_synced();
@@ -176,16 +177,13 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	bool dirty = qlog_dirty();
 
-	if (dirty && qlog_sync() == -1) {
-		log_warn("queue.log cannot be synced, writing a new one");
-		if (recover_log() == -1)
-			log_warn("queue.log");
-	}
+	if (dirty && qlog_sync() == -1 && rewrite_begin() == -1)
+		log_warn("queue.log");
 	if (!qlog_dirty())
 		tick_synced();
 	tick_segments();
 	compact_look();
-	if (qlog_long() && recover_log() == -1)
+	if (qlog_long() && rewrite_begin() == -1)
 		log_warn("queue.log");
 	space_look();
 }

@@ -180,49 +180,95 @@ void	 large_unlink(uint64_t file);
 /* Unlink every file for which keep() says no. */
 void	 large_sweep(bool (*keep)(uint64_t));
 
-/* ---- queue_log.c: what became of each recipient ----------------------- */
+/* ---- queue_text.c: the words of last errors --------------------------- */
+
+#define LOG_TEXT_MAX	600
+
+/* Its number, held once more; 0 for the empty one.  Cut at LOG_TEXT_MAX. */
+uint32_t text_hold(struct slice);
+void	 text_drop(uint32_t);
+const char *text_get(uint32_t);
+/* Is it in the log file of that number?  From now on it is. */
+bool	 text_told(uint32_t, uint32_t file);
+/* The numbers of a file that is read. */
+void	 text_map_put(uint32_t, struct slice);
+uint32_t text_map_get(uint32_t);	/* not held */
+void	 text_map_end(void);
+
+/* ---- queue_record.c: a record of queue.log, pure ---------------------- */
 
 enum log_type {
 	LOG_DONE = 1,		/* rcpt is done */
 	LOG_RANGE,		/* frames no .. no + next - 1 are done */
-	LOG_DEFERRED,		/* next, attempts, text */
+	LOG_DEFERRED,		/* as LOG_DEFER, with text: not written now */
 	LOG_HELD,
 	LOG_RELEASED,
 	LOG_WARNED,		/* delay warning sent for the message */
 	LOG_RETIRED,		/* the whole segment */
+	LOG_TEXT,		/* text_id stands for text from here on */
+	LOG_DEFER,		/* next, attempts, text_id */
 	LOG_TYPE_MAX
+	/* 10 and 11 are kept for SITE and SEALED. */
 };
 
-#define LOG_TEXT_MAX	600
 #define LOG_ALL		UINT16_MAX	/* rcpt: every one */
+#define LOG_HDR		32U		/* octets before text or text_id */
+#define LOG_LEN_MAX	4096U		/* of a record, now or later */
+#define LOG_REC_MAX	(LOG_HDR + 8 + LOG_TEXT_MAX)	/* of ours */
 
 struct log_rec {
-	enum log_type	 type;
-	uint64_t	 seg;		/* id */
+	unsigned int	 type;		/* enum log_type, or of a newer one */
+	uint8_t		 flags;
+	uint64_t	 seg;		/* id, 0: of no segment */
 	uint32_t	 no;
 	uint16_t	 rcpt;
 	uint16_t	 attempts;
 	uint32_t	 next;
+	uint32_t	 text_id;
 	struct slice	 text;		/* last error */
 };
 
-/* Encode into buf of LOG_REC_MAX, aligned length; seed is the file's nonce. */
-#define LOG_REC_MAX	(40 + LOG_TEXT_MAX)
+/* Encode into buf of LOG_REC_MAX, aligned length; seed is the file's. */
 size_t	 log_rec_put(uint8_t *buf, const struct log_rec *, uint32_t seed);
 /* Octets of the record at p, 0: none is there. */
 size_t	 log_rec_get(const uint8_t *p, size_t n, uint32_t seed,
 	    struct log_rec *);
 
-/* Read queue.log of the spool, calling fn for each record in order. 0, -1. */
+/* ---- queue_log.c: what became of each recipient ----------------------- */
+
+#define LOG_START	32
+#define LOG_WINDOW	(1U << 20)	/* octets of a file in memory */
+
+struct log_reader {
+	int		 fd;		/* -1: closed; the caller's */
+	uint32_t	 seed;
+	off_t		 off;		/* of the window */
+	off_t		 end;		/* not read beyond */
+	off_t		 last;		/* behind the last record */
+	uint8_t		*buf;		/* LOG_WINDOW */
+	size_t		 n, at, bad;
+	bool		 whole;		/* the end is in the window */
+};
+
+/* Begin to read the file from its first record.  -1 with errno: EBADMSG no
+ * header, ENOTSUP one of a newer release. */
+int	 log_reader_open(struct log_reader *, int fd, off_t end);
+void	 log_reader_close(struct log_reader *);
+/* 1: the next record and its octets, good till the next call; 0: the end;
+ * -1 with errno: it cannot be read now, and may be called again. */
+int	 log_reader_next(struct log_reader *, struct log_rec *,
+	    const uint8_t **octets, size_t *len);
+/* What LOG_TEXT says is remembered, LOG_DEFER gets its text. */
+void	 log_rec_words(struct log_rec *);
+
+/* Read queue.log of the spool, calling fn for each record in order.  0, -1
+ * with errno; the next call goes on where this one failed. */
 int	 qlog_read(int spoolfd, void (*fn)(const struct log_rec *));
-/* Begin a new file: all() appends what is true now; then it replaces the
- * old one, synced.  0, -1 with errno (nothing new counts as synced). */
-int	 qlog_rewrite(int spoolfd, void (*all)(void));
-/* Go on with the file that was read, when there is no room for a new one.
- * 0, -1. */
+/* Go on with the file that was read.  0, -1 with errno. */
 int	 qlog_continue(int spoolfd);
+int	 qlog_file(void);		/* its descriptor, -1: none */
 void	 qlog_add(const struct log_rec *);	/* collected */
-int	 qlog_write(void);			/* one write; 0, -1 */
+int	 qlog_write(void);			/* 0, -1 */
 int	 qlog_sync(void);			/* write and fdatasync */
 bool	 qlog_dirty(void);			/* something is not synced */
 /* Records added so far have this generation; synced ones are <=
@@ -230,6 +276,32 @@ bool	 qlog_dirty(void);			/* something is not synced */
 uint64_t qlog_gen(void);
 uint64_t qlog_synced(void);
 bool	 qlog_long(void);			/* worth a rewrite */
+
+/* A new file beside it; 0, -1 with errno. */
+int	 qlog_next_begin(int spoolfd);
+void	 qlog_next_add(const struct log_rec *);
+void	 qlog_next_carry(const uint8_t *octets, size_t);
+off_t	 qlog_next_length(void);
+int	 qlog_next_write(void);
+/* Sync it, and it is the file: 0.  -1: it is not.  1: it is, but that is not
+ * synced, and a later one has to be. */
+int	 qlog_next_end(int spoolfd);
+void	 qlog_next_drop(void);
+
+/* ---- queue_rewrite.c: a new queue.log, in pieces ---------------------- */
+
+void	 rewrite_init(struct event_base *);
+/* Begin one, if none is on its way and the last did not fail just now; it
+ * goes on by itself.  0, -1 with errno. */
+int	 rewrite_begin(void);
+/* The next piece: 1 there is more, 0 the new file is there, -1 with errno. */
+int	 rewrite_turn(void);
+int	 rewrite_now(void);		/* all at once; 0, -1 */
+void	 rewrite_stop(void);
+/* The frame that the record is about is in the new file already. */
+bool	 rewrite_has(const struct log_rec *);
+/* Where the records end that the last one did not make but copy. */
+off_t	 rewrite_carried(void);
 
 /* ---- queue_message.c: a message in memory ----------------------------- */
 
@@ -246,7 +318,7 @@ struct rcpt {
 	uint8_t		 maybe;		/* an attempt may have been done */
 	uint8_t		 lost;		/* attempts that ended with the peer */
 	uint8_t		 hold;		/* SENT: HELD when it comes back */
-	char		*error;		/* last one, or NULL */
+	uint32_t	 error;		/* last one, text_get() */
 };
 
 struct message {
@@ -287,7 +359,8 @@ const char *message_sid(const struct message *);
 const char *message_sender(const struct message *);
 const char *rcpt_address(const struct message *, const struct rcpt *);
 const char *rcpt_orig(const struct message *, const struct rcpt *);
-void	 rcpt_error(struct rcpt *, const char *text);
+const char *rcpt_error(const struct rcpt *);	/* "" none */
+void	 rcpt_error_set(struct rcpt *, const char *text);
 void	 rcpt_done(struct message *, struct rcpt *);	/* in memory alone */
 void	 rcpt_delivery_id(const struct message *, unsigned int idx,
 	    struct msg_id *);
@@ -590,8 +663,10 @@ unsigned int control_hold(struct message *, const char *by);
 
 /* Bring back what is on disk; fatal when the spool cannot be used. */
 void	 recover_run(void);
-/* Write all that is true into a new log.  0, -1. */
-int	 recover_log(void);
+/* There are records that this release does not know. */
+bool	 recover_unknown(void);
+/* A record of the old log that only it knows. */
+bool	 recover_carries(const struct log_rec *);
 
 /* The message has no recipient left: free it, note its segment. */
 void	 queue_message_done(struct message *);

@@ -210,7 +210,7 @@ header_read(struct message *m)
 static void
 describe(struct message *m, const struct rcpt *r, struct dsn_rcpt *d)
 {
-	const char *e = r->error == NULL ? "5.0.0 " : r->error, *sp, *said;
+	const char *e = r->error == 0 ? "5.0.0 " : rcpt_error(r), *sp, *said;
 
 	d->address = slice_str(rcpt_address(m, r));
 	d->orig = r->orig == r->address ? slice_of("", 0) :

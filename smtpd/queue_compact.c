@@ -136,15 +136,15 @@ on_commit(void *arg, enum queue_result result, struct message *copy)
 	for (i = 0; i < m->nrcpt; i++) {
 		copy->rcpt[i].error = m->rcpt[i].error;
 		copy->rcpt[i].maybe = m->rcpt[i].maybe;
-		m->rcpt[i].error = NULL;
-		if (copy->rcpt[i].error != NULL &&
+		m->rcpt[i].error = 0;
+		if (copy->rcpt[i].error != 0 &&
 		    copy->rcpt[i].state == RCPT_WAIT)
-			qlog_add(&(struct log_rec){ .type = LOG_DEFERRED,
+			qlog_add(&(struct log_rec){ .type = LOG_DEFER,
 			    .seg = copy->seg->id, .no = copy->no,
 			    .rcpt = (uint16_t)i,
 			    .attempts = copy->rcpt[i].attempts,
 			    .next = copy->rcpt[i].next,
-			    .text = slice_str(copy->rcpt[i].error) });
+			    .text_id = copy->rcpt[i].error });
 	}
 	account_leave(m);
 	account_enter(copy);

@@ -320,7 +320,7 @@ row_rcpt(struct row *row, const struct message *m, const struct rcpt *r)
 	row_num(row, "attempts", r->attempts);
 	row_num(row, "age", (long long)(now - m->received));
 	row_num(row, "size", (long long)m->hdr.size);
-	row_str(row, "error", slice_str(r->error == NULL ? "" : r->error));
+	row_str(row, "error", slice_str(rcpt_error(r)));
 }
 
 /* The envelope, then the header of the message. */

@@ -3,18 +3,22 @@
  *
  *	0	"MAILDLG1" | u64 nonce | u32 crc | zeros up to 32
  *	32	records, each at a multiple of 8:
- *		u32 crc | u16 length | u8 type | 0 | u64 seg | u32 no |
+ *		u32 crc | u16 length | u8 type | u8 flags | u64 seg | u32 no |
  *		u16 rcpt | u16 attempts | u32 next | u16 textlen | 0 | text
+ *	LOG_TEXT, LOG_DEFER: u32 number of a text at 32, the text behind it
  *
  * Invariants: the checksum of a record begins with the file's nonce, so
  * octets of another file or of a message do not pass; the first octets that
  * are no record end the file, unless a record follows later (damage: the
  * ones between are lost, which costs an attempt again, never a message).
  * Records are collected and written once a loop turn.  They are synced
- * before anything is thrown away because of them; a file whose sync failed is
- * not trusted any more.  A new file replaces the old one by rename, after its
- * sync.  Room is reserved ahead, so that a full
- * disk can still note what left it.
+ * before anything is thrown away because of them; a file whose write or sync
+ * failed is not trusted any more, and another one has to take its place.
+ *
+ * A new file is filled beside the old one in pieces (queue_rewrite.c says
+ * with what) and takes its place by rename, after its sync.  The old one
+ * gets every record until then and is complete at every moment.  Room is
+ * reserved ahead, so that a full disk can still note what left it.
  */
 #include "compat.h"
 
@@ -35,90 +39,36 @@
 #include "queue.h"
 
 #define LOG_MAGIC	"MAILDLG1"
-#define LOG_START	32
-#define REC_HDR		32
 #define LOG_NAME	"queue.log"
 #define LOG_NEW		"queue.log.new"
 #define RESERVE		(4U << 20)
-#define REWRITE_AT	(8U << 20)	/* beyond what a new one would be */
-#define BUFFER_MAX	(64U << 20)
-#define FILE_MAX	(1U << 30)
+#define REWRITE_AT	(8U << 20)	/* beyond three times a new one */
+#define BUFFER		(256U * 1024)	/* octets collected of a file */
+#define SYNC_EACH	(8U << 20)	/* of a new file, not all at its end */
 
-static struct qlog {
-	int		 fd;
+struct logfile {
+	int		 fd;		/* -1: none */
 	uint32_t	 seed;
-	off_t		 off, reserved, first;
-	off_t		 read_end;	/* behind the last record read */
+	uint32_t	 number;	/* of this process, for text_told() */
+	off_t		 off, reserved, synced;
 	uint8_t		*buf;
-	size_t		 n, cap;
+	size_t		 n;
+	bool		 bad;		/* not all that was added is in it */
+};
+
+static struct {
+	struct logfile	 cur, next;
+	struct log_reader rd;		/* at the start */
+	off_t		 read_end;	/* behind the last record read */
+	off_t		 first;		/* length when it was new */
+	uint32_t	 lastnumber;
 	uint64_t	 gen, written, synced;
-	bool		 bad;		/* a sync failed: write another one */
-} lg = { .fd = -1 };
+} lg = { .cur = { .fd = -1 }, .next = { .fd = -1 }, .rd = { .fd = -1 } };
 
-static void
-put(uint8_t *p, uint64_t v, size_t n)
-{
-	size_t i;
+static int	 file_write(struct logfile *);
+static void	 file_close(struct logfile *);
 
-	for (i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
-}
-
-static uint64_t
-get(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << 8 * i;
-	return v;
-}
-
-size_t
-log_rec_put(uint8_t *p, const struct log_rec *r, uint32_t seed)
-{
-	size_t text = r->text.n > LOG_TEXT_MAX ? LOG_TEXT_MAX : r->text.n;
-	size_t n = (REC_HDR + text + 7) / 8 * 8;
-
-	memset(p, 0, n);
-	put(p + 4, n, 2);
-	p[6] = (uint8_t)r->type;
-	put(p + 8, r->seg, 8);
-	put(p + 16, r->no, 4);
-	put(p + 20, r->rcpt, 2);
-	put(p + 22, r->attempts, 2);
-	put(p + 24, r->next, 4);
-	put(p + 28, text, 2);
-	if (text > 0)
-		memcpy(p + REC_HDR, r->text.p, text);
-	put(p, crc32c(seed, p + 4, n - 4), 4);
-	return n;
-}
-
-size_t
-log_rec_get(const uint8_t *p, size_t n, uint32_t seed, struct log_rec *r)
-{
-	size_t len, text;
-
-	if (n < REC_HDR)
-		return 0;
-	len = (size_t)get(p + 4, 2);
-	text = (size_t)get(p + 28, 2);
-	if (len < REC_HDR || len > n || len % 8 != 0 ||
-	    text > len - REC_HDR || text > LOG_TEXT_MAX ||
-	    p[6] == 0 || p[6] >= LOG_TYPE_MAX ||
-	    get(p, 4) != crc32c(seed, p + 4, len - 4))
-		return 0;
-	r->type = (enum log_type)p[6];
-	r->seg = get(p + 8, 8);
-	r->no = (uint32_t)get(p + 16, 4);
-	r->rcpt = (uint16_t)get(p + 20, 2);
-	r->attempts = (uint16_t)get(p + 22, 2);
-	r->next = (uint32_t)get(p + 24, 4);
-	r->text = slice_of((const char *)p + REC_HDR, text);
-	return len;
-}
+/* ---- a file ----------------------------------------------------------- */
 
 static uint32_t
 seed_of(uint64_t nonce)
@@ -126,160 +76,299 @@ seed_of(uint64_t nonce)
 	return (uint32_t)(nonce ^ nonce >> 32);
 }
 
-int
-qlog_read(int spoolfd, void (*fn)(const struct log_rec *))
+/* Of another number than any before it, odd when the other one is even. */
+static uint32_t
+file_number(void)
 {
-	struct log_rec r;
-	size_t n, off, len, bad = 0;
-	uint32_t seed;
-	char *b;
-	int fd;
-
-	fd = openat(spoolfd, LOG_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
-	b = read_fd(fd, FILE_MAX, &n);
-	close(fd);
-	if (b == NULL)
-		return -1;
-	if (n < LOG_START || memcmp(b, LOG_MAGIC, 8) != 0 ||
-	    get((uint8_t *)b + 16, 4) != crc32c(0, b, 16)) {
-		log_warnx("queue.log has no readable header, ignored");
-		free(b);
-		return 0;
-	}
-	lg.seed = seed = seed_of(get((uint8_t *)b + 8, 8));
-	lg.read_end = LOG_START;
-	for (off = LOG_START; off < n; off += len) {
-		len = log_rec_get((uint8_t *)b + off, n - off, seed, &r);
-		if (len > 0) {
-			if (bad > 0)
-				log_warnx("queue.log damaged offset=%zu "
-				    "octets=%zu", off - bad, bad);
-			bad = 0;
-			lg.read_end = (off_t)(off + len);
-			fn(&r);
-		} else {
-			len = 8;
-			bad += len;
-		}
-	}
-	free(b);
-	return 0;
+	if (++lg.lastnumber % 2 == lg.cur.number % 2)
+		lg.lastnumber++;
+	return lg.lastnumber;
 }
 
 /* A file with its header, not yet known by its name. */
 static int
-log_create(int spoolfd)
+file_create(int spoolfd, struct logfile *f)
 {
 	uint8_t h[LOG_START] = { 0 };
 	uint64_t nonce = random_u64();
-	int fd;
+	int e;
 
+	*f = (struct logfile){ .fd = -1, .off = LOG_START,
+	    .reserved = LOG_START, .number = file_number(),
+	    .seed = seed_of(nonce) };
 	if (unlinkat(spoolfd, LOG_NEW, 0) == -1 && errno != ENOENT)
 		return -1;
-	fd = openat(spoolfd, LOG_NEW, O_WRONLY | O_CREAT | O_EXCL |
+	f->fd = openat(spoolfd, LOG_NEW, O_RDWR | O_CREAT | O_EXCL |
 	    O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd == -1)
+	if (f->fd == -1)
 		return -1;
 	memcpy(h, LOG_MAGIC, 8);
-	put(h + 8, nonce, 8);
-	put(h + 16, crc32c(0, h, 16), 4);
-	if (pwrite_all(fd, h, sizeof(h), 0) == -1) {
-		close(fd);
+	put64(h + 8, nonce);
+	put32(h + 16, crc32c(0, h, 16));
+	if (pwrite_all(f->fd, h, sizeof(h), 0) == -1) {
+		e = errno;
+		file_close(f);
+		errno = e;
 		return -1;
 	}
-	lg.seed = seed_of(nonce);
-	return fd;
+	return 0;
+}
+
+static void
+file_close(struct logfile *f)
+{
+	if (f->fd != -1)
+		close(f->fd);
+	free(f->buf);
+	*f = (struct logfile){ .fd = -1 };
+}
+
+/* Where the next n octets go; what cannot be kept is missing in the file. */
+static uint8_t *
+file_room(struct logfile *f, size_t n)
+{
+	if (f->buf == NULL)
+		f->buf = xcalloc(1, BUFFER);
+	if (f->n + n > BUFFER && file_write(f) == -1) {
+		f->bad = true;
+		f->n = 0;
+	}
+	return f->buf + f->n;
+}
+
+static void
+file_add(struct logfile *f, const struct log_rec *r)
+{
+	struct log_rec text = { .type = LOG_TEXT };
+
+	if (r->type == LOG_DEFER && r->text_id != 0 &&
+	    !text_told(r->text_id, f->number)) {
+		text.text_id = r->text_id;
+		text.text = slice_str(text_get(r->text_id));
+		f->n += log_rec_put(file_room(f, LOG_REC_MAX), &text,
+		    f->seed);
+	}
+	f->n += log_rec_put(file_room(f, LOG_REC_MAX), r, f->seed);
+}
+
+static int
+file_write(struct logfile *f)
+{
+	if (f->n == 0)
+		return 0;
+	if (f->off + (off_t)f->n > f->reserved) {
+		/* Without the reserve the write itself finds out. */
+		if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, f->off,
+		    (off_t)f->n + RESERVE) == 0)
+			f->reserved = f->off + (off_t)f->n + RESERVE;
+	}
+	if (pwrite_all(f->fd, f->buf, f->n, f->off) == -1)
+		return -1;
+	f->off += (off_t)f->n;
+	f->n = 0;
+	return 0;
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+int
+log_reader_open(struct log_reader *r, int fd, off_t end)
+{
+	uint8_t h[LOG_START];
+
+	*r = (struct log_reader){ .fd = -1, .off = LOG_START, .end = end };
+	if (pread_all(fd, h, sizeof(h), 0) == -1)
+		return -1;
+	errno = memcmp(h, LOG_MAGIC, 7) != 0 ||
+	    get32(h + 16) != crc32c(0, h, 16) ? EBADMSG :
+	    h[7] != LOG_MAGIC[7] ? ENOTSUP : 0;
+	if (errno != 0)
+		return -1;
+	r->seed = seed_of(get64(h + 8));
+	r->buf = xcalloc(1, LOG_WINDOW);
+	r->fd = fd;
+	return 0;
+}
+
+void
+log_reader_close(struct log_reader *r)
+{
+	free(r->buf);
+	*r = (struct log_reader){ .fd = -1 };
+}
+
+/* The window goes on behind what was taken. */
+static int
+reader_fill(struct log_reader *r)
+{
+	struct stat st;
+	ssize_t k = 1;
+	size_t want;
+
+	r->off += (off_t)r->at;
+	r->n -= r->at;
+	memmove(r->buf, r->buf + r->at, r->n);
+	r->at = 0;
+	while (r->n < LOG_WINDOW && k > 0) {
+		want = LOG_WINDOW - r->n;
+		if (r->off + (off_t)(r->n + want) > r->end)
+			want = (size_t)(r->end - r->off) - r->n;
+		k = want == 0 ? 0 : pread(r->fd, r->buf + r->n, want,
+		    r->off + (off_t)r->n);
+		if (k == -1 && errno != EINTR)
+			return -1;
+		if (k > 0)
+			r->n += (size_t)k;
+		if (k == -1)
+			k = 1;
+	}
+	if (k > 0)
+		return 0;
+	/* No octet comes any more, so that has to be its end. */
+	if (fstat(r->fd, &st) == -1)
+		return -1;
+	if (r->off + (off_t)r->n < st.st_size &&
+	    r->off + (off_t)r->n < r->end) {
+		errno = EIO;
+		return -1;
+	}
+	r->whole = true;
+	return 0;
 }
 
 int
-qlog_rewrite(int spoolfd, void (*all)(void))
+log_reader_next(struct log_reader *r, struct log_rec *rec,
+    const uint8_t **octets, size_t *len)
 {
-	struct qlog old;
-	int e;
-
-	if (lg.fd != -1)
-		qlog_write();
-	old = lg;
-	lg = (struct qlog){ .fd = -1, .gen = old.gen,
-	    .read_end = old.read_end };
-	if ((lg.fd = log_create(spoolfd)) == -1)
-		goto fail;
-	lg.off = lg.reserved = LOG_START;
-	all();
-	if (qlog_write() == -1 || fsync(lg.fd) == -1 ||
-	    renameat(spoolfd, LOG_NEW, spoolfd, LOG_NAME) == -1)
-		goto fail;
-	if (old.fd != -1)
-		close(old.fd);
-	free(old.buf);
-	lg.first = lg.read_end = lg.off;
-	if (fsync(spoolfd) == -1) {	/* it may have its old name yet */
-		lg.synced = old.synced;
-		lg.bad = true;
-		return -1;
+	for (;;) {
+		if (!r->whole && r->n - r->at < LOG_LEN_MAX &&
+		    reader_fill(r) == -1)
+			return -1;
+		if (r->n - r->at < LOG_HDR)
+			return 0;
+		*octets = r->buf + r->at;
+		*len = log_rec_get(*octets, r->n - r->at, r->seed, rec);
+		if (*len > 0)
+			break;
+		r->at += 8;
+		r->bad += 8;
 	}
-	lg.synced = lg.gen;
-	return 0;
-fail:
-	e = errno;
-	if (lg.fd != -1)
-		close(lg.fd);
-	free(lg.buf);
-	lg = old;
-	errno = e;
-	return -1;
+	if (r->bad > 0)
+		log_warnx("queue.log damaged offset=%lld octets=%zu",
+		    (long long)(r->off + (off_t)r->at) - (long long)r->bad,
+		    r->bad);
+	r->bad = 0;
+	r->at += *len;
+	r->last = r->off + (off_t)r->at;
+	return 1;
 }
+
+/* The words of a deferral are those that the file gave the number last. */
+void
+log_rec_words(struct log_rec *r)
+{
+	if (r->type == LOG_TEXT)
+		text_map_put(r->text_id, r->text);
+	else if (r->type == LOG_DEFER)
+		r->text = slice_str(text_get(text_map_get(r->text_id)));
+}
+
+/* No header: nothing in it can be told from chance.  It is kept. */
+static int
+set_aside(int spoolfd)
+{
+	char to[64];
+
+	snprintf(to, sizeof(to), "quarantine/queue.log.%llx",
+	    (unsigned long long)now_sec());
+	log_warnx("queue.log has no readable header, kept=%s", to);
+	return renameat(spoolfd, LOG_NAME, spoolfd, to);
+}
+
+int
+qlog_read(int spoolfd, void (*fn)(const struct log_rec *))
+{
+	struct log_rec r;
+	const uint8_t *octets;
+	size_t len;
+	int fd, k;
+
+	if (lg.rd.fd == -1) {
+		fd = openat(spoolfd, LOG_NAME, O_RDONLY | O_CLOEXEC |
+		    O_NOFOLLOW);
+		if (fd == -1)
+			return errno == ENOENT ? 0 : -1;
+		if (log_reader_open(&lg.rd, fd, INT64_MAX) == -1) {
+			k = errno;
+			close(fd);
+			if (k == EBADMSG)
+				return set_aside(spoolfd);
+			errno = k;
+			return -1;
+		}
+	}
+	while ((k = log_reader_next(&lg.rd, &r, &octets, &len)) == 1) {
+		log_rec_words(&r);
+		fn(&r);
+	}
+	if (k == -1)
+		return -1;		/* it goes on from there */
+	text_map_end();
+	file_close(&lg.cur);
+	lg.cur = (struct logfile){ .fd = -1, .seed = lg.rd.seed,
+	    .number = file_number() };
+	lg.read_end = lg.rd.last == 0 ? LOG_START : lg.rd.last;
+	close(lg.rd.fd);
+	log_reader_close(&lg.rd);
+	return 0;
+}
+
+/* ---- writing ---------------------------------------------------------- */
 
 int
 qlog_continue(int spoolfd)
 {
 	struct stat st;
 
-	if (lg.read_end == 0)
+	if (lg.read_end == 0) {
+		errno = ENOENT;
 		return -1;
-	if (lg.fd != -1)
-		close(lg.fd);
-	lg.fd = openat(spoolfd, LOG_NAME, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (lg.fd == -1 || fstat(lg.fd, &st) == -1)
-		return -1;
+	}
+	lg.cur.fd = openat(spoolfd, LOG_NAME, O_RDWR | O_CLOEXEC |
+	    O_NOFOLLOW);
 	/* What was read from it has to be there tomorrow. */
-	if (fdatasync(lg.fd) == -1)
+	if (lg.cur.fd == -1 || fstat(lg.cur.fd, &st) == -1 ||
+	    fdatasync(lg.cur.fd) == -1) {
+		if (lg.cur.fd != -1)
+			close(lg.cur.fd);
+		lg.cur.fd = -1;
 		return -1;
-	lg.off = lg.first = lg.read_end;
-	lg.reserved = (off_t)st.st_blocks * 512;
+	}
+	lg.cur.off = lg.first = lg.read_end;
+	lg.cur.reserved = (off_t)st.st_blocks * 512;
 	return 0;
+}
+
+int
+qlog_file(void)
+{
+	return lg.cur.fd;
 }
 
 void
 qlog_add(const struct log_rec *r)
 {
-	if (lg.n + LOG_REC_MAX > lg.cap) {
-		if (lg.cap >= BUFFER_MAX)
-			fatalx("queue.log cannot be written");
-		lg.cap = lg.cap == 0 ? 64 * 1024 : lg.cap * 2;
-		lg.buf = xreallocarray(lg.buf, lg.cap, 1);
-	}
-	lg.n += log_rec_put(lg.buf + lg.n, r, lg.seed);
+	file_add(&lg.cur, r);
+	if (lg.next.fd != -1 && rewrite_has(r))
+		file_add(&lg.next, r);
 	lg.gen++;
 }
 
 int
 qlog_write(void)
 {
-	if (lg.n == 0)
-		return 0;
-	if (lg.off + (off_t)lg.n > lg.reserved) {
-		/* Without the reserve the write itself finds out. */
-		if (fallocate(lg.fd, FALLOC_FL_KEEP_SIZE, lg.off,
-		    (off_t)lg.n + RESERVE) == 0)
-			lg.reserved = lg.off + (off_t)lg.n + RESERVE;
-	}
-	if (pwrite_all(lg.fd, lg.buf, lg.n, lg.off) == -1)
+	if (lg.cur.fd == -1 || file_write(&lg.cur) == -1)
 		return -1;
-	lg.off += (off_t)lg.n;
-	lg.n = 0;
 	lg.written = lg.gen;
 	return 0;
 }
@@ -289,13 +378,13 @@ qlog_sync(void)
 {
 	if (qlog_write() == -1)
 		return -1;
-	if (lg.bad) {
+	if (lg.cur.bad) {
 		errno = EIO;
 		return -1;
 	}
 #ifndef FAULT_NOSYNC
-	if (lg.written > lg.synced && fdatasync(lg.fd) == -1) {
-		lg.bad = true;
+	if (lg.written > lg.synced && fdatasync(lg.cur.fd) == -1) {
+		lg.cur.bad = true;
 		return -1;
 	}
 #endif
@@ -324,5 +413,75 @@ qlog_synced(void)
 bool
 qlog_long(void)
 {
-	return lg.off - lg.first > REWRITE_AT;
+	return lg.cur.off > 3 * lg.first + REWRITE_AT;
+}
+
+/* ---- the file that is to take its place ------------------------------- */
+
+int
+qlog_next_begin(int spoolfd)
+{
+	file_close(&lg.next);
+	return file_create(spoolfd, &lg.next);
+}
+
+void
+qlog_next_add(const struct log_rec *r)
+{
+	file_add(&lg.next, r);
+}
+
+void
+qlog_next_carry(const uint8_t *octets, size_t n)
+{
+	uint8_t *p = file_room(&lg.next, n);
+
+	memcpy(p, octets, n);
+	put32(p, crc32c(lg.next.seed, p + 4, n - 4));
+	lg.next.n += n;
+}
+
+off_t
+qlog_next_length(void)
+{
+	return lg.next.off + (off_t)lg.next.n;
+}
+
+int
+qlog_next_write(void)
+{
+	struct logfile *f = &lg.next;
+
+	if (file_write(f) == -1 || f->bad)
+		return -1;
+	if (f->off - f->synced < SYNC_EACH)
+		return 0;
+	if (fdatasync(f->fd) == -1)
+		return -1;
+	f->synced = f->off;
+	return 0;
+}
+
+int
+qlog_next_end(int spoolfd)
+{
+	if (qlog_next_write() == -1 || fsync(lg.next.fd) == -1 ||
+	    renameat(spoolfd, LOG_NEW, spoolfd, LOG_NAME) == -1)
+		return -1;
+	file_close(&lg.cur);
+	lg.cur = lg.next;
+	lg.next = (struct logfile){ .fd = -1 };
+	lg.first = lg.cur.off;
+	if (fsync(spoolfd) == -1) {	/* it may have its old name yet */
+		lg.cur.bad = true;
+		return 1;
+	}
+	lg.synced = lg.written = lg.gen;
+	return 0;
+}
+
+void
+qlog_next_drop(void)
+{
+	file_close(&lg.next);
 }

@@ -100,7 +100,7 @@ message_free(struct message *m)
 	message_release(m);
 	account_leave(m);
 	for (i = 0; i < m->nrcpt; i++)
-		free(m->rcpt[i].error);
+		text_drop(m->rcpt[i].error);
 	free(m);
 }
 
@@ -173,11 +173,19 @@ rcpt_orig(const struct message *m, const struct rcpt *r)
 	return m->text + r->orig;
 }
 
-void
-rcpt_error(struct rcpt *r, const char *text)
+const char *
+rcpt_error(const struct rcpt *r)
 {
-	free(r->error);
-	r->error = xstrdup(text);
+	return text_get(r->error);
+}
+
+void
+rcpt_error_set(struct rcpt *r, const char *text)
+{
+	uint32_t old = r->error;
+
+	r->error = text_hold(slice_str(text));
+	text_drop(old);
 }
 
 void

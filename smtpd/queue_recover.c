@@ -1,12 +1,13 @@
 /*
  * The start: read every segment, then queue.log over it, and go on with what
- * is not done.  Also writes the log anew from what is in memory.
+ * is not done.
  *
  * After a start every local recipient that is not done counts as maybe done:
  * deliver may have had it when queue ended.
  */
 #include "compat.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static struct {
 	uint64_t	*large;		/* files that frames name, sorted */
 	size_t		 nlarge, caplarge;
 	unsigned int	 messages;
+	unsigned int	 unknown;	/* records of another release */
 } rc;
 
 static void	 load_segment(struct segment *, uint8_t *);
@@ -33,7 +35,6 @@ static void	 begin_segment(struct segment *);
 static void	 note_large(uint64_t);
 static bool	 is_named(uint64_t);
 static int	 cmp_u64(const void *, const void *);
-static void	 write_all_records(void);
 
 void
 recover_run(void)
@@ -58,18 +59,26 @@ recover_run(void)
 	large_sweep(is_named);
 	free(rc.large);
 	rc.large = NULL;
-	if (recover_log() == -1) {
+	if (qlog_continue(spool_dir()) == -1 && errno != ENOENT)
+		fatal("queue.log cannot be written");
+	if (rewrite_now() == -1) {
 		log_warn("queue.log cannot be written anew");
-		if (qlog_continue(spool_dir()) == -1)
+		if (qlog_file() == -1)
 			fatal("queue.log cannot be written");
 	}
 	log_info("spool read messages=%u", rc.messages);
 }
 
-int
-recover_log(void)
+bool
+recover_unknown(void)
 {
-	return qlog_rewrite(spool_dir(), write_all_records);
+	return rc.unknown > 0;
+}
+
+bool
+recover_carries(const struct log_rec *r)
+{
+	return r->type >= LOG_TYPE_MAX || r->type == LOG_TEXT;
 }
 
 /* ---- segments --------------------------------------------------------- */
@@ -156,13 +165,14 @@ apply_rcpt(struct message *m, struct rcpt *r, const struct log_rec *rec)
 	if (r->state == RCPT_DONE)
 		return;
 	if (rec->text.n > 0 && slice_cpy(rec->text, text, sizeof(text)) == 0)
-		rcpt_error(r, text);
-	switch (rec->type) {
+		rcpt_error_set(r, text);
+	switch ((enum log_type)rec->type) {
 	case LOG_DONE:
 	case LOG_RANGE:
 		rcpt_done(m, r);
 		break;
 	case LOG_DEFERRED:
+	case LOG_DEFER:
 		r->next = rec->next;
 		r->attempts = rec->attempts;
 		break;
@@ -175,6 +185,7 @@ apply_rcpt(struct message *m, struct rcpt *r, const struct log_rec *rec)
 		break;
 	case LOG_WARNED:
 	case LOG_RETIRED:
+	case LOG_TEXT:
 	case LOG_TYPE_MAX:
 		break;
 	}
@@ -187,7 +198,10 @@ apply(const struct log_rec *rec)
 	struct message *m;
 	uint32_t no, n = rec->type == LOG_RANGE ? rec->next : 1, i;
 
-	if (s == NULL || s->state != SEG_FULL)
+	if (rec->type >= LOG_TYPE_MAX)
+		rc.unknown++;
+	if (rec->type >= LOG_TYPE_MAX || rec->type == LOG_TEXT ||
+	    s == NULL || s->state != SEG_FULL)
 		return;
 	if (rec->type == LOG_RETIRED) {
 		for (i = 0; i < s->nslot; i++)
@@ -274,71 +288,4 @@ is_named(uint64_t file)
 {
 	return rc.nlarge > 0 && bsearch(&file, rc.large, rc.nlarge,
 	    sizeof(*rc.large), cmp_u64) != NULL;
-}
-
-/* ---- the log anew ----------------------------------------------------- */
-
-static void
-record_message(const struct message *m)
-{
-	struct log_rec rec = { .seg = m->seg->id, .no = m->no };
-	const struct rcpt *r;
-	uint32_t i;
-
-	for (i = 0; i < m->nrcpt; i++) {
-		r = &m->rcpt[i];
-		rec.rcpt = (uint16_t)i;
-		rec.attempts = r->attempts;
-		rec.next = r->next;
-		rec.text = slice_str(r->error == NULL ? "" : r->error);
-		if (r->state == RCPT_DONE) {
-			rec.type = LOG_DONE;
-			rec.text.n = 0;
-			qlog_add(&rec);
-			continue;
-		}
-		rec.type = LOG_DEFERRED;
-		if (r->attempts > 0 || r->next > 0)
-			qlog_add(&rec);
-		rec.type = LOG_HELD;
-		if (r->state == RCPT_HELD || r->hold)
-			qlog_add(&rec);
-	}
-	rec.type = LOG_WARNED;
-	rec.text.n = 0;
-	if (m->warned)
-		qlog_add(&rec);
-}
-
-static void
-record_segment(const struct segment *s)
-{
-	struct log_rec rec = { .type = LOG_RANGE, .seg = s->id };
-	uint32_t no;
-
-	for (no = 0; no < s->nslot; no++) {
-		if (s->slot[no].m != NULL) {
-			record_message(s->slot[no].m);
-			continue;
-		}
-		rec.no = no;
-		while (no + 1 < s->nslot && s->slot[no + 1].m == NULL)
-			no++;
-		rec.next = no - rec.no + 1;
-		qlog_add(&rec);
-	}
-}
-
-static void
-write_all_records(void)
-{
-	const struct segment *s;
-
-	TAILQ_FOREACH(s, spool_segments(), entry)
-		if (s->state == SEG_SPARE || s->state == SEG_RETIRING) {
-			if (s->id != 0)
-				qlog_add(&(struct log_rec){
-				    .type = LOG_RETIRED, .seg = s->id });
-		} else
-			record_segment(s);
 }

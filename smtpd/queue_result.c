@@ -136,7 +136,8 @@ result_unreadable(struct job *j)
 			continue;
 		}
 		m->rcpt[j->idx[i]].state = RCPT_HELD;
-		rcpt_error(&m->rcpt[j->idx[i]], "5.3.0 queue file damaged");
+		rcpt_error_set(&m->rcpt[j->idx[i]],
+		    "5.3.0 queue file damaged");
 		log_result(m, &m->rcpt[j->idx[i]], "held",
 		    "5.3.0 queue file damaged");
 		rec.rcpt = (uint16_t)j->idx[i];
@@ -194,8 +195,8 @@ static void
 defer(struct message *m, unsigned int idx, const char *text)
 {
 	struct rcpt *r = &m->rcpt[idx];
-	struct log_rec rec = { .type = LOG_DEFERRED, .seg = m->seg->id,
-	    .no = m->no, .rcpt = (uint16_t)idx, .text = slice_str(text) };
+	struct log_rec rec = { .type = LOG_DEFER, .seg = m->seg->id,
+	    .no = m->no, .rcpt = (uint16_t)idx };
 	uint32_t now = (uint32_t)now_sec(), last;
 
 	if (r->attempts < UINT16_MAX)
@@ -206,7 +207,7 @@ defer(struct message *m, unsigned int idx, const char *text)
 		fail(m, idx, text);
 		return;
 	}
-	rcpt_error(r, text);
+	rcpt_error_set(r, text);
 	r->state = waits_as(r);
 	r->next = now + schedule_delay(conf, r->attempts,
 	    (uint32_t)random_u64());
@@ -215,13 +216,14 @@ defer(struct message *m, unsigned int idx, const char *text)
 	log_result(m, r, r->state == RCPT_HELD ? "held" : "deferred", text);
 	rec.attempts = r->attempts;
 	rec.next = r->next;
+	rec.text_id = r->error;
 	qlog_add(&rec);
 }
 
 static void
 fail(struct message *m, unsigned int idx, const char *text)
 {
-	rcpt_error(&m->rcpt[idx], text);
+	rcpt_error_set(&m->rcpt[idx], text);
 	m->rcpt[idx].state = RCPT_FAILED;
 	log_result(m, &m->rcpt[idx], "failed", text);
 }

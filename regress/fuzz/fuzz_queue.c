@@ -1,7 +1,7 @@
 /*
  * What queue reads back from its disk: a segment with its frames and their
  * envelopes, and the records of queue.log.  Links smtpd/queue_frame.c,
- * queue_envelope.c and queue_log.c.  The checksums are made right before the
+ * queue_envelope.c and queue_record.c.  The checksums are made right before the
  * reading, so that the fuzzer gets behind them; the first octet says which.
  */
 #include "compat.h"

@@ -97,6 +97,7 @@ begin(void)
 	bounce_init(base, conf);
 	post_init(base, conf);
 	commit_init(base);
+	rewrite_init(base);
 	recover_run();
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
 	local_channel(base, 0, sv[0]);
@@ -148,6 +149,16 @@ send_for(uint8_t commit, uint32_t account, unsigned int n)
 	c.body[0] = SLICE_LIT(TEXT);
 	commit_add(&c);
 	free(r);
+}
+
+/* Every message, in order of the spool. */
+static UNUSED void
+each_message(bool (*fn)(struct message *, void *), void *arg)
+{
+	struct walk w = { 0 };
+
+	while (walk_turn(&w, fn, arg))
+		;
 }
 
 /* What deliver is asked next: its id, 0 nothing. */

@@ -121,7 +121,7 @@ static bool
 count_message(struct message *m, void *arg)
 {
 	CHECK(m->rcpt[0].attempts == 1 && m->rcpt[0].state == RCPT_WAIT);
-	CHECK(m->rcpt[0].error != NULL);
+	CHECK(m->rcpt[0].error != 0);
 	++*(unsigned int *)arg;
 	return true;
 }
