@@ -83,7 +83,8 @@ session_start(struct session *s, const struct conf *conf)
 		close(dir);
 	}
 	if (r != STORE_OK) {
-		log_warnx("imap-session: store: %s", store_strerror(r));
+		log_warnx("imap-session: store: %s (%s)", store_strerror(r),
+		    store_why(NULL));
 		frames_printf(s->io, "%s NO [UNAVAILABLE] Mailbox is not "
 		    "available now\r\n* BYE Try again later\r\n", s->tag);
 		return -1;

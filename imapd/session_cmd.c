@@ -220,6 +220,9 @@ reply_store(struct session *s, enum store_result r)
 		return reply_no(s, "OVERQUOTA", "Over quota");
 	case STORE_IO:
 	case STORE_NOMEM:
+	case STORE_ACCESS:
+	case STORE_NEWER:
+	case STORE_GONE:
 		return reply_no(s, "UNAVAILABLE", "Try again later");
 	case STORE_NOTFOUND:
 		return reply_no(s, "NONEXISTENT", "No such mailbox");

@@ -65,7 +65,8 @@ session_start(struct session *s)
 	if (frames_start(s->io, &payload) == -1)
 		return -1;
 	if ((r = session_open(s)) != STORE_OK) {
-		log_warnx("pop3-session: store: %s", store_strerror(r));
+		log_warnx("pop3-session: store: %s (%s)", store_strerror(r),
+		    store_why(NULL));
 		frames_puts(s->io, "-ERR [SYS/TEMP] Mailbox is not available "
 		    "now\r\n");
 		return -1;

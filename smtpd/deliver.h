@@ -29,6 +29,8 @@ void	 account_init(int dirfd, const struct conf *);
 void	 account_conf(const struct conf *);
 /* The account, open.  Good until the next account_get of another. */
 enum store_result account_get(uint32_t number, struct account **);
+/* Why it could not be opened (a is NULL) or written, with file and errno. */
+const char *account_why(const struct account *, enum store_result);
 /* So many stay open at the same time. */
 size_t	 account_max(void);
 /* Its state is not to be trusted any more: open it anew next time. */

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "parse.h"
@@ -34,6 +35,7 @@ static struct {
 	struct account	*hash[BUCKETS];
 	struct account	*oldest, *newest;
 	size_t		 n, max;
+	char		 why[128];	/* the last one was not opened */
 } ac = { .dirfd = -1 };
 
 static enum store_result account_open(uint32_t, struct account **);
@@ -84,6 +86,19 @@ account_get(uint32_t number, struct account **out)
 	return STORE_OK;
 }
 
+const char *
+account_why(const struct account *a, enum store_result r)
+{
+	static char text[160];
+
+	if (r != STORE_IO && r != STORE_NOMEM && r != STORE_ACCESS &&
+	    r != STORE_NOSPACE)
+		return store_strerror(r);
+	(void)snprintf(text, sizeof(text), "%s (%s)", store_strerror(r),
+	    a != NULL ? store_why(a->store) : ac.why);
+	return text;
+}
+
 size_t
 account_max(void)
 {
@@ -114,6 +129,26 @@ account_flush(void)
 			a->flush = false;
 }
 
+/* The directory itself: gone, not ours, or this process is short of
+ * something. */
+static enum store_result
+open_failed(int e)
+{
+	switch (e) {
+	case ENOENT:
+		return STORE_NOTFOUND;
+	case EACCES:
+	case EPERM:
+		return STORE_ACCESS;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return STORE_NOMEM;
+	default:
+		return STORE_IO;
+	}
+}
+
 static enum store_result
 account_open(uint32_t number, struct account **out)
 {
@@ -131,12 +166,16 @@ account_open(uint32_t number, struct account **out)
 	snprintf(name, sizeof(name), "%u", number);
 	fd = openat(ac.dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);
-	if (fd == -1)
-		return errno == ENOENT ? STORE_NOTFOUND : STORE_IO;
+	if (fd == -1) {
+		strlcpy(ac.why, strerror(errno), sizeof(ac.why));
+		return open_failed(errno);
+	}
 	r = store_open(&st, fd, STORE_DELIVER);
 	close(fd);
-	if (r != STORE_OK)
+	if (r != STORE_OK) {
+		strlcpy(ac.why, store_why(NULL), sizeof(ac.why));
 		return r;
+	}
 	store_limit(st, ac.conf->quota, 0);
 	a = xcalloc(1, sizeof(*a));
 	a->number = number;

@@ -352,9 +352,9 @@ deliver_account(struct target **t, size_t n)
 	}
 	if (r != STORE_OK)
 		log_warnx("%s account=%u messages=%zu not delivered: %s",
-		    t[0]->d->sid, t[0]->account, n, store_strerror(r));
-	if (a != NULL && (r == STORE_IO || r == STORE_DAMAGED ||
-	    r == STORE_NOMEM))
+		    t[0]->d->sid, t[0]->account, n, account_why(a, r));
+	if (a != NULL && r != STORE_OK && r != STORE_BUSY &&
+	    r != STORE_NOSPACE && r != STORE_LIMIT)
 		a->bad = true;
 	return a;
 }
@@ -401,7 +401,7 @@ sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 			store_poke(a[i]->store);
 		else
 			log_warnx("account=%u not synced: %s", a[i]->number,
-			    store_strerror(r));
+			    account_why(a[i], r));
 		for (j = 0; r != STORE_OK && j < nt; j++)
 			if (t[j]->account == a[i]->number &&
 			    (t[j]->result == STORE_OK ||
@@ -431,6 +431,10 @@ static const struct {
 	[STORE_DUPLICATE] = { DELIVERY_OK, "2.0.0", "was there already" },
 	[STORE_READONLY] = { DELIVERY_TEMP, "4.3.0", "storage error" },
 	[STORE_NOMEM] = { DELIVERY_TEMP, "4.3.0", "out of memory" },
+	[STORE_ACCESS] = { DELIVERY_TEMP, "4.3.0", "storage error" },
+	[STORE_NEWER] = { DELIVERY_TEMP, "4.3.0",
+	    "mailbox was written by a newer release" },
+	[STORE_GONE] = { DELIVERY_TEMP, "4.2.1", "mailbox was exchanged" },
 };
 
 static void

@@ -1,6 +1,6 @@
 /*
- * An account as its readers and writers see it: opening, catching up with
- * the log, and the transaction around every change.  Used by deliver (which
+ * An account as its readers and writers see it: catching up with the log,
+ * and the transaction around every change.  Used by deliver (which
  * as a rule keeps no state but the trailer of the last group) and by the
  * sessions (which keep everything).
  *
@@ -17,14 +17,12 @@
  *	a bad group before the durable	damage: the account can be read up to
  *	mark, or valid ones behind it	there, all writes are DAMAGED
  *	an end before what we read	damage
+ *	what cannot be read now		nothing is known: IO, as it stands
+ *	records we do not know		NEWER: nothing is written, nothing cut
  */
 #include "compat.h"
 
-#include <sys/random.h>
-#include <sys/stat.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,40 +43,6 @@ static struct {
 	size_t	 cap;
 } rbuf;
 
-const char *
-store_strerror(enum store_result r)
-{
-	switch (r) {
-	case STORE_OK:
-		return "ok";
-	case STORE_BUSY:
-		return "account is locked";
-	case STORE_DAMAGED:
-		return "account is damaged";
-	case STORE_NOSPACE:
-		return "no space left";
-	case STORE_OVERQUOTA:
-		return "over quota";
-	case STORE_IO:
-		return "input/output error";
-	case STORE_NOTFOUND:
-		return "not found";
-	case STORE_EXISTS:
-		return "exists already";
-	case STORE_INVALID:
-		return "not permitted";
-	case STORE_LIMIT:
-		return "limit reached";
-	case STORE_DUPLICATE:
-		return "delivered already";
-	case STORE_READONLY:
-		return "read only";
-	case STORE_NOMEM:
-		return "out of memory";
-	}
-	return "unknown";
-}
-
 uint64_t
 store_now_us(void)
 {
@@ -88,18 +52,19 @@ store_now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static int
-rbuf_room(size_t n)
+/* At least n octets, good until the next who asks; NULL: no memory. */
+uint8_t *
+store_buffer(size_t n)
 {
 	uint8_t *p;
 
 	if (n <= rbuf.cap)
-		return 0;
+		return rbuf.p;
 	if ((p = realloc(rbuf.p, n)) == NULL)
-		return -1;
+		return NULL;
 	rbuf.p = p;
 	rbuf.cap = n;
-	return 0;
+	return p;
 }
 
 static void
@@ -120,6 +85,8 @@ absorb(struct store *st, const struct loggroup *g, size_t len)
 {
 	if (g->seq != st->tr.seq + 1)
 		return STORE_DAMAGED;
+	if (!loggroup_known(g))
+		return STORE_NEWER;
 	errno = 0;
 	if (st->state != NULL && state_apply(st->state, g) == -1) {
 		if (errno != ENOMEM)
@@ -142,18 +109,20 @@ tail_settle(struct store *st, uint64_t end)
 {
 	enum store_result r;
 	struct mark m;
-	size_t n, got;
+	uint8_t *p;
+	size_t n;
 
-	backend_mark_get(&st->b, st->seed, &m);
+	if ((r = backend_mark_get(&st->b, st->seed, &m)) != STORE_OK)
+		return r;
 	if (st->pos >= m.pos) {
 		n = end - st->pos > RESYNC_WINDOW ? RESYNC_WINDOW :
 		    (size_t)(end - st->pos);
-		if (rbuf_room(n) == -1)
+		if ((p = store_buffer(n)) == NULL)
 			return STORE_NOMEM;
-		r = backend_read(st->b.log, st->pos, rbuf.p, n, &got);
+		r = backend_range(st->b.log, st->pos, p, n);
 		if (r != STORE_OK)
-			return r;
-		if (log_resync(rbuf.p, got, st->seed) == -1)
+			return r == STORE_NOTFOUND ? STORE_IO : r;
+		if (log_resync(p, n, st->seed) == -1)
 			return backend_log_cut(&st->b, st->pos);
 	}
 	store_mark_damaged(st);
@@ -162,7 +131,7 @@ tail_settle(struct store *st, uint64_t end)
 
 /*
  * Reads one buffer of the log and takes in its groups.  OK with *more unset:
- * the rest is no valid group (yet).
+ * the rest is no valid group (yet), or another writer has just cut it.
  */
 static enum store_result
 read_groups(struct store *st, uint64_t end, size_t *need, bool *more)
@@ -171,15 +140,20 @@ read_groups(struct store *st, uint64_t end, size_t *need, bool *more)
 	enum store_result r;
 	size_t n, off, want;
 	ssize_t len = 0;
+	uint8_t *p;
 
 	n = end - st->pos < *need ? (size_t)(end - st->pos) : *need;
-	if (rbuf_room(n) == -1)
+	if ((p = store_buffer(n)) == NULL)
 		return STORE_NOMEM;
-	if ((r = backend_read(st->b.log, st->pos, rbuf.p, n, &n)) != STORE_OK)
-		return r;
+	r = backend_range(st->b.log, st->pos, p, n);
+	if (r == STORE_NOTFOUND && !st->b.locked) {
+		*more = false;
+		return STORE_OK;
+	}
+	if (r != STORE_OK)
+		return r == STORE_NOTFOUND ? STORE_IO : r;
 	for (off = 0; off < n; off += (size_t)len) {
-		len = loggroup_parse(rbuf.p + off, n - off, st->seed, &g,
-		    &want);
+		len = loggroup_parse(p + off, n - off, st->seed, &g, &want);
 		if (len <= 0)
 			break;
 		if ((r = absorb(st, &g, (size_t)len)) != STORE_OK)
@@ -190,20 +164,24 @@ read_groups(struct store *st, uint64_t end, size_t *need, bool *more)
 	return STORE_OK;
 }
 
-/* Reads the log up to end; stops before what is not a valid group. */
+/*
+ * Reads the log up to end; stops before what is not a valid group.  deliver
+ * reads a piece, and is BUSY if there is more.
+ */
 static enum store_result
 replay(struct store *st, uint64_t end)
 {
 	size_t need = READ_CHUNK;
 	enum store_result r = STORE_OK;
+	uint64_t stop = end;
 	bool more = true;
 
-	if (end - st->pos > (st->b.mode == STORE_DELIVER ? LOG_SCAN_DELIVER :
-	    LOG_SCAN_MAX))
-		return STORE_LIMIT;
-	while (st->pos < end && more && r == STORE_OK)
+	if (st->b.mode == STORE_DELIVER && end - st->pos > LOG_PIECE)
+		stop = st->pos + LOG_PIECE;
+	while (st->pos < stop && more && r == STORE_OK)
 		r = read_groups(st, end, &need, &more);
-	return r;
+	st->behind = r == STORE_OK && more && st->pos < end;
+	return st->behind ? STORE_BUSY : r;
 }
 
 /*
@@ -233,44 +211,47 @@ store_catch_up(struct store *st, uint64_t end)
 }
 
 /*
- * Starts at a position where a group is known to end, with its trailer only:
- * 0, or -1 if none ends there.
- */
-static int
-jump(struct store *st, uint64_t pos)
-{
-	uint8_t t[LOG_TRAILER];
-	struct loggroup g;
-	struct trailer tr;
-	size_t len, got, want;
-
-	if (pos < LOG_HEADER + LOG_GROUP_MIN || backend_read(st->b.log,
-	    pos - LOG_TRAILER, t, sizeof(t), &got) != STORE_OK ||
-	    got != sizeof(t) || trailer_parse(t, &tr, &len) == -1 ||
-	    len > pos - LOG_HEADER || rbuf_room(len) == -1 ||
-	    backend_read(st->b.log, pos - len, rbuf.p, len, &got) != STORE_OK ||
-	    loggroup_parse(rbuf.p, got, st->seed, &g, &want) != (ssize_t)len)
-		return -1;
-	st->tr = g.tr;
-	st->pos = pos;
-	return 0;
-}
-
-/*
- * Loads the whole state (or, without messages, the tree) up to where we are:
- * from the checkpoint and the log behind it.
+ * Starts at a position where a group is known to end, with its trailer only.
+ * NOTFOUND: none ends there.
  */
 enum store_result
-store_need_state(struct store *st, bool messages)
+store_jump(struct store *st, uint64_t pos)
+{
+	uint8_t t[LOG_TRAILER], *p;
+	struct loggroup g;
+	struct trailer tr;
+	enum store_result r;
+	size_t len, want;
+
+	if (pos < LOG_HEADER + LOG_GROUP_MIN)
+		return STORE_NOTFOUND;
+	r = backend_range(st->b.log, pos - LOG_TRAILER, t, sizeof(t));
+	if (r != STORE_OK)
+		return r;
+	if (trailer_parse(t, &tr, &len) == -1 || len > pos - LOG_HEADER)
+		return STORE_NOTFOUND;
+	if ((p = store_buffer(len)) == NULL)
+		return STORE_NOMEM;
+	if ((r = backend_range(st->b.log, pos - len, p, len)) != STORE_OK)
+		return r;
+	if (loggroup_parse(p, len, st->seed, &g, &want) != (ssize_t)len)
+		return STORE_NOTFOUND;
+	if (!loggroup_known(&g))
+		return STORE_NEWER;
+	st->tr = g.tr;
+	st->pos = pos;
+	rbuf_trim();
+	return STORE_OK;
+}
+
+/* From the checkpoint, or from the start of the log if there is none or it
+ * reaches beyond what there is of the log. */
+enum store_result
+store_load(struct store *st, bool messages, uint64_t end)
 {
 	struct index_at at;
 	enum store_result r;
-	uint64_t end = st->pos;
 
-	if (st->state != NULL && (st->state->messages || !messages))
-		return STORE_OK;
-	state_free(st->state);
-	st->state = NULL;
 	r = index_load(&st->b, st->head.uuid, &st->state, messages, &at);
 	if (r == STORE_OK && at.pos > end) {
 		state_free(st->state);
@@ -283,129 +264,38 @@ store_need_state(struct store *st, bool messages)
 	st->index_size = st->state->mapn;
 	st->pos = at.pos == 0 ? LOG_HEADER : at.pos;
 	st->tr = at.tr;
-	r = store_catch_up(st, end);
+	if (at.pos == 0)
+		st->tr = (struct trailer){ .segment_next = 1 };
+	return STORE_OK;
+}
+
+/*
+ * Loads the whole state (or, without messages, the tree) up to where we are:
+ * from the checkpoint and the log behind it.  BUSY: what is loaded stays and
+ * goes on with the next catch-up.
+ */
+enum store_result
+store_need_state(struct store *st, bool messages)
+{
+	struct trailer tr = st->tr;
+	enum store_result r;
+	uint64_t end = st->pos;
+
+	if (st->state != NULL && (st->state->messages || !messages))
+		return STORE_OK;
+	state_free(st->state);
+	st->state = NULL;
+	if ((r = store_load(st, messages, end)) == STORE_OK)
+		r = store_catch_up(st, end);
 	if (r == STORE_OK && st->pos != end)
 		r = STORE_DAMAGED;
-	if (r != STORE_OK) {
-		state_free(st->state);
-		st->state = NULL;
-		st->pos = end;
-	}
-	return r;
-}
-
-/* ---- open and close ---------------------------------------------- */
-
-/* deliver: nothing but a place to read on from. */
-static enum store_result
-open_light(struct store *st, const struct mark *m)
-{
-	st->verify = m->pos > LOG_HEADER ? m->pos : LOG_HEADER;
-	if (jump(st, m->pos) == -1)
-		st->pos = LOG_HEADER;
-	st->durable = m->pos;
-	rbuf_trim();
-	return STORE_OK;
-}
-
-/* A session: everything.  Damage is no reason not to read what is whole. */
-static enum store_result
-open_whole(struct store *st, const struct mark *m)
-{
-	struct index_at at;
-	enum store_result r;
-	uint64_t end;
-
-	r = index_load(&st->b, st->head.uuid, &st->state, true, &at);
-	if (r != STORE_OK && r != STORE_NOTFOUND)
+	if (r == STORE_OK || r == STORE_BUSY)
 		return r;
-	if ((r = backend_log_size(&st->b, &end)) != STORE_OK)
-		return r;
-	if (at.pos > end) {
-		state_free(st->state);
-		if ((st->state = state_new(true)) == NULL)
-			return STORE_NOMEM;
-		memset(&at, 0, sizeof(at));
-	}
-	st->index_pos = at.pos;
-	st->index_size = st->state->mapn;
-	st->pos = at.pos == 0 ? LOG_HEADER : at.pos;
-	st->tr = at.tr;
-	st->durable = m->pos > at.pos ? m->pos : at.pos;
-	st->verify = st->durable > 0 ? st->durable : LOG_HEADER;
-	r = store_catch_up(st, end);
-	if (r == STORE_OK && st->pos < end) {
-		/* A writer at work, or one that died: the lock tells. */
-		if ((r = backend_begin(&st->b, &end)) == STORE_OK)
-			r = store_catch_up(st, end);
-		backend_end(&st->b);
-	}
-	return r == STORE_DAMAGED || r == STORE_BUSY ? STORE_OK : r;
-}
-
-static enum store_result
-open_head(struct store *st)
-{
-	uint8_t p[LOG_HEADER];
-	enum store_result r;
-	size_t got;
-
-	if ((r = backend_read(st->b.log, 0, p, sizeof(p), &got)) != STORE_OK)
-		return r;
-	if (got != sizeof(p) || loghead_decode(p, &st->head) == -1)
-		return STORE_DAMAGED;
-	st->seed = log_seed(st->head.uuid);
-	return STORE_OK;
-}
-
-enum store_result
-store_open(struct store **out, int dirfd, enum store_mode mode)
-{
-	struct store *st;
-	struct mark m;
-	enum store_result r;
-
-	*out = NULL;
-	if ((st = calloc(1, sizeof(*st))) == NULL)
-		return STORE_NOMEM;
-	st->watch = -1;
-	st->tr.segment_next = 1;
-	(void)umask(0);
-	r = backend_open(&st->b, dirfd, mode);
-	if (r == STORE_NOTFOUND && (r = store_create(dirfd)) == STORE_OK)
-		r = backend_open(&st->b, dirfd, mode);
-	if (r == STORE_OK)
-		r = open_head(st);
-	if (r == STORE_OK) {
-		backend_mark_get(&st->b, st->seed, &m);
-		st->damaged = (m.flags & MARK_DAMAGED) != 0;
-		r = mode == STORE_DELIVER ? open_light(st, &m) :
-		    open_whole(st, &m);
-	}
-	if (r == STORE_OK && mode == STORE_SESSION && !st->damaged)
-		r = store_recover(st);
-	if (r != STORE_OK) {
-		store_close(st);
-		return r;
-	}
-	*out = st;
-	return STORE_OK;
-}
-
-void
-store_close(struct store *st)
-{
-	if (st == NULL)
-		return;
-	store_unwatch(st);
 	state_free(st->state);
-	group_free(&st->g);
-	free(st->forget);
-	free(st->lost);
-	free(st->mail.p);
-	free(st->facts.p);
-	backend_close(&st->b);
-	free(st);
+	st->state = NULL;
+	st->pos = end;
+	st->tr = tr;
+	return r;
 }
 
 /* ---- transactions ------------------------------------------------ */
@@ -423,6 +313,29 @@ forget_add(struct store *st)
 		memcpy(p, st->forget, st->nforget * STORE_ID_LEN);
 }
 
+/*
+ * Somebody found damage: is that still so?  An operator who has repaired it
+ * takes the lock file away, and with it the flag.
+ */
+static enum store_result
+damage_look(struct store *st)
+{
+	enum store_result r;
+	struct mark m;
+	uint64_t end;
+
+	if (!st->damaged)
+		return STORE_OK;
+	if ((r = backend_begin(&st->b, &end)) != STORE_OK)
+		return r;
+	if ((r = backend_mark_get(&st->b, st->seed, &m)) == STORE_OK) {
+		st->damaged = (m.flags & MARK_DAMAGED) != 0;
+		r = st->damaged ? STORE_DAMAGED : STORE_OK;
+	}
+	backend_end(&st->b);
+	return r;
+}
+
 /* Locks and catches up; on success the caller ends with group or abort. */
 enum store_result
 store_begin(struct store *st)
@@ -432,15 +345,14 @@ store_begin(struct store *st)
 
 	if (st->failed)
 		return STORE_IO;
-	if (st->damaged)
-		return STORE_DAMAGED;
-	if ((r = backend_begin(&st->b, &end)) != STORE_OK)
+	if ((r = damage_look(st)) != STORE_OK ||
+	    (r = store_recover(st)) != STORE_OK)
 		return r;
-	if ((r = store_catch_up(st, end)) == STORE_OK &&
-	    st->b.mode == STORE_DELIVER)
-		r = store_recover(st);
-	if (r == STORE_OK && st->overdue)
-		r = STORE_BUSY;	/* a session has to look at it first */
+	if ((r = backend_begin(&st->b, &end)) != STORE_OK) {
+		st->failed = st->failed || r == STORE_GONE;
+		return r;
+	}
+	r = store_catch_up(st, end);
 	if (r == STORE_OK && st->tr.seq == 0)
 		r = STORE_DAMAGED;	/* a log without its first group */
 	if (r != STORE_OK) {
@@ -532,6 +444,28 @@ store_add_record(struct group *g, uint32_t mailbox, const struct store_msg *m,
 	return 0;
 }
 
+bool
+store_behind(const struct store *st)
+{
+	return st->behind;
+}
+
+enum store_result
+store_settle(struct store *st)
+{
+	enum store_result r;
+	uint64_t end;
+
+	if (st->failed)
+		return STORE_IO;
+	if (st->damaged)
+		return STORE_DAMAGED;
+	if ((r = store_recover(st)) == STORE_OK &&
+	    (r = backend_log_size(&st->b, &end)) == STORE_OK)
+		r = store_catch_up(st, end);
+	return r;
+}
+
 /* Is there room for this much more? */
 bool
 store_room(const struct store *st, uint64_t bytes, uint64_t messages)
@@ -565,8 +499,10 @@ store_refresh(struct store *st)
 
 	if (st->failed)
 		return STORE_IO;
-	if ((r = backend_log_size(&st->b, &end)) != STORE_OK)
+	if ((r = backend_log_size(&st->b, &end)) != STORE_OK) {
+		st->failed = r == STORE_GONE;
 		return r;
+	}
 	if (!st->damaged && (r = store_catch_up(st, end)) != STORE_OK &&
 	    r != STORE_DAMAGED)
 		return r;

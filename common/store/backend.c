@@ -32,10 +32,46 @@
 #include "store.h"
 #include "local.h"
 
-#define LOCK_WAIT_SESSION	5000	/* milliseconds */
-#define LOCK_WAIT_DELIVER	20
+#define LOCK_WAIT_SESSION	5000	/* milliseconds; deliver has none */
 #define MARK_LEN		32
 #define IOV_STEP		1024	/* what one pwritev takes */
+
+/* The call that failed last, for the log. */
+static struct {
+	int	 fd;		/* -1: of name */
+	int	 e;		/* 0: the file ended too early */
+	char	 name[32];
+} fault = { .fd = -1 };
+
+/* Note what failed on fd, with errno (0: a short read). */
+void
+backend_fault(int fd, int e)
+{
+	fault.fd = fd;
+	fault.e = e;
+}
+
+/* "name: text of errno" of the call that failed last. */
+void
+backend_why(const struct backend *b, char *buf, size_t n)
+{
+	const char *name = fault.name;
+	char mail[32];
+	size_t i;
+
+	if (fault.fd != -1) {
+		name = fault.fd == b->lock ? "lock" : fault.fd == b->facts ?
+		    "facts" : fault.fd == b->dir ? "directory" : "journal";
+		for (i = 0; i < SEGMENT_CACHE; i++)
+			if (b->seg[i].number != 0 && b->seg[i].fd == fault.fd) {
+				(void)snprintf(mail, sizeof(mail), "mail.%04u",
+				    b->seg[i].number);
+				name = mail;
+			}
+	}
+	(void)snprintf(buf, n, "%s: %s", name, fault.e == 0 ? "short read" :
+	    strerror(fault.e));
+}
 
 enum store_result
 backend_errno(int e)
@@ -52,6 +88,10 @@ backend_errno(int e)
 	case EMFILE:
 	case ENFILE:
 		return STORE_NOMEM;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return STORE_ACCESS;
 	case ELOOP:
 	case EXDEV:
 	case ENXIO:
@@ -60,6 +100,14 @@ backend_errno(int e)
 	default:
 		return STORE_IO;
 	}
+}
+
+/* The same of a call on fd that failed just now. */
+static enum store_result
+fd_errno(int fd)
+{
+	backend_fault(fd, errno);
+	return backend_errno(errno);
 }
 
 /* One path component beneath dir, no symlink, CLOEXEC. */
@@ -91,17 +139,20 @@ backend_file(int dir, const char *name, int flags)
 	struct stat sb;
 	int fd, e;
 
-	if ((fd = open_beneath(dir, name, flags | O_NONBLOCK | O_NOCTTY)) == -1)
-		return -1;
-	if ((flags & O_DIRECTORY) != 0)
+	fd = open_beneath(dir, name, flags | O_NONBLOCK | O_NOCTTY);
+	if (fd != -1 && (flags & O_DIRECTORY) != 0)
 		return fd;
-	if (fstat(fd, &sb) == -1)
+	if (fd == -1 || fstat(fd, &sb) == -1)
 		e = errno;
 	else if (!S_ISREG(sb.st_mode))
 		e = ENXIO;
 	else
 		return fd;
-	close(fd);
+	if (fd != -1)
+		close(fd);
+	fault.fd = -1;
+	fault.e = e;
+	(void)strlcpy(fault.name, name, sizeof(fault.name));
 	errno = e;
 	return -1;
 }
@@ -115,7 +166,7 @@ backend_open(struct backend *b, int dirfd, enum store_mode mode)
 	b->mode = mode;
 	b->lock = b->log = b->facts = b->notify = -1;
 	if ((b->dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 3)) == -1)
-		return backend_errno(errno);
+		return fd_errno(dirfd);
 	if ((b->log = backend_file(b->dir, "journal", O_RDWR)) == -1 ||
 	    (b->lock = backend_file(b->dir, "lock", O_RDWR | O_CREAT)) == -1) {
 		r = backend_errno(errno);
@@ -167,31 +218,70 @@ clock_ms(void)
 }
 
 /*
- * The first half of compare-and-append: tells where the log ends and keeps
- * it there until backend_end().  BUSY after the mode's patience.
+ * Is the lock that we have the one by that name?  An operator takes it away
+ * to have a repaired account looked at again: then there is another one.
  */
-enum store_result
-backend_begin(struct backend *b, uint64_t *end)
+static enum store_result
+lock_current(struct backend *b, bool *current)
+{
+	struct stat sb;
+	int fd;
+
+	if (fstat(b->lock, &sb) == -1)
+		return fd_errno(b->lock);
+	if ((*current = sb.st_nlink > 0))
+		return STORE_OK;
+	if ((fd = backend_file(b->dir, "lock", O_RDWR | O_CREAT)) == -1)
+		return backend_errno(errno);
+	close(b->lock);			/* and the lock with it */
+	b->lock = fd;
+	return STORE_OK;
+}
+
+/* Waits for the lock as long as the mode has patience: deliver, which has
+ * others to serve, none at all. */
+static enum store_result
+lock_take(struct backend *b)
 {
 	struct timespec ts = { 0, 50000 };
 	int64_t until = 0;
-	enum store_result r;
 
 	while (lock_try(b->lock, F_WRLCK) == -1) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR &&
 		    errno != EWOULDBLOCK)
-			return backend_errno(errno);
+			return fd_errno(b->lock);
+		if (b->mode == STORE_DELIVER && errno != EINTR)
+			return STORE_BUSY;
 		if (until == 0)
-			until = clock_ms() + (b->mode == STORE_DELIVER ?
-			    LOCK_WAIT_DELIVER : LOCK_WAIT_SESSION);
+			until = clock_ms() + LOCK_WAIT_SESSION;
 		else if (clock_ms() >= until)
 			return STORE_BUSY;
 		nanosleep(&ts, NULL);
 		if (ts.tv_nsec < 2000000)
 			ts.tv_nsec *= 2;
 	}
-	b->locked = true;
-	if ((r = backend_log_size(b, end)) != STORE_OK)
+	return STORE_OK;
+}
+
+/*
+ * The first half of compare-and-append: tells where the log ends and keeps
+ * it there until backend_end().  BUSY after the mode's patience.
+ */
+enum store_result
+backend_begin(struct backend *b, uint64_t *end)
+{
+	enum store_result r;
+	bool current = false;
+
+	do {
+		if ((r = lock_take(b)) != STORE_OK)
+			return r;
+		b->locked = true;
+		r = lock_current(b, &current);
+	} while (r == STORE_OK && !current);
+	if (r == STORE_OK)
+		r = backend_log_size(b, end);
+	if (r != STORE_OK)
 		backend_end(b);
 	return r;
 }
@@ -210,9 +300,9 @@ backend_log_size(struct backend *b, uint64_t *end)
 	struct stat sb;
 
 	if (fstat(b->log, &sb) == -1)
-		return backend_errno(errno);
+		return fd_errno(b->log);
 	if (sb.st_nlink == 0)		/* taken away under us */
-		return STORE_DAMAGED;
+		return STORE_GONE;
 	*end = (uint64_t)sb.st_size;
 	return STORE_OK;
 }
@@ -228,7 +318,7 @@ backend_write(int fd, uint64_t off, struct iovec *iov, int n)
 		if (w == -1) {
 			if (errno == EINTR)
 				continue;
-			return backend_errno(errno);
+			return fd_errno(fd);
 		}
 		off += (uint64_t)w;
 		while (n > 0 && (size_t)w >= iov->iov_len) {
@@ -260,7 +350,7 @@ enum store_result
 backend_log_cut(struct backend *b, uint64_t end)
 {
 	if (ftruncate(b->log, (off_t)end) == -1)
-		return backend_errno(errno);
+		return fd_errno(b->log);
 	return STORE_OK;
 }
 
@@ -278,13 +368,34 @@ backend_read(int fd, uint64_t off, void *p, size_t n, size_t *got)
 		if (r == -1) {
 			if (errno == EINTR)
 				continue;
-			return backend_errno(errno);
+			return fd_errno(fd);
 		}
 		if (r == 0)
 			break;
 		*got += (size_t)r;
 	}
 	return STORE_OK;
+}
+
+/*
+ * All of n octets at off.  NOTFOUND: the file ends before; one that is long
+ * enough and gives less has failed, which is IO like any other failure.
+ */
+enum store_result
+backend_range(int fd, uint64_t off, void *p, size_t n)
+{
+	enum store_result r;
+	struct stat sb;
+	size_t got;
+
+	if ((r = backend_read(fd, off, p, n, &got)) != STORE_OK || got == n)
+		return r;
+	if (fstat(fd, &sb) == -1)
+		return fd_errno(fd);
+	if ((uint64_t)sb.st_size < off + n)
+		return STORE_NOTFOUND;
+	backend_fault(fd, 0);
+	return STORE_IO;
 }
 
 /* A whole file, new, durable, then under its name. */
@@ -312,20 +423,24 @@ backend_replace(struct backend *b, const char *name, struct iovec *iov, int n)
 	return r;
 }
 
-/* No mark, or a bad one, is pos 0: nothing is known to be durable. */
-void
+/* No mark, or a bad one, is pos 0: nothing is known to be durable.  One that
+ * cannot be read is an error: it may say that a sync failed. */
+enum store_result
 backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
 {
 	uint8_t buf[MARK_LEN];
-	size_t got;
+	enum store_result r;
 
 	memset(m, 0, sizeof(*m));
-	if (backend_read(b->lock, 0, buf, sizeof(buf), &got) != STORE_OK ||
-	    got != sizeof(buf) || memcmp(buf, "MARK", 4) != 0 ||
+	r = backend_range(b->lock, 0, buf, sizeof(buf));
+	if (r != STORE_OK)
+		return r == STORE_NOTFOUND ? STORE_OK : r;
+	if (memcmp(buf, "MARK", 4) != 0 ||
 	    get32(buf + 28) != crc32c(seed, buf, 28))
-		return;
+		return STORE_OK;
 	m->flags = get32(buf + 4);
 	m->pos = get64(buf + 8);
+	return STORE_OK;
 }
 
 void

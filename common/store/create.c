@@ -101,8 +101,10 @@ write_journal(int dir, const char *tmp)
 static enum store_result
 look(int dir)
 {
+	static const char *const others[] = { "mail.0001", "index", "facts" };
 	struct stat sb;
 	int fd, tries, e = 0;
+	size_t i;
 
 	for (tries = 0; tries < 2; tries++) {
 		if ((fd = backend_file(dir, "journal", O_RDONLY)) != -1) {
@@ -111,8 +113,14 @@ look(int dir)
 		}
 		if ((e = errno) != ENOENT)
 			break;
-		/* Mail comes after the journal: then it is there by now. */
-		if (fstatat(dir, "mail.0001", &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		/* They come after the journal: then it is there by now. */
+		for (i = 0; i < NITEMS(others); i++)
+			if (fstatat(dir, others[i], &sb,
+			    AT_SYMLINK_NOFOLLOW) == 0)
+				break;
+			else if (errno != ENOENT)
+				return backend_errno(errno);
+		if (i == NITEMS(others))
 			return STORE_NOTFOUND;
 	}
 	return e == ENOENT ? STORE_DAMAGED : backend_errno(e);

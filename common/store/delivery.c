@@ -256,8 +256,9 @@ small_run(struct store *st, struct work *v, size_t n, struct segwrite *sw,
 
 /* ---- facts and records ------------------------------------------- */
 
-/* All blobs of the batch in one write; without room for it, without them. */
-static void
+/* All blobs of the batch in one write; without room for it, without them.
+ * Those of a newer release are no place for ours. */
+static enum store_result
 write_facts(struct store *st, size_t n, struct trailer *tr)
 {
 	struct work *w;
@@ -280,9 +281,11 @@ write_facts(struct store *st, size_t n, struct trailer *tr)
 		off += FACTS_ROOM(len);
 	}
 	if (niov == 0)
-		return;
-	(void)facts_write(st, tr->facts_end, iovs, niov);
+		return STORE_OK;
+	if (facts_write(st, tr->facts_end, iovs, niov) == STORE_NEWER)
+		return STORE_NEWER;
 	tr->facts_end = off;
+	return STORE_OK;
 }
 
 static void
@@ -419,8 +422,9 @@ deliver_locked(struct store *st, size_t n, bool *logged)
 	tr = st->tr;
 	if ((r = decide(st, n, &tr)) == STORE_OK)
 		r = write_bytes(st, n, &sw);
+	if (r == STORE_OK)
+		r = write_facts(st, n, &tr);
 	if (r == STORE_OK) {
-		write_facts(st, n, &tr);
 		write_records(st, n, &sw, &tr);
 		r = store_group(st, &tr);
 	}

@@ -73,20 +73,48 @@ head_make(const struct store *st, uint8_t p[FACTS_HEADER])
 	put32(p + 60, crc32c(0, p, 60));
 }
 
-/* A file of ours?  Writes the head if it is new.  0 or -1. */
-static int
+/*
+ * A file of ours?  Writes the head if it is empty.  DAMAGED: of somebody
+ * else, to be made again.  What cannot be read now, or is of a newer release,
+ * stays.
+ */
+static enum store_result
 head_check(struct store *st, int fd)
 {
 	uint8_t want[FACTS_HEADER], have[FACTS_HEADER];
 	struct iovec iov = { want, sizeof(want) };
-	size_t got;
+	enum store_result r;
+	struct stat sb;
 
 	head_make(st, want);
-	if (backend_read(fd, 0, have, sizeof(have), &got) != STORE_OK)
-		return -1;
-	if (got == 0)
-		return backend_write(fd, 0, &iov, 1) == STORE_OK ? 0 : -1;
-	return got == sizeof(have) && memcmp(want, have, got) == 0 ? 0 : -1;
+	r = backend_range(fd, 0, have, sizeof(have));
+	if (r == STORE_NOTFOUND) {
+		if (fstat(fd, &sb) == -1)
+			return backend_errno(errno);
+		return sb.st_size == 0 ? backend_write(fd, 0, &iov, 1) :
+		    STORE_DAMAGED;
+	}
+	if (r != STORE_OK || memcmp(want, have, sizeof(have)) == 0)
+		return r;
+	return memcmp(have, FACTS_MAGIC, 8) == 0 &&
+	    get32(have + 60) == crc32c(0, have, 60) &&
+	    get32(have + 8) > FACTS_FORMAT ? STORE_NEWER : STORE_DAMAGED;
+}
+
+/* Is what there is of it, if anything, of a release that we know? */
+enum store_result
+facts_known(struct store *st)
+{
+	enum store_result r;
+	int fd;
+
+	if ((fd = backend_file(st->b.dir, "facts", O_RDWR)) == -1) {
+		r = backend_errno(errno);
+		return r == STORE_NOMEM ? r : STORE_OK;
+	}
+	r = head_check(st, fd);
+	close(fd);
+	return r == STORE_NEWER || r == STORE_NOMEM ? r : STORE_OK;
 }
 
 /*
@@ -96,6 +124,7 @@ head_check(struct store *st, int fd)
 enum store_result
 facts_open(struct store *st)
 {
+	enum store_result r = STORE_OK;
 	struct stat sb;
 	int fd, tries;
 
@@ -107,16 +136,18 @@ facts_open(struct store *st)
 	st->b.facts = -1;
 	for (tries = 0; tries < 2; tries++) {
 		fd = backend_file(st->b.dir, "facts", O_RDWR | O_CREAT);
-		if (fd != -1 && head_check(st, fd) == 0) {
+		r = fd == -1 ? backend_errno(errno) : head_check(st, fd);
+		if (r == STORE_OK) {
 			st->b.facts = fd;
 			return STORE_OK;
 		}
 		if (fd != -1)
 			close(fd);
-		if (fd != -1 || errno == ENXIO || errno == ELOOP)
-			(void)unlinkat(st->b.dir, "facts", 0);
+		if (r != STORE_DAMAGED)
+			return r;
+		(void)unlinkat(st->b.dir, "facts", 0);
 	}
-	return STORE_IO;
+	return r == STORE_DAMAGED ? STORE_IO : r;
 }
 
 enum store_result

@@ -133,6 +133,14 @@ head_parse(const uint8_t *p, uint64_t size, const uint8_t uuid[16],
 	return 0;
 }
 
+/* A good head of a version that we do not know yet? */
+static bool
+head_newer(const uint8_t *p)
+{
+	return memcmp(p, INDEX_MAGIC, 8) == 0 && get32(p + 8) > INDEX_VERSION &&
+	    get32(p + 252) == crc32c(0, p, 252);
+}
+
 /* The messages of a mailbox, where they lie in the map. */
 static int
 messages_check(struct mailbox *m, uint32_t crc)
@@ -266,71 +274,127 @@ index_parse(uint8_t *p, size_t n, const uint8_t uuid[16], struct state *s,
 	return 0;
 }
 
-/*
- * Brings the file into memory: sessions map it, deliver reads as far as it
- * has to (head, tree and ids lie first).
- */
-static void *
-index_map(struct backend *b, int fd, size_t n, bool messages, bool *mapped)
+/* How much of the file deliver reads: head, tree and ids lie first.  0: more
+ * than it does. */
+static uint64_t
+index_part(const uint8_t *head, size_t n, bool messages)
 {
-	uint8_t head[INDEX_HEAD];
 	struct ixhead h;
 	uint64_t end = n;
-	uint8_t *p;
-	size_t got;
 
-	*mapped = b->mode == STORE_SESSION;
-	if (*mapped) {
-		p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-		return p == MAP_FAILED ? NULL : p;
-	}
-	if (backend_read(fd, 0, head, sizeof(head), &got) != STORE_OK ||
-	    got != sizeof(head) || head_parse(head, n, head + 24, &h) == -1)
-		return NULL;
+	if (head_parse(head, n, head + 24, &h) == -1)
+		return 0;
 	if (!messages)
 		end = h.tree + h.treen > h.ids + h.nids * ID_LEN ?
 		    h.tree + h.treen : h.ids + h.nids * ID_LEN;
-	if (end < INDEX_HEAD || end > INDEX_DELIVER ||
-	    (p = malloc(end)) == NULL)
-		return NULL;
-	if (backend_read(fd, 0, p, end, &got) == STORE_OK && got == end)
-		return p;
-	free(p);
-	return NULL;
+	return end < INDEX_HEAD || end > INDEX_DELIVER ? 0 : end;
+}
+
+/*
+ * Brings the file into memory: sessions map it, deliver reads as far as it
+ * has to.  OK with s->map NULL: it is of no use.
+ */
+static enum store_result
+index_map(struct backend *b, int fd, struct state *s)
+{
+	uint8_t head[INDEX_HEAD];
+	enum store_result r;
+	uint64_t end;
+	void *p;
+
+	r = backend_range(fd, 0, head, sizeof(head));
+	if (r != STORE_OK)
+		return r == STORE_NOTFOUND ? STORE_OK : r;
+	if (head_newer(head))
+		return STORE_NEWER;
+	if (b->mode == STORE_SESSION) {
+		p = mmap(NULL, s->mapn, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+		    fd, 0);
+		if (p == MAP_FAILED)
+			return backend_errno(errno);
+		s->map = p;
+		s->mapped = true;
+		return STORE_OK;
+	}
+	if ((end = index_part(head, s->mapn, s->messages)) == 0)
+		return STORE_OK;
+	if ((p = malloc(end)) == NULL)
+		return STORE_NOMEM;
+	if ((r = backend_range(fd, 0, p, end)) != STORE_OK) {
+		free(p);
+		return r == STORE_NOTFOUND ? STORE_OK : r;
+	}
+	s->map = p;
+	return STORE_OK;
+}
+
+/* The checkpoint at fd into s.  NOTFOUND: it is of no use. */
+static enum store_result
+index_take(struct backend *b, int fd, const uint8_t uuid[16], struct state *s,
+    struct index_at *at)
+{
+	enum store_result r;
+	struct stat sb;
+
+	if (fstat(fd, &sb) == -1)
+		return backend_errno(errno);
+	if (sb.st_size < INDEX_HEAD || (uint64_t)sb.st_size > INDEX_MAX)
+		return STORE_NOTFOUND;
+	s->mapn = (size_t)sb.st_size;
+	if ((r = index_map(b, fd, s)) != STORE_OK)
+		return r;
+	errno = 0;
+	if (s->map != NULL && index_parse(s->map, s->mapn, uuid, s, at) == 0)
+		return STORE_OK;
+	return errno == ENOMEM ? STORE_NOMEM : STORE_NOTFOUND;
 }
 
 /*
  * Loads the checkpoint into a new state.  NOTFOUND: there is none that is
- * any good, *out is an empty state at the start of the log.
+ * any good, *out is an empty state at the start of the log, which has it
+ * all; so one that cannot be read is no reason not to open the account.
  */
 enum store_result
 index_load(struct backend *b, const uint8_t uuid[16], struct state **out,
     bool messages, struct index_at *at)
 {
-	struct stat sb;
-	struct state *s;
+	enum store_result r;
 	int fd;
 
 	memset(at, 0, sizeof(*at));
-	if ((s = *out = state_new(messages)) == NULL)
-		return STORE_NOMEM;
-	if ((fd = backend_file(b->dir, "index", O_RDONLY)) == -1)
-		return STORE_NOTFOUND;
-	if (fstat(fd, &sb) == 0 && sb.st_size >= INDEX_HEAD &&
-	    (uint64_t)sb.st_size <= INDEX_MAX) {
-		s->mapn = (size_t)sb.st_size;
-		s->map = index_map(b, fd, s->mapn, messages, &s->mapped);
-	}
-	close(fd);
-	if (s->map != NULL && index_parse(s->map, s->mapn, uuid, s, at) == 0)
-		return STORE_OK;
-	if (s->map == NULL)
-		s->mapped = false;
-	state_free(s);
-	memset(at, 0, sizeof(*at));
 	if ((*out = state_new(messages)) == NULL)
 		return STORE_NOMEM;
-	return STORE_NOTFOUND;
+	if ((fd = backend_file(b->dir, "index", O_RDONLY)) == -1)
+		r = backend_errno(errno);
+	else {
+		r = index_take(b, fd, uuid, *out, at);
+		close(fd);
+	}
+	if (r == STORE_OK || r == STORE_NEWER || r == STORE_NOMEM)
+		return r;
+	state_free(*out);
+	memset(at, 0, sizeof(*at));
+	*out = state_new(messages);
+	return *out == NULL ? STORE_NOMEM : STORE_NOTFOUND;
+}
+
+/* Is there one of a newer release? */
+enum store_result
+index_known(struct backend *b)
+{
+	uint8_t head[INDEX_HEAD];
+	enum store_result r;
+	int fd;
+
+	if ((fd = backend_file(b->dir, "index", O_RDONLY)) == -1) {
+		r = backend_errno(errno);
+		return r == STORE_NOMEM ? r : STORE_OK;
+	}
+	r = backend_range(fd, 0, head, sizeof(head));
+	close(fd);
+	if (r == STORE_NOMEM)
+		return r;
+	return r == STORE_OK && head_newer(head) ? STORE_NEWER : STORE_OK;
 }
 
 /* ---- writing ----------------------------------------------------- */

@@ -49,16 +49,21 @@ loghead_encode(const struct loghead *h, uint8_t p[LOG_HEADER])
 	put32(p + 60, crc32c(0, p, 60));
 }
 
-int
+/* The first 64 octets have this checksum in every version, so that a newer
+ * one is told from damage. */
+enum store_result
 loghead_decode(const uint8_t p[LOG_HEADER], struct loghead *h)
 {
-	if (memcmp(p, LOG_MAGIC, 8) != 0 || get32(p + 8) != LOG_VERSION ||
-	    get32(p + 12) != LOG_HEADER || get32(p + 60) != crc32c(0, p, 60))
-		return -1;
+	if (memcmp(p, LOG_MAGIC, 8) != 0 || get32(p + 60) != crc32c(0, p, 60))
+		return STORE_DAMAGED;
+	if (get32(p + 8) > LOG_VERSION)
+		return STORE_NEWER;
+	if (get32(p + 8) != LOG_VERSION || get32(p + 12) != LOG_HEADER)
+		return STORE_DAMAGED;
 	memcpy(h->uuid, p + 16, 16);
 	h->generation = get64(p + 32);
 	h->created = get64(p + 48);
-	return 0;
+	return STORE_OK;
 }
 
 uint32_t
@@ -128,6 +133,7 @@ trailer_encode(uint8_t t[LOG_TRAILER], const struct trailer *tr, size_t len)
 	put32(t + 24, tr->segment);
 	put32(t + 28, tr->segment_next);
 	put64(t + 32, tr->facts_end);
+	put32(t + 40, tr->features);
 	put32(t + 52, (uint32_t)len);
 	put32(t + 56, END_MAGIC);
 }
@@ -177,6 +183,7 @@ trailer_parse(const uint8_t t[LOG_TRAILER], struct trailer *tr, size_t *len)
 	tr->segment = get32(t + 24);
 	tr->segment_next = get32(t + 28);
 	tr->facts_end = get64(t + 32);
+	tr->features = get32(t + 40);
 	if (tr->inbox_uidnext == 0 || tr->segment >= tr->segment_next ||
 	    tr->facts_end > INT64_MAX / 2)
 		return -1;
@@ -238,6 +245,24 @@ rec_next(const uint8_t **p, size_t *n, struct rec *r)
 	*p += LOG_REC_HEAD + PAD8(len);
 	*n -= LOG_REC_HEAD + PAD8(len);
 	return 1;
+}
+
+/* Do we know all that this group says?  If not a newer release wrote it:
+ * its checksum is good. */
+bool
+loggroup_known(const struct loggroup *g)
+{
+	const uint8_t *p = g->recs;
+	size_t n = g->nrecs;
+	struct rec r;
+
+	if (g->tr.features != 0)
+		return false;
+	while (rec_next(&p, &n, &r) == 1)
+		if ((r.type == 0 || r.type > REC_LOST) &&
+		    (r.flags & REC_MAY) == 0)
+			return false;
+	return true;
 }
 
 static bool

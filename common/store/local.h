@@ -76,6 +76,8 @@ struct mark {				/* what `lock` holds */
 };
 
 enum store_result backend_errno(int);
+void	 backend_fault(int fd, int e);
+void	 backend_why(const struct backend *, char *, size_t);
 enum store_result backend_open(struct backend *, int dirfd, enum store_mode);
 void	 backend_close(struct backend *);
 int	 backend_file(int dir, const char *name, int flags);
@@ -87,10 +89,12 @@ enum store_result backend_log_append(struct backend *, uint64_t end,
 enum store_result backend_log_cut(struct backend *, uint64_t end);
 enum store_result backend_read(int fd, uint64_t off, void *, size_t,
 	    size_t *got);
+enum store_result backend_range(int fd, uint64_t off, void *, size_t);
 enum store_result backend_write(int fd, uint64_t off, struct iovec *, int);
 enum store_result backend_replace(struct backend *, const char *name,
 	    struct iovec *, int);
-void	 backend_mark_get(struct backend *, uint32_t seed, struct mark *);
+enum store_result backend_mark_get(struct backend *, uint32_t seed,
+	    struct mark *);
 void	 backend_mark_set(struct backend *, uint32_t seed,
 	    const struct mark *);
 
@@ -103,8 +107,7 @@ void	 backend_mark_set(struct backend *, uint32_t seed,
 #define LOG_REC_HEAD	8
 #define LOG_GROUP_MAX	(16U << 20)
 #define LOG_GROUP_MIN	(LOG_GROUP_HEAD + LOG_TRAILER)
-#define LOG_SCAN_MAX	(1ULL << 30)	/* of log read by one catch-up */
-#define LOG_SCAN_DELIVER (64ULL << 20)	/* the same, of an account not trusted */
+#define LOG_PIECE	(8U << 20)	/* of log that deliver reads at once */
 
 enum rec_type {
 	REC_MAILBOX_CREATE = 1,
@@ -141,6 +144,7 @@ struct trailer {
 	uint32_t	 inbox_uidnext;
 	uint32_t	 segment;	/* shared one now written, 0 none */
 	uint32_t	 segment_next;	/* lowest number never used */
+	uint32_t	 features;	/* what a writer has to know: none yet */
 };
 
 struct loghead {
@@ -173,7 +177,9 @@ struct group {				/* one that is made */
 };
 
 void	 loghead_encode(const struct loghead *, uint8_t [LOG_HEADER]);
-int	 loghead_decode(const uint8_t [LOG_HEADER], struct loghead *);
+enum store_result loghead_decode(const uint8_t [LOG_HEADER],
+	    struct loghead *);
+bool	 loggroup_known(const struct loggroup *);
 uint32_t log_seed(const uint8_t uuid[16]);
 void	 group_start(struct group *);
 uint8_t	*group_add(struct group *, enum rec_type, uint32_t flags, size_t n);
@@ -299,6 +305,7 @@ struct index_at {			/* where the checkpoint stands */
 
 int	 index_parse(uint8_t *, size_t, const uint8_t uuid[16],
 	    struct state *, struct index_at *);
+enum store_result index_known(struct backend *);
 enum store_result index_load(struct backend *, const uint8_t uuid[16],
 	    struct state **, bool messages, struct index_at *);
 enum store_result index_write(struct backend *, const uint8_t uuid[16],
@@ -308,6 +315,7 @@ enum store_result index_write(struct backend *, const uint8_t uuid[16],
 
 #define SEGMENT_LINE	160	/* readable line before each message */
 #define SEGMENT_TAIL	2	/* CRLF behind it */
+#define SEGMENT_PIECE	65536	/* of a message, at most, for segment_piece */
 
 struct segwrite {		/* a segment that bytes go to */
 	uint32_t	 number;
@@ -329,6 +337,8 @@ void	 segment_rollback(struct store *, struct segwrite *);
 void	 segment_done(struct store *, const struct segwrite *,
 	    struct trailer *);
 int	 segment_record(struct group *, const struct segwrite *, bool own);
+enum store_result segment_piece(struct backend *, const struct store_msg *,
+	    uint32_t off, uint32_t n, uint32_t *crc, bool again);
 enum store_result segment_check(struct backend *, const struct store_msg *);
 
 /* ---- factfile.c -------------------------------------------------- */
@@ -340,6 +350,7 @@ enum store_result segment_check(struct backend *, const struct store_msg *);
 void	 facts_entry(struct store *, uint8_t [FACTS_ENTRY],
 	    const struct store_msg *, const void *, size_t);
 enum store_result facts_open(struct store *);
+enum store_result facts_known(struct store *);
 enum store_result facts_write(struct store *, uint64_t off, struct iovec *,
 	    int);
 int	 facts_check(struct store *, const uint8_t *, size_t,
@@ -355,7 +366,7 @@ struct window {				/* read-ahead */
 	size_t		 ahead;
 };
 
-/* ---- account.c: open, catch up, transactions --------------------- */
+/* ---- account.c: catch up, transactions --------------------------- */
 
 #define DIRTY_MAX	16		/* segments to sync one by one */
 #define FORGET_MAX	4096		/* ids waiting for the next group */
@@ -368,6 +379,20 @@ struct lost {
 	uint8_t		 id[STORE_ID_LEN];
 };
 
+/* Where the check of what may have been lost is; recover.c. */
+struct look {
+	bool		 due;
+	bool		 rewrite;	/* a sync failed: write again */
+	uint64_t	 pos;		/* of the group looked at */
+	uint64_t	 end;		/* of the last one; 0 not yet known */
+	uint64_t	 marked;	/* the mark is there */
+	uint64_t	 written;	/* again, of the log */
+	uint64_t	 since;		/* octets read after the last mark */
+	uint32_t	 rec;		/* records of the group that are done */
+	uint32_t	 done;		/* octets of the next one's message */
+	uint32_t	 crc;		/* of these */
+};
+
 struct store {
 	struct backend	 b;
 	struct loghead	 head;
@@ -375,9 +400,8 @@ struct store {
 	uint64_t	 pos;		/* log is known up to here, 0 not yet */
 	uint64_t	 durable;	/* and on stable storage up to here */
 	uint64_t	 want;		/* and has to be, before it is shown */
-	uint64_t	 verify;	/* look at bytes of groups from here */
-	uint64_t	 looked;	/* at so many of them */
-	bool		 overdue;	/* too many for deliver */
+	struct look	 look;		/* what a crash may have taken */
+	bool		 behind;	/* the rest waits for another piece */
 	uint64_t	 index_pos;
 	uint64_t	 index_size;
 	struct trailer	 tr;
@@ -409,7 +433,10 @@ enum store_result store_group(struct store *, struct trailer *);
 enum store_result store_finish(struct store *, struct trailer *);
 void	 store_abort(struct store *);
 enum store_result store_catch_up(struct store *, uint64_t end);
+enum store_result store_jump(struct store *, uint64_t pos);
+enum store_result store_load(struct store *, bool messages, uint64_t end);
 enum store_result store_need_state(struct store *, bool messages);
+uint8_t	*store_buffer(size_t n);
 int	 store_add_record(struct group *, uint32_t mailbox,
 	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
 bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
@@ -418,8 +445,13 @@ bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
 
 void	 store_dirty(struct store *, uint32_t segment);
 void	 store_seen(struct store *, size_t len, const struct loggroup *);
-enum store_result store_recover(struct store *);
+enum store_result store_sync_files(struct store *);
 void	 store_mark_damaged(struct store *);
+
+/* ---- recover.c --------------------------------------------------- */
+
+void	 store_recover_from(struct store *, uint64_t pos, bool rewrite);
+enum store_result store_recover(struct store *);
 
 /* ---- view.c ------------------------------------------------------ */
 

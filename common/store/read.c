@@ -123,11 +123,15 @@ store_verify(struct store *st, const struct store_msg *m)
 
 /* ---- facts ------------------------------------------------------- */
 
-/* The blob as the file has it; NOTFOUND if it is missing or not whole. */
+/*
+ * The blob as the file has it; NOTFOUND if it is missing, not whole or of an
+ * older release, so that it is to be made again.
+ */
 static enum store_result
 facts_read(struct store *st, const struct store_msg *m, struct iovec *out)
 {
 	enum store_result r;
+	int version;
 
 	if (m->facts_len == 0)
 		return STORE_NOTFOUND;
@@ -141,8 +145,9 @@ facts_read(struct store *st, const struct store_msg *m, struct iovec *out)
 		return STORE_NOTFOUND;
 	out->iov_base = (uint8_t *)out->iov_base + FACTS_ENTRY;
 	out->iov_len = m->facts_len;
-	if (facts_version(out->iov_base, out->iov_len) != FACTS_VERSION)
-		return STORE_NOTFOUND;
+	version = facts_version(out->iov_base, out->iov_len);
+	if (version != FACTS_VERSION)
+		return version > FACTS_VERSION ? STORE_NEWER : STORE_NOTFOUND;
 	return STORE_OK;
 }
 
@@ -237,7 +242,8 @@ facts_keep(struct store *st, const struct store_msg *m, const void *blob,
 }
 
 static enum store_result
-facts_build(struct store *st, const struct store_msg *m, struct iovec *out)
+facts_build(struct store *st, const struct store_msg *m, bool keep,
+    struct iovec *out)
 {
 	struct mime *mime;
 	enum store_result r;
@@ -251,7 +257,8 @@ facts_build(struct store *st, const struct store_msg *m, struct iovec *out)
 	    window_room(&st->facts, n) == -1))
 		r = STORE_NOMEM;
 	if (r == STORE_OK) {
-		facts_keep(st, m, blob, n);
+		if (keep)
+			facts_keep(st, m, blob, n);
 		st->facts.n = 0;	/* a buffer now, no window */
 		memcpy(st->facts.p, blob, n);
 		*out = (struct iovec){ st->facts.p, n };
@@ -266,7 +273,9 @@ store_facts(struct store *st, const struct store_msg *msg, struct iovec *out)
 	struct store_msg m = *msg;	/* the log may move under us */
 	enum store_result r;
 
-	if ((r = facts_read(st, &m, out)) != STORE_NOTFOUND)
+	r = facts_read(st, &m, out);
+	if (r == STORE_OK || r == STORE_NOMEM)
 		return r;
-	return facts_build(st, &m, out);
+	/* What is there but cannot be read, or is newer, stays as it is. */
+	return facts_build(st, &m, r == STORE_NOTFOUND, out);
 }

@@ -34,7 +34,6 @@
 
 #define SEGMENT_TRIES	10000		/* numbers left over by crashes */
 #define NONCE_AT	40		/* column of the nonce's digits */
-#define CHECK_CHUNK	65536
 
 static char *
 hex(char *p, const void *v, size_t n)
@@ -227,12 +226,11 @@ segment_nonce(struct store *st, int fd)
 {
 	char line[SEGMENT_LINE], *end;
 	enum store_result r;
-	size_t got;
 
-	r = backend_read(fd, 0, line, sizeof(line), &got);
+	r = backend_range(fd, 0, line, sizeof(line));
 	if (r != STORE_OK)
-		return r;
-	if (got != sizeof(line) || memcmp(line, "maild-segment 1 ", 16) != 0 ||
+		return r == STORE_NOTFOUND ? STORE_DAMAGED : r;
+	if (memcmp(line, "maild-segment 1 ", 16) != 0 ||
 	    memcmp(line + NONCE_AT - 6, "nonce=", 6) != 0)
 		return STORE_DAMAGED;
 	line[NONCE_AT + 16] = '\0';
@@ -324,26 +322,68 @@ segment_record(struct group *g, const struct segwrite *w, bool own)
 	return 0;
 }
 
-/* Are the bytes of a message what the log says? */
-enum store_result
-segment_check(struct backend *b, const struct store_msg *m)
+/* The same octets once more: see recover.c. */
+static enum store_result
+segment_again(int fd, uint64_t off, void *p, size_t n)
 {
-	static uint8_t buf[CHECK_CHUNK];
+	struct iovec iov = { p, n };
+
+	return backend_write(fd, off, &iov, 1);
+}
+
+/* The line before a message, with the one that begins the file. */
+static enum store_result
+line_again(int fd, const struct store_msg *m)
+{
+	char line[2 * SEGMENT_LINE];
+	uint64_t from = m->offset < sizeof(line) ? 0 :
+	    m->offset - sizeof(line);
+	size_t n = (size_t)(m->offset - from);
 	enum store_result r;
-	uint32_t crc = 0, done, n;
-	size_t got;
+
+	if ((r = backend_range(fd, from, line, n)) != STORE_OK)
+		return r;
+	return segment_again(fd, from, line, n);
+}
+
+/*
+ * n octets from octet off of a message go into its checksum, and are written
+ * again where they are if that is wanted.  DAMAGED: the file ends before.
+ */
+enum store_result
+segment_piece(struct backend *b, const struct store_msg *m, uint32_t off,
+    uint32_t n, uint32_t *crc, bool again)
+{
+	static uint8_t buf[SEGMENT_PIECE];
+	enum store_result r;
 	int fd;
 
 	if ((fd = segment_fd(b, m->segment)) == -1)
 		return backend_errno(errno);
+	r = backend_range(fd, m->offset + off, buf, n);
+	if (r == STORE_OK && again && off == 0)
+		r = line_again(fd, m);
+	if (r == STORE_OK && again)
+		r = segment_again(fd, m->offset + off, buf, n);
+	if (r != STORE_OK)
+		return r == STORE_NOTFOUND ? STORE_DAMAGED : r;
+	*crc = crc32c(*crc, buf, n);
+	return STORE_OK;
+}
+
+/* Are the bytes of a message what the log says? */
+enum store_result
+segment_check(struct backend *b, const struct store_msg *m)
+{
+	enum store_result r;
+	uint32_t crc = 0, done, n;
+
 	for (done = 0; done < m->size; done += n) {
-		n = m->size - done > CHECK_CHUNK ? CHECK_CHUNK : m->size - done;
-		r = backend_read(fd, m->offset + done, buf, n, &got);
+		n = m->size - done > SEGMENT_PIECE ? SEGMENT_PIECE :
+		    m->size - done;
+		r = segment_piece(b, m, done, n, &crc, false);
 		if (r != STORE_OK)
 			return r;
-		if (got != n)
-			return STORE_DAMAGED;
-		crc = crc32c(crc, buf, n);
 	}
 	return crc == m->crc ? STORE_OK : STORE_DAMAGED;
 }

@@ -43,12 +43,15 @@
  * What a call can say.  Only STORE_OK is success; nothing was changed by a
  * call that returns another value, except after STORE_IO: there the group
  * may be on disk or not, so a delivery repeated after STORE_IO has to set
- * maybe_done.  After STORE_IO and STORE_DAMAGED a cached store is of no more
- * use: close it, and open it anew for the next attempt.
+ * maybe_done.  After STORE_IO, STORE_DAMAGED, STORE_NOMEM and STORE_GONE a
+ * cached store is of no more use: close it, and open it anew for the next
+ * attempt.  IO, NOMEM and ACCESS say that something could not be read or
+ * written now, and nothing about what it holds: it is tried again.
  */
 enum store_result {
 	STORE_OK = 0,
-	STORE_BUSY,		/* the lock was not free in time */
+	STORE_BUSY,		/* the lock was not free in time, or the check
+				 * after a crash is not at its end */
 	STORE_DAMAGED,		/* a record in the middle of the log is bad */
 	STORE_NOSPACE,		/* disk or disk quota full */
 	STORE_OVERQUOTA,	/* over the limit of store_limit() */
@@ -59,19 +62,28 @@ enum store_result {
 	STORE_LIMIT,		/* one of the maxima above */
 	STORE_DUPLICATE,	/* this delivery id is here already */
 	STORE_READONLY,		/* the view was opened with EXAMINE */
-	STORE_NOMEM
+	STORE_NOMEM,
+	STORE_ACCESS,		/* not permitted to open or write a file */
+	STORE_NEWER,		/* a newer release wrote what we do not know */
+	STORE_GONE		/* the files we hold are no longer its own */
 };
+
+struct store;
 
 /* Text for logs and answers; never NULL. */
 const char	*store_strerror(enum store_result);
 
-/* ---- account ----------------------------------------------------- */
+/*
+ * "file: errno" of the call of the process that failed last, to be logged
+ * with IO, NOMEM, ACCESS and NOSPACE.  st may be NULL: store_open() failed.
+ */
+const char	*store_why(struct store *);
 
-struct store;
+/* ---- account ----------------------------------------------------- */
 
 enum store_mode {
 	STORE_SESSION,		/* whole state, may mmap; waits 5 s for lock */
-	STORE_DELIVER		/* trusts nothing, pread only, waits 20 ms */
+	STORE_DELIVER		/* trusts nothing, pread only, never waits */
 };
 
 /*
@@ -96,6 +108,13 @@ void	 store_close(struct store *);
 
 /* Limits for later writes; 0 is no limit.  Bytes count prefix + message. */
 void	 store_limit(struct store *, uint64_t bytes, uint64_t messages);
+
+/*
+ * deliver: BUSY because there is more to check than it does at once.  Each
+ * call does a piece (some 16 MiB); OK when all is done.
+ */
+bool	 store_behind(const struct store *);
+enum store_result store_settle(struct store *);
 
 /* What the account holds now (as of the last catch-up); cheap. */
 void	 store_usage(struct store *, uint64_t *bytes, uint64_t *messages);

@@ -1,6 +1,6 @@
 /*
- * What is on stable storage, and what to do when it is not: the syncs, the
- * durable mark that spares readers theirs, and recovery after a crash.
+ * What is on stable storage: the syncs, and the durable mark that spares
+ * readers theirs.  What to do when it is not is in recover.c.
  *
  * Invariants: a group is told to a client only when its log octets and the
  * message octets it names are durable; the mark in `lock` never stands
@@ -20,9 +20,6 @@
 #include "store.h"
 #include "local.h"
 
-#define COPY_CHUNK	65536
-#define LOOK_MAX	(64ULL << 20)	/* octets deliver checks at most */
-
 /* Remember that a segment has bytes that are not yet durable. */
 void
 store_dirty(struct store *st, uint32_t segment)
@@ -36,44 +33,6 @@ store_dirty(struct store *st, uint32_t segment)
 		st->dirty_all = true;
 	else
 		st->dirty[st->ndirty++] = segment;
-}
-
-/* A message whose bytes may have been lost: look, and note if so. */
-static void
-bytes_look(struct store *st, const struct rec *r)
-{
-	struct store_msg m = { 0 };
-	struct lost *v;
-
-	m.size = get32(r->p + 12);
-	m.offset = get64(r->p + 32);
-	m.segment = get32(r->p + 52);
-	m.crc = get32(r->p + 60);
-	st->looked += m.size;
-	if (st->b.mode == STORE_DELIVER && st->looked > LOOK_MAX) {
-		st->overdue = true;
-		return;
-	}
-	switch (segment_check(&st->b, &m)) {
-	case STORE_DAMAGED:
-	case STORE_NOTFOUND:
-		break;
-	default:
-		return;
-	}
-	if (st->nlost == LOST_MAX)
-		return;
-	v = recallocarray(st->lost, st->nlost, st->nlost + 1, sizeof(*v));
-	if (v == NULL)
-		return;
-	st->lost = v;
-	v += st->nlost++;
-	v->segment = m.segment;
-	v->offset = m.offset;
-	if ((r->flags & REC_ADD_ID) != 0) {
-		v->hasid = true;
-		memcpy(v->id, r->p + REC_ADD_LEN, STORE_ID_LEN);
-	}
 }
 
 /*
@@ -99,8 +58,6 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 		if (r.type != REC_ADD || r.n < REC_ADD_LEN)
 			continue;
 		store_dirty(st, get32(r.p + 52));
-		if (st->verify != 0 && st->pos >= st->verify)
-			bytes_look(st, &r);
 	}
 }
 
@@ -109,7 +66,8 @@ store_mark_damaged(struct store *st)
 {
 	struct mark m;
 
-	backend_mark_get(&st->b, st->seed, &m);
+	if (backend_mark_get(&st->b, st->seed, &m) != STORE_OK)
+		return;
 	m.flags |= MARK_DAMAGED;
 	backend_mark_set(&st->b, st->seed, &m);
 }
@@ -131,9 +89,11 @@ durable_to(struct store *st, uint64_t pos)
 static enum store_result
 mark_advance(struct store *st)
 {
+	enum store_result r;
 	struct mark m;
 
-	backend_mark_get(&st->b, st->seed, &m);
+	if ((r = backend_mark_get(&st->b, st->seed, &m)) != STORE_OK)
+		return r;
 	if ((m.flags & MARK_SYNCFAIL) != 0 && !st->rewritten) {
 		if (m.pos < st->want)
 			st->failed = true;
@@ -157,10 +117,17 @@ sync_failed(struct store *st)
 	struct mark m;
 
 	st->failed = true;
-	backend_mark_get(&st->b, st->seed, &m);
+	(void)backend_mark_get(&st->b, st->seed, &m);
 	m.flags |= MARK_SYNCFAIL;
 	backend_mark_set(&st->b, st->seed, &m);
 	return r == STORE_NOSPACE ? STORE_NOSPACE : STORE_IO;
+}
+
+static int
+sync_fault(int fd)
+{
+	backend_fault(fd, errno);
+	return -1;
 }
 
 static int
@@ -169,36 +136,47 @@ sync_files(struct store *st)
 	unsigned int i;
 	int fd;
 
-	if (st->dirty_all)
-		return syncfs(st->b.dir);
+	if (st->dirty_all) {
+		fd = st->b.dir;
+		return syncfs(fd) == 0 ? 0 : sync_fault(fd);
+	}
 	for (i = 0; i < st->ndirty; i++) {
 		fd = segment_fd(&st->b, st->dirty[i]);
 		if (fd == -1 && errno == ENOENT)
 			continue;	/* missing: nothing to be had */
-		if (fd == -1 || fdatasync(fd) == -1)
+		if (fd == -1)
 			return -1;
+		if (fdatasync(fd) == -1)
+			return sync_fault(fd);
 	}
 	if (st->dirty_dir && fsync(st->b.dir) == -1)
-		return -1;
-	return fdatasync(st->b.log);
+		return sync_fault(st->b.dir);
+	return fdatasync(st->b.log) == 0 ? 0 : sync_fault(st->b.log);
+}
+
+enum store_result
+store_sync_files(struct store *st)
+{
+	return sync_files(st) == 0 ? STORE_OK : sync_failed(st);
 }
 
 enum store_result
 store_sync(struct store *st)
 {
+	enum store_result r;
 	struct mark m;
 
 	if (st->failed)
 		return STORE_IO;
 	if (st->durable >= st->want)
 		return STORE_OK;
-	backend_mark_get(&st->b, st->seed, &m);
-	if (m.pos >= st->want) {	/* others did; not what is behind it */
+	if (backend_mark_get(&st->b, st->seed, &m) == STORE_OK &&
+	    m.pos >= st->want) {	/* others did; not what is behind it */
 		durable_to(st, m.pos);
 		return STORE_OK;
 	}
-	if (sync_files(st) == -1)
-		return sync_failed(st);
+	if ((r = store_sync_files(st)) != STORE_OK)
+		return r;
 	return mark_advance(st);
 }
 
@@ -229,123 +207,5 @@ store_commit(struct store *st)
 
 	if ((r = store_sync(st)) == STORE_OK)
 		store_poke(st);
-	return r;
-}
-
-/* ---- recovery ---------------------------------------------------- */
-
-/*
- * After a failed sync the kernel may hold pages as clean that are not on the
- * disk: write the same octets again, so that the next sync writes them.
- */
-static enum store_result
-rewrite(int fd, uint64_t from, uint64_t to)
-{
-	static uint8_t buf[COPY_CHUNK];
-	struct iovec iov;
-	enum store_result r;
-	size_t n, got;
-
-	for (; from < to; from += got) {
-		n = to - from > sizeof(buf) ? sizeof(buf) : (size_t)(to - from);
-		if ((r = backend_read(fd, from, buf, n, &got)) != STORE_OK)
-			return r;
-		if (got == 0)
-			return STORE_OK;
-		iov = (struct iovec){ buf, got };
-		if ((r = backend_write(fd, from, &iov, 1)) != STORE_OK)
-			return r;
-	}
-	return STORE_OK;
-}
-
-static enum store_result
-rewrite_all(struct store *st)
-{
-	enum store_result r;
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < st->ndirty; i++) {
-		if ((fd = segment_fd(&st->b, st->dirty[i])) == -1)
-			continue;
-		if ((r = rewrite(fd, 0, INT64_MAX / 2)) != STORE_OK)
-			return r;
-	}
-	if ((r = rewrite(st->b.log, st->durable, st->pos)) == STORE_OK)
-		st->rewritten = true;
-	return r;
-}
-
-/* One group that gives up the messages on the list. */
-static enum store_result
-lost_write(struct store *st)
-{
-	struct trailer tr = st->tr;
-	struct mailbox *m;
-	struct store_msg *msg;
-	uint32_t slot;
-	uint8_t *p;
-	size_t i, k;
-
-	for (i = 0; i < st->nlost; i++) {
-		if ((p = group_add(&st->g, REC_LOST, 0, 32)) == NULL)
-			break;
-		put32(p, st->lost[i].segment);
-		put32(p + 4, st->lost[i].hasid ? 1 : 0);
-		put64(p + 8, st->lost[i].offset);
-		memcpy(p + 16, st->lost[i].id, STORE_ID_LEN);
-		for (k = 0; k < st->state->nnames; k++) {
-			m = st->state->byname[k];
-			for (slot = 0; slot < mailbox_slots(m); slot++) {
-				msg = mailbox_msg(m, slot);
-				if (msg->segment != st->lost[i].segment ||
-				    msg->offset != st->lost[i].offset ||
-				    (msg->flags & MSG_GONE) != 0)
-					continue;
-				tr.messages--;
-				tr.bytes -= msg->size;
-			}
-		}
-	}
-	st->nlost = 0;
-	return store_finish(st, &tr);
-}
-
-/*
- * After the first catch-up: gives up what a crash took, writes again what a
- * failed sync left in doubt.  Takes the lock if the caller has not.
- */
-enum store_result
-store_recover(struct store *st)
-{
-	enum store_result r = STORE_OK;
-	bool locked = st->b.locked;
-	struct mark m;
-	uint64_t end;
-
-	if (st->verify == 0)
-		return STORE_OK;
-	st->verify = 0;
-	backend_mark_get(&st->b, st->seed, &m);
-	if (st->nlost == 0 && (m.flags & MARK_SYNCFAIL) == 0)
-		return STORE_OK;
-	if (!locked && (r = backend_begin(&st->b, &end)) != STORE_OK)
-		return r;
-	if (!locked)
-		r = store_catch_up(st, end);
-	if (r == STORE_OK && (m.flags & MARK_SYNCFAIL) != 0)
-		r = rewrite_all(st);
-	if (r == STORE_OK && st->nlost > 0 &&
-	    (r = store_need_state(st, true)) == STORE_OK) {
-		group_start(&st->g);
-		r = lost_write(st);
-		if (r == STORE_OK && locked)
-			r = backend_begin(&st->b, &end);
-		if (r == STORE_OK && locked)
-			r = store_catch_up(st, end);
-	}
-	if (!locked)
-		backend_end(&st->b);
 	return r;
 }

@@ -79,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	bare_records(p, n, true);
 	bare_records(p, n, false);
-	if (n < LOG_HEADER || loghead_decode(p, &h) == -1 ||
+	if (n < LOG_HEADER || loghead_decode(p, &h) != STORE_OK ||
 	    (s = state_new(true)) == NULL)
 		return 0;
 	for (off = LOG_HEADER; off < n; off += (size_t)len) {

@@ -1,0 +1,199 @@
+/*
+ * Opening an account, and closing it.  deliver wants no more than a place to
+ * read on from; a session wants all of it, and looks first at what a crash
+ * may have taken.
+ *
+ * Invariant: what cannot be read now is neither empty nor damaged, and what
+ * a newer release wrote is not damaged either: the account is not opened.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "store.h"
+#include "local.h"
+
+const char *
+store_strerror(enum store_result r)
+{
+	switch (r) {
+	case STORE_OK:
+		return "ok";
+	case STORE_BUSY:
+		return "account is locked";
+	case STORE_DAMAGED:
+		return "account is damaged";
+	case STORE_NOSPACE:
+		return "no space left";
+	case STORE_OVERQUOTA:
+		return "over quota";
+	case STORE_IO:
+		return "input/output error";
+	case STORE_NOTFOUND:
+		return "not found";
+	case STORE_EXISTS:
+		return "exists already";
+	case STORE_INVALID:
+		return "not permitted";
+	case STORE_LIMIT:
+		return "limit reached";
+	case STORE_DUPLICATE:
+		return "delivered already";
+	case STORE_READONLY:
+		return "read only";
+	case STORE_NOMEM:
+		return "out of memory or descriptors";
+	case STORE_ACCESS:
+		return "permission denied";
+	case STORE_NEWER:
+		return "written by a newer release";
+	case STORE_GONE:
+		return "its files were exchanged";
+	}
+	return "unknown";
+}
+
+const char *
+store_why(struct store *st)
+{
+	static char text[96];
+
+	if (st != NULL)
+		backend_why(&st->b, text, sizeof(text));
+	return text;
+}
+
+/* deliver: nothing but a place to read on from. */
+static enum store_result
+open_light(struct store *st, const struct mark *m)
+{
+	enum store_result r;
+
+	st->durable = m->pos;
+	if ((r = store_jump(st, m->pos)) == STORE_NOTFOUND) {
+		st->pos = LOG_HEADER;
+		r = STORE_OK;
+	}
+	return r == STORE_OK ? index_known(&st->b) : r;
+}
+
+/* A session: everything.  Damage is no reason not to read what is whole. */
+static enum store_result
+open_whole(struct store *st, const struct mark *m, uint64_t end)
+{
+	enum store_result r;
+
+	if ((r = store_load(st, true, end)) != STORE_OK)
+		return r;
+	st->durable = m->pos > st->index_pos ? m->pos : st->index_pos;
+	r = store_catch_up(st, end);
+	if (r == STORE_OK && st->pos < end) {
+		/* A writer at work, or one that died: the lock tells. */
+		if ((r = backend_begin(&st->b, &end)) == STORE_OK)
+			r = store_catch_up(st, end);
+		backend_end(&st->b);
+	}
+	if (r != STORE_OK && r != STORE_DAMAGED && r != STORE_BUSY)
+		return r;
+	return facts_known(st);
+}
+
+static enum store_result
+open_head(struct store *st)
+{
+	uint8_t p[LOG_HEADER];
+	enum store_result r;
+
+	r = backend_range(st->b.log, 0, p, sizeof(p));
+	if (r == STORE_OK)
+		r = loghead_decode(p, &st->head);
+	else if (r == STORE_NOTFOUND)
+		r = STORE_DAMAGED;
+	st->seed = log_seed(st->head.uuid);
+	return r;
+}
+
+/*
+ * The mark, and where the log ends.  A mark beyond that is of another time,
+ * as when an older journal was put back: nothing is known then.
+ */
+static enum store_result
+open_mark(struct store *st, struct mark *m, uint64_t *end)
+{
+	enum store_result r;
+
+	if ((r = backend_mark_get(&st->b, st->seed, m)) != STORE_OK ||
+	    (r = backend_log_size(&st->b, end)) != STORE_OK)
+		return r;
+	if (m->pos > *end) {
+		m->pos = 0;
+		backend_mark_set(&st->b, st->seed, m);
+	}
+	st->damaged = (m->flags & MARK_DAMAGED) != 0;
+	return STORE_OK;
+}
+
+static enum store_result
+open_files(struct store *st, int dirfd, enum store_mode mode)
+{
+	enum store_result r;
+	struct mark m;
+	uint64_t end;
+
+	r = backend_open(&st->b, dirfd, mode);
+	if (r == STORE_NOTFOUND && (r = store_create(dirfd)) == STORE_OK)
+		r = backend_open(&st->b, dirfd, mode);
+	if (r != STORE_OK || (r = open_head(st)) != STORE_OK ||
+	    (r = open_mark(st, &m, &end)) != STORE_OK)
+		return r;
+	r = mode == STORE_DELIVER ? open_light(st, &m) :
+	    open_whole(st, &m, end);
+	if (r != STORE_OK)
+		return r;
+	store_recover_from(st, st->durable > LOG_HEADER ? st->durable :
+	    LOG_HEADER, (m.flags & MARK_SYNCFAIL) != 0);
+	return mode == STORE_SESSION && !st->damaged ? store_recover(st) :
+	    STORE_OK;
+}
+
+enum store_result
+store_open(struct store **out, int dirfd, enum store_mode mode)
+{
+	struct store *st;
+	enum store_result r;
+
+	*out = NULL;
+	if ((st = calloc(1, sizeof(*st))) == NULL)
+		return STORE_NOMEM;
+	st->watch = -1;
+	st->tr.segment_next = 1;
+	(void)umask(0);
+	if ((r = open_files(st, dirfd, mode)) != STORE_OK) {
+		(void)store_why(st);	/* while its descriptors have names */
+		store_close(st);
+		return r;
+	}
+	*out = st;
+	return STORE_OK;
+}
+
+void
+store_close(struct store *st)
+{
+	if (st == NULL)
+		return;
+	store_unwatch(st);
+	state_free(st->state);
+	group_free(&st->g);
+	free(st->forget);
+	free(st->lost);
+	free(st->mail.p);
+	free(st->facts.p);
+	backend_close(&st->b);
+	free(st);
+}
