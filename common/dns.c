@@ -31,10 +31,10 @@ static LIST_HEAD(, wait) waits[NBUCKET];
 static void	 on_answer(struct chan *, struct msg *, void *);
 
 uint32_t
-dns_ask(struct chan *c, const char *name, enum dns_type type, dns_cb cb,
-    void *arg)
+dns_ask(struct chan *c, uint64_t whom, const char *name, enum dns_type type,
+    dns_cb cb, void *arg)
 {
-	struct dns_ask ask = { slice_str(name), (uint16_t)type };
+	struct dns_ask ask = { slice_str(name), (uint16_t)type, whom };
 	struct wait *w;
 
 	if (c == NULL || ask.name.n > 255)
@@ -60,6 +60,15 @@ dns_forget(struct chan *c, uint32_t id)
 	LIST_FOREACH(w, &waits[id % NBUCKET], entry)
 		if (w->chan == c && w->id == id)
 			w->cb = NULL;
+}
+
+void
+dns_over(struct chan *c, uint64_t whom)
+{
+	struct dns_over_ev ev = { whom };
+
+	if (c != NULL)
+		chan_send(c, DNS_OVER_EV, &ev, NULL, 0);
 }
 
 static void

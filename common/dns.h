@@ -20,14 +20,18 @@ enum dns_type {
  * [-_.a-z0-9/] refused (the record is dropped).
  */
 
-/* answer NULL: resolve went away or did not answer in time (as DNS_TEMP).
+/* whom: the connection, message, ... that the answer is for, any number that
+ * is its own on this channel; resolve gives each a share.
+ * answer NULL: resolve went away or did not answer in time (as DNS_TEMP).
  * Returns the id (> 0), or 0 when there is no resolve (chan NULL or gone) or
  * the name is too long: cb is not called then.  Never calls cb at once. */
 typedef void (*dns_cb)(const struct dns_ask_r *answer, void *arg);
-uint32_t dns_ask(struct chan *, const char *name, enum dns_type, dns_cb,
-	    void *arg);
+uint32_t dns_ask(struct chan *, uint64_t whom, const char *name,
+	    enum dns_type, dns_cb, void *arg);
 /* cb of that question will not be called. */
 void	 dns_forget(struct chan *, uint32_t id);
+/* Nor is any answer for whom needed: resolve need not work for it. */
+void	 dns_over(struct chan *, uint64_t whom);
 /* The name that PTR questions use for an address; out has 74 octets. */
 void	 dns_reverse(const struct msg_addr *, char *out);
 

@@ -146,6 +146,7 @@ struct msg_addr {			/* network address of a peer */
 	/* resolve, signd */						\
 	M(DNS_ASK, dns_ask, CHAN_DNS, 1, SIDE_A, MF_ASK)		\
 	M(DNS_ASK_R, dns_ask_r, CHAN_DNS, 2, SIDE_B, MF_ANSWER)		\
+	M(DNS_OVER_EV, dns_over_ev, CHAN_DNS, 3, SIDE_A, MF_EV)		\
 	M(SIGN_TLS, sign_tls, CHAN_SIGN, 1, SIDE_A, MF_ASK)		\
 	M(SIGN_TLS_R, sign_tls_r, CHAN_SIGN, 2, SIDE_B, MF_ANSWER)	\
 	M(SIGN_TICKET, sign_ticket, CHAN_SIGN, 3, SIDE_A, MF_ASK)	\
@@ -338,7 +339,10 @@ struct msg_addr {			/* network address of a peer */
 	F(blob, header, 7168)	/* for a failure report; "" none wanted */
 
 #define DNS_ASK_FIELDS(F)						\
-	F(str, name, 255) F(u16, type, 0)
+	F(str, name, 255) F(u16, type, 0)				\
+	F(u64, whom, 0)		/* the connection or message it is for */
+#define DNS_OVER_EV_FIELDS(F)	/* nobody waits any more for whom */	\
+	F(u64, whom, 0)
 #define DNS_ASK_R_FIELDS(F)	/* status: enum dns_status (dns.h) */	\
 	F(u8, status, 0) F(u8, secure, 0) F(u32, ttl, 0)		\
 	F(str, cname, 255) F(blob, rrs, 15360)	/* list of item_rr */

@@ -35,6 +35,14 @@ out_dns(void)
 	return out.dns;
 }
 
+uint64_t
+out_whom(void)
+{
+	static uint64_t last;
+
+	return ++last;
+}
+
 struct chan *
 out_queue(void)
 {

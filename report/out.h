@@ -18,6 +18,7 @@ struct event_base;
 /* ---- out.c --------------------------------------------------------------- */
 
 struct chan	*out_dns(void);		/* to resolve, NULL: it is away */
+uint64_t	 out_whom(void);	/* another one to ask it for */
 struct chan	*out_queue(void);	/* to queue, NULL: it is away */
 const struct conf *out_conf(void);	/* the newest */
 

@@ -44,6 +44,7 @@ struct dest_ask {
 	void		*arg;
 	struct answers	*answers;
 	struct event	*ev;
+	uint64_t	 no;		/* whom resolve is asked for */
 	LIST_HEAD(, question) questions;
 };
 
@@ -169,6 +170,7 @@ dest_ask(const char *domain, const struct dest *d, const char *tag,
 		free(a);
 		return NULL;
 	}
+	a->no = out_whom();
 	nask++;
 	event_active(a->ev, 0, 0);
 	return a;
@@ -306,8 +308,8 @@ dest_questions(struct dest_ask *a)
 		q = xcalloc(1, sizeof(*q));
 		*q = (struct question){ .ask = a, .name = name, .type = type,
 		    .chan = out_dns() };
-		q->id = dns_ask(q->chan, name, (enum dns_type)type, on_answer,
-		    q);
+		q->id = dns_ask(q->chan, a->no, name, (enum dns_type)type,
+		    on_answer, q);
 		if (q->id == 0) {
 			free(q);
 			dns_answer(a->answers, name, (uint16_t)type, NULL);

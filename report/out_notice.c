@@ -139,7 +139,7 @@ spf_ask(struct notice *n)
 
 	n->open++;
 	if (!spf_told(&n->k->mail, domain) ||
-	    dns_ask(out_dns(), domain, DNS_TXT, on_spf, n) == 0)
+	    dns_ask(out_dns(), out_whom(), domain, DNS_TXT, on_spf, n) == 0)
 		on_spf(NULL, n);
 }
 

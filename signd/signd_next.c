@@ -37,6 +37,7 @@ static struct {
 	struct timeval	 poll;
 	struct key	*at;		/* to be asked for next in this round */
 	unsigned int	 asked;
+	uint64_t	 no;		/* of the last question */
 } st;
 
 void
@@ -88,7 +89,8 @@ round_go_on(void)
 	while ((k = st.at) != NULL && st.asked < WINDOW) {
 		snprintf(name, sizeof(name), "%s._domainkey.%s", k->selector,
 		    k->domain);
-		if (dns_ask(st.dns, name, DNS_TXT, on_record, k) == 0) {
+		if (dns_ask(st.dns, ++st.no, name, DNS_TXT, on_record,
+		    k) == 0) {
 			st.at = NULL;	/* resolve is gone: all of it later */
 			break;
 		}

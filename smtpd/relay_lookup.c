@@ -30,6 +30,7 @@ struct question {
 struct lookup {
 	struct event	 now;		/* no need to ask anybody */
 	struct chan	*dns;		/* whom we asked */
+	uint64_t	 no;		/* for whom */
 	char		 domain[HOST_TEXT];
 	struct route	*route;
 	struct reason	 why;
@@ -56,6 +57,7 @@ lookup_start(const char *domain, lookup_cb cb, void *arg)
 {
 	const struct conf *conf = relay_conf();
 	struct lookup *l = xcalloc(1, sizeof(*l));
+	static uint64_t last;
 	struct ipaddr src;
 
 	l->route = xcalloc(1, sizeof(*l->route));
@@ -68,6 +70,7 @@ lookup_start(const char *domain, lookup_cb cb, void *arg)
 	l->cb = cb;
 	l->arg = arg;
 	l->dns = relay_resolve();
+	l->no = ++last;
 	(void)strlcpy(l->domain, domain, sizeof(l->domain));
 	event_assign(&l->now, proc_base(), -1, 0, on_now, l);
 	lookup_begin(l);
@@ -115,7 +118,8 @@ lookup_begin(struct lookup *l)
 		lookup_hosts(l);
 	} else {
 		l->mx.lookup = l;
-		l->mx.id = dns_ask(l->dns, domain, DNS_MX, on_mx, &l->mx);
+		l->mx.id = dns_ask(l->dns, l->no, domain, DNS_MX, on_mx,
+		    &l->mx);
 		if (l->mx.id == 0)
 			lookup_now(l);
 	}
@@ -142,7 +146,8 @@ lookup_host(struct lookup *l, struct question *q, size_t host,
 {
 	q->lookup = l;
 	q->host = host;
-	q->id = dns_ask(l->dns, l->route->host[host].name, type, on_address, q);
+	q->id = dns_ask(l->dns, l->no, l->route->host[host].name, type,
+	    on_address, q);
 	if (q->id == 0)
 		l->route->host[host].temp = true;
 	else

@@ -4,7 +4,8 @@
  * resolvers over UDP and TCP, checks and caches what they say.  No library
  * resolver, no files.  The walls: resolve_packet.c looks at hostile octets,
  * resolve_attempt.c owns sockets, resolve_query.c time and joining,
- * resolve_cache.c memory.
+ * resolve_turn.c says who is next, resolve_server.c what the resolvers are
+ * worth, resolve_cache.c remembers.
  *
  * BUGS: DNSSEC is the resolver's work; its AD bit is passed on as `secure',
  * so the way to the resolver must be trusted where that counts.
@@ -25,10 +26,12 @@
 static void	 resolve_start(const struct conf *);
 static void	 resolve_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	 on_ask(struct chan *, struct msg *, void *);
+static void	 on_over(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 
 static const struct chan_handler handlers[] = {
 	{ DNS_ASK,	on_ask },
+	{ DNS_OVER_EV,	on_over },
 };
 
 static const struct chan_ops ops = { on_gone, NULL };
@@ -73,7 +76,13 @@ on_ask(struct chan *c, struct msg *m, void *arg)
 	if (question_set(&q, ask->name, ask->type) == -1)
 		chan_reply(c, m->id, DNS_ASK_R, &none, NULL, 0);
 	else
-		query_ask(c, m->id, &q);
+		query_ask(c, m->id, ask->whom, &q);
+}
+
+static void
+on_over(struct chan *c, struct msg *m, void *arg)
+{
+	query_over(c, m->body->dns_over_ev.whom);
 }
 
 static void

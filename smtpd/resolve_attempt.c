@@ -142,7 +142,7 @@ attempt_done(struct attempt *a, enum packet_result r, const struct answer *ans)
 static void
 on_failed(evutil_socket_t fd, short what, void *arg)
 {
-	attempt_done(arg, PACKET_BAD, NULL);
+	attempt_done(arg, PACKET_CLOSED, NULL);
 }
 
 static void
@@ -155,7 +155,7 @@ on_datagram(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	if (!(what & EV_READ)) {
-		attempt_done(a, PACKET_BAD, NULL);
+		attempt_done(a, PACKET_SILENT, NULL);
 		return;
 	}
 	while (r == PACKET_FOREIGN && a->foreign <= FOREIGN_MAX) {
@@ -165,7 +165,7 @@ on_datagram(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		if (n == -1)
-			r = PACKET_BAD;	/* refused: nobody there */
+			r = PACKET_CLOSED;	/* nobody is there */
 		else if ((size_t)n <= sizeof(buf))
 			r = packet_read(buf, (size_t)n, &a->q, a->id, &answer);
 		a->foreign++;
@@ -182,7 +182,8 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 	/* So short a text goes whole into a fresh socket or not at all. */
 	if (!(what & EV_WRITE) || send(a->fd, a->query, a->nquery + 2,
 	    MSG_NOSIGNAL) != (ssize_t)a->nquery + 2) {
-		attempt_done(a, PACKET_BAD, NULL);
+		attempt_done(a, what & EV_WRITE ? PACKET_CLOSED :
+		    PACKET_SILENT, NULL);
 		return;
 	}
 	attempt_wait(a, EV_READ, on_stream);
@@ -193,7 +194,7 @@ on_stream(evutil_socket_t fd, short what, void *arg)
 {
 	static struct answer answer;
 	struct attempt *a = arg;
-	enum packet_result r = PACKET_BAD;
+	enum packet_result r = what & EV_READ ? PACKET_BAD : PACKET_SILENT;
 	size_t want = 2;
 	ssize_t n;
 

@@ -89,7 +89,7 @@ packet_query(uint8_t *buf, size_t size, const struct question *q, uint16_t id,
 	size_t n = 0;
 	ssize_t ret = -1;
 
-	name = ldns_dname_new_frm_str(q->name);
+	name = ldns_dname_new_frm_str(q->name[0] != '\0' ? q->name : ".");
 	if (name == NULL)
 		return -1;
 	pkt = ldns_pkt_query_new(name, (ldns_rr_type)q->type,
@@ -132,6 +132,10 @@ packet_read(const uint8_t *p, size_t n, const struct question *q, uint16_t id,
 		return PACKET_NOEDNS;
 	if (p[2] & 0x02)
 		return PACKET_TRUNCATED;
+	if (rcode == LDNS_RCODE_REFUSED)
+		return PACKET_REFUSED;
+	if (rcode == LDNS_RCODE_SERVFAIL)
+		return PACKET_SERVFAIL;
 	if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN)
 		return PACKET_BAD;
 	if (n > DNS_TCP_MAX || walk_packet(p, n) == -1)

@@ -1,14 +1,12 @@
 /*
  * Questions on their way in resolve: askers of the same question are joined
  * to one query, which goes to one resolver after another with growing
- * patience until there is an answer or the time is over.  At most
- * QUERY_ACTIVE have a socket; the others wait their turn.
+ * patience until there is an answer or the time is over.  Which of them has
+ * a socket and which waits is resolve_turn.c's business.
  */
 #include "compat.h"
 
 #include <sys/queue.h>
-
-#include <netinet/in.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,132 +22,144 @@
 #include "util.h"
 #include "resolve.h"
 
-#define QUERY_ACTIVE	512	/* sockets */
-#define QUERY_MAX	16384	/* queries, those that wait included */
-#define ASKER_MAX	65536	/* who waits for any of them */
 #define QUERY_TRIES	8	/* attempts of one query */
 #define QUERY_MS	20000	/* of one query, waiting included */
+#define PASS_MS		20	/* between looks while somebody waits */
+#define CROWD_MS	60000	/* between lines that tell of it */
 #define NBUCKET		1024
-#define SERVER_MAX	8
-
-struct asker {
-	SLIST_ENTRY(asker) entry;
-	struct chan	*chan;
-	uint32_t	 ask;
-};
-
-struct query {
-	LIST_ENTRY(query) bucket;
-	TAILQ_ENTRY(query) entry;	/* in waiting, or active */
-	struct question	 q;
-	SLIST_HEAD(, asker) askers;
-	struct attempt	*attempt;	/* NULL: waiting */
-	uint64_t	 deadline;	/* ms */
-	size_t		 server;	/* it was sent to */
-	unsigned int	 tries;
-	bool		 tcp, noedns;
-};
-
-TAILQ_HEAD(queries, query);
 
 static struct {
 	struct event_base *base;
 	struct cache	*cache;
 	uint8_t		 key[16];
 	LIST_HEAD(, query) bucket[NBUCKET];
-	struct queries	 waiting, active;
-	size_t		 nactive, nquery, nasker;
-	struct server	 server[SERVER_MAX];
-	size_t		 nserver;
+	struct queries	 all;
+	size_t		 nquery, nactive;
 	size_t		 best;		/* server that answered last */
 	unsigned int	 timeout;	/* ms of the first attempt */
+	struct event	*pass;
+	uint64_t	 crowded;	/* when it was told last, ms */
 } rs;
 
 static struct query *query_find(const struct question *, size_t *);
 static struct query *query_new(const struct question *, size_t);
 static void	 query_free(struct query *);
-static void	 query_send(struct query *);
-static void	 query_start_next(void);
+static void	 queries_start(void);
+static void	 queries_expire(uint64_t);
+static void	 query_yield(struct query *);
+static void	 query_send(struct query *, uint64_t);
 static void	 query_answered(enum packet_result, const struct answer *,
 	    void *);
+static void	 query_again(struct query *, enum query_class);
 static void	 query_finish(struct query *, const struct answer *);
+static void	 asker_refuse(struct asker *);
 static void	 reply_temp(struct chan *, uint32_t);
-static int	 server_parse(const char *, struct server *);
+static void	 crowd_tell(const struct query *);
+static void	 on_pass(evutil_socket_t, short, void *);
 
 size_t
 query_setup(struct event_base *base, const struct conf *conf)
 {
-	size_t i;
-
 	if (rs.base == NULL) {
 		rs.base = base;
-		TAILQ_INIT(&rs.waiting);
-		TAILQ_INIT(&rs.active);
+		TAILQ_INIT(&rs.all);
 		random_bytes(rs.key, sizeof(rs.key));
+		turn_init();
+		rs.pass = event_new(base, -1, 0, on_pass, NULL);
+		if (rs.pass == NULL)
+			fatalx("resolve: no event");
 	}
-	rs.nserver = rs.best = 0;
-	for (i = 0; i < conf->dns.nresolvers && rs.nserver < SERVER_MAX; i++) {
-		if (server_parse(conf->dns.resolvers[i],
-		    &rs.server[rs.nserver]) == 0)
-			rs.nserver++;
-		else
-			log_warnx("resolver %s: not an address",
-			    log_text(conf->dns.resolvers[i],
-			    strlen(conf->dns.resolvers[i])));
-	}
+	rs.best = 0;
 	rs.timeout = conf->dns.timeout > 0 ? conf->dns.timeout : 2000;
 	/* Other resolvers may tell other things. */
 	cache_free(rs.cache);
 	rs.cache = cache_new(conf->dns.cache);
-	return rs.nserver;
+	return server_setup(base, conf);
 }
 
+/* ---- askers -------------------------------------------------------------- */
+
 void
-query_ask(struct chan *chan, uint32_t ask, const struct question *q)
+query_ask(struct chan *chan, uint32_t ask, uint64_t whom,
+    const struct question *q)
 {
 	struct dns_ask_r r;
 	struct query *query;
-	struct asker *asker;
+	struct asker *last;
 	size_t bucket;
 
 	if (cache_get(rs.cache, q, now_ms(), &r)) {
 		chan_reply(chan, ask, DNS_ASK_R, &r, NULL, 0);
 		return;
 	}
-	if ((query = query_find(q, &bucket)) == NULL &&
-	    rs.nquery < QUERY_MAX && rs.nserver > 0)
+	if (asker_count() == ASKER_MAX) {
+		if ((last = asker_last(chan, whom)) == NULL) {
+			reply_temp(chan, ask);
+			return;
+		}
+		asker_refuse(last);
+	}
+	if ((query = query_find(q, &bucket)) == NULL)
 		query = query_new(q, bucket);
-	if (query == NULL || rs.nasker == ASKER_MAX) {
+	if (server_count() == 0 ||
+	    asker_new(chan, whom, ask, query) == NULL) {
 		reply_temp(chan, ask);
+		if (LIST_EMPTY(&query->askers) && !query->active)
+			query_free(query);
 		return;
 	}
-	asker = xcalloc(1, sizeof(*asker));
-	asker->chan = chan;
-	asker->ask = ask;
-	SLIST_INSERT_HEAD(&query->askers, asker, entry);
-	rs.nasker++;
-	query_start_next();
+	queries_start();
+}
+
+void
+query_over(struct chan *chan, uint64_t whom)
+{
+	struct asker *a;
+
+	while ((a = asker_waiting(chan, whom)) != NULL)
+		asker_refuse(a);
 }
 
 void
 query_forget(struct chan *chan)
 {
-	struct queries *list[2] = { &rs.waiting, &rs.active };
-	struct query *q;
+	struct query *q, *qnext;
 	struct asker *a, *next;
-	size_t i;
 
-	for (i = 0; i < NITEMS(list); i++)
-		TAILQ_FOREACH(q, list[i], entry)
-			for (a = SLIST_FIRST(&q->askers); a != NULL; a = next) {
-				next = SLIST_NEXT(a, entry);
-				if (a->chan != chan)
-					continue;
-				SLIST_REMOVE(&q->askers, a, asker, entry);
-				free(a);
-				rs.nasker--;
-			}
+	for (q = TAILQ_FIRST(&rs.all); q != NULL; q = qnext) {
+		qnext = TAILQ_NEXT(q, all);
+		for (a = LIST_FIRST(&q->askers); a != NULL; a = next) {
+			next = LIST_NEXT(a, entry);
+			if (asker_chan(a) == chan)
+				asker_free(a);
+		}
+		if (LIST_EMPTY(&q->askers) && !q->active)
+			query_free(q);
+	}
+	turn_forget(chan);
 }
+
+/* One that waits hears that there is no answer. */
+static void
+asker_refuse(struct asker *a)
+{
+	struct query *q = a->query;
+
+	reply_temp(asker_chan(a), a->ask);
+	asker_free(a);
+	if (LIST_EMPTY(&q->askers) && !q->active)
+		query_free(q);
+}
+
+static void
+reply_temp(struct chan *chan, uint32_t ask)
+{
+	const struct dns_ask_r r = { .status = DNS_TEMP };
+
+	chan_reply(chan, ask, DNS_ASK_R, &r, NULL, 0);
+}
+
+/* ---- queries ------------------------------------------------------------- */
 
 static struct query *
 query_find(const struct question *q, size_t *bucket)
@@ -171,71 +181,119 @@ query_new(const struct question *q, size_t bucket)
 	query->q = *q;
 	query->server = rs.best;
 	query->deadline = now_ms() + QUERY_MS;
-	SLIST_INIT(&query->askers);
+	LIST_INIT(&query->askers);
 	LIST_INSERT_HEAD(&rs.bucket[bucket], query, bucket);
-	TAILQ_INSERT_TAIL(&rs.waiting, query, entry);
+	TAILQ_INSERT_TAIL(&rs.all, query, all);
 	rs.nquery++;
+	zone_enter(query);
 	return query;
 }
 
+/* Nobody asks for it any more. */
 static void
 query_free(struct query *q)
 {
-	if (q->tries > 0) {
-		TAILQ_REMOVE(&rs.active, q, entry);
+	if (q->active) {
+		turn_end(q);
 		rs.nactive--;
-	} else
-		TAILQ_REMOVE(&rs.waiting, q, entry);
-	LIST_REMOVE(q, bucket);
-	rs.nquery--;
+	}
+	zone_leave(q);
 	attempt_free(q->attempt);
+	LIST_REMOVE(q, bucket);
+	TAILQ_REMOVE(&rs.all, q, all);
+	rs.nquery--;
 	free(q);
 }
 
-/* As many as may have a socket; those nobody waits for any more, or whose
- * time is over, end here. */
+/* As many as may have a socket; while others wait, look again soon: time
+ * makes room too. */
 static void
-query_start_next(void)
+queries_start(void)
 {
-	struct query *q;
-	uint64_t now;
+	const struct timeval soon = { 0, PASS_MS * 1000 };
+	uint64_t now = now_ms();
+	struct query *q, *yields;
 
-	if (rs.nactive == QUERY_ACTIVE || TAILQ_EMPTY(&rs.waiting))
-		return;
-	now = now_ms();
-	while (rs.nactive < QUERY_ACTIVE &&
-	    (q = TAILQ_FIRST(&rs.waiting)) != NULL) {
-		if (SLIST_EMPTY(&q->askers) || q->deadline <= now) {
-			query_finish(q, NULL);
-			continue;
-		}
-		TAILQ_REMOVE(&rs.waiting, q, entry);
-		TAILQ_INSERT_TAIL(&rs.active, q, entry);
+	queries_expire(now);
+	while (rs.nquery > rs.nactive &&
+	    (q = turn_next(now, &yields)) != NULL) {
 		rs.nactive++;
-		query_send(q);
+		if (yields != NULL) {
+			crowd_tell(yields);
+			query_yield(yields);
+		}
+		query_send(q, now);
 	}
+	if (rs.nquery > rs.nactive && !event_pending(rs.pass, EV_TIMEOUT,
+	    NULL))
+		event_add(rs.pass, &soon);
+}
+
+static void
+on_pass(evutil_socket_t fd, short what, void *arg)
+{
+	queries_start();
+}
+
+/* Those that waited too long.  What is active ends by itself. */
+static void
+queries_expire(uint64_t now)
+{
+	struct query *q, *next;
+
+	for (q = TAILQ_FIRST(&rs.all); q != NULL && q->deadline <= now;
+	    q = next) {
+		next = TAILQ_NEXT(q, all);
+		if (!q->active)
+			query_finish(q, NULL);
+	}
+}
+
+/* It may not have had the time that an answer takes: the attempt does not
+ * count. */
+static void
+query_yield(struct query *q)
+{
+	attempt_free(q->attempt);
+	q->attempt = NULL;
+	if (LIST_EMPTY(&q->askers)) {
+		query_free(q);
+		return;
+	}
+	q->tries--;
+	zone_heard(q, false, now_ms());
+	query_again(q, AGAIN);
+}
+
+/* Back to those that wait for their turn. */
+static void
+query_again(struct query *q, enum query_class class)
+{
+	turn_end(q);
+	rs.nactive--;
+	q->class = class;
+	turn_wait(q);
 }
 
 /* The next attempt; each time every resolver was asked, wait twice as long.
  * Over TCP there is no second packet to be lost, but connecting to do. */
 static void
-query_send(struct query *q)
+query_send(struct query *q, uint64_t now)
 {
-	uint64_t now = now_ms(), ms;
+	size_t n = server_count();
+	uint64_t ms;
 
-	q->attempt = NULL;
-	if (q->tries++ == QUERY_TRIES || q->deadline <= now ||
-	    rs.nserver == 0) {
+	if (q->tries++ == QUERY_TRIES || q->deadline <= now || n == 0) {
 		query_finish(q, NULL);
 		return;
 	}
-	ms = (uint64_t)rs.timeout << ((q->tries - 1) / rs.nserver);
+	ms = (uint64_t)rs.timeout << ((q->tries - 1) / n);
 	if (q->tcp)
 		ms *= 2;
 	if (ms > q->deadline - now)
 		ms = q->deadline - now;
-	q->server %= rs.nserver;
-	q->attempt = attempt_start(rs.base, &rs.server[q->server], &q->q,
+	q->server %= n;
+	q->attempt = attempt_start(rs.base, server_get(q->server), &q->q,
 	    q->tcp, !q->noedns, (unsigned int)ms, query_answered, q);
 	if (q->attempt == NULL) {
 		log_warn("dns: no socket for a question");
@@ -247,16 +305,20 @@ static void
 query_answered(enum packet_result r, const struct answer *a, void *arg)
 {
 	struct query *q = arg;
+	enum query_class class = q->class;
 
 	q->attempt = NULL;
+	server_heard(q->server, r);
 	switch (r) {
 	case PACKET_OK:
 		rs.best = q->server;
+		zone_heard(q, true, now_ms());
 		cache_put(rs.cache, &q->q, now_ms(), a);
 		query_finish(q, a);
-		query_start_next();
+		queries_start();
 		return;
 	case PACKET_TRUNCATED:
+		zone_heard(q, true, now_ms());
 		q->tcp = true;
 		break;
 	case PACKET_NOEDNS:
@@ -266,14 +328,24 @@ query_answered(enum packet_result r, const struct answer *a, void *arg)
 		}
 		/* FALLTHROUGH */
 	case PACKET_FOREIGN:
+	case PACKET_SERVFAIL:
 	case PACKET_BAD:
+	case PACKET_SILENT:
+		zone_heard(q, false, now_ms());
+		/* FALLTHROUGH */
+	case PACKET_REFUSED:
+	case PACKET_CLOSED:
+		/* Where others begin stays: zones that do not answer are no
+		 * reason to leave a resolver that does. */
 		q->server++;
-		if (rs.nserver > 0 && q->server % rs.nserver != rs.best)
-			rs.best = q->server % rs.nserver;
+		class = AGAIN;
 		break;
 	}
-	query_send(q);
-	query_start_next();
+	if (q->tries == QUERY_TRIES || LIST_EMPTY(&q->askers))
+		query_finish(q, NULL);
+	else
+		query_again(q, class);
+	queries_start();
 }
 
 /* Tell everybody who waits; a is NULL for "not now". */
@@ -291,54 +363,27 @@ query_finish(struct query *q, const struct answer *a)
 			.cname = slice_str(a->cname),
 			.rrs = slice_of((const char *)a->rrs, a->nrrs),
 		};
-	else if (!SLIST_EMPTY(&q->askers))
+	else if (!LIST_EMPTY(&q->askers))
 		log_notice("dns: no answer name=%s type=%u tries=%u",
-		    q->q.name, q->q.type, q->tries > 0 ? q->tries - 1 : 0);
-	while ((asker = SLIST_FIRST(&q->askers)) != NULL) {
-		SLIST_REMOVE_HEAD(&q->askers, entry);
-		chan_reply(asker->chan, asker->ask, DNS_ASK_R, &r, NULL, 0);
-		free(asker);
-		rs.nasker--;
+		    q->q.name, q->q.type, q->tries);
+	while ((asker = LIST_FIRST(&q->askers)) != NULL) {
+		chan_reply(asker_chan(asker), asker->ask, DNS_ASK_R, &r, NULL,
+		    0);
+		asker_free(asker);
 	}
 	query_free(q);
 }
 
+/* Once a minute at most. */
 static void
-reply_temp(struct chan *chan, uint32_t ask)
+crowd_tell(const struct query *yields)
 {
-	const struct dns_ask_r r = { .status = DNS_TEMP };
+	uint64_t now = now_ms();
 
-	chan_reply(chan, ask, DNS_ASK_R, &r, NULL, 0);
-}
-
-/* "ADDRESS" or "ADDRESS@PORT". */
-static int
-server_parse(const char *text, struct server *s)
-{
-	struct slice addr = slice_str(text), port;
-	struct sockaddr_in *in = (struct sockaddr_in *)&s->sa;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&s->sa;
-	struct ipaddr ip;
-	uint64_t n = 53;
-
-	addr.n = slice_find(addr, '@');
-	port = slice_str(text + addr.n);
-	if (port.n > 0 &&
-	    slice_number(slice_of(port.p + 1, port.n - 1), 65535, &n) == -1)
-		return -1;
-	if (n == 0 || ipaddr_parse(addr, &ip) == -1)
-		return -1;
-	memset(&s->sa, 0, sizeof(s->sa));
-	if (ip.family == 4) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons((uint16_t)n);
-		memcpy(&in->sin_addr, ip.b, 4);
-		s->len = sizeof(*in);
-	} else {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons((uint16_t)n);
-		memcpy(&in6->sin6_addr, ip.b, 16);
-		s->len = sizeof(*in6);
-	}
-	return 0;
+	if (rs.crowded != 0 && now - rs.crowded < CROWD_MS)
+		return;
+	rs.crowded = now;
+	log_notice("dns: many names are not answered, e.g. below %s; %zu "
+	    "questions wait for their turn", zone_of(yields->q.name),
+	    rs.nquery - rs.nactive);
 }

@@ -134,6 +134,8 @@ judge_free(struct mail *m)
 	if (j == NULL)
 		return;
 	m->judge = NULL;
+	if ((q = LIST_FIRST(&j->questions)) != NULL && q->ask != 0)
+		dns_over(q->chan, j->session->id);
 	while ((q = LIST_FIRST(&j->questions)) != NULL) {
 		LIST_REMOVE(q, entry);
 		if (q->ask != 0)
@@ -236,8 +238,8 @@ question_send(struct question *q)
 {
 	q->chan = house()->resolve;
 	q->since = smtpd_now();
-	q->ask = dns_ask(q->chan, q->name, (enum dns_type)q->type, on_answer,
-	    q);
+	q->ask = dns_ask(q->chan, q->judge->session->id, q->name,
+	    (enum dns_type)q->type, on_answer, q);
 }
 
 /*

@@ -10,6 +10,12 @@ out_dns(void)
 	return NULL;
 }
 
+uint64_t
+out_whom(void)
+{
+	return 1;
+}
+
 struct chan *
 out_queue(void)
 {

@@ -282,8 +282,8 @@ test_other_servers(void **state)
 		{ 0x8380, PACKET_TRUNCATED },
 		{ 0x8181, PACKET_NOEDNS },	/* FORMERR */
 		{ 0x8184, PACKET_NOEDNS },	/* NOTIMP */
-		{ 0x8182, PACKET_BAD },		/* SERVFAIL */
-		{ 0x8185, PACKET_BAD },		/* REFUSED */
+		{ 0x8182, PACKET_SERVFAIL },		/* SERVFAIL */
+		{ 0x8185, PACKET_REFUSED },		/* REFUSED */
 		{ 0x818f, PACKET_BAD },
 	};
 	struct question q;
@@ -539,6 +539,29 @@ test_cache(void **state)
 	cache_free(c);
 }
 
+/* Names below one that somebody can have are one; blocks of addresses are
+ * not all of one holder. */
+static void
+test_zone(void **state)
+{
+	static const struct { const char *name, *zone; } v[] = {
+		{ "test", "test" }, { "a.test", "a.test" },
+		{ "k1.s._domainkey.a.test", "a.test" },
+		{ "x.a.co.uk", "co.uk" },
+		{ "1.2.0.192.in-addr.arpa", "0.192.in-addr.arpa" },
+		{ "0.192.in-addr.arpa", "0.192.in-addr.arpa" },
+		{ "192.in-addr.arpa", "192.in-addr.arpa" },
+		{ "in-addr.arpa", "in-addr.arpa" },
+		{ "a.xin-addr.arpa", "xin-addr.arpa" },
+		{ "1.f.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+		    "8.b.d.0.1.0.0.2.ip6.arpa" },
+	};
+	size_t i;
+
+	for (i = 0; i < NITEMS(v); i++)
+		assert_string_equal(zone_of(v[i].name), v[i].zone);
+}
+
 static void
 test_reverse(void **state)
 {
@@ -568,6 +591,7 @@ main(void)
 		cmocka_unit_test(test_huge_text),
 		cmocka_unit_test(test_cut_and_flipped),
 		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_zone),
 		cmocka_unit_test(test_reverse),
 	};
 

@@ -50,6 +50,7 @@ static struct {
 		uint16_t	 type;
 	} asked[ASKED];
 	unsigned int	 nasked, total;
+	uint64_t	 over;		/* whom DNS_OVER_EV named last */
 	char		 trace[4096], folder[64];
 	unsigned int	 commits;
 	int		 sessions;
@@ -134,17 +135,26 @@ static const struct chan_handler authd_plays[] = { { DIR_RCPT, play_rcpt } };
 static const struct chan_handler queue_plays[] = {
 	{ QUEUE_COMMIT, play_commit }
 };
-static const struct chan_handler resolve_plays[] = { { DNS_ASK, play_ask } };
+static void
+play_over(struct chan *c, struct msg *m, void *arg)
+{
+	t.over = m->body->dns_over_ev.whom;
+}
+
+static const struct chan_handler resolve_plays[] = {
+	{ DNS_ASK, play_ask }, { DNS_OVER_EV, play_over }
+};
 static const struct chan_ops play_ops = { play_gone, NULL };
 
 static struct chan *
-join(enum chan_kind kind, const struct chan_handler *h, struct chan **theirs)
+join(enum chan_kind kind, const struct chan_handler *h, size_t n,
+    struct chan **theirs)
 {
 	int sp[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 	    sp), 0);
-	*theirs = chan_new(t.h.base, sp[1], kind, SIDE_B, h, 1, &play_ops,
+	*theirs = chan_new(t.h.base, sp[1], kind, SIDE_B, h, n, &play_ops,
 	    NULL);
 	return chan_new(t.h.base, sp[0], kind, SIDE_A, NULL, 0, &play_ops,
 	    NULL);
@@ -162,9 +172,12 @@ setup(void **state)
 	t.h.queue_accepting = true;
 	t.h.queue_free = UINT64_MAX;
 	assert_int_equal(conn_start(-1, 0), 0);
-	t.h.authd = join(CHAN_AUTH, authd_plays, &t.authd);
-	t.h.queue = join(CHAN_QUEUE, queue_plays, &t.queue);
-	t.h.resolve = join(CHAN_DNS, resolve_plays, &t.resolve);
+	t.h.authd = join(CHAN_AUTH, authd_plays, NITEMS(authd_plays),
+	    &t.authd);
+	t.h.queue = join(CHAN_QUEUE, queue_plays, NITEMS(queue_plays),
+	    &t.queue);
+	t.h.resolve = join(CHAN_DNS, resolve_plays, NITEMS(resolve_plays),
+	    &t.resolve);
 	return 0;
 }
 
@@ -393,7 +406,8 @@ test_resolve_dies(void **state)
 	assert_null(t.h.resolve);
 	assert_memory_equal(last(), "354", 3);
 	t.nasked = 0;
-	t.h.resolve = join(CHAN_DNS, resolve_plays, &t.resolve);
+	t.h.resolve = join(CHAN_DNS, resolve_plays, NITEMS(resolve_plays),
+	    &t.resolve);
 	judge_again(LIST_FIRST(&t.h.sessions));
 	turn();
 	assert_int_equal(t.nasked, n);
@@ -414,7 +428,10 @@ test_client_leaves(void **state)
 	finish();
 	begin();
 	say(ENVELOPE("a@good.test") "From: <a@good.test>\r\n\r\ntext\r\n");
+	t.over = 0;
 	finish();			/* in the middle */
+	turn();
+	assert_int_not_equal(t.over, 0);	/* resolve may stop */
 	answer_all(DNS_OK);
 	assert_int_equal(t.commits, 0);
 }
