@@ -96,6 +96,7 @@ queue_start(const struct conf *conf)
 	bounce_init(base, conf);
 	post_init(base, conf);
 	report_conf(conf);
+	settle_init(base);
 	commit_init(base);
 	rewrite_init(base);
 	recover_run();
@@ -193,7 +194,7 @@ tick_synced(void)
 {
 	local_forget_send();
 	while (q.nunlink > 0)
-		large_unlink(q.unlink[--q.nunlink]);
+		settle_unlink(q.unlink[--q.nunlink]);
 }
 
 /* Segments in which nothing lives are retired, and once the log says so on

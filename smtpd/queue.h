@@ -172,13 +172,29 @@ int	 large_init(int spoolfd);
 /* Make one; *file is its number.  Descriptor to hand out, or -1. */
 int	 large_new(uint64_t *file);
 int	 large_open(uint64_t file);		/* read only; -1 */
-/* Everything of it on disk, exactly size octets; checksum in *crc.  0, -1
- * with errno (EINVAL: the size is wrong). */
-int	 large_commit(uint64_t file, uint64_t size, uint32_t *crc);
-int	 large_check(uint64_t file, uint64_t size, uint32_t crc);
+/* What is behind the descriptor of one, and its name, on disk.  0, -1. */
+int	 large_sync(int fd);
 void	 large_unlink(uint64_t file);
 /* Unlink every file for which keep() says no. */
 void	 large_sweep(bool (*keep)(uint64_t));
+
+/* ---- queue_settle.c: what takes long with them, in slices ------------- */
+
+struct settling;
+/* error: 0, or an errno (EINVAL: it is not of that size; EBADMSG: not of that
+ * checksum). */
+typedef void (*settle_cb)(void *arg, int error);
+
+void	 settle_init(struct event_base *);
+/* Everything of the file on disk.  end is called once, later. */
+struct settling *settle_sync(uint64_t file, uint64_t size, settle_cb end,
+	    void *arg);
+/* Read it and compare. */
+void	 settle_check(uint64_t file, uint64_t size, uint32_t crc,
+	    settle_cb end, void *arg);
+void	 settle_stop(struct settling *);	/* end is not called */
+void	 settle_forget(const void *arg);	/* the check with that arg */
+void	 settle_unlink(uint64_t file);		/* soon */
 
 /* ---- queue_text.c: the words of last errors --------------------------- */
 
@@ -341,6 +357,8 @@ struct message {
 	uint8_t		 warned;
 	uint8_t		 copying;	/* a copy waits for its sync */
 	uint8_t		 counted;	/* among what its account has waiting */
+	uint8_t		 checked;	/* its large file, in this life */
+	uint8_t		 checking;	/* a settling has it as its arg */
 	uint32_t	 sid, sender;	/* offsets in text */
 	char		*text;
 	struct rcpt	 rcpt[];
@@ -418,6 +436,7 @@ struct commit {
 	uint32_t	 large_crc;
 	int		 fd;		/* memfd, or -1; taken over */
 	struct slice	 body[2];	/* message and facts, when no fd */
+	uint32_t	 limit;		/* of what its account has waiting; 0 */
 	/* who waits: a channel, or fn */
 	struct chan	*chan;
 	uint32_t	 ask;
@@ -428,6 +447,10 @@ struct commit {
 void	 commit_init(struct event_base *);
 /* Join the next group.  The answer comes later in every case. */
 void	 commit_add(struct commit *);
+/* The answer is no: descriptor and file go. */
+void	 commit_refuse(struct commit *, enum queue_result, const char *why);
+/* Its account has too much waiting to add this; logged. */
+bool	 commit_is_over_limit(const struct commit *);
 /* The queue id of what was committed under that id; false: nothing was. */
 bool	 commit_known(const struct msg_id *, char id[MSG_ID_TEXT]);
 /* QUEUE_KNOWN, of anybody who commits. */
@@ -436,6 +459,14 @@ void	 commit_gone(struct chan *);	/* nobody waits there any more */
 void	 commit_run(void);		/* sync now */
 /* Envelope octets of a message of the last group, NULL when gone. */
 const uint8_t *commit_recent(const struct message *);
+
+/* ---- queue_wait.c: commits that wait for their large file ------------- */
+
+/* Commit it when its file is on disk. */
+void	 wait_add(struct commit *);
+/* One with that id waits already: it is answered there now.  false: none. */
+bool	 wait_again(const struct msg_id *commit, struct chan *, uint32_t ask);
+void	 wait_gone(const struct chan *);	/* what waits from there goes */
 
 /* ---- queue_front.c: what smtpd brings --------------------------------- */
 
@@ -504,9 +535,13 @@ void	 result_lost(struct message *, unsigned int idx);
  * answer.  Ends the job. */
 void	 result_job(struct job *, struct slice results);
 void	 result_end(struct message *);
-/* Its frame cannot be read, errno says why: for want of memory or
- * descriptors it is tried again, else kept for the operator.  Ends the job. */
+/* Its frame cannot be read, errno says why: after a read error, or for want of
+ * memory or descriptors, it is tried again, else kept for the operator.  Ends
+ * the job. */
 void	 result_unreadable(struct job *);
+/* true: before the first attempt of this life its large file is being read;
+ * it is scheduled after that. */
+bool	 result_check(struct message *);
 /* Mark done and log; no report. */
 void	 result_done(struct message *, unsigned int idx);
 

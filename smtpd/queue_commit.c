@@ -75,7 +75,6 @@ static enum queue_result result_errno(void);
 static size_t	 frame_make(struct commit *, struct frame_hdr *);
 static int	 body_read(struct commit *, uint8_t *);
 static struct pending *pend(const struct commit *);
-static void	 refuse(struct commit *, enum queue_result, const char *);
 static void	 answer(struct pending *);
 static void	 group_failed(enum queue_result, const char *);
 static int	 group_unwrite(void);
@@ -102,34 +101,40 @@ commit_add(struct commit *c)
 
 	if (g.running)
 		fatalx("commit from within a commit");
+	if (commit_is_over_limit(c)) {
+		commit_refuse(c, QUEUE_LIMIT, "account's limit");
+		return;
+	}
 	room = FRAME_HDR + FRAME_ALIGN + 8192 +
 	    (c->large != 0 ? 0 : (size_t)c->size + c->facts);
 	for (i = 0; i < c->nrcpt; i++)
 		room += 16 + c->rcpt[i].address.n + c->rcpt[i].orig.n;
 	if (room > SEG_SIZE - SEG_START) {
-		refuse(c, QUEUE_FULL, "message too large");
+		commit_refuse(c, QUEUE_FULL, "message too large");
 		return;
 	}
 	if (open_segment(room) == -1) {
 		r = result_errno();
-		refuse(c, r, r == QUEUE_FULL ? "no space in the queue" :
+		commit_refuse(c, r, r == QUEUE_FULL ? "no space in the queue" :
 		    "spool cannot be written");
 		return;
 	}
 	off = g.n;
 	if ((len = frame_make(c, &h)) == 0) {
-		refuse(c, QUEUE_IO, "message descriptor is not as promised");
+		commit_refuse(c, QUEUE_IO, "message descriptor is not as promised");
 		return;
 	}
 	if (env_get(g.buf + off + FRAME_HDR, h.env_len, &e) == -1) {
-		refuse(c, QUEUE_REFUSED, "envelope out of bounds");
+		commit_refuse(c, QUEUE_REFUSED, "envelope out of bounds");
 		return;
 	}
 	m = message_new(&e, &h);
 	m->seg = g.seg;
 	m->off = g.seg->off + (uint32_t)off;
-	if (!c->env.copy)
+	if (!c->env.copy) {
+		m->checked = 1;		/* nothing lies between */
 		account_enter(m);
+	}
 	g.n += len;
 	g.nframes++;
 	if (c->fd != -1)
@@ -138,6 +143,20 @@ commit_add(struct commit *c)
 	p = pend(c);
 	p->m = m;
 	plan();
+}
+
+bool
+commit_is_over_limit(const struct commit *c)
+{
+	uint32_t n = account_waiting(c->env.account);
+
+	if (c->env.account == 0 || c->limit == 0 ||
+	    (n < c->limit && c->nrcpt <= c->limit - n))
+		return false;
+	log_notice("%s limit account=%u waiting=%u recipients=%zu max=%u",
+	    log_text(c->env.sid.p, c->env.sid.n), c->env.account, n,
+	    c->nrcpt, c->limit);
+	return true;
 }
 
 bool
@@ -260,7 +279,7 @@ group_failed(enum queue_result r, const char *why)
 		if (g.v[i].m != NULL) {
 			if ((g.v[i].m->hdr.flags & FRAME_LARGE) &&
 			    !g.v[i].copy)
-				large_unlink(g.v[i].m->hdr.large);
+				settle_unlink(g.v[i].m->hdr.large);
 			message_free(g.v[i].m);
 			g.v[i].m = NULL;
 			g.v[i].result = r;
@@ -427,8 +446,8 @@ pend(const struct commit *c)
 	return p;
 }
 
-static void
-refuse(struct commit *c, enum queue_result r, const char *why)
+void
+commit_refuse(struct commit *c, enum queue_result r, const char *why)
 {
 	struct pending p = { .result = r, .why = why, .chan = c->chan,
 	    .ask = c->ask, .fn = c->fn, .arg = c->arg };
@@ -437,9 +456,9 @@ refuse(struct commit *c, enum queue_result r, const char *why)
 		close(c->fd);
 	c->fd = -1;
 	if (c->large != 0 && !c->env.copy)
-		large_unlink(c->large);
-	log_warnx("queue refused from=<%s> reason=\"%s\"",
-	    log_text(c->env.sender.p, c->env.sender.n), why);
+		settle_unlink(c->large);
+	log_warnx("%s queue refused from=<%s> reason=\"%s\"",
+	    log_text(c->env.sid.p, c->env.sid.n), log_text(c->env.sender.p, c->env.sender.n), why);
 	answer(&p);
 }
 

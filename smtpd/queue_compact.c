@@ -67,7 +67,7 @@ is_idle(const struct message *m)
 {
 	unsigned int i;
 
-	if (m->copying || m->njobs > 0)
+	if (m->copying || m->checking || m->njobs > 0)
 		return false;
 	for (i = 0; i < m->nrcpt; i++)
 		if (m->rcpt[i].state != RCPT_WAIT &&
@@ -146,6 +146,7 @@ on_commit(void *arg, enum queue_result result, struct message *copy)
 			    .next = copy->rcpt[i].next,
 			    .text_id = copy->rcpt[i].error });
 	}
+	copy->checked = m->checked;
 	account_leave(m);
 	account_enter(copy);
 	qlog_add(&(struct log_rec){ .type = LOG_RANGE, .seg = s->id,

@@ -139,10 +139,11 @@ on_gone(struct chan *c, void *arg)
 	struct front *f = arg;
 
 	commit_gone(c);
+	wait_gone(c);
 	while (f->nlist > 0)
 		list_free(f, &f->list[0]);
 	while (f->nfile > 0)
-		large_unlink(f->file[--f->nfile]);
+		settle_unlink(f->file[--f->nfile]);
 	f->chan = NULL;
 }
 
@@ -173,7 +174,7 @@ static void
 on_drop(struct chan *c, struct msg *m, void *arg)
 {
 	if (file_take(arg, m->body->queue_drop_ev.file))
-		large_unlink(m->body->queue_drop_ev.file);
+		settle_unlink(m->body->queue_drop_ev.file);
 }
 
 static void
@@ -199,7 +200,7 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 }
 
 static void
-commit_refuse(struct chan *c, uint32_t ask, enum queue_result result,
+turn_away(struct chan *c, uint32_t ask, enum queue_result result,
     const char *why)
 {
 	struct queue_commit_r r = { .result = (uint8_t)result,
@@ -223,20 +224,6 @@ commit_again(struct chan *c, uint32_t ask, const struct msg_id *id)
 	return true;
 }
 
-/* It has too much waiting already to add this. */
-static bool
-is_over_limit(const struct queue_commit *b)
-{
-	unsigned int max = fr.conf->queue.max_per_account;
-	uint32_t n = account_waiting(b->account);
-
-	if (b->account == 0 || max == 0 || (n < max && fr.nrcpt <= max - n))
-		return false;
-	log_notice("%s limit account=%u waiting=%u recipients=%zu max=%u",
-	    log_text(b->sid.p, b->sid.n), b->account, n, fr.nrcpt, max);
-	return true;
-}
-
 static void
 on_commit(struct chan *c, struct msg *m, void *arg)
 {
@@ -248,8 +235,9 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	    .rcpt = fr.rcpt };
 	const char *why = NULL;
 
-	if (commit_again(c, m->id, &b->commit))
-		return;
+	if (commit_again(c, m->id, &b->commit) || (b->file != 0 &&
+	    wait_again(&b->commit, c, m->id)))
+		goto out;
 	fr.nrcpt = 0;
 	if (l != NULL)
 		why = l->cut ? "too many recipients" : rcpts_take(b->conn,
@@ -263,31 +251,24 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	if (why == NULL && b->file != 0 && !file_take(f, b->file))
 		why = "not a file of this process";
 	if (why != NULL) {
-		commit_refuse(c, m->id, QUEUE_REFUSED, why);
-		goto out;
-	}
-	if (is_over_limit(b)) {
-		if (b->file != 0)
-			large_unlink(b->file);
-		commit_refuse(c, m->id, QUEUE_LIMIT, "account's limit");
-		goto out;
-	}
-	if (b->file != 0 && large_commit(b->file, b->size + b->facts,
-	    &k.large_crc) == -1) {
-		log_warn("spool large file");
-		large_unlink(b->file);
-		commit_refuse(c, m->id, errno == ENOSPC || errno == EDQUOT ?
-		    QUEUE_FULL : QUEUE_IO, "large file");
+		turn_away(c, m->id, QUEUE_REFUSED, why);
 		goto out;
 	}
 	k.fd = m->fd[0];
 	m->fd[0] = -1;
 	k.nrcpt = fr.nrcpt;
+	k.large_crc = b->crc;
+	k.limit = fr.conf->queue.max_per_account;
 	k.env = (struct envelope){ .commit = b->commit,
 	    .received = now_sec(), .account = b->account, .flags = b->flags,
 	    .sid = b->sid, .sender = b->sender, .folder = b->folder,
 	    .trace = b->trace, .ticket = b->ticket };
-	commit_add(&k);
+	if (k.large == 0)
+		commit_add(&k);
+	else if (commit_is_over_limit(&k))
+		commit_refuse(&k, QUEUE_LIMIT, "account's limit");
+	else
+		wait_add(&k);
 out:
 	if (l != NULL)
 		list_free(f, l);

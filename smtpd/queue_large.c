@@ -25,12 +25,9 @@
 #include "util.h"
 #include "queue.h"
 
-#define LARGE_BLOCK	(256U * 1024)
 #define NAME_LEN	17
 
 static int largefd = -1;
-
-static int	 large_sum(int, uint64_t, uint32_t *);
 
 static void
 name_of(uint64_t file, char name[NAME_LEN])
@@ -71,40 +68,13 @@ large_open(uint64_t file)
 }
 
 int
-large_commit(uint64_t file, uint64_t size, uint32_t *crc)
+large_sync(int fd)
 {
-	int fd, e, r = -1;
-
-	if ((fd = large_open(file)) == -1)
-		return -1;
-	if (large_sum(fd, size, crc) == -1)
-		goto out;
 #ifndef FAULT_NOSYNC
 	if (fsync(fd) == -1 || fsync(largefd) == -1)
-		goto out;
-#endif
-	r = 0;
-out:
-	e = errno;
-	close(fd);
-	errno = e;
-	return r;
-}
-
-int
-large_check(uint64_t file, uint64_t size, uint32_t crc)
-{
-	uint32_t sum;
-	int fd, r;
-
-	if ((fd = large_open(file)) == -1)
 		return -1;
-	r = large_sum(fd, size, &sum);
-	close(fd);
-	if (r == 0 && sum == crc)
-		return 0;
-	errno = EBADMSG;
-	return -1;
+#endif
+	return 0;
 }
 
 void
@@ -140,30 +110,4 @@ large_sweep(bool (*keep)(uint64_t))
 			large_unlink(file);
 	}
 	closedir(dir);
-}
-
-/* Checksum of exactly size octets; EINVAL when there are more or fewer. */
-static int
-large_sum(int fd, uint64_t size, uint32_t *crc)
-{
-	static uint8_t block[LARGE_BLOCK];
-	struct stat st;
-	uint64_t off;
-	size_t n;
-
-	if (fstat(fd, &st) == -1)
-		return -1;
-	if ((uint64_t)st.st_size != size) {
-		errno = EINVAL;
-		return -1;
-	}
-	*crc = 0;
-	for (off = 0; off < size; off += n) {
-		n = size - off < sizeof(block) ? (size_t)(size - off) :
-		    sizeof(block);
-		if (pread_all(fd, block, n, (off_t)off) == -1)
-			return -1;
-		*crc = crc32c(*crc, block, n);
-	}
-	return 0;
 }

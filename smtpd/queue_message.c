@@ -99,6 +99,8 @@ message_free(struct message *m)
 
 	message_release(m);
 	account_leave(m);
+	if (m->checking)
+		settle_forget(m);
 	for (i = 0; i < m->nrcpt; i++)
 		text_drop(m->rcpt[i].error);
 	free(m);
@@ -256,12 +258,9 @@ message_fd(struct message *m)
 
 	if (m->fd != -1)
 		return m->fd;
-	if (m->hdr.flags & FRAME_LARGE) {
-		if (large_check(m->hdr.large, m->hdr.size + m->hdr.facts_len,
-		    m->hdr.body_crc) == -1)
-			return -1;
+	if (m->hdr.flags & FRAME_LARGE)
 		fd = large_open(m->hdr.large);
-	} else {
+	else {
 		n = FRAME_HDR + m->hdr.env_len + (size_t)m->hdr.size +
 		    m->hdr.facts_len;
 		if (frame_read(m, n) == -1)

@@ -23,6 +23,7 @@
 #include "queue.h"
 
 #define LOST_MAX	2		/* losses before it has to wait */
+#define UNREAD_AGAIN	60		/* s until it is read again */
 
 static const struct conf *conf;
 
@@ -113,38 +114,74 @@ result_job(struct job *j, struct slice results)
 	result_end(m);
 }
 
-/* Nothing is wrong with the message. */
+/* ---- a frame or file that cannot be read ------------------------------- */
+
+/* It may be read later: nothing is known to be wrong with the message. */
 static bool
-is_shortage(int e)
+is_passing(int e)
 {
 	return e == EMFILE || e == ENFILE || e == ENOMEM || e == ENOSPC ||
-	    e == EINTR || e == EAGAIN;
+	    e == EINTR || e == EAGAIN || e == EIO;
+}
+
+/* Without a limit of time, for nobody tried to deliver it. */
+static void
+unread_rcpt(struct message *m, unsigned int idx, int e)
+{
+	struct log_rec rec = { .type = LOG_HELD, .seg = m->seg->id,
+	    .no = m->no, .rcpt = (uint16_t)idx,
+	    .text = SLICE_LIT("5.3.0 queue file damaged") };
+	struct rcpt *r = &m->rcpt[idx];
+
+	if (is_passing(e)) {
+		rcpt_error_set(r, "4.3.0 queue file cannot be read now");
+		r->state = waits_as(r);
+		r->next = (uint32_t)now_sec() + UNREAD_AGAIN;
+		log_result(m, r, "deferred", rcpt_error(r));
+		return;
+	}
+	r->state = RCPT_HELD;
+	rcpt_error_set(r, "5.3.0 queue file damaged");
+	log_result(m, r, "held", rcpt_error(r));
+	qlog_add(&rec);
 }
 
 void
 result_unreadable(struct job *j)
 {
 	struct message *m = j->m;
-	bool later = is_shortage(errno);
-	struct log_rec rec = { .type = LOG_HELD, .seg = m->seg->id,
-	    .no = m->no, .text = SLICE_LIT("5.3.0 queue file damaged") };
+	int e = errno;
 	uint32_t i;
 
-	for (i = 0; i < j->n; i++) {
-		if (later) {
-			defer(m, j->idx[i], "4.3.0 no memory or descriptor");
-			continue;
-		}
-		m->rcpt[j->idx[i]].state = RCPT_HELD;
-		rcpt_error_set(&m->rcpt[j->idx[i]],
-		    "5.3.0 queue file damaged");
-		log_result(m, &m->rcpt[j->idx[i]], "held",
-		    "5.3.0 queue file damaged");
-		rec.rcpt = (uint16_t)j->idx[i];
-		qlog_add(&rec);
-	}
+	for (i = 0; i < j->n; i++)
+		unread_rcpt(m, j->idx[i], e);
 	schedule_job_end(j);
 	result_end(m);
+}
+
+static void
+on_checked(void *arg, int error)
+{
+	struct message *m = arg;
+	uint32_t i;
+
+	m->checking = 0;
+	m->checked = error == 0;
+	for (i = 0; error != 0 && i < m->nrcpt; i++)
+		if (m->rcpt[i].state == RCPT_WAIT)
+			unread_rcpt(m, i, error);
+	result_end(m);
+}
+
+bool
+result_check(struct message *m)
+{
+	if ((m->hdr.flags & FRAME_LARGE) == 0 || m->checked)
+		return false;
+	m->checking = 1;
+	settle_check(m->hdr.large, m->hdr.size + m->hdr.facts_len,
+	    m->hdr.body_crc, on_checked, m);
+	return true;
 }
 
 /* The local delivery id is forgotten once this is on disk. */

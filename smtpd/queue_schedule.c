@@ -147,11 +147,13 @@ schedule_message(struct message *m)
 	uint32_t now = (uint32_t)now_sec(), next = UINT32_MAX, i;
 
 	heap_remove(m);
-	if (m->copying)
+	if (m->copying || m->checking)
 		return;
 	for (i = 0; i < m->nrcpt; i++) {
 		if (m->rcpt[i].state != RCPT_WAIT)
 			continue;
+		if (m->rcpt[i].next <= now && result_check(m))
+			return;
 		if (m->rcpt[i].next <= now)
 			job_join(m, i);
 		else if (m->rcpt[i].next < next)

@@ -120,6 +120,8 @@ struct mail {
 	int		 fd;		/* memfd or spool file, -1 none */
 	uint64_t	 stored;	/* octets written to fd */
 	uint64_t	 file;		/* spool file, 0 a memfd */
+	uint32_t	 crc;		/* of what is in the spool file */
+	uint64_t	 pushed;	/* octets of it on their way to disk */
 	size_t		 facts;		/* octets of facts behind the message */
 	unsigned int	 hops;
 	bool		 hasfrom;	/* submission: fromhash is good */

@@ -2,6 +2,10 @@
  * Where a message lies while it is received: first in a buffer, then in a
  * sealed memfd, and what is larger than SMTP_SMALL in a file of the spool
  * that queue opened.  A small message costs one write.
+ *
+ * Of a file the checksum is counted here, as it is written, and the disk is
+ * told to begin: queue, which syncs it before it answers, neither reads it
+ * nor finds all of it still to be written.
  */
 #include "compat.h"
 
@@ -25,6 +29,7 @@
 #include "smtp.h"
 
 #define BUFFER_MAX	(SMTP_HEADER + FACTS_MAX + 4 * SMTP_BUFFER)
+#define PUSH		(1024 * 1024)	/* octets worth a write to the disk */
 
 int
 store_room(struct mail *m, size_t n)
@@ -54,6 +59,19 @@ store_error(struct mail *m)
 	log_warn("message not stored");
 }
 
+/* So much more is in the spool file. */
+static void
+file_count(struct mail *m, const char *p, size_t n, uint64_t end)
+{
+	m->crc = crc32c(m->crc, p, n);
+	if (end - m->pushed < PUSH)
+		return;
+	/* What fails is found out by the sync. */
+	(void)sync_file_range(m->fd, (off_t)m->pushed,
+	    (off_t)(end - m->pushed), SYNC_FILE_RANGE_WRITE);
+	m->pushed = end;
+}
+
 /* One write at the end of fd. */
 static int
 store_write(struct mail *m, const char *p, size_t n)
@@ -65,6 +83,8 @@ store_write(struct mail *m, const char *p, size_t n)
 		return -1;
 	}
 	m->stored += n;
+	if (m->file != 0)
+		file_count(m, p, n, m->stored);
 	return 0;
 }
 
@@ -103,6 +123,7 @@ store_file(struct mail *m, int fd, uint64_t file)
 			close(old);
 			return -1;
 		}
+		file_count(m, buf, (size_t)n, off + (uint64_t)n);
 	}
 	if (old != -1)
 		close(old);

@@ -11,6 +11,7 @@ LINK.smtpd_neighbours = $(LINK.smtpd)
 LINK.conf = maild/conf_yaml.c
 LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
 LINK.queue_select = $(LINK.queue)
+LINK.queue_settle = $(LINK.queue)
 LINK.queue_way = $(LINK.queue)
 LINK.queue_account = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)

@@ -96,6 +96,7 @@ begin(void)
 	result_conf(conf);
 	bounce_init(base, conf);
 	post_init(base, conf);
+	settle_init(base);
 	commit_init(base);
 	rewrite_init(base);
 	recover_run();
