@@ -29,9 +29,6 @@
 #include "util.h"
 #include "authd.h"
 
-#define DB_PATH		"/directory.db"
-#define SLOW_PATH	"/failures.db"
-#define REOPEN_SECONDS	5	/* between tries with a broken database */
 #define SAVE_SECONDS	60	/* between writes of the failure counters */
 #define TOKEN_SECONDS	3600	/* a sender token is good for so long */
 #define FULL_SECONDS	300	/* a full mailbox takes no recipient so long */
@@ -63,22 +60,16 @@ static const struct chan_handler queue_handlers[] = {
 	{ DIR_FULL_EV,		on_full },
 };
 
+static const struct chan_handler main_handlers[] = {
+	{ ACCOUNT_HIGHEST_EV,	base_on_highest },
+};
+
 static struct {
-	struct dir	*dir;		/* NULL: the database is broken */
 	uint8_t		 rcpt_key[32], sender_key[32];
 	struct event	*tick;
-	uint64_t	 reopen_at, save_at;	/* seconds, monotonic */
-	char		 error[256];
+	uint64_t	 save_at;	/* seconds, monotonic */
 	struct dir_answer answer;
 } st;
-
-struct dir *
-authd_dir(const char **why)
-{
-	if (why != NULL)
-		*why = st.error;
-	return st.dir;
-}
 
 /* ---- what they ask ------------------------------------------------------- */
 
@@ -133,29 +124,40 @@ sender_ok(const struct front *f, uint64_t conn, const struct account *a,
 	    r->expires);
 }
 
+/* May a send as that address? */
+static enum dir_result
+sender_may(const struct account *a, struct slice address)
+{
+	struct dir_answer *ans = &st.answer;
+	enum dir_result r = base_resolve(address, ans);
+
+	if (r == DIR_TEMP)
+		return r;
+	if (ans->outside)
+		return DIR_UNKNOWN;
+	return r == DIR_OK && answer_has(ans, a->id) ? r : DIR_DENIED;
+}
+
 static void
 on_sender(struct chan *c, struct msg *m, void *arg)
 {
 	struct front *f = arg;
 	const struct dir_sender *q = &m->body->dir_sender;
 	struct dir_sender_r r = { .result = DIR_DENIED };
-	struct dir_answer *ans = &st.answer;
 	struct proved *p = proved_find(f, q->conn);
+	struct dir *d = authd_dir(NULL);
 	struct account *a = NULL;
 
-	if (st.dir == NULL)
+	if (d == NULL)
 		r.result = DIR_TEMP;
 	else if (p != NULL)
-		a = dir_account_id(st.dir, p->account);
+		a = dir_account_id(d, p->account);
 	if (a == NULL || !a->enabled)
 		;
 	else if (q->address.n == 0)		/* RFC 6409 6.1: <> */
 		sender_ok(f, q->conn, a, strrchr(a->address, '@') + 1, &r);
-	else if (dir_resolve(st.dir, q->address, ans) == DIR_OK &&
-	    !ans->outside && answer_has(ans, a->id))
-		sender_ok(f, q->conn, a, ans->domain, &r);
-	else if (ans->outside)
-		r.result = DIR_UNKNOWN;
+	else if ((r.result = (uint8_t)sender_may(a, q->address)) == DIR_OK)
+		sender_ok(f, q->conn, a, st.answer.domain, &r);
 	chan_reply(c, m->id, DIR_SENDER_R, &r, NULL, 0);
 }
 
@@ -170,7 +172,8 @@ may_relay(const struct front *f, const struct dir_rcpt *q)
 	if (f->role == ROLE_QUEUE)
 		return true;
 	if ((p = proved_find(f, q->conn)) != NULL &&
-	    (a = dir_account_id(st.dir, p->account)) != NULL && a->enabled)
+	    (a = dir_account_id(authd_dir(NULL), p->account)) != NULL &&
+	    a->enabled)
 		return true;
 	return addr_in(&q->peer, conf->networks, conf->nnetworks);
 }
@@ -179,8 +182,9 @@ may_relay(const struct front *f, const struct dir_rcpt *q)
 static void
 on_full(struct chan *c, struct msg *m, void *arg)
 {
-	struct account *a = st.dir == NULL ? NULL :
-	    dir_account_id(st.dir, m->body->dir_full_ev.account);
+	struct dir *d = authd_dir(NULL);
+	struct account *a = d == NULL ? NULL :
+	    dir_account_id(d, m->body->dir_full_ev.account);
 
 	if (a != NULL)
 		a->full_until = now_sec() + FULL_SECONDS;
@@ -199,7 +203,7 @@ answer_full(const struct dir_answer *ans)
 	while (item_route_get(routes, &off, &r) == 1) {
 		if (r.type != ROUTE_LOCAL)
 			return false;
-		a = dir_account_id(st.dir, r.account);
+		a = dir_account_id(authd_dir(NULL), r.account);
 		if (a == NULL || a->full_until <= now)
 			return false;
 	}
@@ -211,19 +215,17 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 {
 	struct front *f = arg;
 	const struct dir_rcpt *q = &m->body->dir_rcpt;
-	struct dir_rcpt_r r = { .result = DIR_TEMP };
+	struct dir_rcpt_r r = { .address = { "", 0 } };
 	struct dir_answer *ans = &st.answer;
 
 	if (f->role == ROLE_QUEUE ? q->conn != 0 : !front_owns(f, q->conn)) {
 		front_cut(f, "recipient for another's connection");
 		return;
 	}
-	if (st.dir != NULL) {
-		r.result = (uint8_t)dir_resolve(st.dir, q->address, ans);
-		if (ans->outside && !may_relay(f, q))
-			r.result = DIR_DENIED;
-		r.address = slice_of(ans->address, ans->addressn);
-	}
+	r.result = (uint8_t)base_resolve(q->address, ans);
+	if (ans->outside && !may_relay(f, q))
+		r.result = DIR_DENIED;
+	r.address = slice_of(ans->address, ans->addressn);
 	if (r.result == DIR_OK && f->role != ROLE_QUEUE && answer_full(ans))
 		r.result = DIR_FULL;
 	if (r.result == DIR_OK) {
@@ -233,63 +235,13 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 	chan_reply(c, m->id, DIR_RCPT_R, &r, NULL, 0);
 }
 
-/* ---- the database -------------------------------------------------------- */
-
-static uint64_t
-uptime(void)
-{
-	return now_ms() / 1000;
-}
-
-static int
-set_domains(struct dir *d, const struct conf *conf)
-{
-	size_t bad = 0;
-
-	if (dir_domains(d, conf->domains, conf->ndomains, conf->hostname,
-	    &bad) == -1) {
-		log_warnx("domains[%zu] is not a domain name: %s", bad,
-		    log_text(conf->domains[bad], strlen(conf->domains[bad])));
-		return -1;
-	}
-	dir_reports(d, conf->reports.addresses, conf->reports.naddresses);
-	return 0;
-}
-
-static void
-database_open(const struct conf *conf)
-{
-	struct dir *d = dir_new();
-	char err[256];
-
-	if (db_open(DB_PATH, d, err, sizeof(err)) == -1) {
-		if (strcmp(err, st.error) != 0)
-			log_warnx("%s%s cannot be used, logins and recipients "
-			    "are answered \"try later\": %s", conf->dir.auth !=
-			    NULL ? conf->dir.auth : "", DB_PATH, err);
-		strlcpy(st.error, err, sizeof(st.error));
-		st.reopen_at = uptime() + REOPEN_SECONDS;
-		dir_free(d);
-		return;
-	}
-	set_domains(d, conf);
-	if (st.error[0] != '\0')
-		log_notice("%s can be used again", DB_PATH);
-	st.error[0] = '\0';
-	st.dir = d;
-	slow_open(SLOW_PATH, d, now_sec());
-	front_catch_up_all();
-	log_info("directory open accounts=%zu", dir_accounts(d));
-}
-
 static void
 on_tick(evutil_socket_t fd, short ev, void *arg)
 {
-	uint64_t now = uptime();
+	uint64_t now = now_ms() / 1000;
 
 	pool_tick();
-	if (st.dir == NULL && now >= st.reopen_at)
-		database_open(proc_conf());
+	base_tick();
 	if (now >= st.save_at) {
 		slow_save(now_sec());
 		st.save_at = now + SAVE_SECONDS;
@@ -333,8 +285,8 @@ role_start(const struct conf *conf)
 	recent_init();
 	login_init(conf);
 	slow_trusted(conf->networks, conf->nnetworks);
-	st.save_at = uptime() + SAVE_SECONDS;
-	database_open(conf);
+	st.save_at = now_ms() / 1000 + SAVE_SECONDS;
+	base_open(conf);
 	st.tick = event_new(proc_base(), -1, EV_PERSIST, on_tick, NULL);
 	if (st.tick == NULL || event_add(st.tick, &second) == -1)
 		fatalx("authd: no event");
@@ -373,10 +325,7 @@ role_reload(const struct conf *conf)
 {
 	slow_trusted(conf->networks, conf->nnetworks);
 	login_init(conf);
-	if (st.dir != NULL)
-		set_domains(st.dir, conf);
-	else
-		database_open(conf);
+	base_reload(conf);
 }
 
 static void
@@ -397,6 +346,8 @@ static const struct role role = {
 	.reload = role_reload,
 	.stop = role_stop,
 	.run = run_command,
+	.handlers = main_handlers,
+	.nhandlers = NITEMS(main_handlers),
 };
 
 int

@@ -101,6 +101,11 @@ struct account *dir_account_id(const struct dir *, uint32_t id);
  * account (then NULL is returned); "" if it cannot be a name at all. */
 struct account *dir_login(const struct dir *, struct slice user, char *name);
 
+/* Accounts that were deleted in the last days: queue may not know yet. */
+void	 dir_gone_add(struct dir *, uint32_t id);
+void	 dir_gone_each(const struct dir *, void (*fn)(uint32_t id, void *),
+	    void *);
+
 /* Add one target to an alias (made when new).  -1: there already. */
 int	 dir_alias_add(struct dir *, const char *address, const char *target);
 void	 dir_alias_del(struct dir *, struct alias *);
@@ -134,11 +139,21 @@ enum dir_result dir_resolve(struct dir *, struct slice address,
 
 /* ---- authd_db.c: SQLite -------------------------------------------------- */
 
-/* Open (made when missing) the database at path and load everything into
- * the directory.  0, or -1 with a message in err; then nothing is open. */
-int	 db_open(const char *path, struct dir *, char *err, size_t errsize);
+enum db_result {
+	DB_OK,
+	DB_FAILED,		/* it could not be read, for now */
+	DB_DAMAGED,
+	DB_NEWER		/* of a newer release: nothing was written */
+};
+
+/* Open the database at path (made only when there is none, or an empty file)
+ * and load everything into the directory.  When not DB_OK a message is in err
+ * and nothing is open. */
+enum db_result db_open(const char *path, struct dir *, char *err,
+	    size_t errsize);
 void	 db_close(void);
-bool	 db_ready(void);
+/* The highest account number that was ever given. */
+uint32_t db_highest(void);
 /* Each of these returns when the change is on stable storage: 0, or -1 with
  * the reason from db_error().  insert makes the row in a state that is
  * dropped at the next load until db_account_state says otherwise. */
@@ -147,8 +162,8 @@ int	 db_account_insert(const char *address, const char *hash,
 int	 db_account_state(uint32_t id, bool enabled);
 int	 db_account_hash(uint32_t id, const char *hash);
 int	 db_account_delete(uint32_t id);
-/* Accounts that were deleted in the last days; queue may not know yet. */
-void	 db_gone_each(void (*fn)(uint32_t account, void *), void *);
+/* No number up to this is given from now on. */
+int	 db_adopt(uint32_t highest);
 int	 db_alias_set(const char *address, char *const *targets, size_t n);
 int	 db_alias_delete(const char *address);
 const char *db_error(void);
@@ -229,10 +244,24 @@ void	 front_restore_all(uint32_t account);
 void	 front_catch_up(struct front *);
 void	 front_catch_up_all(void);
 
-/* ---- authd.c: the role --------------------------------------------------- */
+/* ---- authd_base.c: the directory as it stands ---------------------------- */
 
-/* NULL while the database is broken; *why (may be NULL) tells. */
+/* NULL while the database cannot be used; *why (may be NULL) tells. */
 struct dir *authd_dir(const char **why);
+void	 base_open(const struct conf *);
+/* Read all of it again.  What pointed into it is gone. */
+void	 base_reread(void);
+void	 base_tick(void);	/* every second: try again */
+void	 base_reload(const struct conf *);
+/* Does the store have accounts of numbers that the directory never gave?
+ * Then it is not the store's, and what it does not know may well exist. */
+bool	 base_strange(void);
+/* dir_resolve(), but DIR_TEMP for what is not to be said for certain now. */
+enum dir_result base_resolve(struct slice address, struct dir_answer *);
+/* maild: the highest account number in the store. */
+void	 base_on_highest(struct chan *, struct msg *, void *);
+/* mailctl account adopt: the directory is the store's from now on. */
+void	 base_adopt(uint32_t ask);
 
 /* ---- authd_login.c: logins ----------------------------------------------- */
 

@@ -11,9 +11,15 @@
  */
 #include "compat.h"
 
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -30,11 +36,12 @@
 #define XSTR(x)		STR(x)
 
 enum stmt {
-	S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_ALIAS_ADD, S_ALIAS_DEL,
+	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_ALIAS_ADD, S_ALIAS_DEL,
 	S_MAX
 };
 
 static const char *const text[S_MAX] = {
+	[S_STALE] = "DELETE FROM account WHERE address = ?1 AND state = 0",
 	[S_INSERT] = "INSERT INTO account(address, hash, state, created) "
 	    "VALUES(?1, ?2, 0, ?3)",
 	[S_STATE] = "UPDATE account SET state = ?2 WHERE id = ?1",
@@ -62,6 +69,8 @@ static const char added[] =
 static struct {
 	sqlite3		*db;
 	sqlite3_stmt	*stmt[S_MAX];
+	enum db_result	 result;	/* of what error tells */
+	uint32_t	 highest;	/* account number ever given */
 	char		 error[256];
 } st;
 
@@ -78,24 +87,38 @@ db_close(void)
 	st.db = NULL;
 }
 
-bool
-db_ready(void)
-{
-	return st.db != NULL;
-}
-
 const char *
 db_error(void)
 {
 	return st.error;
 }
 
+uint32_t
+db_highest(void)
+{
+	return st.highest;
+}
+
+static int
+db_says(enum db_result r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(st.error, sizeof(st.error), fmt, ap);
+	va_end(ap);
+	st.result = r;
+	return -1;
+}
+
 static int
 db_failed(void)
 {
-	snprintf(st.error, sizeof(st.error), "%s", st.db == NULL ?
-	    "the database is not open" : sqlite3_errmsg(st.db));
-	return -1;
+	int e = st.db == NULL ? SQLITE_MISUSE : sqlite3_errcode(st.db);
+
+	return db_says(e == SQLITE_CORRUPT || e == SQLITE_NOTADB ? DB_DAMAGED :
+	    DB_FAILED, "%s", st.db == NULL ? "the database is not open" :
+	    sqlite3_errmsg(st.db));
 }
 
 static int
@@ -103,6 +126,15 @@ db_exec(const char *sql)
 {
 	return st.db != NULL && sqlite3_exec(st.db, sql, NULL, NULL,
 	    NULL) == SQLITE_OK ? 0 : db_failed();
+}
+
+/* One that could not be taken back when it ended is, now. */
+static int
+db_begin(void)
+{
+	if (st.db != NULL && !sqlite3_get_autocommit(st.db))
+		sqlite3_exec(st.db, "ROLLBACK", NULL, NULL, NULL);
+	return db_exec("BEGIN IMMEDIATE");
 }
 
 /* The end of a transaction: 0 keeps what was done, -1 takes it back. */
@@ -146,11 +178,66 @@ db_check(void)
 	if (sqlite3_step(q) == SQLITE_ROW &&
 	    (s = (const char *)sqlite3_column_text(q, 0)) != NULL) {
 		ok = strcmp(s, "ok") == 0;
-		snprintf(st.error, sizeof(st.error), "damaged: %s", s);
+		db_says(DB_DAMAGED, "damaged: %s", s);
 	} else
 		db_failed();
 	sqlite3_finalize(q);
 	return ok ? 0 : -1;
+}
+
+/*
+ * What is there, before SQLite touches it: a file of a newer release is left
+ * as it is, its journal too, and only where there is none, or an empty one,
+ * is a database made.
+ */
+static int
+db_peek(const char *path, bool *fresh)
+{
+	static const char magic[16] = "SQLite format 3";
+	uint8_t h[100];		/* the header; user_version is at 60 */
+	struct stat sb = { .st_size = 0 };
+	ssize_t n = -1;
+	uint32_t version;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1 && errno == ENOENT) {
+		*fresh = true;
+		return 0;
+	}
+	if (fd != -1 && fstat(fd, &sb) == 0)
+		n = pread(fd, h, sizeof(h), 0);
+	if (n == -1)
+		db_says(DB_FAILED, "%s", strerror(errno));
+	if (fd != -1)
+		close(fd);
+	if (n == -1)
+		return -1;
+	if ((*fresh = S_ISREG(sb.st_mode) && sb.st_size == 0))
+		return 0;
+	if ((size_t)n < sizeof(h) && sb.st_size >= (off_t)sizeof(h))
+		return db_says(DB_FAILED, "short read");
+	if ((size_t)n < sizeof(h) || memcmp(h, magic, sizeof(magic)) != 0)
+		return db_says(DB_DAMAGED, "it is no database");
+	version = (uint32_t)h[60] << 24 | (uint32_t)h[61] << 16 |
+	    (uint32_t)h[62] << 8 | h[63];
+	return version <= DB_VERSION ? 0 : db_says(DB_NEWER, "it is of schema "
+	    "version %u, this program knows %d", version, DB_VERSION);
+}
+
+/* An empty database gets our tables; one that is another's is let be. */
+static int
+db_make(void)
+{
+	int64_t n;
+
+	if (db_begin() == -1)
+		return -1;
+	if (db_number("SELECT count(*) FROM sqlite_schema", &n) == -1)
+		return db_end(-1);
+	if (n > 0)
+		return db_end(db_says(DB_DAMAGED, "it has no accounts, but "
+		    "something else"));
+	return db_end(db_exec(schema));
 }
 
 static int
@@ -160,16 +247,11 @@ db_schema(void)
 
 	if (db_number("PRAGMA user_version", &version) == -1)
 		return -1;
-	if (version == 0) {
-		if (db_exec("BEGIN IMMEDIATE") == -1 ||
-		    db_end(db_exec(schema)) == -1)
-			return -1;
-	} else if (version != DB_VERSION) {
-		snprintf(st.error, sizeof(st.error), "schema version %lld, "
-		    "this program knows %d", (long long)version, DB_VERSION);
-		return -1;
-	}
-	if (db_exec(added) == -1)
+	if (version > DB_VERSION)
+		return db_says(DB_NEWER, "it is of schema version %lld, this "
+		    "program knows %d", (long long)version, DB_VERSION);
+	if (db_exec("PRAGMA journal_mode=TRUNCATE") == -1 ||
+	    (version == 0 && db_make() == -1) || db_exec(added) == -1)
 		return -1;
 	return db_check();
 }
@@ -187,9 +269,8 @@ load_account(struct dir *d, sqlite3_stmt *q)
 	    (uint64_t)sqlite3_column_int64(q, 3),
 	    sqlite3_column_int64(q, 4) == 1,
 	    (uint64_t)sqlite3_column_int64(q, 5)) == NULL) {
-		snprintf(st.error, sizeof(st.error), "account %lld is damaged",
+		return db_says(DB_DAMAGED, "account %lld is damaged",
 		    (long long)id);
-		return -1;
 	}
 	return 0;
 }
@@ -203,8 +284,7 @@ load_alias(struct dir *d, sqlite3_stmt *q)
 	if (address == NULL || target == NULL ||
 	    strlen(address) >= DIR_ADDRESS_MAX ||
 	    strlen(target) >= DIR_ADDRESS_MAX) {
-		snprintf(st.error, sizeof(st.error), "an alias is damaged");
-		return -1;
+		return db_says(DB_DAMAGED, "an alias is damaged");
 	}
 	dir_alias_add(d, address, target);
 	return 0;
@@ -228,20 +308,47 @@ db_each(const char *sql, int (*fn)(struct dir *, sqlite3_stmt *),
 }
 
 static int
+load_gone(struct dir *d, sqlite3_stmt *q)
+{
+	dir_gone_add(d, (uint32_t)sqlite3_column_int64(q, 0));
+	return 0;
+}
+
+static int
+load_highest(struct dir *d, sqlite3_stmt *q)
+{
+	st.highest = (uint32_t)sqlite3_column_int64(q, 0);
+	return 0;
+}
+
+/* What is of no use any more; a full disk does not keep us from reading. */
+static void
+db_sweep(void)
+{
+	sqlite3_exec(st.db, "DELETE FROM account WHERE state = 0;"
+	    "DELETE FROM gone WHERE at < unixepoch() - " XSTR(GONE_SECONDS),
+	    NULL, NULL, NULL);
+}
+
+static int
 db_load(struct dir *d)
 {
 	size_t i;
 
+	st.highest = 0;
 	if (db_exec("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-	    "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;"
-	    "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;") == -1 ||
-	    db_schema() == -1 ||
-	    db_exec("DELETE FROM account WHERE state = 0;"
-	    "DELETE FROM gone WHERE at < unixepoch() - " XSTR(GONE_SECONDS)) ==
-	    -1 ||
-	    db_each("SELECT id, address, hash, quota, state, created "
-	    "FROM account ORDER BY id", load_account, d) == -1 ||
-	    db_each("SELECT address, target FROM alias", load_alias, d) == -1)
+	    "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+	    "PRAGMA secure_delete=ON;") == -1 || db_schema() == -1)
+		return -1;
+	db_sweep();
+	if (db_each("SELECT id, address, hash, quota, state, created "
+	    "FROM account WHERE state != 0 ORDER BY id", load_account,
+	    d) == -1 ||
+	    db_each("SELECT address, target FROM alias", load_alias,
+	    d) == -1 ||
+	    db_each("SELECT account FROM gone", load_gone, d) == -1 ||
+	    db_each("SELECT seq FROM sqlite_sequence WHERE name = 'account'",
+	    load_highest, d) == -1)
 		return -1;
 	for (i = 0; i < S_MAX; i++)
 		if (sqlite3_prepare_v3(st.db, text[i], -1,
@@ -250,22 +357,26 @@ db_load(struct dir *d)
 	return 0;
 }
 
-int
+enum db_result
 db_open(const char *path, struct dir *d, char *err, size_t errsize)
 {
-	int ok;
+	bool fresh = false;
+	int r;
 
 	db_close();
-	ok = sqlite3_open_v2(path, &st.db, SQLITE_OPEN_READWRITE |
-	    SQLITE_OPEN_CREATE, NULL) == SQLITE_OK;
-	if (ok)
+	if ((r = db_peek(path, &fresh)) == 0 && sqlite3_open_v2(path, &st.db,
+	    SQLITE_OPEN_READWRITE | (fresh ? SQLITE_OPEN_CREATE : 0),
+	    NULL) != SQLITE_OK)
+		r = db_failed();
+	if (r == 0) {
 		sqlite3_busy_timeout(st.db, 1000);
-	if ((!ok && db_failed() == -1) || db_load(d) == -1) {
-		snprintf(err, errsize, "%s", st.error);
-		db_close();
-		return -1;
+		r = db_load(d);
 	}
-	return 0;
+	if (r == 0)
+		return DB_OK;
+	snprintf(err, errsize, "%s", st.error);
+	db_close();
+	return st.result;
 }
 
 /* ---- changes ------------------------------------------------------------- */
@@ -294,8 +405,30 @@ stmt_run(sqlite3_stmt *q)
 	return r;
 }
 
-int
-db_account_insert(const char *address, const char *hash, uint64_t created,
+/* The same for a change of one row: it has to be there. */
+static int
+stmt_run_one(sqlite3_stmt *q)
+{
+	if (stmt_run(q) == -1)
+		return -1;
+	return sqlite3_changes(st.db) == 1 ? 0 : db_says(DB_FAILED,
+	    "the account is not there any more");
+}
+
+/* What an attempt that could not be taken back has left of that name. */
+static int
+account_stale(const char *address)
+{
+	sqlite3_stmt *q = stmt_get(S_STALE);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_text(q, 1, address, -1, SQLITE_STATIC);
+	return stmt_run(q);
+}
+
+static int
+account_insert(const char *address, const char *hash, uint64_t created,
     uint32_t *id)
 {
 	sqlite3_stmt *q = stmt_get(S_INSERT);
@@ -309,12 +442,25 @@ db_account_insert(const char *address, const char *hash, uint64_t created,
 	if (stmt_run(q) == -1)
 		return -1;
 	row = sqlite3_last_insert_rowid(st.db);
-	if (row <= 0 || row > UINT32_MAX) {
-		snprintf(st.error, sizeof(st.error), "no account id is left");
-		return -1;
-	}
+	if (row <= 0 || row > UINT32_MAX)
+		return db_says(DB_FAILED, "no account number is left");
 	*id = (uint32_t)row;
 	return 0;
+}
+
+int
+db_account_insert(const char *address, const char *hash, uint64_t created,
+    uint32_t *id)
+{
+	int r;
+
+	if (db_begin() == -1)
+		return -1;
+	if ((r = account_stale(address)) == 0)
+		r = account_insert(address, hash, created, id);
+	if ((r = db_end(r)) == 0)
+		st.highest = *id;
+	return r;
 }
 
 int
@@ -326,7 +472,7 @@ db_account_state(uint32_t id, bool enabled)
 		return -1;
 	sqlite3_bind_int64(q, 1, id);
 	sqlite3_bind_int64(q, 2, enabled ? 1 : 2);
-	return stmt_run(q);
+	return stmt_run_one(q);
 }
 
 int
@@ -338,7 +484,7 @@ db_account_hash(uint32_t id, const char *hash)
 		return -1;
 	sqlite3_bind_int64(q, 1, id);
 	sqlite3_bind_text(q, 2, hash, -1, SQLITE_STATIC);
-	return stmt_run(q);
+	return stmt_run_one(q);
 }
 
 static int
@@ -369,24 +515,35 @@ db_account_delete(uint32_t id)
 {
 	int r;
 
-	if (db_exec("BEGIN IMMEDIATE") == -1)
+	if (db_begin() == -1)
 		return -1;
 	if ((r = account_delete(id)) == 0)
 		r = account_gone(id);
 	return db_end(r);
 }
 
-void
-db_gone_each(void (*fn)(uint32_t, void *), void *arg)
+int
+db_adopt(uint32_t highest)
 {
 	sqlite3_stmt *q;
+	int r = 0;
 
-	if (st.db == NULL || sqlite3_prepare_v2(st.db, "SELECT account FROM "
-	    "gone", -1, &q, NULL) != SQLITE_OK)
-		return;
-	while (sqlite3_step(q) == SQLITE_ROW)
-		fn((uint32_t)sqlite3_column_int64(q, 0), arg);
+	if (db_begin() == -1)
+		return -1;
+	/* as if that number had been given and its row were gone */
+	if (sqlite3_prepare_v2(st.db, "INSERT INTO account(id, address, hash, "
+	    "state, created) VALUES(?1, '', '', 0, 0)", -1, &q,
+	    NULL) != SQLITE_OK)
+		return db_end(db_failed());
+	sqlite3_bind_int64(q, 1, highest);
+	if (sqlite3_step(q) != SQLITE_DONE)
+		r = db_failed();
 	sqlite3_finalize(q);
+	if (r == 0)
+		r = account_delete(highest);
+	if ((r = db_end(r)) == 0)
+		st.highest = highest;
+	return r;
 }
 
 static int
@@ -418,7 +575,7 @@ db_alias_set(const char *address, char *const *targets, size_t n)
 	size_t i;
 	int r;
 
-	if (db_exec("BEGIN IMMEDIATE") == -1)
+	if (db_begin() == -1)
 		return -1;
 	r = alias_delete(address);
 	for (i = 0; r == 0 && i < n; i++)

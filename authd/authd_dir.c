@@ -46,6 +46,7 @@ dir_free(struct dir *d)
 	free(ids.slot);
 	table_clear(&d->accounts, account_free);
 	table_clear(&d->aliases, alias_free);
+	free(d->gone);
 	free(d);
 }
 
@@ -424,6 +425,22 @@ static int
 by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void
+dir_gone_add(struct dir *d, uint32_t id)
+{
+	d->gone = xreallocarray(d->gone, d->ngone + 1, sizeof(*d->gone));
+	d->gone[d->ngone++] = id;
+}
+
+void
+dir_gone_each(const struct dir *d, void (*fn)(uint32_t, void *), void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < d->ngone; i++)
+		fn(d->gone[i], arg);
 }
 
 void

@@ -19,6 +19,8 @@ struct dir {
 	struct table	 accounts;	/* by address; owns them */
 	struct table	 ids;		/* the same by id */
 	struct table	 aliases;
+	uint32_t	*gone;		/* ids deleted lately */
+	size_t		 ngone;
 };
 
 void	 ascii_lowercase(char *);

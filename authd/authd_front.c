@@ -210,7 +210,7 @@ front_catch_up(struct front *f)
 	if (d == NULL || f->role != ROLE_QUEUE)
 		return;
 	dir_each(d, tell_disabled, f);
-	db_gone_each(tell_gone, f);
+	dir_gone_each(d, tell_gone, f);
 }
 
 void

@@ -5,6 +5,8 @@
  */
 #include "compat.h"
 
+#include <sys/queue.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,8 @@ struct command {
 
 /* An account being made, or one getting a new password. */
 struct change {
+	LIST_ENTRY(change) entry;
+	bool		 making;	/* it has a row that is not yet to be */
 	uint32_t	 ask;
 	uint32_t	 id;
 	bool		 generated;
@@ -51,6 +55,7 @@ static void	 account_del(uint32_t, const struct args *);
 static void	 account_passwd(uint32_t, const struct args *);
 static void	 account_enable(uint32_t, const struct args *);
 static void	 account_disable(uint32_t, const struct args *);
+static void	 account_adopt(uint32_t, const struct args *);
 static void	 account_list(uint32_t, const struct args *);
 static void	 alias_add(uint32_t, const struct args *);
 static void	 alias_del(uint32_t, const struct args *);
@@ -63,6 +68,7 @@ static const struct command commands[] = {
 	{ "account", "passwd", 1, 2, account_passwd, "ADDRESS [PASSWORD]" },
 	{ "account", "enable", 1, 1, account_enable, "ADDRESS" },
 	{ "account", "disable", 1, 1, account_disable, "ADDRESS" },
+	{ "account", "adopt", 0, 0, account_adopt, "" },
 	{ "account", "list", 0, 0, account_list, "" },
 	{ "alias", "add", 2, DIR_TARGETS_MAX + 1, alias_add,
 	    "ADDRESS|@DOMAIN TARGET ..." },
@@ -99,12 +105,18 @@ account_arg(uint32_t ask, struct slice in)
 	return a;
 }
 
+/* A write that failed may have taken place all the same, when its last step
+ * was what failed: what counts is what can be read. */
 static void
 database_failed(uint32_t ask)
 {
-	log_warnx("directory write error=%s", db_error());
-	proc_done(ask, EX_TEMPFAIL, "the directory could not be written, "
-	    "nothing was changed: %s", db_error());
+	char why[256];
+
+	strlcpy(why, db_error(), sizeof(why));
+	log_warnx("directory write error=%s", why);
+	base_reread();
+	proc_done(ask, EX_TEMPFAIL, "the directory could not be written: %s; "
+	    "what is in it now is told by account list, alias list", why);
 }
 
 /* Sixteen letters and digits that are not mistaken for others: 80 bits. */
@@ -125,9 +137,12 @@ password_make(char *out)
 	explicit_bzero(b, sizeof(b));
 }
 
+static LIST_HEAD(, change) changes = LIST_HEAD_INITIALIZER(changes);
+
 static void
 change_free(struct change *c)
 {
+	LIST_REMOVE(c, entry);
 	freezero(c, sizeof(*c));
 }
 
@@ -136,6 +151,7 @@ change_new(uint32_t ask, const char *address, const struct args *args)
 {
 	struct change *c = xcalloc(1, sizeof(*c));
 
+	LIST_INSERT_HEAD(&changes, c, entry);
 	c->ask = ask;
 	strlcpy(c->address, address, sizeof(c->address));
 	if (args->n < 4) {
@@ -149,6 +165,18 @@ change_new(uint32_t ask, const char *address, const struct args *args)
 		return NULL;
 	}
 	return c;
+}
+
+/* Is an account of that name being made already? */
+static bool
+change_making(const char *address)
+{
+	struct change *c;
+
+	LIST_FOREACH(c, &changes, entry)
+		if (c->making && strcmp(c->address, address) == 0)
+			return true;
+	return false;
 }
 
 /* The hash is there, or answers why not. */
@@ -173,17 +201,21 @@ change_hashed(struct change *c, int ok, struct slice hash)
 static void
 account_made(struct change *c)
 {
-	struct dir *d = authd_dir(NULL);
-	uint64_t now = now_sec();
-	struct account *a;
+	struct dir *d;
+	struct account *a = NULL;
 
-	if (d == NULL || db_account_state(c->id, true) == -1) {
+	if (db_account_state(c->id, true) == 0)
+		a = dir_account_add(authd_dir(NULL), c->id, c->address,
+		    c->hash, 0, true, now_sec());
+	else {
+		base_reread();
+		if ((d = authd_dir(NULL)) != NULL)
+			a = dir_account_id(d, c->id);
+	}
+	if (a == NULL) {
 		database_failed(c->ask);
 		return;
 	}
-	a = dir_account_add(d, c->id, c->address, c->hash, 0, true, now);
-	if (a == NULL)
-		fatalx("account %s is there twice", c->address);
 	log_info("account add address=%s id=%u", a->address, a->id);
 	list_account_row(c->ask, a, c->generated ? c->password : NULL);
 	proc_done(c->ask, EX_OK, "%s", "");
@@ -201,6 +233,7 @@ on_created(struct chan *chan, struct msg *m, void *arg)
 	if (m != NULL && m->body->account_create_r.ok == 1)
 		account_made(c);
 	else {
+		/* a row that stays is in nobody's way */
 		db_account_delete(c->id);
 		proc_done(c->ask, EX_CANTCREAT, "the account's directory could "
 		    "not be made: %.*s", (int)why.n, why.p);
@@ -218,7 +251,8 @@ on_add_hashed(int ok, struct slice hash, void *arg)
 		change_free(c);
 		return;
 	}
-	if (dir_account(authd_dir(NULL), slice_str(c->address)) != NULL) {
+	if (dir_account(authd_dir(NULL), slice_str(c->address)) != NULL ||
+	    change_making(c->address)) {
 		proc_done(c->ask, EX_CANTCREAT, "%s exists already",
 		    c->address);
 		change_free(c);
@@ -236,6 +270,7 @@ on_add_hashed(int ok, struct slice hash, void *arg)
 		change_free(c);
 		return;
 	}
+	c->making = true;
 	q.account = c->id;
 	if (chan_ask(proc_main(), ACCOUNT_CREATE, &q, NULL, 0, CREATE_MS,
 	    on_created, c) == 0)
@@ -251,7 +286,12 @@ account_add(uint32_t ask, const struct args *args)
 
 	if (!key_arg(ask, args->v[2], false, key))
 		return;
-	if (dir_account(d, slice_str(key)) != NULL)
+	if (base_strange())
+		proc_done(ask, EX_TEMPFAIL, "the store has account numbers "
+		    "that the directory never gave, see mailctl status; put "
+		    "the right directory in its place, or keep this one with: "
+		    "mailctl account adopt");
+	else if (dir_account(d, slice_str(key)) != NULL)
 		proc_done(ask, EX_CANTCREAT, "%s exists already", key);
 	else if (dir_alias(d, slice_str(key)) != NULL)
 		proc_done(ask, EX_CANTCREAT, "%s is an alias; remove that "
@@ -276,6 +316,7 @@ account_del(uint32_t ask, const struct args *args)
 	}
 	log_info("account del address=%s id=%u", a->address, id);
 	dir_account_del(authd_dir(NULL), a);
+	dir_gone_add(authd_dir(NULL), id);
 	front_revoke_all(id, REVOKED_DELETED);
 	proc_done(ask, EX_OK, "deleted; its mail stays in the store as "
 	    "account %u", id);
@@ -354,6 +395,12 @@ static void
 account_disable(uint32_t ask, const struct args *args)
 {
 	account_state(ask, args, false);
+}
+
+static void
+account_adopt(uint32_t ask, const struct args *args)
+{
+	base_adopt(ask);
 }
 
 static void

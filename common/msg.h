@@ -99,6 +99,8 @@ struct msg_addr {			/* network address of a peer */
 	M(ACCOUNT_CREATE, account_create, CHAN_MAIN, 20, SIDE_B, MF_ASK) \
 	M(ACCOUNT_CREATE_R, account_create_r, CHAN_MAIN, 21, SIDE_A, \
 	    MF_ANSWER)							\
+	M(ACCOUNT_HIGHEST_EV, account_highest_ev, CHAN_MAIN, 26, SIDE_A, \
+	    MF_EV)							\
 	/* the control socket, and maild passing its commands on */	\
 	M(CTL_RUN, ctl_run, CHAN_CTL, 1, SIDE_A, MF_ASK | MF_SECRET)	\
 	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, 2, SIDE_B, MF_ANSWER)		\
@@ -212,6 +214,9 @@ struct msg_addr {			/* network address of a peer */
 #define ACCOUNT_CREATE_R_FIELDS(F)					\
 	F(u8, ok, 0) F(str, error, 256)
 
+#define ACCOUNT_HIGHEST_EV_FIELDS(F)	/* to authd: of the store's numbers */ \
+	F(u8, known, 0)		/* 0: the store cannot be read */	\
+	F(u32, account, 0)	/* 0: it is empty */
 #define CTL_RUN_FIELDS(F)	/* args: list of item_arg */		\
 	F(blob, args, 12288)
 #define CTL_RUN_R_FIELDS(F)	/* code: sysexits */			\

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -180,6 +181,51 @@ directory_make(const struct house *h, const struct conf *c, char *err,
 	    make_parent(c->dir.pid, err, errsize) == -1)
 		return -1;
 	return check_empty(c->dir.empty, err, errsize);
+}
+
+/* An account's directory by its name: its number, 0 for anything else. */
+static uint32_t
+account_number(const struct house *h, int fd, const struct dirent *e)
+{
+	struct stat st;
+	const char *why;
+	long long n;
+
+	if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+	    strspn(e->d_name, "0123456789") != strlen(e->d_name))
+		return 0;
+	n = strtonum(e->d_name, 1, (long long)h->conf->proc.uid_count - 1,
+	    &why);
+	if (why != NULL || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+		return 0;
+	if (e->d_type == DT_UNKNOWN && (fstatat(fd, e->d_name, &st,
+	    AT_SYMLINK_NOFOLLOW) == -1 || !S_ISDIR(st.st_mode)))
+		return 0;
+	return (uint32_t)n;
+}
+
+int
+directory_highest(const struct house *h, uint32_t *highest)
+{
+	struct dirent *e;
+	uint32_t n;
+	int fd = openat(h->storefd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	int failed;
+
+	if (d == NULL) {
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	*highest = 0;
+	while ((errno = 0, e = readdir(d)) != NULL)
+		if ((n = account_number(h, fd, e)) > *highest)
+			*highest = n;
+	failed = errno;
+	closedir(d);
+	errno = failed;
+	return failed == 0 ? 0 : -1;
 }
 
 int

@@ -184,6 +184,9 @@ int	 directory_make(const struct house *, const struct conf *, char *err,
 /* The account's directory, made; 0, or -1 with a message. */
 int	 directory_account(struct house *, uint32_t account, char *err,
 	    size_t errsize);
+/* The highest number of an account's directory in the store, 0 when there is
+ * none.  0, or -1 with errno: the store cannot be read. */
+int	 directory_highest(const struct house *, uint32_t *);
 const char *directory_user(enum proc_role);	/* name of its user */
 
 /* ---- grant.c ---- */

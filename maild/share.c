@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
 #include "parse.h"
 #include "msg.h"
 #include "chan.h"
@@ -24,8 +26,10 @@
 
 #include "maild.h"
 
+#define STORE_AGAIN	10	/* s till a store is looked at again */
 #define LOG_BUFFER	(1024 * 1024)	/* octets of lines not yet written */
 
+static void	 on_again(evutil_socket_t, short, void *);
 static void	 share_log_one(struct house *, enum proc_role, uint16_t);
 
 static const char *
@@ -185,6 +189,32 @@ share_secrets(struct child *c)
 		share_secret(c, SECRET_TICKET, h->secret_ticket);
 }
 
+/* authd compares it with the numbers that it gave. */
+static void
+share_highest(struct child *c)
+{
+	static const struct timeval later = { STORE_AGAIN, 0 };
+	struct account_highest_ev ev = { .known = 1 };
+
+	if (directory_highest(c->house, &ev.account) == -1) {
+		log_warn("%s: cannot be read", c->house->conf->dir.store);
+		ev.known = 0;
+		if (event_base_once(c->house->base, -1, EV_TIMEOUT, on_again,
+		    c->house, &later) == -1)
+			fatalx("share: no event");
+	}
+	chan_send(c->chan, ACCOUNT_HIGHEST_EV, &ev, NULL, 0);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *c = child_ready(arg, ROLE_AUTHD, 0);
+
+	if (c != NULL)		/* else its next start is told */
+		share_highest(c);
+}
+
 void
 share_send(struct child *c, const struct conf *conf,
     const struct files *files, bool reload)
@@ -209,6 +239,8 @@ share_send(struct child *c, const struct conf *conf,
 	    c->role == ROLE_POP3D))
 		share_sources(c);
 	chan_send(c->chan, CONF_END, &end, NULL, 0);
+	if (!reload && c->role == ROLE_AUTHD)
+		share_highest(c);
 }
 
 static bool

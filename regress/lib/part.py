@@ -62,9 +62,16 @@ class Part(Role):
         for kind, key in secrets.items():
             self.main.send("CONF_SECRET", what=ENUM[kind], key=key)
         self.main.send("CONF_END", generation=1)
-        m = self.main.recv(20)
+        self.impaired = {}      # what the role says that impairs it
+        while (m := self.main.recv(20)) is not None and m.name == "PROC_IMPAIRED_EV":
+            self.condition(m)
         if m is None or m.name != "PROC_READY_EV":
             raise AssertionError(f"not ready: {self.text()}")
+
+    def condition(self, m):
+        self.impaired[m.id_.decode()] = m.text.decode()
+        if not m.text:
+            del self.impaired[m.id_.decode()]
 
     def channel(self, kind, side, peer, instance=0):
         a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

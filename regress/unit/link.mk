@@ -19,6 +19,7 @@ LINK.queue_large = $(LINK.queue)
 LINK.queue_log = $(LINK.queue)
 LINK.queue_many = $(LINK.queue)
 LINK.authd = authd/authd_table.c authd/authd_dir.c authd/authd_resolve.c authd/authd_recent.c authd/authd_slow.c authd/authd_db.c
+LINK.authd_db = $(LINK.authd)
 LINK.impaired = maild/impaired.c
 LINK.signkey = maild/signkey.c maild/key.c
 LINK.signd = signd/signd_tls.c signd/signd_ticket.c signd/signd_dkim.c signd/signd_key.c
