@@ -70,7 +70,7 @@ deliver_start(const struct conf *conf)
 
 	if (fd == -1)
 		fatal("store directory");
-	account_init(fd, conf);
+	account_init(proc_base(), fd, conf);
 	batch_init(proc_base(), fd, conf);
 	dl.flush = event_new(proc_base(), -1, EV_PERSIST, on_flush, NULL);
 	if (dl.flush == NULL || event_add(dl.flush, &every) == -1)

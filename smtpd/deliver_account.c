@@ -7,6 +7,7 @@
 #include "compat.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "parse.h"
 #include "msg.h"
@@ -35,17 +38,22 @@ static struct {
 	struct account	*hash[BUCKETS];
 	struct account	*oldest, *newest;
 	size_t		 n, max;
+	struct event	*settle;
 	char		 why[128];	/* the last one was not opened */
 } ac = { .dirfd = -1 };
 
 static enum store_result account_open(uint32_t, struct account **);
+static void	 on_settle(evutil_socket_t, short, void *);
 static void	 unlink_used(struct account *);
 static void	 link_newest(struct account *);
 
 void
-account_init(int dirfd, const struct conf *conf)
+account_init(struct event_base *base, int dirfd, const struct conf *conf)
 {
 	struct rlimit rl;
+
+	if ((ac.settle = event_new(base, -1, 0, on_settle, NULL)) == NULL)
+		fatalx("event_new");
 
 	ac.dirfd = dirfd;
 	ac.conf = conf;
@@ -119,6 +127,79 @@ account_drop(struct account *a)
 	free(a);
 }
 
+static void
+account_name(char name[16], uint32_t number)
+{
+	snprintf(name, 16, "%u", number);
+}
+
+bool
+account_current(const struct account *a)
+{
+	struct stat sb;
+	char name[16];
+
+	account_name(name, a->number);
+	return fstatat(ac.dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    sb.st_dev == a->dev && sb.st_ino == a->ino;
+}
+
+/* ---- the check after a crash ------------------------------------------- */
+
+void
+account_settle(struct account *a)
+{
+	static const struct timeval soon = { 0, 1000 };
+
+	if (a->settling)
+		return;
+	log_info("account=%u is checked after a crash, its mail waits",
+	    a->number);
+	a->settling = true;
+	if (!event_pending(ac.settle, EV_TIMEOUT, NULL))
+		event_add(ac.settle, &soon);
+}
+
+static struct account *
+settle_next(void)
+{
+	struct account *a;
+
+	for (a = ac.oldest; a != NULL && !a->settling; a = a->newer)
+		;
+	return a;
+}
+
+/* One piece of one account, then a pause as long as that took, so that
+ * deliver has half of the time for the others.  They take turns. */
+static void
+on_settle(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval tv = { 0, 1000 };
+	struct account *a = settle_next();
+	uint64_t began = now_ms();
+	enum store_result r;
+
+	if (a == NULL)
+		return;
+	if ((r = store_settle(a->store)) == STORE_OK)
+		log_info("account=%u checked", a->number);
+	else if (r != STORE_BUSY)
+		log_warnx("account=%u not checked: %s", a->number,
+		    account_why(a, r));
+	unlink_used(a);
+	link_newest(a);
+	a->settling = r == STORE_BUSY;
+	if (r != STORE_OK && r != STORE_BUSY)
+		account_drop(a);
+	if (settle_next() == NULL)
+		return;
+	began = now_ms() - began;
+	tv.tv_sec = (time_t)(began / 1000);
+	tv.tv_usec += (suseconds_t)(began % 1000 * 1000);
+	event_add(ac.settle, &tv);
+}
+
 void
 account_flush(void)
 {
@@ -155,6 +236,7 @@ account_open(uint32_t number, struct account **out)
 	struct account *a;
 	struct store *st;
 	enum store_result r;
+	struct stat sb;
 	char name[16];
 	int fd;
 
@@ -163,12 +245,15 @@ account_open(uint32_t number, struct account **out)
 			store_flush(ac.oldest->store);
 		account_drop(ac.oldest);
 	}
-	snprintf(name, sizeof(name), "%u", number);
+	account_name(name, number);
 	fd = openat(ac.dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);
-	if (fd == -1) {
+	if (fd == -1 || fstat(fd, &sb) == -1) {
 		strlcpy(ac.why, strerror(errno), sizeof(ac.why));
-		return open_failed(errno);
+		r = open_failed(errno);
+		if (fd != -1)
+			close(fd);
+		return r;
 	}
 	r = store_open(&st, fd, STORE_DELIVER);
 	close(fd);
@@ -179,6 +264,8 @@ account_open(uint32_t number, struct account **out)
 	store_limit(st, ac.conf->quota, 0);
 	a = xcalloc(1, sizeof(*a));
 	a->number = number;
+	a->dev = sb.st_dev;
+	a->ino = sb.st_ino;
 	a->store = st;
 	a->hash = ac.hash[number % BUCKETS];
 	ac.hash[number % BUCKETS] = a;

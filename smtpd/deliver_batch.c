@@ -36,37 +36,20 @@
 #define BY_FD		(1U << 20)	/* larger messages stay in their file */
 #define SYNC_FILES	2		/* accounts synced file by file */
 #define ONE_MAX		(32 * 1024)	/* octets of one's names and traces */
-
-struct delivery {
-	struct chan	*chan;		/* NULL: nobody waits */
-	uint32_t	 ask;
-	int		 fd;		/* of a large one, else -1 */
-	uint64_t	 size;
-	struct slice	 body, facts;	/* in the arena */
-	uint64_t	 received;
-	bool		 maybe;
-	char		*sid, *folder;	/* C strings in the arena */
-	struct slice	 path;		/* Return-Path line */
-	struct slice	 trace;
-	uint32_t	 first, n;	/* targets */
-};
-
-struct target {
-	struct delivery	*d;
-	uint32_t	 index, account;
-	struct msg_id	 id;
-	struct slice	 to;		/* Delivered-To line */
-	enum store_result result;
-	bool		 own;		/* it is about this message alone */
-	uint32_t	 uid;
-};
+#define WAIT_MESSAGES	64		/* that wait for an account */
+#define WAIT_TARGETS	(BATCH_TARGETS / 2)
+#define WAIT_OCTETS	(ARENA / 2)
+#define WAIT_MS		2000		/* so long at most */
+#define PAUSE_FIRST	1		/* ms between two tries, doubled */
+#define PAUSE_MOST	50
 
 static struct {
 	const struct conf *conf;
 	int		 dirfd;
 	struct event	*ev;
-	bool		 planned;
-	uint64_t	 began;		/* now_ms() of the last batch */
+	uint64_t	 planned;	/* now_ms() of the next batch, or 0 */
+	uint64_t	 began;		/* and of the last one */
+	unsigned int	 pause;		/* ms until the next try of who waits */
 	uint8_t		*arena;
 	size_t		 used;
 	struct delivery	 d[BATCH_MESSAGES];
@@ -74,20 +57,20 @@ static struct {
 	uint32_t	 nd, nt;
 } b;
 
-static void	 plan(void);
+static void	 plan(uint64_t);
 static void	 on_event(evutil_socket_t, short, void *);
 static int	 body_read(struct delivery *, const struct deliver_msg *, int);
 static int	 targets_read(struct delivery *, struct slice);
 static void	*take(size_t);
 static struct slice line(const char *, struct slice, const char *);
 static char	*string(struct slice);
-static void	 refuse(struct chan *, uint32_t, const struct deliver_msg *);
 static int	 cmp_target(const void *, const void *);
 static struct account *deliver_account(struct target **, size_t);
 static void	 sync_batch(struct target **, uint32_t, struct account **,
 		    size_t);
-static void	 answer(struct delivery *);
-static void	 result_put(const struct target *, struct item_result *);
+static bool	 waits(struct delivery *, uint64_t);
+static void	 keep(struct delivery *, struct delivery *, uint32_t, size_t);
+static void	 batch_end(void);
 
 void
 batch_init(struct event_base *base, int dirfd, const struct conf *conf)
@@ -116,7 +99,7 @@ batch_add(struct chan *c, struct msg *m)
 	    (q->size > BY_FD ? 0 : (size_t)q->size), used;
 
 	if (q->facts > STORE_FACTS_MAX || q->size > STORE_MESSAGE_MAX) {
-		refuse(c, m->id, q);
+		answer_refuse(c, m->id, q);
 		return;
 	}
 	if (b.nd == BATCH_MESSAGES || need > ARENA - b.used ||
@@ -126,7 +109,7 @@ batch_add(struct chan *c, struct msg *m)
 	d = &b.d[b.nd];
 	*d = (struct delivery){ .chan = c, .ask = m->id, .fd = -1,
 	    .size = q->size, .received = q->received,
-	    .maybe = q->maybe_done != 0, .first = b.nt };
+	    .maybe = q->maybe_done != 0, .first = b.nt, .at = used };
 	d->sid = string(q->sid);
 	d->folder = q->folder.n > 0 ? string(q->folder) : NULL;
 	d->path = line("Return-Path: <", q->sender, ">\r\n");
@@ -136,13 +119,14 @@ batch_add(struct chan *c, struct msg *m)
 		log_warn("%s message from queue cannot be read", d->sid);
 		b.nt = d->first;
 		b.used = used;
-		refuse(c, m->id, q);
+		answer_refuse(c, m->id, q);
 		return;
 	}
 	if (d->fd != -1)
 		m->fd[0] = -1;
+	d->len = b.used - used;
 	b.nd++;
-	plan();
+	plan(b.began + b.conf->queue.batch_delay);
 }
 
 void
@@ -155,21 +139,22 @@ batch_gone(struct chan *c)
 			b.d[i].chan = NULL;
 }
 
+/* A batch at that time, or earlier if there is one planned. */
 static void
-plan(void)
+plan(uint64_t at)
 {
 	struct timeval tv = { 0, 0 };
-	uint64_t now = now_ms(), next = b.began + b.conf->queue.batch_delay;
+	uint64_t now = now_ms();
 
-	if (b.planned)
+	if (b.planned != 0 && b.planned <= at)
 		return;
-	b.planned = true;
-	if (next <= now) {
+	b.planned = at;
+	if (at <= now) {
 		event_active(b.ev, 0, 0);
 		return;
 	}
-	tv.tv_sec = (time_t)((next - now) / 1000);
-	tv.tv_usec = (suseconds_t)((next - now) % 1000 * 1000);
+	tv.tv_sec = (time_t)((at - now) / 1000);
+	tv.tv_usec = (suseconds_t)((at - now) % 1000 * 1000);
 	event_add(b.ev, &tv);
 }
 
@@ -267,36 +252,126 @@ batch_run(void)
 {
 	static struct target *order[BATCH_TARGETS];
 	static struct account *account[BATCH_TARGETS];
-	uint32_t i, from, start = 0;
+	uint32_t i, from, start = 0, nt = 0;
 	size_t n = 0;
 
 	event_del(b.ev);
-	b.planned = false;
+	b.planned = 0;
 	if (b.nd == 0)
 		return;
 	b.began = now_ms();
 	for (i = 0; i < b.nt; i++)
-		order[i] = &b.t[i];
-	qsort(order, b.nt, sizeof(order[0]), cmp_target);
-	for (from = 0; from < b.nt; from = i) {
+		if (!b.t[i].done)
+			order[nt++] = &b.t[i];
+	qsort(order, nt, sizeof(order[0]), cmp_target);
+	for (from = 0; from < nt; from = i) {
 		if (n == account_max()) {
 			sync_batch(order + start, from - start, account, n);
 			start = from;
 			n = 0;
 		}
-		for (i = from + 1; i < b.nt && i - from < STORE_BATCH_MAX &&
+		for (i = from + 1; i < nt && i - from < STORE_BATCH_MAX &&
 		    order[i]->account == order[from]->account; i++)
 			;
 		account[n] = deliver_account(order + from, i - from);
 		if (account[n] != NULL)
 			n++;
 	}
-	sync_batch(order + start, b.nt - start, account, n);
-	for (i = 0; i < b.nd; i++)
-		answer(&b.d[i]);
-	b.nd = b.nt = 0;
-	b.used = 0;
+	sync_batch(order + start, nt - start, account, n);
+	batch_end();
 }
+
+/* ---- those that wait --------------------------------------------------- */
+
+/*
+ * An account that another process has locked, that is checked after a crash,
+ * or whose directory was exchanged under us holds up nobody else: what is for
+ * it stays for the next batches, a bounded time, and the others go.
+ */
+static void
+batch_end(void)
+{
+	struct delivery *d, *to = b.d;
+	uint64_t now = now_ms();
+	uint32_t i, nd = b.nd, nt = 0;
+	size_t used = 0;
+
+	for (i = 0; i < nd; i++) {
+		d = &b.d[i];
+		if (!waits(d, now) || to - b.d == WAIT_MESSAGES ||
+		    d->len > WAIT_OCTETS - used ||
+		    d->n > WAIT_TARGETS - nt) {
+			answer_send(d, &b.t[d->first]);
+			continue;
+		}
+		keep(to++, d, nt, used);
+		nt += to[-1].n;
+		used += to[-1].len;
+	}
+	b.nd = (uint32_t)(to - b.d);
+	b.nt = nt;
+	b.used = used;
+	if (b.nd == 0) {
+		b.pause = PAUSE_FIRST;
+		return;
+	}
+	plan(now + b.pause);
+	b.pause = b.pause * 2 > PAUSE_MOST ? PAUSE_MOST : b.pause * 2;
+}
+
+/* Is there an account worth waiting for?  What was written to a directory
+ * that is no longer there may be in the one that is: it is looked up. */
+static bool
+waits(struct delivery *d, uint64_t now)
+{
+	struct target *t = &b.t[d->first];
+	bool wait = false;
+	uint32_t i;
+
+	if (d->until == 0)
+		d->until = now + WAIT_MS;
+	for (i = 0; i < d->n; i++) {
+		t[i].done = t[i].done || t[i].closed ||
+		    (t[i].result != STORE_BUSY && t[i].result != STORE_GONE);
+		wait = wait || !t[i].done;
+		if (!t[i].done && t[i].result == STORE_GONE)
+			d->maybe = true;
+	}
+	return wait && d->chan != NULL && now < d->until;
+}
+
+static struct slice
+moved(struct slice s, size_t by)
+{
+	return s.n == 0 ? s : slice_of(s.p - by, s.n);
+}
+
+/* Moves d to the front: its part of the arena to used, its targets to nt. */
+static void
+keep(struct delivery *to, struct delivery *d, uint32_t nt, size_t used)
+{
+	size_t by = d->at - used;
+	uint32_t i;
+
+	memmove(b.arena + used, b.arena + d->at, d->len);
+	memmove(&b.t[nt], &b.t[d->first], d->n * sizeof(b.t[0]));
+	*to = *d;
+	to->at = used;
+	to->first = nt;
+	to->body = moved(to->body, by);
+	to->facts = moved(to->facts, by);
+	to->path = moved(to->path, by);
+	to->trace = moved(to->trace, by);
+	to->sid -= by;
+	if (to->folder != NULL)
+		to->folder -= by;
+	for (i = nt; i < nt + to->n; i++) {
+		b.t[i].d = to;
+		b.t[i].to = moved(b.t[i].to, by);
+	}
+}
+
+/* ---- accounts ---------------------------------------------------------- */
 
 /* By account, in the order they came. */
 static int
@@ -330,7 +405,8 @@ item_fill(struct store_item *it, struct target *t, struct iovec *iov)
 #endif
 }
 
-/* One group of one account, which is returned if it could be opened. */
+/* One group of one account, which is returned if it has to be synced, or to
+ * be dropped. */
 static struct account *
 deliver_account(struct target **t, size_t n)
 {
@@ -345,18 +421,22 @@ deliver_account(struct target **t, size_t n)
 			item_fill(&item[i], t[i], iov[i]);
 		r = store_deliver(a->store, item, n);
 	}
+	if (r == STORE_BUSY && a != NULL && store_behind(a->store))
+		account_settle(a);
+	else if (r != STORE_OK && a != NULL && !account_current(a))
+		r = STORE_GONE;
+	if (r != STORE_OK && r != STORE_BUSY)
+		log_warnx("%s account=%u messages=%zu not delivered: %s",
+		    t[0]->d->sid, t[0]->account, n, account_why(a, r));
 	for (i = 0; i < n; i++) {
 		t[i]->result = r == STORE_OK ? item[i].result : r;
 		t[i]->own = r == STORE_OK;
 		t[i]->uid = r == STORE_OK ? item[i].uid : 0;
 	}
-	if (r != STORE_OK)
-		log_warnx("%s account=%u messages=%zu not delivered: %s",
-		    t[0]->d->sid, t[0]->account, n, account_why(a, r));
 	if (a != NULL && r != STORE_OK && r != STORE_BUSY &&
 	    r != STORE_NOSPACE && r != STORE_LIMIT)
 		a->bad = true;
-	return a;
+	return r == STORE_OK || (a != NULL && a->bad) ? a : NULL;
 }
 
 /* One account, after syncfs if there was one: OK, or what its targets get.
@@ -378,8 +458,12 @@ sync_account(struct account *a, bool all, bool failed)
 #endif
 }
 
-/* Make nt targets in n accounts durable and wake the watchers.  An account
- * may stand in the list twice, side by side. */
+/*
+ * Make nt targets in n accounts durable and wake the watchers.  An account
+ * may stand in the list twice, side by side.  Only what is in the directory
+ * by that name now, after the sync, is delivered: an operator may have put
+ * another one in its place.
+ */
 static void
 sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 {
@@ -397,7 +481,10 @@ sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 	for (i = 0; i < n; i++) {
 		if (i + 1 < n && a[i] == a[i + 1])
 			continue;
-		if ((r = sync_account(a[i], all, failed)) == STORE_OK)
+		r = sync_account(a[i], all, failed);
+		if (r == STORE_OK && !account_current(a[i]))
+			r = STORE_GONE;
+		if (r == STORE_OK)
 			store_poke(a[i]->store);
 		else
 			log_warnx("account=%u not synced: %s", a[i]->number,
@@ -410,92 +497,4 @@ sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 		if (r != STORE_OK || a[i]->bad)
 			account_drop(a[i]);
 	}
-}
-
-/* ---- answers ---------------------------------------------------------- */
-
-static const struct {
-	enum delivery_result result;
-	const char	*status, *text;
-} answers[] = {
-	[STORE_OK] = { DELIVERY_OK, "2.0.0", "" },
-	[STORE_BUSY] = { DELIVERY_TEMP, "4.2.0", "mailbox is busy" },
-	[STORE_DAMAGED] = { DELIVERY_TEMP, "4.2.0", "mailbox is damaged" },
-	[STORE_NOSPACE] = { DELIVERY_TEMP, "4.3.1", "no space left" },
-	[STORE_OVERQUOTA] = { DELIVERY_TEMP, "4.2.2", "mailbox is full" },
-	[STORE_IO] = { DELIVERY_TEMP, "4.3.0", "storage error" },
-	[STORE_NOTFOUND] = { DELIVERY_TEMP, "4.2.1", "mailbox is not there" },
-	[STORE_EXISTS] = { DELIVERY_TEMP, "4.3.0", "storage error" },
-	[STORE_INVALID] = { DELIVERY_PERM, "5.2.0", "not to be stored" },
-	[STORE_LIMIT] = { DELIVERY_PERM, "5.2.3", "beyond a limit" },
-	[STORE_DUPLICATE] = { DELIVERY_OK, "2.0.0", "was there already" },
-	[STORE_READONLY] = { DELIVERY_TEMP, "4.3.0", "storage error" },
-	[STORE_NOMEM] = { DELIVERY_TEMP, "4.3.0", "out of memory" },
-	[STORE_ACCESS] = { DELIVERY_TEMP, "4.3.0", "storage error" },
-	[STORE_NEWER] = { DELIVERY_TEMP, "4.3.0",
-	    "mailbox was written by a newer release" },
-	[STORE_GONE] = { DELIVERY_TEMP, "4.2.1", "mailbox was exchanged" },
-};
-
-static void
-result_put(const struct target *t, struct item_result *r)
-{
-	size_t i = (size_t)t->result < NITEMS(answers) ?
-	    (size_t)t->result : STORE_IO;
-
-	*r = (struct item_result){ .index = t->index,
-	    .result = (uint8_t)answers[i].result,
-	    .status = slice_str(answers[i].status),
-	    .mta = { "", 0 }, .text = slice_str(answers[i].text) };
-	if (t->result == STORE_LIMIT && !t->own) {
-		r->result = DELIVERY_TEMP;
-		r->status = SLICE_LIT("4.2.0");
-		r->text = SLICE_LIT("mailbox is beyond a limit");
-	}
-}
-
-static void
-answer(struct delivery *d)
-{
-	static uint8_t buf[14336];
-	struct deliver_msg_r r;
-	struct item_result it;
-	size_t off = 0;
-	uint32_t i;
-
-	if (d->fd != -1)
-		close(d->fd);
-	if (d->chan == NULL)
-		return;
-	for (i = d->first; i < d->first + d->n; i++) {
-		result_put(&b.t[i], &it);
-		if (item_result_put(buf, sizeof(buf), &off, &it) == -1)
-			break;		/* queue asks again for the rest */
-	}
-	r.results = slice_of((char *)buf, off);
-	chan_reply(d->chan, d->ask, DELIVER_MSG_R, &r, NULL, 0);
-}
-
-/* Nothing of it can be delivered now. */
-static void
-refuse(struct chan *c, uint32_t ask, const struct deliver_msg *q)
-{
-	static uint8_t buf[14336];
-	struct deliver_msg_r r;
-	struct item_target it;
-	struct item_result res;
-	struct target t = { .result = STORE_IO };
-	size_t in = 0, off = 0;
-
-	if (q->facts > STORE_FACTS_MAX || q->size > STORE_MESSAGE_MAX)
-		t.result = STORE_LIMIT;
-	t.own = true;
-	while (item_target_get(q->targets, &in, &it) == 1) {
-		t.index = it.index;
-		result_put(&t, &res);
-		if (item_result_put(buf, sizeof(buf), &off, &res) == -1)
-			break;
-	}
-	r.results = slice_of((char *)buf, off);
-	chan_reply(c, ask, DELIVER_MSG_R, &r, NULL, 0);
 }

@@ -445,6 +445,29 @@ set_results(struct store_item *items, size_t n, enum store_result r)
 		items[i].result = r;
 }
 
+/* The large ones are written before the lock is taken: not for nothing, if
+ * it is clear already that it will not be had. */
+static enum store_result
+write_large(struct store *st, size_t n)
+{
+	enum store_result r;
+	size_t i;
+	bool first = true;
+
+	for (i = 0; i < n; i++) {
+		if (works[i].it->result != STORE_OK || !is_large(&works[i]))
+			continue;
+		if (first) {
+			if ((r = store_begin(st)) != STORE_OK)
+				return r;
+			store_abort(st);
+		}
+		first = false;
+		works[i].it->result = large_write(st, &works[i]);
+	}
+	return STORE_OK;
+}
+
 enum store_result
 store_deliver(struct store *st, struct store_item *items, size_t n)
 {
@@ -463,10 +486,9 @@ store_deliver(struct store *st, struct store_item *items, size_t n)
 		works[i].own.number = 0;
 		items[i].uid = 0;
 		items[i].result = item_check(&items[i], &works[i]);
-		if (items[i].result == STORE_OK && is_large(&works[i]))
-			items[i].result = large_write(st, &works[i]);
 	}
-	if ((r = store_begin(st)) == STORE_OK)
+	if ((r = write_large(st, n)) == STORE_OK &&
+	    (r = store_begin(st)) == STORE_OK)
 		r = deliver_locked(st, n, &logged);
 	own_rollback(st, n, !logged);
 	if (r != STORE_OK)

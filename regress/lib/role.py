@@ -125,7 +125,7 @@ class Channel:
 
 
 class Role:
-    def __init__(self, program, conf, files=(), role=None, wrap=()):
+    def __init__(self, program, conf, files=(), role=None, wrap=(), root=None):
         build = os.environ.get("BUILD", TOP + "/build")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.empty = tempfile.mkdtemp(prefix="maild-role-")
@@ -135,6 +135,8 @@ class Role:
 
         def at_three():
             os.dup2(fd, 3, inheritable=True)
+            if fd != 3:
+                os.close(fd)        # were it 4, it would be taken for the log's
         # a pipe: confined roles may not write to files, not even a log
         self.proc = subprocess.Popen([*wrap, f"{build}/{program}"], pass_fds=(3,) if fd == 3 else (3, fd),
                                      preexec_fn=at_three, env=dict({"ASAN_OPTIONS": "detect_leaks=0"}, **os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -143,7 +145,7 @@ class Role:
         threading.Thread(target=self.read_log, daemon=True).start()
         self.main = Channel(ours)
         role = role or "ROLE_" + program.upper().replace("-", "_")
-        self.main.send("CONF_BEGIN", generation=1, role=ENUM[role], uid=65534, gid=65534, root=self.empty)
+        self.main.send("CONF_BEGIN", generation=1, role=ENUM[role], uid=65534, gid=65534, root=root or self.empty)
         for key, value in conf.items():
             for i, v in enumerate(value if isinstance(value, list) else [value]):
                 self.main.send("CONF_ITEM", key=key, index=i, value=str(v))
