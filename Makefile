@@ -18,6 +18,8 @@ SYSCONFDIR ?=	/etc
 LOCALSTATEDIR ?= /var
 RUNDIR ?=	/run/maild
 LIBEXECDIR ?=	$(PREFIX)/libexec/maild
+# grows by one with each release; adjacent ones understand each other
+RELEASE ?=	1
 MANDIR ?=	$(PREFIX)/share/man
 DESTDIR ?=
 
@@ -66,7 +68,7 @@ endif
 # ---- libraries: one archive a folder of common ------------------------------
 
 LIBS =		common store verify parse compat
-SRCS.common =	$(wildcard common/*.c)
+SRCS.common =	$(filter-out common/build.c,$(wildcard common/*.c))
 SRCS.store =	$(wildcard common/store/*.c)
 SRCS.verify =	$(wildcard common/verify/*.c)
 SRCS.parse =	$(wildcard common/parse/*.c)
@@ -121,7 +123,7 @@ ifneq ($(SAN),1)
 STATIC =	-static-pie
 endif
 
-all: $(PROGS:%=$(O)/%)
+all: $(PROGS:%=$(O)/%) $(O)/build
 
 objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
@@ -138,6 +140,23 @@ $(O)/paths: FORCE
 	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 FORCE:
 
+# The build: a digest of all sources, compiled into every program.  Programs
+# of one build belong together, and maild takes no others; $(O)/build says
+# which they are, as the file that make install puts in place last.
+BUILD_SRCS =	$(sort $(shell find authd common imapd logd mailctl maild \
+		pop3d report signd smtpd -name '*.[ch]'))
+BUILD_OBJ =	$(O)/obj/common/build.o
+$(O)/build.id: FORCE
+	@mkdir -p $(@D)
+	@{ echo "$(RELEASE) $(FAULT)"; sha256sum $(BUILD_SRCS); } | sha256sum | \
+	    cut -c 1-64 >$@.new
+	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
+$(BUILD_OBJ): $(O)/build.id
+$(BUILD_OBJ): CPPFLAGS += -DBUILD_ID='"$(shell cat $(O)/build.id)"' \
+		-DBUILD_RELEASE=$(RELEASE)
+$(O)/build: $(O)/build.id $(PROGS:%=$(O)/%)
+	@cp $< $@
+
 define archive
 $(O)/lib$(1).a: $(call objs,$(SRCS.$(1)))
 	@rm -f $$@
@@ -149,10 +168,10 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 pie =		$(if $(findstring -static-pie,$(1)),,-pie)
 
 define program
-$(O)/$(1): $(call objs,$(SRCS.$(1))) $(ARCHIVES)
+$(O)/$(1): $(call objs,$(SRCS.$(1))) $(BUILD_OBJ) $(ARCHIVES)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $$(call pie,$$(LD.$(1))) \
-	    -o $$@ $(call objs,$(SRCS.$(1))) $(ARCHIVES) $(LD.$(1))
+	    -o $$@ $(call objs,$(SRCS.$(1))) $(BUILD_OBJ) $(ARCHIVES) $(LD.$(1))
 endef
 $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 

@@ -101,7 +101,7 @@ static const struct role role = {
 };
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return proc_enter(&role);
+	return proc_enter(&role, argc, argv);
 }

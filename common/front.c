@@ -109,11 +109,11 @@ static struct role role = {
 /* ---- the role ---------------------------------------------------------- */
 
 int
-front_main(const struct front_ops *ops)
+front_main(const struct front_ops *ops, int argc, char *const *argv)
 {
 	front.ops = ops;
 	role.id = ops->role;
-	return proc_enter(&role);
+	return proc_enter(&role, argc, argv);
 }
 
 static void

@@ -85,7 +85,7 @@ struct front_ops {
 };
 
 /* main() of a front: does not return before the process ends. */
-int	 front_main(const struct front_ops *);
+int	 front_main(const struct front_ops *, int argc, char *const *argv);
 
 /* Called by the protocol, in FRONT_COMMAND. */
 

@@ -105,6 +105,7 @@ struct msg_addr {			/* network address of a peer */
 	M(CTL_RUN, ctl_run, CHAN_CTL, 1, SIDE_A, MF_ASK | MF_SECRET)	\
 	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, 2, SIDE_B, MF_ANSWER)		\
 	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, 3, SIDE_B, MF_EV | MF_SECRET) \
+	M(CTL_HELLO_EV, ctl_hello_ev, CHAN_CTL, 4, SIDE_B, MF_EV)	\
 	M(MAIN_RUN, main_run, CHAN_MAIN, 22, SIDE_A, MF_ASK | MF_SECRET) \
 	M(MAIN_RUN_R, main_run_r, CHAN_MAIN, 23, SIDE_B, MF_ANSWER)	\
 	M(MAIN_ROW_EV, main_row_ev, CHAN_MAIN, 24, SIDE_B, MF_EV | MF_SECRET) \
@@ -181,8 +182,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, kind, 0) F(u8, side, 0) F(u8, peer, 0) F(u16, instance, 0)
 #define PROC_LISTEN_EV_FIELDS(F)					\
 	F(u16, index, 0)	/* of conf->listen */
-#define PROC_READY_EV_FIELDS(F)						\
-	F(u32, generation, 0)
+#define PROC_READY_EV_FIELDS(F)	/* build, release: see build.h */	\
+	F(u32, generation, 0) F(str, build, 64) F(u32, release, 0)
 #define PROC_STOP_EV_FIELDS(F)						\
 	F(u8, why, 0)
 #define PROC_IMPAIRED_EV_FIELDS(F)	/* text "": it is over */	\
@@ -213,10 +214,12 @@ struct msg_addr {			/* network address of a peer */
 	F(u32, account, 0)
 #define ACCOUNT_CREATE_R_FIELDS(F)					\
 	F(u8, ok, 0) F(str, error, 256)
-
 #define ACCOUNT_HIGHEST_EV_FIELDS(F)	/* to authd: of the store's numbers */ \
 	F(u8, known, 0)		/* 0: the store cannot be read */	\
 	F(u32, account, 0)	/* 0: it is empty */
+
+#define CTL_HELLO_EV_FIELDS(F)	/* the first message to mailctl */	\
+	F(str, build, 64) F(u32, release, 0)
 #define CTL_RUN_FIELDS(F)	/* args: list of item_arg */		\
 	F(blob, args, 12288)
 #define CTL_RUN_R_FIELDS(F)	/* code: sysexits */			\

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
@@ -92,7 +93,8 @@ on_sigchld(int sig)
 }
 
 int
-nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn)
+nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn,
+    int argc, char *const *argv)
 {
 	static uint8_t	 buf[MSG_MAX];
 	struct role	 role = { .id = id };
@@ -103,6 +105,7 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn)
 	struct msg	 m = { .body = &body };
 	int		 n;
 
+	build_version(proc_program(id), argc, argv);
 	nursery.session = session;
 	nursery.fn = fn;
 	sigemptyset(&block);
@@ -162,7 +165,7 @@ nursery_message(struct msg *m)
 static void
 conf_replace(void)
 {
-	struct proc_ready_ev	 ready = { .generation = nursery.generation };
+	struct proc_ready_ev	 ready = proc_ready(nursery.generation);
 
 	if (nursery.next == NULL)
 		fatalx("CONF_END without CONF_BEGIN");

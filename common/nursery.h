@@ -18,6 +18,6 @@ typedef int (*nursery_fn)(int sock, const struct conf *);
 /* main() of both: nursery is the role this process has, session the role
  * of the children.  Returns the exit status when maild is gone. */
 int	 nursery_main(enum proc_role nursery, enum proc_role session,
-	    nursery_fn);
+	    nursery_fn, int argc, char *const *argv);
 
 #endif

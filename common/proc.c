@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
@@ -196,7 +197,14 @@ proc_begin(const struct role *role)
 	jail_enter(role->id, proc_state.root, proc_state.uid, proc_state.gid);
 	if (role->start != NULL)
 		role->start(conf);
-	ready.generation = proc_state.generation;
+	ready = proc_ready(proc_state.generation);
 	if (msg_send(PROC_FD_MAIN, PROC_READY_EV, 0, &ready, NULL, 0) == -1)
 		fatal("telling maild");
+}
+
+struct proc_ready_ev
+proc_ready(uint32_t generation)
+{
+	return (struct proc_ready_ev){ .generation = generation,
+	    .build = slice_str(build_id), .release = build_release };
 }

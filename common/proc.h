@@ -57,7 +57,7 @@ const char *proc_program(enum proc_role);	/* file name of the program */
 
 /* main() of an event-driven role: start as design section 2 orders, run the
  * event loop, return the exit status. */
-int	 proc_enter(const struct role *);
+int	 proc_enter(const struct role *, int argc, char *const *argv);
 /* The same without an event loop: returns when confined; fd 3 is the
  * channel to maild (msg_recv).  For nursery. */
 void	 proc_begin(const struct role *);
@@ -91,6 +91,10 @@ void	 proc_done(uint32_t ask, int code, const char *fmt, ...)
 void	 proc_impaired(const char *id, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 proc_impaired_over(const char *id);
+
+/* Run an open program (common/compat/program_*.c); returns on failure.  The
+ * kernel may call it by the descriptor's number, until jail_enter. */
+void	 program_exec(int fd, char *const *argv, char *const *envp);
 
 #define PROC_FD_MAIN	3	/* channel to maild */
 #define PROC_FD_LOG	4	/* datagrams to logd */

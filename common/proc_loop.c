@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
@@ -90,7 +91,7 @@ static void
 on_conf_end(struct chan *c, struct msg *m, void *arg)
 {
 	struct conf *old = proc_state.conf;
-	struct proc_ready_ev ready = { proc_state.generation };
+	struct proc_ready_ev ready = proc_ready(proc_state.generation);
 
 	if (proc_state.next == NULL ||
 	    m->body->conf_end.generation != proc_state.generation)
@@ -273,12 +274,13 @@ loop_handlers(const struct role *role, size_t *n)
 }
 
 int
-proc_enter(const struct role *role)
+proc_enter(const struct role *role, int argc, char *const *argv)
 {
 	const struct chan_ops ops = { on_gone, NULL };
 	const struct chan_handler *handlers;
 	size_t n;
 
+	build_version(proc_program(role->id), argc, argv);
 	/* epoll is made before the jail, and logs before that are rare */
 	loop.base = proc_base_new();
 	proc_begin(role);

@@ -3,6 +3,10 @@
 # the environment: programs, manual pages, start-up files, a sample
 # configuration (an existing one is kept), and, when DESTDIR is empty, users
 # and directories.
+#
+# A maild that runs is not touched: what is there is replaced by rename, never
+# written into, and maild has its programs open.  The file "build" says which
+# build lies in LIBEXECDIR; while it is missing no maild starts.
 set -eu
 build=$1 dest=$2 progs=$3
 : "$PREFIX" "$SYSCONFDIR" "$LOCALSTATEDIR" "$RUNDIR" "$LIBEXECDIR" "$MANDIR"
@@ -10,12 +14,18 @@ here=$(dirname "$0")/..
 unit=$PREFIX/lib/systemd/system
 umask 022
 
+# file MODE FILE DEST
+file() {
+	install -m "$1" "$2" "$dest$3.new"
+	mv -f "$dest$3.new" "$dest$3"
+}
+
 # put MODE FILE DEST: with the paths filled in
 put() {
 	sed -e "s#@PREFIX@#$PREFIX#g" -e "s#@SYSCONFDIR@#$SYSCONFDIR#g" \
 	    -e "s#@RUNDIR@#$RUNDIR#g" "$here/etc/$2" >"$dest$3.new"
 	chmod "$1" "$dest$3.new"
-	mv "$dest$3.new" "$dest$3"
+	mv -f "$dest$3.new" "$dest$3"
 }
 
 # whatever is wanted of us, only root can do all of it
@@ -27,15 +37,17 @@ fi
 install -d "$dest$PREFIX/sbin" "$dest$LIBEXECDIR" "$dest$MANDIR/man5" \
     "$dest$MANDIR/man8" "$dest$PREFIX/share/maild" "$dest$SYSCONFDIR/init.d" \
     "$dest$unit"
+rm -f "$dest$LIBEXECDIR/build"
 for p in $progs; do
 	case $p in
-	maild|mailctl)	install -m 755 "$build/$p" "$dest$PREFIX/sbin/$p" ;;
-	*)		install -m 755 "$build/$p" "$dest$LIBEXECDIR/$p" ;;
+	maild|mailctl)	file 755 "$build/$p" "$PREFIX/sbin/$p" ;;
+	*)		file 755 "$build/$p" "$LIBEXECDIR/$p" ;;
 	esac
 done
+file 644 "$build/build" "$LIBEXECDIR/build"
 for page in "$here"/maild/*.[58] "$here"/mailctl/*.[58] \
     "$here"/common/store/*.[58]; do
-	install -m 644 "$page" "$dest$MANDIR/man${page##*.}/"
+	file 644 "$page" "$MANDIR/man${page##*.}/${page##*/}"
 done
 
 install -d -m 755 "$dest$SYSCONFDIR/maild" "$dest$SYSCONFDIR/maild/tls"
@@ -61,9 +73,20 @@ for dir in in out; do
 	    "$LOCALSTATEDIR/lib/maild/reports-$dir"
 done
 install -d -m 750 -o _maillog -g _maillog "$LOCALSTATEDIR/log/maild"
-echo "maild is installed; edit $SYSCONFDIR/maild/maild.yaml, then start it:"
-if [ -d /run/systemd/system ]; then
-	echo "    systemctl enable --now maild"
+
+service() {		# service SYSTEMD-VERBS RC-VERB
+	if [ -d /run/systemd/system ]; then
+		echo "    systemctl $1 maild"
+	else
+		echo "    $SYSCONFDIR/init.d/maild $2"
+	fi
+}
+pid=$(cat "$RUNDIR/maild.pid" 2>/dev/null) || pid=
+if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
+	echo "maild is installed; the one that runs (process $pid) goes on with"
+	echo "the programs it was started with.  To change to the new ones:"
+	service restart restart
 else
-	echo "    $SYSCONFDIR/init.d/maild start"
+	echo "maild is installed; edit $SYSCONFDIR/maild/maild.yaml, then start it:"
+	service "enable --now" start
 fi

@@ -67,9 +67,9 @@ static const struct front_ops ops = {
 };
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return front_main(&ops);
+	return front_main(&ops, argc, argv);
 }
 
 static const char *

@@ -18,8 +18,8 @@
 #include "imap.h"
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	return nursery_main(ROLE_IMAP_NURSERY, ROLE_IMAP_SESSION,
-	    session_main);
+	    session_main, argc, argv);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "verify.h"
 #include "mailctl.h"
@@ -30,6 +31,7 @@
 
 static const char usage_text[] =
     "usage: mailctl [--json] [-s socket] command ...\n"
+    "       mailctl -V\n"
     "\n"
     "  status                          processes and how they do\n"
     "  account add ADDRESS [PASSWORD]  a new account (asks when on a terminal)\n"
@@ -175,6 +177,37 @@ send_command(int s, int argc, char **argv)
 	explicit_bzero(args, sizeof(args));
 }
 
+/*
+ * maild says first which build it is of.  One of another build is told, as
+ * what is new in one of them the other does not know; releases further apart
+ * than one do not understand each other.
+ */
+static void
+read_hello(int s)
+{
+	static uint8_t buf[MSG_MAX];
+	char theirs[BUILD_TEXT_MAX], ours[BUILD_TEXT_MAX];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	const struct ctl_hello_ev *e = &body.ctl_hello_ev;
+	int r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS);
+
+	if (r == 0)
+		errx(EX_UNAVAILABLE, "maild closed the connection");
+	if (r == -1)
+		err(EX_UNAVAILABLE, "waiting for maild");
+	if (m.type != CTL_HELLO_EV)
+		errx(EX_PROTOCOL, "maild does not say which release it is of; "
+		    "restart it");
+	if (build_same(e->build))
+		return;
+	warnx("maild runs %s, this mailctl is of %s: restart maild",
+	    build_text(e->release, e->build, theirs),
+	    build_text(build_release, slice_str(build_id), ours));
+	if (!build_adjacent(e->release))
+		errx(EX_PROTOCOL, "they do not understand each other");
+}
+
 /* Rows, then the end.  Returns the exit status. */
 static int
 read_answer(int s, bool json)
@@ -192,6 +225,8 @@ read_answer(int s, bool json)
 				errx(EX_PROTOCOL, "damaged answer");
 			continue;
 		}
+		if (m.type != CTL_RUN_R)
+			errx(EX_PROTOCOL, "damaged answer");
 		text = body.ctl_run_r.text;
 		code = body.ctl_run_r.code;
 		if (code == 0 || !table_is_empty(table))
@@ -222,6 +257,7 @@ main(int argc, char *argv[])
 	bool json = false;
 	int ch, s;
 
+	build_version("mailctl", argc, argv);
 	while ((ch = getopt_long(argc, argv, "+s:jh", options, NULL)) != -1)
 		switch (ch) {
 		case 's':
@@ -250,6 +286,7 @@ main(int argc, char *argv[])
 	if (strcmp(argv[0], "reports") == 0)
 		order_options(argc, argv);
 	s = control_connect(path);
+	read_hello(s);
 	send_command(s, argc, argv);
 	return read_answer(s, json);
 }

@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
@@ -264,7 +265,6 @@ static void
 child_exec(struct child *c, int mainfd, int logfd)
 {
 	struct house *h = c->house;
-	char path[1200];
 	const char *argv[3] = { proc_program(c->role), NULL, NULL };
 	char *envp[3] = { NULL, NULL, NULL };
 	sigset_t none;
@@ -272,7 +272,6 @@ child_exec(struct child *c, int mainfd, int logfd)
 
 	if (c->role == ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM)
 		argv[1] = c->role == ROLE_SIGND_TLS ? "tls" : "dkim";
-	snprintf(path, sizeof(path), "%s/%s", h->libexec, argv[0]);
 #ifdef MAILD_SANITIZE
 	static char asan[1024], ubsan[1024];
 	static const char *const names[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS" };
@@ -297,18 +296,37 @@ child_exec(struct child *c, int mainfd, int logfd)
 	    dup2(mainfd, PROC_FD_MAIN) == -1 ||
 	    dup2(logfd, PROC_FD_LOG) == -1 || chdir("/") == -1)
 		_exit(126);
-	close_range(PROC_FD_LOG + 1, ~0U, 0);
-	execve(path, (char *const *)(uintptr_t)argv, envp);
-	_exit(127);
+	program_start(h, c->role, PROC_FD_LOG + 1, argv, envp);
 }
 
 /* ---- messages ------------------------------------------------------------ */
+
+/* maild makes every channel, so it alone has to look at builds. */
+static bool
+child_is_ours(struct child *c, const struct proc_ready_ev *ev)
+{
+	char other[BUILD_TEXT_MAX], own[BUILD_TEXT_MAX];
+
+	if (build_same(ev->build)) {
+		impaired_over(c->house, c, "build");
+		return true;
+	}
+	impaired_set(c->house, c, "build", "its program is of another build, "
+	    "%s; maild is of %s; install one of them whole and restart maild",
+	    build_text(ev->release, ev->build, other),
+	    build_text(build_release, slice_str(build_id), own));
+	return false;
+}
 
 static void
 on_ready(struct chan *chan, struct msg *m, void *arg)
 {
 	struct child *c = arg;
 
+	if (!child_is_ours(c, &m->body->proc_ready_ev)) {
+		kill(c->pid, SIGKILL);
+		return;
+	}
 	if (c->state != CHILD_STARTING)
 		return;			/* a reload was taken over */
 	c->state = CHILD_READY;

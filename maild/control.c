@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
@@ -173,6 +174,8 @@ on_accept(evutil_socket_t lfd, short ev, void *arg)
 {
 	static const struct chan_ops ops = { on_gone, NULL };
 	const struct timeval tv = { PEER_SECONDS, 0 };
+	const struct ctl_hello_ev hello = { slice_str(build_id),
+	    build_release };
 	struct house *h = arg;
 	struct control *c = h->control;
 	struct peer *p;
@@ -196,6 +199,7 @@ on_accept(evutil_socket_t lfd, short ev, void *arg)
 	event_add(p->timer, &tv);
 	TAILQ_INSERT_TAIL(&c->peers, p, entry);
 	c->npeers++;
+	chan_send(p->chan, CTL_HELLO_EV, &hello, NULL, 0);
 }
 
 /* ---- commands ------------------------------------------------------------ */

@@ -30,13 +30,11 @@
 
 /* In the child. */
 static void
-key_exec(struct house *h, int keyfd, int outfd, char *const *argv)
+key_exec(struct house *h, int keyfd, int outfd, const char *const *argv)
 {
-	char path[1200], *envp[] = { NULL };
+	char *envp[] = { NULL };
 	sigset_t none;
 
-	snprintf(path, sizeof(path), "%s/%s", h->libexec,
-	    proc_program(ROLE_KEYGEN));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if ((keyfd = fcntl(keyfd, F_DUPFD, 10)) == -1 ||
@@ -47,9 +45,7 @@ key_exec(struct house *h, int keyfd, int outfd, char *const *argv)
 		_exit(126);
 	if (!h->foreground && !h->starting)
 		dup2(h->null, STDERR_FILENO);
-	close_range(4, ~0U, 0);
-	execve(path, argv, envp);
-	_exit(127);
+	program_start(h, ROLE_KEYGEN, 4, argv, envp);
 }
 
 int
@@ -74,8 +70,7 @@ key_start(struct house *h, struct key_job *job, enum proc_role as, int keyfd,
 		return -1;
 	log_flush();
 	if ((job->pid = fork()) == 0)
-		key_exec(h, keyfd, pipefd[1],
-		    (char *const *)(uintptr_t)argv);
+		key_exec(h, keyfd, pipefd[1], argv);
 	close(pipefd[1]);
 	if (job->pid == -1) {
 		close(pipefd[0]);

@@ -26,6 +26,7 @@
 #include <openssl/x509v3.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "log.h"
@@ -53,6 +54,7 @@ main(int argc, char **argv)
 	gid_t gid;
 	EVP_PKEY *key;
 
+	build_version("keygen", argc, argv);
 	log_init("keygen", -1);
 	if (argc < 5)
 		fatalx("keygen is started by maild, not by hand");

@@ -25,6 +25,7 @@
 #include <event2/event.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "conf.h"
@@ -46,7 +47,6 @@ static struct conf *read_conf(const char *);
 static void	 daemonize(struct house *);
 static void	 lock_pid(const struct conf *);
 static void	 raise_limits(const struct conf *);
-static void	 check_programs(const struct house *);
 static void	 start(struct house *);
 static void	 start_children(struct house *);
 static void	 on_signal(evutil_socket_t, short, void *);
@@ -56,7 +56,7 @@ static int	 run(struct house *);
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: maild [-Ddnv] [-f file] [-l libexecdir]\n");
+	fprintf(stderr, "usage: maild [-DdnVv] [-f file] [-l libexecdir]\n");
 	exit(EX_USAGE);
 }
 
@@ -76,6 +76,7 @@ main(int argc, char **argv)
 	bool check = false, verbose = false;
 	int ch;
 
+	build_version("maild", argc, argv);
 	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
 	h->libexec = MAILD_LIBEXECDIR;
 	h->notify = h->storefd = -1;
@@ -267,21 +268,6 @@ raise_limits(const struct conf *conf)
 	}
 }
 
-static void
-check_programs(const struct house *h)
-{
-	char path[1200];
-
-	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
-		snprintf(path, sizeof(path), "%s/%s", h->libexec,
-		    proc_program((enum proc_role)r));
-		if (access(path, X_OK) == -1)
-			fatalx("%s: %s: program of %s; run: make install",
-			    path, strerror(errno),
-			    proc_name((enum proc_role)r));
-	}
-}
-
 /* All that can be wrong is found here, before anything runs. */
 static void
 start(struct house *h)
@@ -292,7 +278,7 @@ start(struct house *h)
 	    directory_make(h, h->conf, err, sizeof(err)) == -1)
 		fatalx("%s", err);
 	lock_pid(h->conf);
-	check_programs(h);
+	programs_open(h);
 	raise_limits(h->conf);
 	files_resolvers(h->conf);
 	dkim_begin(h);

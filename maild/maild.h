@@ -69,6 +69,7 @@ struct house {
 	bool		 starting;
 	bool		 logs_held;		/* logd does not read yet */
 	uint64_t	 since;			/* now_ms() at the start */
+	int		 prog[ROLE_MAX];	/* programs, open */
 	int		 null;			/* /dev/null */
 	int		 notify;		/* who waits for us to be up */
 	int		 storefd;		/* directories.store */
@@ -111,6 +112,16 @@ struct child *child_ready(struct house *, enum proc_role, uint16_t instance);
 const char *child_state_name(const struct child *);
 /* "status N", "signal N", or "" when it never ended. */
 const char *child_exit_name(const struct child *, char *buf, size_t size);
+
+/* ---- program.c: the programs of the house ---- */
+/* Open all of them; ends maild when one is missing or they are not of this
+ * build. */
+void	 programs_open(struct house *);
+/* In a child of fork that has what it needs below descriptor fd: run the
+ * program of that role. */
+void	 program_start(struct house *, enum proc_role, int fd,
+	    const char *const *argv, char *const *envp)
+	    __attribute__((noreturn));
 
 /* ---- impaired.c: conditions that impair the service ---- */
 /* What maild itself finds, of a process or (NULL) of the house; logged when

@@ -60,9 +60,9 @@ static const struct front_ops ops = {
 };
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return front_main(&ops);
+	return front_main(&ops, argc, argv);
 }
 
 /* No timestamp in angle brackets: there is no APOP. */

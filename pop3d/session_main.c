@@ -17,8 +17,8 @@
 #include "pop3.h"
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	return nursery_main(ROLE_POP3_NURSERY, ROLE_POP3_SESSION,
-	    session_main);
+	    session_main, argc, argv);
 }

@@ -18,6 +18,7 @@
 #include <sodium.h>
 
 #include "parse.h"
+#include "build.h"
 #include "msg.h"
 #include "chan.h"
 #include "proc.h"
@@ -348,6 +349,7 @@ main(int argc, char *argv[])
 {
 	bool dkim = argc == 2 && strcmp(argv[1], "dkim") == 0;
 
+	build_version("signd", argc, argv);
 	if (!dkim && (argc != 2 || strcmp(argv[1], "tls") != 0)) {
 		fprintf(stderr, "usage: signd tls | dkim (started by maild)\n");
 		return 64;
@@ -357,5 +359,5 @@ main(int argc, char *argv[])
 	    (st.secrets = sodium_malloc(sizeof(*st.secrets))) == NULL)
 		fatalx("no memory for secrets");
 	memset(st.secrets, 0, sizeof(*st.secrets));
-	return proc_enter(dkim ? &dkim_role : &tls_role);
+	return proc_enter(dkim ? &dkim_role : &tls_role, argc, argv);
 }

@@ -64,9 +64,9 @@ static const struct role role = {
 };
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return proc_enter(&role);
+	return proc_enter(&role, argc, argv);
 }
 
 /* ---- the role --------------------------------------------------------- */

@@ -79,9 +79,9 @@ static struct {
 } rl = { .messages = TAILQ_HEAD_INITIALIZER(rl.messages) };
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return proc_enter(&relay);
+	return proc_enter(&relay, argc, argv);
 }
 
 /* ---- start, reload, stop ---- */

@@ -44,9 +44,9 @@ static const struct role resolve = {
 };
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return proc_enter(&resolve);
+	return proc_enter(&resolve, argc, argv);
 }
 
 static void

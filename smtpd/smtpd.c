@@ -444,7 +444,7 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	return proc_enter(&smtpd_role);
+	return proc_enter(&smtpd_role, argc, argv);
 }

@@ -47,6 +47,12 @@ FIELDS, TYPES, ENUM = _lists()      # TYPES: the numbers of messages on the wire
 NAMES = {v: k for k, v in TYPES.items()}
 
 
+def build_id():
+    """which build the programs are of"""
+    with open(os.environ.get("BUILD", TOP + "/build") + "/build") as f:
+        return f.read().strip()
+
+
 def pack(name, values):
     """the fields of a message, or an item of a list with its length"""
     out = b""

@@ -1,6 +1,8 @@
 # Tests.  Every test program prints TAP lines ("ok N - name", "not ok N - name");
 # regress/run adds them up and ends with "N passed, N failed".
 #
+# Tests are not linked again for a new build id alone.
+#
 # A unit test is regress/unit/test_NAME.c, a cmocka program linked with the
 # archives of common; LINK.NAME in regress/unit/link.mk names role files it
 # needs besides, LD.test_NAME more libraries.
@@ -10,23 +12,30 @@ include regress/unit/link.mk
 UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lexpat -ljansson -lz -lidn2 -levent_core -lsodium -lcrypto
 
 define unit
-$(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES)
+$(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES) | $(BUILD_OBJ)
 	@mkdir -p $$(@D)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $$@ $(O)/obj/regress/unit/test_$(1).o \
-	    $(call objs,$(LINK.$(1))) $(ARCHIVES) $(UNIT_LD)
+	    $(call objs,$(LINK.$(1))) $(BUILD_OBJ) $(ARCHIVES) $(UNIT_LD)
 endef
 $(foreach u,$(UNIT),$(eval $(call unit,$(u))))
 
-unit: $(UNIT:%=$(O)/regress/unit/%)
+# A role that tells maild what it may not, for regress/system/t_channels.
+$(O)/regress/liar: $(call objs,regress/system/liar.c) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(call objs,regress/system/liar.c) \
+	    $(ARCHIVES)
+
+unit: $(UNIT:%=$(O)/regress/unit/%) $(O)/regress/liar
 .PHONY: unit
 
 # The hostile program of the jail test, in place of any role.
-$(O)/regress/standin: $(call objs,regress/jail/standin.c) $(ARCHIVES)
+$(O)/regress/standin: $(call objs,regress/jail/standin.c) $(BUILD_OBJ) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(or $(STATIC),-pie) -o $@ $(call objs,regress/jail/standin.c) \
-	    $(ARCHIVES)
+	    $(BUILD_OBJ) $(ARCHIVES)
 
 # The verdict engine at the end of a pipe, for regress/vectors/run.
 $(O)/regress/vectors: $(call objs,regress/vectors/vectors.c) $(ARCHIVES)
@@ -59,11 +68,11 @@ FLINK.report_out = report/out_row.c report/out_rec.c report/out_xml.c \
 flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
 
 define fuzzer
-$(O)/fuzz_$(1): $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) $(ARCHIVES)
+$(O)/fuzz_$(1): $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) $(ARCHIVES) | $(BUILD_OBJ)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -fsanitize=fuzzer -o $$@ \
 	    $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) \
-	    $(ARCHIVES) $(filter-out -lcmocka,$(UNIT_LD))
+	    $(BUILD_OBJ) $(ARCHIVES) $(filter-out -lcmocka,$(UNIT_LD))
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
 

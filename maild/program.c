@@ -1,0 +1,99 @@
+/*
+ * The programs of the house, held open from its start: whoever is started
+ * later, be it the next process of a role or keygen, is of the same build,
+ * whatever has been installed meanwhile.
+ *
+ * Which build lies there is told by the file "build" beside them.  make
+ * install takes it away first and puts it in place last, so when it is read
+ * after all others were opened and is that of this maild, they are too.
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "build.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+
+#include "maild.h"
+
+#define FD_FIRST	10	/* a child's own are below */
+
+/* Open a program; fatal when it is none. */
+static int
+program_open(const char *path, enum proc_role role)
+{
+	struct stat st;
+	int fd = open(path, O_PATH | O_CLOEXEC), high;
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		fatalx("%s: %s: program of %s; run: make install", path,
+		    strerror(errno), proc_name(role));
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
+		fatalx("%s: no program, but should be that of %s; run: make "
+		    "install", path, proc_name(role));
+	if ((high = fcntl(fd, F_DUPFD_CLOEXEC, FD_FIRST)) == -1)
+		fatal("%s", path);
+	close(fd);
+	return high;
+}
+
+/* The id of the build in that directory, "" when there is none. */
+static void
+build_read(const char *libexec, char id[BUILD_ID_LEN + 1])
+{
+	char path[1200];
+	int fd;
+
+	memset(id, 0, BUILD_ID_LEN + 1);
+	snprintf(path, sizeof(path), "%s/build", libexec);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return;
+	if (read_all(fd, id, BUILD_ID_LEN) == -1)
+		memset(id, 0, BUILD_ID_LEN);
+	close(fd);
+}
+
+void
+programs_open(struct house *h)
+{
+	char path[1200], id[BUILD_ID_LEN + 1], text[BUILD_TEXT_MAX];
+
+	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
+		snprintf(path, sizeof(path), "%s/%s", h->libexec,
+		    proc_program((enum proc_role)r));
+		h->prog[r] = program_open(path, (enum proc_role)r);
+	}
+	build_read(h->libexec, id);
+	if (build_same(slice_str(id)))
+		return;
+	log_warnx("%s: %s; this maild is of %s; finish it: make install",
+	    h->libexec, id[0] == '\0' ? "half installed, there is no file "
+	    "\"build\"" : "the programs are of another build",
+	    build_text(build_release, slice_str(build_id), text));
+	exit(EX_TEMPFAIL);
+}
+
+void
+program_start(struct house *h, enum proc_role role, int fd,
+    const char *const *argv, char *const *envp)
+{
+	if (dup3(h->prog[role], fd, O_CLOEXEC) == -1)
+		_exit(126);
+	close_range((unsigned int)fd + 1, ~0U, 0);
+	program_exec(fd, (char *const *)(uintptr_t)argv, envp);
+	_exit(127);
+}
