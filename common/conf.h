@@ -157,6 +157,9 @@ struct conf {
 	struct {			/* log: */
 		char		*level;		/* debug info notice warn error */
 		bool		 syslog;
+		unsigned int	 keep;		/* s, 14d */
+		uint64_t	 size;		/* octets of a file, 64M */
+		uint64_t	 max;		/* of all of them, 2G */
 	} log;
 	uint64_t	 quota;			/* octets an account, 0 none */
 };

@@ -320,6 +320,12 @@ static const struct conf_key keys[] = {
 	    R_ALL, "least level that is logged"),
 	K("log.syslog", CT_BOOL, false, log.syslog, "true", 0, 0,
 	    R(LOGD), "tell syslog too"),
+	K("log.keep", CT_SEC, false, log.keep, "14d", 86400, 3660U * 86400,
+	    R(LOGD), "how long a file of the log stays"),
+	K("log.size", CT_SIZE, false, log.size, "64M", 64 * KIB, 1024 * GIB,
+	    R(LOGD), "octets of one file of the log"),
+	K("log.max", CT_SIZE, false, log.max, "2G", 256 * KIB, 1024 * GIB,
+	    R(LOGD), "octets of all files of the log"),
 };
 
 static bool	 conf_set_default(struct conf *, const struct conf_key *,

@@ -58,6 +58,7 @@ static struct {
 	struct event	*flush, *check;
 	int		 syslog;	/* socket, or -1 */
 	char		 stamp[25];
+	char		 dir[LOGD_PATH];	/* as seen from outside */
 	uint8_t		 in[BATCH][MSG_MAX];
 } st = { .syslog = -1 };
 
@@ -179,16 +180,40 @@ on_read(evutil_socket_t fd, short ev, void *arg)
 	source_read(arg, TURNS);
 }
 
+/* What is wrong with the file, as long as it is; no numbers, so that it is
+ * told once. */
+static void
+tell(void)
+{
+	const char *why;
+
+	if ((why = file_lost()) != NULL)
+		proc_impaired("log", "lines of the log are lost: %s%s: %s; "
+		    "make room or mend it, mail goes on meanwhile", st.dir,
+		    LOG_PATH, why);
+	else
+		proc_impaired_over("log");
+	if ((why = file_stuck()) != NULL)
+		proc_impaired("log-old", "old log files stay: %s%s.*: %s; "
+		    "directory and files are to be of its user", st.dir,
+		    LOG_PATH, why);
+	else
+		proc_impaired_over("log-old");
+}
+
 static void
 on_flush(evutil_socket_t fd, short ev, void *arg)
 {
 	file_flush();
+	tell();
 }
 
 static void
 on_check(evutil_socket_t fd, short ev, void *arg)
 {
+	file_flush();
 	file_check();
+	tell();
 }
 
 /* A slot has a new socket: the last words on the old one, then it goes. */
@@ -260,6 +285,14 @@ run_log(uint32_t ask, const struct slice *v, size_t n)
 	uint64_t lines = LINES_DEFAULT;
 	size_t i;
 
+	if (n == 1 && slice_is(v[0], "reopen")) {
+		file_flush();
+		file_check();
+		tell();
+		proc_done(ask, file_lost() == NULL ? EX_OK : EX_IOERR, "%s",
+		    file_lost() == NULL ? "" : file_lost());
+		return;
+	}
 	if (n == 1 && slice_is(v[0], "rotate")) {
 		if (file_rotate() == -1)
 			proc_done(ask, EX_IOERR, "%s: %s", LOG_PATH,
@@ -278,7 +311,7 @@ run_log(uint32_t ask, const struct slice *v, size_t n)
 			continue;
 		}
 		proc_done(ask, EX_USAGE, "usage: log [-n LINES] [TEXT] (up "
-		    "to %d lines), log rotate", LINES_MAX);
+		    "to %d lines), log rotate, log reopen", LINES_MAX);
 		return;
 	}
 	put_lines(ask, found, ring_find(st.ring, text, found, lines));
@@ -312,7 +345,7 @@ role_run(uint32_t ask, uint32_t uid, struct slice args)
 		run_why(ask, v + 1, n - 1);
 	else
 		proc_done(ask, EX_USAGE, "usage: log [-n LINES] [TEXT], "
-		    "log rotate, why ID");
+		    "log rotate, log reopen, why ID");
 }
 
 /* ---- the role ------------------------------------------------------------ */
@@ -356,12 +389,21 @@ load_tail(void)
 }
 
 static void
+limits(const struct conf *conf)
+{
+	rotate_limits(conf->log.keep, conf->log.size, conf->log.max);
+	strlcpy(st.dir, conf->dir.log != NULL ? conf->dir.log : "",
+	    sizeof(st.dir));
+}
+
+static void
 role_start(const struct conf *conf)
 {
 	const struct timeval check = { CHECK_SECONDS, 0 };
 
 	umask(027);
 	st.ring = ring_new();
+	limits(conf);
 	if (file_open(LOG_PATH) == -1)
 		log_warn("%s%s", conf->dir.log != NULL ? conf->dir.log : "",
 		    LOG_PATH);
@@ -376,6 +418,8 @@ role_start(const struct conf *conf)
 static void
 role_reload(const struct conf *conf)
 {
+	limits(conf);
+	file_flush();
 	file_check();
 }
 

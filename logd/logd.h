@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define LOGD_LINE	2304	/* octets of a whole line, newline included */
+#define LOGD_PATH	1024	/* of the log file, NUL included */
 
 /* ---- logd_line.c: records and lines (pure) ------------------------------- */
 
@@ -21,6 +22,8 @@ int	 logd_record(struct slice datagram, size_t *off,
 	    struct logd_record *);
 /* "2026-11-21T18:20:57.123Z" of ms since 1970 into out (25 octets). */
 void	 logd_stamp(uint64_t ms, char *out);
+/* The seconds since 1970 that a line begins with, 0: none. */
+uint64_t logd_stamp_read(struct slice line);
 /* One line of LOGD_LINE octets with a newline; what is no printable text
  * becomes '?', a long one is cut.  Returns its length. */
 size_t	 logd_line(char *out, const char *stamp, const char *process,
@@ -61,13 +64,33 @@ int	 file_open(const char *path);
 /* Append to what will be written; file_flush does it with one write. */
 void	 file_add(struct slice line);
 void	 file_flush(void);
-/* Open again if somebody moved the file away. */
+/* Open again if somebody moved the file away; begin a new one when it is time
+ * to, and remove old ones. */
 void	 file_check(void);
-/* Move path to path.1 (that to path.2, up to path.9) unless it was moved
+/* Move path to path.1 (that to path.2, and so on) unless it was moved
  * already, and start a new one.  0, -1 with errno. */
 int	 file_rotate(void);
+/* Why lines are lost, or old files stay; NULL: all is well.  Static text. */
+const char *file_lost(void);
+const char *file_stuck(void);
 /* The last max octets of the file, for the ring after a restart; freed by
  * the caller, NULL if there is nothing. */
 char	*file_tail(size_t max, size_t *n);
+
+/* ---- logd_rotate.c: old log files ---------------------------------------- */
+
+/* How long (s) and how much (octets) to keep, all included, and when a file
+ * is large enough. */
+void	 rotate_limits(uint64_t keep, uint64_t size, uint64_t max);
+/* The current file began so long ago. */
+void	 rotate_began(uint64_t ms);
+/* Is it time for a new one? */
+bool	 rotate_due(uint64_t size);
+/* Is there room for a current file of that size beside the old ones? */
+bool	 rotate_room(uint64_t size);
+/* Make path free by moving it and the old ones up.  0, -1 with errno. */
+int	 rotate_move(const char *path);
+/* Remove what is too old or too much beside a current file of that size. */
+int	 rotate_prune(const char *path, uint64_t current);
 
 #endif

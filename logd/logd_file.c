@@ -19,11 +19,14 @@
 #include "logd.h"
 
 #define FILE_BUF	(256 * 1024)
-#define FILE_KEEP	9	/* rotated ones */
+#define FIRST_MAX	32	/* octets that a line's time is in */
 
 static struct {
-	char		 path[1024];
+	char		 path[LOGD_PATH];
 	int		 fd;
+	uint64_t	 size;		/* of the file, as far as we wrote */
+	char		 why[128];	/* lines are lost, "" none */
+	char		 stuck[128];	/* old files cannot be moved, "" */
 	size_t		 used;
 	unsigned long	 lost;		/* lines not written */
 	unsigned long	 pending;	/* lines in buf */
@@ -31,16 +34,48 @@ static struct {
 	char		 buf[FILE_BUF];
 } st = { .fd = -1 };
 
+static void
+lost(const char *why)
+{
+	st.lost += st.pending;
+	strlcpy(st.why, why, sizeof(st.why));
+}
+
+/* When what is in the file began, by the time of its first line. */
+static void
+file_began(void)
+{
+	char first[FIRST_MAX];
+	uint64_t then = 0, now = now_sec();
+	ssize_t n = -1;
+	int fd;
+
+	fd = open(st.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd != -1) {
+		n = pread(fd, first, sizeof(first), 0);
+		close(fd);
+	}
+	if (n > 0)
+		then = logd_stamp_read(slice_of(first, (size_t)n));
+	rotate_began(then > 0 && then < now ? (now - then) * 1000 : 0);
+}
+
 int
 file_open(const char *path)
 {
+	struct stat sb;
+
 	if (path != st.path)
 		strlcpy(st.path, path, sizeof(st.path));
 	if (st.fd != -1)
 		close(st.fd);
 	st.fd = open(st.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 	    O_NOFOLLOW | O_NONBLOCK, 0640);
-	return st.fd == -1 ? -1 : 0;
+	if (st.fd == -1)
+		return -1;
+	st.size = fstat(st.fd, &sb) == 0 ? (uint64_t)sb.st_size : 0;
+	file_began();
+	return 0;
 }
 
 void
@@ -75,14 +110,22 @@ file_flush(void)
 
 	if (st.used == 0)
 		return;
-	if (st.fd == -1)
-		file_open(st.path);
-	if (st.fd != -1 && st.lost > 0)
-		file_note();
-	n = st.fd == -1 || st.lost > 0 ? -1 : write(st.fd, st.buf, st.used);
-	if (n != (ssize_t)st.used) {
-		st.lost += st.pending;
-		st.midline = n > 0;
+	if (rotate_due(st.size) || !rotate_room(st.size + st.used))
+		file_check();
+	if (st.fd == -1 && file_open(st.path) == -1)
+		lost(strerror(errno));
+	else if (!rotate_room(st.size + st.used))
+		lost("log.max is reached");
+	else {
+		if (st.lost > 0)
+			file_note();
+		n = st.lost > 0 ? -1 : write(st.fd, st.buf, st.used);
+		if (n != (ssize_t)st.used) {
+			lost(n == -1 ? strerror(errno) : strerror(ENOSPC));
+			st.midline = n > 0;
+		} else
+			st.why[0] = '\0';
+		st.size += n > 0 ? (uint64_t)n : 0;
 	}
 	st.used = 0;
 	st.pending = 0;
@@ -99,32 +142,42 @@ file_same(void)
 	    a.st_ino == b.st_ino;
 }
 
+/* What is in buf goes to the file it is for, or with this flush: not here,
+ * for file_flush calls this. */
 void
 file_check(void)
 {
-	if (!file_same()) {
-		file_flush();
+	st.stuck[0] = '\0';
+	if (!file_same() || (rotate_due(st.size) &&
+	    rotate_move(st.path) == 0))
 		file_open(st.path);
-	}
+	else if (rotate_due(st.size))
+		strlcpy(st.stuck, strerror(errno), sizeof(st.stuck));
+	if (rotate_prune(st.path, st.size + st.used) == -1)
+		strlcpy(st.stuck, strerror(errno), sizeof(st.stuck));
 }
 
 int
 file_rotate(void)
 {
-	char from[sizeof(st.path) + 8], to[sizeof(st.path) + 8];
-	int i;
-
 	file_flush();
-	if (file_same()) {
-		for (i = FILE_KEEP - 1; i >= 0; i--) {
-			snprintf(from, sizeof(from), i == 0 ? "%s" : "%s.%d",
-			    st.path, i);
-			snprintf(to, sizeof(to), "%s.%d", st.path, i + 1);
-			if (rename(from, to) == -1 && errno != ENOENT)
-				return -1;
-		}
-	}
-	return file_open(st.path);
+	if (file_same() && rotate_move(st.path) == -1)
+		return -1;
+	if (file_open(st.path) == -1)
+		return -1;
+	return rotate_prune(st.path, st.size);
+}
+
+const char *
+file_lost(void)
+{
+	return st.why[0] != '\0' ? st.why : NULL;
+}
+
+const char *
+file_stuck(void)
+{
+	return st.stuck[0] != '\0' ? st.stuck : NULL;
 }
 
 char *

@@ -90,3 +90,31 @@ logd_parse(struct slice line, struct logd_parts *o)
 	o->text = slice_trim(line);
 	return o->time.n == 24 && o->process.n > 0 && o->level.n > 0 ? 0 : -1;
 }
+
+static unsigned int
+two(const char *p)
+{
+	return (unsigned int)(p[0] - '0') * 10 + (unsigned int)(p[1] - '0');
+}
+
+uint64_t
+logd_stamp_read(struct slice line)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd.";
+	const char *p = line.p;
+	int64_t days;
+	size_t i;
+
+	if (line.n < sizeof(form) - 1)
+		return 0;
+	for (i = 0; form[i] != '\0'; i++)
+		if (form[i] == 'd' ? p[i] < '0' || p[i] > '9' : p[i] != form[i])
+			return 0;
+	if (two(p + 5) < 1 || two(p + 5) > 12 || two(p + 8) < 1 ||
+	    two(p + 8) > 31)
+		return 0;
+	days = date_days((int)(two(p) * 100 + two(p + 2)), (int)two(p + 5),
+	    (int)two(p + 8));
+	return days < 0 ? 0 : (uint64_t)days * 86400 + two(p + 11) * 3600 +
+	    two(p + 14) * 60 + two(p + 17);
+}

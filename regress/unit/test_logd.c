@@ -49,6 +49,11 @@ test_lines(void **state)
 
 	logd_stamp(1795285257123ULL, stamp);
 	assert_string_equal(stamp, "2026-11-21T18:20:57.123Z");
+	assert_int_equal(logd_stamp_read(slice_str(stamp)), 1795285257);
+	assert_int_equal(logd_stamp_read(slice_of(stamp, 19)), 0);
+	stamp[5] = '2';
+	assert_int_equal(logd_stamp_read(slice_str(stamp)), 0);
+	stamp[5] = '1';
 	n = logd_line(out, stamp, "smtpd", 3, 1, slice_str("c1 hello"));
 	assert_true(slice_is(slice_of(out, n), "2026-11-21T18:20:57.123Z "
 	    "smtpd[3] info: c1 hello\n"));
