@@ -5,7 +5,7 @@
  * touches the network, never parses message content (what its own reports
  * say is written, not read).
  *
- * This file is the role: the second hand of the clock, free space.  A
+ * This file is the role, and the second hand of the clock.  A
  * message's way: queue_front.c (smtpd) -> queue_commit.c (disk, answer) ->
  * queue_schedule.c (jobs) -> queue_local.c or queue_remote.c ->
  * queue_result.c -> queue_message_done().
@@ -13,7 +13,6 @@
 #include "compat.h"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,8 +29,6 @@
 #include "util.h"
 #include "queue.h"
 
-#define MIN_INODES	100
-#define SPACE_STEP	(1U << 20)	/* octets worth telling smtpd */
 #define RETIRE_AFTER	10		/* s: smtpd may still ask */
 
 static struct {
@@ -39,8 +36,6 @@ static struct {
 	struct event	*tick;
 	uint64_t	*unlink;	/* large files to go after a log sync */
 	size_t		 nunlink, capunlink;
-	bool		 accepting;
-	uint64_t	 free_bytes;
 } q;
 
 static void	 queue_secret(enum conf_secret_kind, const uint8_t *);
@@ -51,7 +46,6 @@ static void	 queue_stop(void);
 static void	 on_tick(evutil_socket_t, short, void *);
 static void	 tick_synced(void);
 static void	 tick_segments(void);
-static void	 space_look(void);
 
 static const struct role role = {
 	.id = ROLE_QUEUE,
@@ -100,7 +94,7 @@ queue_start(const struct conf *conf)
 	commit_init(base);
 	rewrite_init(base);
 	recover_run();
-	space_look();
+	space_look(q.conf);
 	q.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
 	if (q.tick == NULL || event_add(q.tick, &second) == -1)
 		fatalx("event_new");
@@ -186,7 +180,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	compact_look();
 	if (qlog_long() && rewrite_begin() == -1)
 		log_warn("queue.log");
-	space_look();
+	space_look(q.conf);
 }
 
 static void
@@ -203,7 +197,7 @@ static void
 tick_segments(void)
 {
 	struct segment *s;
-	uint64_t now = now_sec();
+	uint64_t now = now_ms() / 1000;
 
 	TAILQ_FOREACH(s, spool_segments(), entry) {
 		if (s->state == SEG_FULL && s->live == 0 &&
@@ -222,30 +216,4 @@ tick_segments(void)
 	}
 	ids_expire(now_ms());
 	spool_trim();
-}
-
-/* Free octets and inodes; smtpd hears of changes that matter. */
-static void
-space_look(void)
-{
-	struct statvfs v;
-	uint64_t bytes;
-	bool accepting;
-
-	if (fstatvfs(spool_dir(), &v) == -1) {
-		log_warn("spool space");
-		return;
-	}
-	bytes = (uint64_t)v.f_bavail * v.f_frsize;
-	accepting = bytes >= q.conf->queue.min_free &&
-	    (v.f_files == 0 || v.f_favail >= MIN_INODES);
-	if (accepting == q.accepting && bytes < q.free_bytes + SPACE_STEP &&
-	    q.free_bytes < bytes + SPACE_STEP)
-		return;
-	if (accepting != q.accepting)
-		log_notice("queue accepting=%d free=%llu", accepting,
-		    (unsigned long long)bytes);
-	q.accepting = accepting;
-	q.free_bytes = bytes;
-	front_tell(accepting, bytes);
 }

@@ -128,7 +128,7 @@ struct segment {
 	uint32_t	 off;		/* where the next frame goes */
 	uint32_t	 live;		/* frames not done */
 	uint64_t	 live_bytes;
-	uint64_t	 last;		/* now_sec() of the last commit or start */
+	uint64_t	 last;		/* now_ms() / 1000 of the last commit or start */
 	uint64_t	 done_gen;	/* log generation of its last done */
 	uint32_t	 nslot, capslot;
 	struct slot	*slot;
@@ -687,6 +687,11 @@ void	 revoked_look(struct message *);
 /* The same for one that is about to be handed out, while those that came
  * before the word are still looked for. */
 void	 revoked_last_look(struct message *);
+
+/* ---- queue_space.c ----------------------------------------------------- */
+
+/* Is there room for more mail?  Tell whom it concerns. */
+void	 space_look(const struct conf *);
 
 /* ---- queue_control.c, queue_recover.c, queue.c ------------------------ */
 

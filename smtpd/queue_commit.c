@@ -246,7 +246,7 @@ group_good(void)
 	if (g.seg != NULL) {
 		g.recent_off = g.seg->off;
 		g.seg->off += (uint32_t)g.n;
-		g.seg->last = now_sec();
+		g.seg->last = now_ms() / 1000;
 	}
 	for (i = 0; i < g.nv; i++) {
 		if ((m = g.v[i].m) == NULL)

@@ -235,7 +235,7 @@ begin_segment(struct segment *s)
 	struct msg_id id;
 	uint32_t no, i;
 
-	s->last = now_sec();
+	s->last = now_ms() / 1000;
 	for (no = 0; no < s->nslot; no++) {
 		if ((m = s->slot[no].m) == NULL)
 			continue;

@@ -250,7 +250,7 @@ segment_new(void)
 	s->off = SEG_START;
 	s->live = s->nslot = 0;
 	s->live_bytes = 0;
-	s->last = now_sec();
+	s->last = now_ms() / 1000;
 	TAILQ_INSERT_TAIL(&sp.list, s, entry);
 	/* Before a frame, and before the log forgets that the old use was
 	 * retired: with the old header the old frames would come back. */
