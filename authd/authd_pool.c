@@ -23,6 +23,7 @@
 
 #define POOL_WAIT_MS	20000	/* in the list */
 #define POOL_WORK_MS	20000	/* at the worker */
+#define POOL_NONE_MS	5000	/* in the list while there is no worker */
 
 struct work {
 	TAILQ_ENTRY(work) entry;
@@ -44,6 +45,7 @@ static struct {
 	TAILQ_HEAD(, work) waiting;
 	size_t		 nwaiting;
 	struct worker	 worker[POOL_WORKERS];
+	uint64_t	 none;		/* since when there is none, now_ms() */
 	struct event	*kick;
 } st = { .waiting = TAILQ_HEAD_INITIALIZER(st.waiting) };
 
@@ -127,6 +129,17 @@ on_done(struct chan *c, struct msg *m, void *arg)
 		event_active(st.kick, 0, 0);
 }
 
+static bool
+pool_without(void)
+{
+	size_t i;
+
+	for (i = 0; i < POOL_WORKERS; i++)
+		if (st.worker[i].chan != NULL)
+			return false;
+	return now_ms() - st.none >= POOL_NONE_MS;
+}
+
 static void
 on_gone(struct chan *c, void *arg)
 {
@@ -134,6 +147,7 @@ on_gone(struct chan *c, void *arg)
 
 	log_notice("authd-hash[%u] is gone", wk->instance);
 	wk->chan = NULL;
+	st.none = now_ms();
 }
 
 void
@@ -168,6 +182,8 @@ pool_ask(struct slice password, struct slice hash, pool_cb cb, void *arg)
 {
 	struct work *w = xcalloc(1, sizeof(*w));
 
+	if (st.none == 0)
+		st.none = now_ms();	/* none came yet */
 	if (password.n > sizeof(w->password) || hash.n > sizeof(w->hash))
 		fatalx("pool: password or hash too long");
 	memcpy(w->password, password.p, password.n);
@@ -192,10 +208,11 @@ pool_tick(void)
 	struct slice none = { NULL, 0 };
 	struct work *w, *next;
 	uint64_t now = now_ms();
+	bool without = pool_without();
 
 	for (w = TAILQ_FIRST(&st.waiting); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, entry);
-		if (w->deadline > now)
+		if (w->deadline > now && !without)
 			continue;
 		TAILQ_REMOVE(&st.waiting, w, entry);
 		st.nwaiting--;

@@ -26,6 +26,7 @@
 
 #define CHAN_BATCH	16		/* messages of one recvmmsg, sendmmsg */
 #define CHAN_TURNS	4		/* batches read in one loop turn */
+#define CHAN_LAST	64		/* batches read of who is dead */
 #define CHAN_MARK	(1024 * 1024)	/* octets queued before full() */
 #define CHAN_LIMIT	(64 * CHAN_MARK) /* octets queued before it ends */
 #define CHAN_TICK_MS	250		/* how finely timeouts are seen */
@@ -559,6 +560,22 @@ chan_readable(evutil_socket_t fd, short ev, void *arg)
 	for (i = 0; i < CHAN_TURNS && !c->dead; i++)
 		if (chan_batch(c) < CHAN_BATCH)
 			break;
+	c->busy--;
+	chan_release(c);
+}
+
+void
+chan_last(struct chan *c)
+{
+	int i;
+
+	if (c == NULL)
+		return;
+	c->busy++;
+	for (i = 0; i < CHAN_LAST && !c->dead; i++)
+		if (chan_batch(c) == 0)
+			break;
+	chan_shut(c);
 	c->busy--;
 	chan_release(c);
 }

@@ -31,6 +31,8 @@ struct chan *chan_new(struct event_base *, int fd, enum chan_kind,
 	    enum chan_side side, const struct chan_handler *, size_t nhandlers,
 	    const struct chan_ops *, void *arg);
 void	 chan_free(struct chan *);	/* closes; open asks get NULL */
+/* The peer is dead: handle what it still said, then as chan_free(). */
+void	 chan_last(struct chan *);
 
 /* Send a notice.  fds are duplicated by the kernel and stay the caller's.
  * Queued when the socket is full; sent at the end of the loop turn together

@@ -427,6 +427,7 @@ front_login(struct front_conn *c, struct slice user, struct slice password)
 		front_refuse(c, AUTH_BAD);
 		return;
 	}
+	c->ungranted = false;
 	if (front.authd != NULL)
 		c->ask = chan_ask(front.authd, AUTH_LOGIN, &ask, NULL, 0,
 		    AUTH_MS, on_login, c);
@@ -543,8 +544,8 @@ on_fail(struct chan *ch, struct msg *m, void *arg)
 		front_refuse(c, AUTH_TEMP);
 	} else if (c->state == FRONT_PASS)
 		front_end(c, FRONT_LOST);
-	else
-		c->result = AUTH_TEMP;
+	else				/* authd's answer is still to come */
+		c->ungranted = true;
 }
 
 static void
@@ -564,6 +565,10 @@ front_session(struct front_conn *c)
 
 	if (c->granted != c->account)
 		front_ungrant(c);
+	if (c->sock == -1 && c->ungranted) {
+		front_refuse(c, AUTH_TEMP);
+		return;
+	}
 	if (c->sock == -1) {
 		front_wait(c, FRONT_GRANT, GRANT_S * 1000);
 		return;

@@ -53,6 +53,7 @@ struct front_conn {
 	uint32_t	 account;
 	uint64_t	 grant;		/* 0 none */
 	uint32_t	 granted;	/* whose session it is */
+	bool		 ungranted;	/* maild has none for this login */
 	enum auth_result result;
 	struct event	 timer;		/* FRONT_DELAY, FRONT_GRANT */
 

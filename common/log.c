@@ -25,13 +25,18 @@ static struct {
 	enum log_level	 level;
 	size_t		 used;
 	unsigned long	 dropped;
+	void		 (*last_words)(const char *);
 	uint8_t		 buf[LOG_BUF];
-} log_state = { "maild", -1, LOG_L_INFO, 0, 0, { 0 } };
+} log_state = { "maild", -1, LOG_L_INFO, 0, 0, NULL, { 0 } };
 
 static void	 log_put(enum log_level, const char *, size_t);
 static void	 log_stderr(enum log_level, const char *, size_t);
+static size_t	 log_format(char [LOG_LINE_MAX], int, const char *, va_list)
+		    __attribute__((format(printf, 3, 0)));
 static void	 vlog(enum log_level, int, const char *, va_list)
 		    __attribute__((format(printf, 3, 0)));
+static void	 vfatal(int, const char *, va_list)
+		    __attribute__((noreturn, format(printf, 2, 0)));
 
 void
 log_init(const char *name, int fd)
@@ -104,28 +109,40 @@ log_flush(void)
 	}
 }
 
+static size_t
+log_format(char line[LOG_LINE_MAX], int error, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(line, LOG_LINE_MAX, fmt, ap);
+
+	if (n < 0)
+		n = 0;
+	if (n >= LOG_LINE_MAX)
+		n = LOG_LINE_MAX - 1;
+	if (error != 0) {
+		n += snprintf(line + n, LOG_LINE_MAX - (size_t)n, ": %s",
+		    strerror(error));
+		if (n >= LOG_LINE_MAX)
+			n = LOG_LINE_MAX - 1;
+	}
+	return (size_t)n;
+}
+
+static void
+log_line(enum log_level level, const char *line, size_t n)
+{
+	if (log_state.fd == -1)
+		log_stderr(level, line, n);
+	else
+		log_put(level, line, n);
+}
+
 static void
 vlog(enum log_level level, int error, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
-	int n;
 
-	if (level < log_state.level)
-		return;
-	if ((n = vsnprintf(line, sizeof(line), fmt, ap)) < 0)
-		return;
-	if ((size_t)n >= sizeof(line))
-		n = sizeof(line) - 1;
-	if (error != 0) {
-		n += snprintf(line + n, sizeof(line) - (size_t)n, ": %s",
-		    strerror(error));
-		if ((size_t)n >= sizeof(line))
-			n = sizeof(line) - 1;
-	}
-	if (log_state.fd == -1)
-		log_stderr(level, line, (size_t)n);
-	else
-		log_put(level, line, (size_t)n);
+	if (level >= log_state.level)
+		log_line(level, line, log_format(line, error, fmt, ap));
 }
 
 #define LOG_FN(name, level, error)					\
@@ -147,16 +164,31 @@ LOG_FN(log_warn, LOG_L_WARN, errno)
 LOG_FN(log_warnx, LOG_L_WARN, 0)
 
 void
+log_last_words(void (*fn)(const char *))
+{
+	log_state.last_words = fn;
+}
+
+static void
+vfatal(int error, const char *fmt, va_list ap)
+{
+	char line[LOG_LINE_MAX];
+
+	log_line(LOG_L_ERROR, line, log_format(line, error, fmt, ap));
+	log_flush();
+	if (log_state.last_words != NULL)
+		log_state.last_words(line);
+	_exit(1);
+}
+
+void
 fatal(const char *fmt, ...)
 {
 	va_list ap;
 	int saved = errno;
 
 	va_start(ap, fmt);
-	vlog(LOG_L_ERROR, saved, fmt, ap);
-	va_end(ap);
-	log_flush();
-	_exit(1);
+	vfatal(saved, fmt, ap);
 }
 
 void
@@ -165,10 +197,7 @@ fatalx(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vlog(LOG_L_ERROR, 0, fmt, ap);
-	va_end(ap);
-	log_flush();
-	_exit(1);
+	vfatal(0, fmt, ap);
 }
 
 const char *

@@ -28,6 +28,8 @@ void	 fatal(const char *, ...)
 	    __attribute__((noreturn, format(printf, 1, 2)));
 void	 fatalx(const char *, ...)
 	    __attribute__((noreturn, format(printf, 1, 2)));
+/* Called with the line, once, before fatal() ends the process; NULL: none. */
+void	 log_last_words(void (*)(const char *line));
 /* Client octets made safe for a log line: printable ASCII stays, the rest
  * becomes \xHH, cut at 200; one of 8 static buffers is returned. */
 const char *log_text(const char *p, size_t n);

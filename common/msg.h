@@ -156,8 +156,9 @@ struct msg_addr {			/* network address of a peer */
 	M(SIGN_TICKET_R, sign_ticket_r, CHAN_SIGN, 4, SIDE_B, MF_ANSWER) \
 	M(SIGN_DKIM, sign_dkim, CHAN_SIGN, 5, SIDE_A, MF_ASK | MF_FDOPT) \
 	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, 6, SIDE_B, MF_ANSWER)	\
-	/* what impairs the service */					\
-	M(PROC_IMPAIRED_EV, proc_impaired_ev, CHAN_MAIN, 25, SIDE_B, MF_EV)
+	/* what impairs the service; why a process ends */		\
+	M(PROC_IMPAIRED_EV, proc_impaired_ev, CHAN_MAIN, 25, SIDE_B, MF_EV) \
+	M(PROC_FATAL_EV, proc_fatal_ev, CHAN_MAIN, 27, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -188,6 +189,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, why, 0)
 #define PROC_IMPAIRED_EV_FIELDS(F)	/* text "": it is over */	\
 	F(str, id, 64) F(str, text, 512)
+#define PROC_FATAL_EV_FIELDS(F)						\
+	F(str, text, 512)
 
 #define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
 	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)

@@ -337,6 +337,7 @@ child_run(struct msg *m, int hand)
 	int	 sock = m->fd[1], root, served = 0;
 	int	 status;
 
+	log_last_words(NULL);		/* maild hears of the nursery alone */
 	close(PROC_FD_MAIN);
 	close(nursery.done[0]);
 	jail_enter_session(nursery.session, m->fd[0],

@@ -27,6 +27,7 @@
 #include "util.h"
 
 #define START_TIMEOUT_MS 60000		/* maild sends the share in this time */
+#define LAST_WORDS_MAX 512		/* of PROC_FATAL_EV */
 
 /* Names as ps and the log show them, and the program each runs. */
 static const struct {
@@ -171,6 +172,18 @@ proc_log_level(const struct conf *conf)
 			log_setlevel((enum log_level)i);
 }
 
+/* maild tells why this process is not there, also while nobody reads a log.
+ * The channel may be full: then it does without. */
+static void
+proc_last_words(const char *line)
+{
+	struct slice text = slice_str(line);
+	struct proc_fatal_ev ev = { slice_of(text.p, text.n < LAST_WORDS_MAX ?
+	    text.n : LAST_WORDS_MAX) };
+
+	(void)msg_send(PROC_FD_MAIN, PROC_FATAL_EV, 0, &ev, NULL, 0);
+}
+
 void
 proc_begin(const struct role *role)
 {
@@ -188,6 +201,7 @@ proc_begin(const struct role *role)
 	signal(SIGPIPE, SIG_IGN);
 	fd_cloexec(PROC_FD_MAIN);
 	fd_cloexec(PROC_FD_LOG);
+	log_last_words(proc_last_words);
 	proc_state.role = role;
 	proc_state.conf = conf = conf_new();
 	proc_read_conf(role, conf);

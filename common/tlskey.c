@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,15 @@ tlskey_signer(int sock)
 	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
+bool
+tlskey_ready(void)
+{
+	struct pollfd pfd = { signer.sock, 0, 0 };
+
+	/* the end of what was a channel shows without asking for it */
+	return signer.sock != -1 && poll(&pfd, 1, 0) == 0;
+}
+
 struct tlskey *
 tlskey_new(void)
 {
@@ -119,7 +129,7 @@ tlskey_free(struct tlskey *k)
 }
 
 static int
-tlskey_ready(void)
+methods_ready(void)
 {
 	if (signer.ready)
 		return 0;
@@ -143,7 +153,7 @@ tlskey_server(struct tlskey *k)
 	size_t i;
 	int r;
 
-	if (config == NULL || k->n == 0 || tlskey_ready() == -1)
+	if (config == NULL || k->n == 0 || methods_ready() == -1)
 		goto out;
 	tls_config_use_fake_private_key(config);
 	for (i = 0; i < k->n; i++) {

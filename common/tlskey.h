@@ -12,12 +12,16 @@
 #ifndef TLSKEY_H
 #define TLSKEY_H
 
+#include <stdbool.h>
+
 struct tls;
 struct tlskey;
 
 /* sock: channel end of kind CHAN_SIGN to signd tls, used blocking (2 s
  * limit) from inside handshakes.  Replaces the socket when called again. */
 void	 tlskey_signer(int sock);
+/* Is signd there, now?  Without it no handshake comes to an end. */
+bool	 tlskey_ready(void);
 /* Collect PEM chains (before the jail and at reload), then make the server
  * context with all of them (SNI by certificate name). NULL with a log line
  * when a chain does not parse; the caller keeps the old context.  Freed by

@@ -18,6 +18,7 @@
 #include "chan.h"
 #include "conf.h"
 #include "proc.h"
+#include "tlskey.h"
 #include "front.h"
 
 #define CAPABILITY	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
@@ -276,6 +277,11 @@ cmd_starttls(struct front_conn *c, struct imap_in *in)
 {
 	if (!front_may_starttls(c)) {
 		bad(c, "TLS is not possible");
+		return;
+	}
+	if (!tlskey_ready()) {
+		io_printf(c->io, "%s NO [UNAVAILABLE] No TLS for now\r\n",
+		    c->tag);
 		return;
 	}
 	io_printf(c->io, "%s OK Begin TLS\r\n", c->tag);

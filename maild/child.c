@@ -34,51 +34,53 @@
 #define FAST_MS		3000	/* a shorter life counts against it */
 #define DELAY_MIN	250	/* ms, doubled each time */
 #define DELAY_MAX	30000
-#define START_TRIES	3	/* deaths before the house was ever up */
+#define SLOW_MS		20000	/* not ready after it: others go on */
+#define LISTEN_MS	5000	/* a front waits so long for its neighbours */
 #define OLD_STOP_MS	2000	/* for a generation that was replaced */
 #define MAIN_BUFFER	(256 * 1024)
 
 static void	 child_exec(struct child *, int, int)
 		    __attribute__((noreturn));
 static void	 child_died(struct child *, int);
-static void	 child_again(struct child *);
+static void	 child_again(struct child *, bool);
+static void	 child_timer(struct child *, unsigned int);
 static void	 child_free(struct child *);
 static void	 child_last_words(struct child *);
 static void	 on_ready(struct chan *, struct msg *, void *);
+static void	 on_fatal(struct chan *, struct msg *, void *);
 static void	 on_account(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_timer(evutil_socket_t, short, void *);
 
 /* What each role may say to maild: nothing else is let through. */
+#define COMMON_HANDLERS							\
+	{ PROC_READY_EV,	on_ready },				\
+	{ PROC_IMPAIRED_EV,	impaired_on_ev },			\
+	{ PROC_FATAL_EV,	on_fatal }
 static const struct chan_handler plain_handlers[] = {
-	{ PROC_READY_EV,	on_ready },
-	{ PROC_IMPAIRED_EV,	impaired_on_ev },
+	COMMON_HANDLERS,
 	{ MAIN_ROW_EV,		control_on_row },
 };
 static const struct chan_handler authd_handlers[] = {
-	{ PROC_READY_EV,	on_ready },
-	{ PROC_IMPAIRED_EV,	impaired_on_ev },
+	COMMON_HANDLERS,
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_OPEN_EV,	grant_on_open },
 	{ GRANT_REVOKE_EV,	grant_on_revoke },
 	{ ACCOUNT_CREATE,	on_account },
 };
 static const struct chan_handler dkim_handlers[] = {
-	{ PROC_READY_EV,	on_ready },
-	{ PROC_IMPAIRED_EV,	impaired_on_ev },
+	COMMON_HANDLERS,
 	{ MAIN_ROW_EV,		control_on_row },
 	{ DKIM_SEEN_EV,		dkim_on_seen },
 };
 static const struct chan_handler front_handlers[] = {
-	{ PROC_READY_EV,	on_ready },
-	{ PROC_IMPAIRED_EV,	impaired_on_ev },
+	COMMON_HANDLERS,
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_AGAIN_EV,	grant_on_again },
 	{ GRANT_RELEASE_EV,	grant_on_release },
 };
 static const struct chan_handler nursery_handlers[] = {
-	{ PROC_READY_EV,	on_ready },
-	{ PROC_IMPAIRED_EV,	impaired_on_ev },
+	COMMON_HANDLERS,
 	{ NURSERY_EXIT_EV,	grant_on_exit },
 };
 
@@ -220,6 +222,18 @@ child_ready(struct house *h, enum proc_role role, uint16_t instance)
 
 /* ---- start --------------------------------------------------------------- */
 
+static void
+child_unstarted(struct child *c, const char *what)
+{
+	int error = errno;
+
+	log_warn("start name=%s: %s", proc_name(c->role), what);
+	child_again(c, true);
+	errno = error;
+	if (c->current)
+		absent_unstarted(c, what);
+}
+
 void
 child_start(struct child *c, const struct conf *conf,
     const struct files *files)
@@ -235,9 +249,9 @@ child_start(struct child *c, const struct conf *conf,
 	log = share_log(h, c->role, c->instance);
 	c->started = now_ms();
 	c->listening = false;
-	if (graph_pair(sv, MAIN_BUFFER) == -1) {
-		log_warn("start name=%s: socketpair", proc_name(c->role));
-		child_again(c);
+	c->words[0] = '\0';
+	if (log == NULL || graph_pair(sv, MAIN_BUFFER) == -1) {
+		child_unstarted(c, "socketpair");
 		return;
 	}
 	log_flush();
@@ -245,13 +259,14 @@ child_start(struct child *c, const struct conf *conf,
 		child_exec(c, sv[1], log[0]);
 	close(sv[1]);
 	if (c->pid == -1) {
-		log_warn("start name=%s: fork", proc_name(c->role));
-		close(sv[0]);
 		c->pid = 0;
-		child_again(c);
+		child_unstarted(c, "fork");
+		close(sv[0]);
 		return;
 	}
 	c->state = CHILD_STARTING;
+	if (c->current)
+		child_timer(c, SLOW_MS);
 	handlers = child_handlers(c->role, &n);
 	c->chan = chan_new(h->base, sv[0], CHAN_MAIN, SIDE_A, handlers, n,
 	    &ops, c);
@@ -323,6 +338,8 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 {
 	struct child *c = arg;
 
+	if (c->pid == 0)
+		return;			/* dead meanwhile */
 	if (!child_is_ours(c, &m->body->proc_ready_ev)) {
 		kill(c->pid, SIGKILL);
 		return;
@@ -330,6 +347,7 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 	if (c->state != CHILD_STARTING)
 		return;			/* a reload was taken over */
 	c->state = CHILD_READY;
+	c->absent = false;
 	log_debug("ready name=%s instance=%u ms=%llu", proc_name(c->role),
 	    c->instance, (unsigned long long)(now_ms() - c->started));
 	if (!c->current)
@@ -338,7 +356,19 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 		if (c->role == ROLE_LOGD && !c->house->logs_held)
 			share_logs(c->house);
 		graph_ready(c);
+		child_timer(c, c->listening ? FAST_MS : LISTEN_MS);
 	}
+}
+
+/* Its last words, for who asks why it is not there. */
+static void
+on_fatal(struct chan *chan, struct msg *m, void *arg)
+{
+	struct child *c = arg;
+	struct slice text = m->body->proc_fatal_ev.text;
+
+	slice_cpy(slice_of(text.p, text.n < sizeof(c->words) ? text.n :
+	    sizeof(c->words) - 1), c->words, sizeof(c->words));
 }
 
 static void
@@ -388,7 +418,6 @@ child_discard(struct child *c)
 void
 child_stop(struct child *c, unsigned int ms)
 {
-	struct timeval tv = { ms / 1000, (int)(ms % 1000) * 1000 };
 	struct proc_stop_ev ev = { 0 };
 
 	c->state = CHILD_STOPPING;
@@ -399,6 +428,14 @@ child_stop(struct child *c, unsigned int ms)
 		kill(c->pid, SIGKILL);
 	else
 		chan_send(c->chan, PROC_STOP_EV, &ev, NULL, 0);
+	child_timer(c, ms);
+}
+
+static void
+child_timer(struct child *c, unsigned int ms)
+{
+	const struct timeval tv = { ms / 1000, (int)(ms % 1000) * 1000 };
+
 	event_add(c->timer, &tv);
 }
 
@@ -413,6 +450,14 @@ on_timer(evutil_socket_t fd, short ev, void *arg)
 		child_start(c, c->house->conf, c->house->files);
 	else if (c->state == CHILD_READY && !c->current)
 		child_stop(c, OLD_STOP_MS);
+	else if (c->state == CHILD_READY && c->listening)
+		absent_over(c);
+	else if (c->state == CHILD_READY) {
+		share_listeners(c);	/* whoever of them is missing */
+		child_timer(c, FAST_MS);
+		graph_listen(c->house);
+	} else if (c->state == CHILD_STARTING)
+		absent_slow(c, SLOW_MS / 1000);
 	else if (c->state == CHILD_STOPPING && c->pid != 0) {
 		log_warnx("does not stop, killed name=%s instance=%u pid=%d",
 		    proc_name(c->role), c->instance, (int)c->pid);
@@ -422,16 +467,15 @@ on_timer(evutil_socket_t fd, short ev, void *arg)
 
 /* At first at once, then later and later while it keeps dying young. */
 static void
-child_again(struct child *c)
+child_again(struct child *c, bool young)
 {
 	uint64_t ms = 0;
-	struct timeval tv;
 
 	if (!c->current) {		/* reload sees that it never comes */
 		c->state = CHILD_STOPPING;
 		return;
 	}
-	c->fast = now_ms() - c->started < FAST_MS ? c->fast + 1 : 0;
+	c->fast = young || now_ms() - c->started < FAST_MS ? c->fast + 1 : 0;
 	if (c->fast > 1)
 		ms = c->fast > 9 ? DELAY_MAX :
 		    (uint64_t)DELAY_MIN << (c->fast - 2);
@@ -440,9 +484,7 @@ child_again(struct child *c)
 	c->state = CHILD_WAITING;
 	c->restarts++;
 	c->again = now_ms() + ms;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000) * 1000;
-	event_add(c->timer, &tv);
+	child_timer(c, (unsigned int)ms);
 }
 
 static void
@@ -463,7 +505,7 @@ static void
 child_last_words(struct child *c)
 {
 	static uint8_t buf[MSG_MAX];
-	int fd = share_log(c->house, c->role, c->instance)[1];
+	int fd = c->house->log[c->role][c->instance][1];
 	ssize_t n;
 
 	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
@@ -494,7 +536,7 @@ child_died(struct child *c, int status)
 	c->died = true;
 	c->exit = status;
 	event_del(c->timer);
-	chan_free(c->chan);
+	chan_last(c->chan);
 	c->chan = NULL;
 	impaired_died(c);
 	if (c->role == ROLE_IMAPD || c->role == ROLE_POP3D)
@@ -511,15 +553,10 @@ child_died(struct child *c, int status)
 		stop_child(h);
 		return;
 	}
-	child_again(c);
-	if (h->starting && young) {
+	child_again(c, young);
+	if (h->starting && young)
 		child_last_words(c);
-		if (c->restarts >= START_TRIES) {
-			log_warnx("%s does not start; giving up",
-			    proc_name(c->role));
-			stop_begin(h, 1);
-		}
-	}
+	absent_died(c, young);
 }
 
 /* One that died, or NULL. */

@@ -99,7 +99,6 @@ graph_ready(struct child *c)
 {
 	struct house *h = c->house;
 	struct child *p;
-	bool up = true;
 
 	TAILQ_FOREACH(p, &h->children, entry) {
 		if (!p->current || p->state != CHILD_READY || p->chan == NULL)
@@ -112,19 +111,26 @@ graph_ready(struct child *c)
 				graph_connect(p, c, graph[i].kind);
 		}
 	}
-	TAILQ_FOREACH(p, &h->children, entry) {
-		if (!p->current)
-			continue;
-		if (p->state == CHILD_READY && p->chan != NULL &&
-		    !p->listening && graph_complete(h, p->role))
+	graph_listen(h);
+}
+
+void
+graph_listen(struct house *h)
+{
+	struct child *p;
+
+	TAILQ_FOREACH(p, &h->children, entry)
+		if (p->current && p->state == CHILD_READY &&
+		    p->chan != NULL && !p->listening &&
+		    graph_complete(h, p->role))
 			share_listeners(p);
-		up = up && p->listening;
-	}
-	if (up && h->starting)
+	absent_answer(h);
+	if (h->starting && absent_settled(h))
 		house_up(h);
 }
 
-/* All neighbours of that role, and the nurseries, are ready. */
+/* All neighbours of that role, and the nurseries, are ready, but those that
+ * will not be soon. */
 static bool
 graph_complete(struct house *h, enum proc_role role)
 {
@@ -138,7 +144,8 @@ graph_complete(struct house *h, enum proc_role role)
 		for (size_t i = 0; i < NITEMS(graph); i++)
 			if (graph[i].a == role && graph[i].b == p->role)
 				needed = true;
-		if (needed && p->current && p->state != CHILD_READY)
+		if (needed && p->current && p->state != CHILD_READY &&
+		    !p->absent)
 			return false;
 	}
 	return true;

@@ -193,16 +193,36 @@ daemonize(struct house *h)
 		fatal("setsid");
 }
 
+/* What was told on stderr alone, so far, is for the log too. */
+static void
+tell_up(const struct house *h)
+{
+	char list[8192];
+
+	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+	if (!impaired_any(h))
+		return;
+	impaired_list(h, list, sizeof(list));
+	for (char *p = list, *line; (line = strsep(&p, "\n")) != NULL;)
+		log_warnx("up, but impaired: %s", line);
+}
+
 void
 house_up(struct house *h)
 {
+	int *log;
+
 	h->starting = false;
 	share_logs(h);
-	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+	tell_up(h);
 	if (h->debug)
 		return;
-	log_init("maild", share_log(h, ROLE_MAILD, 0)[0]);
-	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+	if ((log = share_log(h, ROLE_MAILD, 0)) == NULL)
+		log_warn("log socket: maild itself writes here");
+	else {
+		log_init("maild", log[0]);
+		tell_up(h);
+	}
 	if (h->foreground)
 		return;
 	if (write(h->notify, "", 1) == -1)

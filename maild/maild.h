@@ -40,9 +40,11 @@ struct child {
 	unsigned int	 restarts;
 	unsigned int	 fast;		/* deaths soon after the start, in a row */
 	uint64_t	 again;		/* waiting: till then, now_ms() */
+	bool		 absent;	/* nobody waits for it: absent.c */
 	bool		 died;		/* once before; exit: as of wait(2) */
 	int		 exit;
-	struct event	*timer;		/* start again, or end the old one */
+	char		 words[201];	/* the last of its last life */
+	struct event	*timer;		/* of its state: child.c, on_timer */
 };
 TAILQ_HEAD(children, child);
 TAILQ_HEAD(conditions, condition);
@@ -74,6 +76,7 @@ struct house {
 	int		 notify;		/* who waits for us to be up */
 	int		 storefd;		/* directories.store */
 	int		 listen[CONF_NLIST];	/* -1: not on this machine */
+	struct event	*away[CONF_NLIST];	/* maild takes what comes there */
 	struct account_ids ids[ROLE_MAX];
 	gid_t		 mailbox;		/* group of every account */
 	int		 log[ROLE_MAX][INSTANCES_MAX][2]; /* child's, logd's */
@@ -89,7 +92,7 @@ struct house {
 };
 
 /* ---- maild.c ---- */
-/* Everything serves: let whoever started us go. */
+/* Everything serves that will for now: let whoever started us go. */
 void	 house_up(struct house *);
 
 /* ---- child.c: the processes ---- */
@@ -144,11 +147,30 @@ void	 impaired_text(const struct house *, const struct child *,
 /* All of them, a line each with the process in front. */
 void	 impaired_list(const struct house *, char *buf, size_t size);
 
+/* ---- absent.c: processes that are not there ---- */
+/* errno: why it could not even be forked. */
+void	 absent_unstarted(struct child *, const char *what);
+/* It is not ready so long after its start. */
+void	 absent_slow(struct child *, unsigned int seconds);
+/* It died; young: before it was ready. */
+void	 absent_died(struct child *, bool young);
+/* It is there, and stays. */
+void	 absent_over(struct child *);
+bool	 absent_any(const struct house *);
+/* Each process serves, or it is known that it does not. */
+bool	 absent_settled(const struct house *);
+/* Answer connections of fronts that are absent, and no others. */
+void	 absent_answer(struct house *);
+/* Answer none: the listeners change. */
+void	 absent_leave(struct house *);
+
 /* ---- share.c: what a child is told ---- */
 void	 share_send(struct child *, const struct conf *,
 	    const struct files *, bool reload);
 void	 share_listeners(struct child *);
-/* The log socket pair of a slot, made at first use. */
+/* The front of that protocol. */
+enum proc_role share_front(enum conf_protocol);
+/* The log socket pair of a slot, made at first use; NULL with errno. */
 int	*share_log(struct house *, enum proc_role, uint16_t instance);
 /* A new pair for the next process of a slot: the one that died may have shut
  * the old one.  What is said on that stays with logd; without one it is kept. */
@@ -159,9 +181,11 @@ void	 share_log_renew(struct house *, enum proc_role, uint16_t instance);
 void	 share_logs(struct house *);
 
 /* ---- graph.c: who may talk to whom ---- */
-/* A child became ready: make its channels to all that are, and hand
- * listeners to fronts that now have all their neighbours. */
+/* A child became ready: make its channels to all that are. */
 void	 graph_ready(struct child *);
+/* Hand listeners to fronts that wait for none of their neighbours; the house
+ * is up when nothing is waited for any more. */
+void	 graph_listen(struct house *);
 /* Socket pair of the house's kind; 0, -1. */
 int	 graph_pair(int sv[2], int bufsize);
 

@@ -251,8 +251,10 @@ reload_apply(struct house *h, struct child *ready[2])
 			reload_replace(h, ready[i]);
 	if (r->conf != NULL) {
 		h->conf = r->conf;
+		absent_leave(h);
 		listen_close(old, h->listen, h->conf, r->listen);
 		memcpy(h->listen, r->listen, sizeof(h->listen));
+		absent_answer(h);
 		r->conf = NULL;
 		conf_free(old);
 		reload_tell(h);

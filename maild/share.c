@@ -30,6 +30,7 @@
 #define LOG_BUFFER	(1024 * 1024)	/* octets of lines not yet written */
 
 static void	 on_again(evutil_socket_t, short, void *);
+static int	 share_log_new(struct house *, enum proc_role, uint16_t);
 static void	 share_log_one(struct house *, enum proc_role, uint16_t);
 
 static const char *
@@ -123,6 +124,18 @@ share_chain(struct child *c, size_t index, const char *name, const char *pem,
 		close(fd);
 }
 
+static int
+sources_new(void)
+{
+	int fd = memfd_create("sources", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || (ftruncate(fd, (off_t)conn_size()) == 0 && fcntl(fd,
+	    F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 /* Connections and penalties are counted over all processes of a role; the
  * memory is theirs alone and lives as long as maild. */
 static void
@@ -131,12 +144,12 @@ share_sources(struct child *c)
 	static int fd[ROLE_MAX];
 	int *f = &fd[c->role];
 
-	if (*f == 0 && ((*f = memfd_create("sources", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING)) == -1 ||
-	    ftruncate(*f, (off_t)conn_size()) == -1 ||
-	    fcntl(*f, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK |
-	    F_SEAL_SEAL) == -1))
-		fatal("memory for %s", proc_name(c->role));
+	if (*f == 0 && (*f = sources_new()) == -1) {
+		log_warn("memory for %s: it counts by itself",
+		    proc_name(c->role));
+		*f = 0;
+		return;
+	}
 	share_file(c, FILE_SOURCES, 0, "sources", *f);
 }
 
@@ -243,22 +256,22 @@ share_send(struct child *c, const struct conf *conf,
 		share_highest(c);
 }
 
-static bool
-share_protocol(enum proc_role role, enum conf_protocol p)
+enum proc_role
+share_front(enum conf_protocol p)
 {
 	switch (p) {
 	case PROTO_SMTP:
 	case PROTO_SUBMISSION:
 	case PROTO_SMTPS:
-		return role == ROLE_SMTPD;
+		return ROLE_SMTPD;
 	case PROTO_IMAP:
 	case PROTO_IMAPS:
-		return role == ROLE_IMAPD;
+		return ROLE_IMAPD;
 	case PROTO_POP3:
 	case PROTO_POP3S:
-		return role == ROLE_POP3D;
+		return ROLE_POP3D;
 	}
-	return false;
+	return ROLE_MAX;
 }
 
 void
@@ -270,7 +283,7 @@ share_listeners(struct child *c)
 		struct proc_listen_ev ev = { (uint16_t)i };
 
 		if (h->listen[i] != -1 &&
-		    share_protocol(c->role, h->conf->listen[i].protocol))
+		    share_front(h->conf->listen[i].protocol) == c->role)
 			share_fd(c, PROC_LISTEN_EV, &ev, h->listen[i]);
 	}
 	c->listening = true;
@@ -285,25 +298,39 @@ share_log(struct house *h, enum proc_role role, uint16_t instance)
 {
 	int *pair = h->log[role][instance];
 
-	if (pair[0] == 0) {
-		if (graph_pair(pair, LOG_BUFFER) == -1)
-			fatal("log socket");
-		fd_nonblock(pair[1]);
-		share_log_one(h, role, instance);
-	}
+	if (pair[0] == 0 && share_log_new(h, role, instance) == -1)
+		return NULL;
 	return pair;
+}
+
+static int
+share_log_new(struct house *h, enum proc_role role, uint16_t instance)
+{
+	int pair[2];
+
+	if (graph_pair(pair, LOG_BUFFER) == -1)
+		return -1;
+	fd_nonblock(pair[1]);
+	memcpy(h->log[role][instance], pair, sizeof(pair));
+	share_log_one(h, role, instance);
+	return 0;
 }
 
 void
 share_log_renew(struct house *h, enum proc_role role, uint16_t instance)
 {
-	int *pair = h->log[role][instance];
+	int *pair = h->log[role][instance], old[2];
 
 	if (pair[0] == 0 || h->logs_held || child_ready(h, ROLE_LOGD, 0) == NULL)
 		return;
-	close(pair[0]);
-	close(pair[1]);
-	pair[0] = pair[1] = 0;
+	memcpy(old, pair, sizeof(old));
+	if (share_log_new(h, role, instance) == -1) {
+		log_warn("log socket of %s: the old one stays",
+		    proc_name(role));
+		return;
+	}
+	close(old[0]);
+	close(old[1]);
 }
 
 static void

@@ -90,6 +90,7 @@ stop_begin(struct house *h, int status)
 	h->stop = xcalloc(1, sizeof(*h->stop));
 	h->stop->status = status;
 	reload_cancel(h);
+	absent_leave(h);
 	listen_close(h->conf, h->listen, NULL, NULL);
 	for (size_t i = 0; i < CONF_NLIST; i++)
 		h->listen[i] = -1;

@@ -17,6 +17,7 @@
 #include "chan.h"
 #include "conf.h"
 #include "proc.h"
+#include "tlskey.h"
 #include "front.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */
@@ -261,6 +262,10 @@ cmd_stls(struct front_conn *c, struct slice arg)
 {
 	if (!front_may_starttls(c)) {
 		bad(c, "-ERR TLS is not possible\r\n");
+		return;
+	}
+	if (!tlskey_ready()) {
+		io_printf(c->io, "-ERR [SYS/TEMP] No TLS for now\r\n");
 		return;
 	}
 	io_printf(c->io, "+OK Begin TLS\r\n");

@@ -19,6 +19,7 @@
 #include "conn.h"
 #include "io.h"
 #include "log.h"
+#include "tlskey.h"
 #include "smtp.h"
 
 #define ARG		0x01	/* wants an argument */
@@ -207,6 +208,10 @@ cmd_starttls(struct session *s, struct slice arg)
 		log_info("%s end why=\"text behind STARTTLS\"", s->sid);
 		conn_penalty(&s->conn, 10);
 		session_end(s, "554 5.5.1 nothing may follow STARTTLS");
+		return;
+	}
+	if (!tlskey_ready()) {
+		reply(s, "454 4.7.0 TLS not available now, try later");
 		return;
 	}
 	reply(s, "220 2.0.0 go ahead");

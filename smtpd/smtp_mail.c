@@ -172,7 +172,9 @@ mail_refusal(const struct session *s, const struct smtp_path *p)
 		return "555 5.5.4 BINARYMIME not offered";
 	if (p->size > h->conf->smtp.max_size)
 		return "552 5.3.4 message too large";
-	/* A queue that is gone will be back before the data are here. */
+	/* A queue that has just gone will be back before the data are here. */
+	if (smtpd_without(CHAN_QUEUE))
+		return "451 4.3.0 the queue is not there, try later";
 	if (!h->queue_accepting || p->size > h->queue_free)
 		return "452 4.3.1 not enough space, try later";
 	return NULL;

@@ -61,7 +61,9 @@ static struct judge *judge_new(struct session *);
 static void	 judge_facts(struct session *, struct verdict *);
 static bool	 judge_run(struct judge *);
 static bool	 judge_ask(struct judge *);
+static void	 judge_go_on(struct judge *);
 static void	 question_send(struct question *);
+static void	 question_end(struct question *, const struct dns_ask_r *);
 static void	 on_answer(const struct dns_ask_r *, void *);
 
 /* ---- life ---------------------------------------------------------------- */
@@ -220,9 +222,11 @@ judge_ask(struct judge *j)
 		if (known_get(name, (uint16_t)type, &r)) {
 			dns_answer(a, name, (uint16_t)type, &r);
 			again = true;
-		} else if ((q = calloc(1, sizeof(*q))) == NULL)
+		} else if (smtpd_without(CHAN_DNS) ||
+		    (q = calloc(1, sizeof(*q))) == NULL) {
 			answers_put(a, name, type, ANSWER_TEMP, NULL, 0);
-		else {
+			again = true;
+		} else {
 			q->judge = j;
 			q->name = name;
 			q->type = type;
@@ -251,17 +255,31 @@ on_answer(const struct dns_ask_r *r, void *arg)
 {
 	struct question *q = arg;
 	struct judge *j = q->judge;
-	struct session *s = j->session;
 
 	q->ask = 0;
 	if (r == NULL && smtpd_now() - q->since < JUDGE_LOST_S)
 		return;
 	if (r != NULL)
 		known_put(q->name, (uint16_t)q->type, r);
-	dns_answer(verdict_answers(j->verdict), q->name, (uint16_t)q->type,
-	    r);
+	question_end(q, r);
+	judge_go_on(j);
+}
+
+/* NULL: there is no answer. */
+static void
+question_end(struct question *q, const struct dns_ask_r *r)
+{
+	dns_answer(verdict_answers(q->judge->verdict), q->name,
+	    (uint16_t)q->type, r);
 	LIST_REMOVE(q, entry);
 	free(q);
+}
+
+static void
+judge_go_on(struct judge *j)
+{
+	struct session *s = j->session;
+
 	if (!judge_run(j) || !j->waiting)
 		return;
 	j->waiting = false;
@@ -307,13 +325,20 @@ void
 judge_again(struct session *s)
 {
 	struct judge *j = s->mail != NULL ? s->mail->judge : NULL;
-	struct question *q;
+	bool without = smtpd_without(CHAN_DNS);
+	struct question *q, *next;
 
 	if (j == NULL)
 		return;
-	LIST_FOREACH(q, &j->questions, entry)
-		if (q->ask == 0)
+	for (q = LIST_FIRST(&j->questions); q != NULL; q = next) {
+		next = LIST_NEXT(q, entry);
+		if (q->ask == 0 && without)
+			question_end(q, NULL);
+		else if (q->ask == 0)
 			question_send(q);
+	}
+	if (without)
+		judge_go_on(j);
 }
 
 const struct verdict *

@@ -37,6 +37,7 @@
 
 #define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */
 #define AUTHD_WAIT_MS	5000		/* clients wait so long for it */
+#define WITHOUT_MS	5000		/* and for the others */
 #define STOP_MS		5000		/* to finish what was promised */
 
 static void	 smtpd_load(const struct conf *);
@@ -90,6 +91,7 @@ static struct {
 	struct event	*missing_timer;
 	bool		 full;		/* a channel's send queue is */
 	bool		 missing;	/* authd will be back soon */
+	uint64_t	 gone[CHAN_MAX]; /* since when, now_ms() */
 	int		 sources;	/* of conn.h; -1: our own */
 	size_t		 nsessions;
 } smtpd = { .sources = -1 };
@@ -242,7 +244,7 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		neighbour_back(kind);
 }
 
-/* What was asked of its last life is asked again. */
+/* What was asked of its last life is asked again, or given up. */
 static void
 neighbour_back(enum chan_kind kind)
 {
@@ -257,20 +259,43 @@ neighbour_back(enum chan_kind kind)
 	}
 }
 
+bool
+smtpd_without(enum chan_kind kind)
+{
+	const struct chan *c = kind == CHAN_QUEUE ? smtpd.h.queue :
+	    smtpd.h.resolve;
+
+	return c == NULL && now_ms() - smtpd.gone[kind] >= WITHOUT_MS;
+}
+
+/* resolve is still not there: who asked it something has no answer. */
+static void
+on_without(evutil_socket_t fd, short what, void *arg)
+{
+	if (smtpd_without(CHAN_DNS))
+		neighbour_back(CHAN_DNS);
+}
+
 static void
 on_gone(struct chan *c, void *arg)
 {
+	static const struct timeval without = { WITHOUT_MS / 1000, 0 };
+
 	if (chan_full(c))		/* what waits there is lost */
 		on_full(c, false, NULL);
 	if (c == smtpd.h.authd) {
 		smtpd.h.authd = NULL;
 		authd_missing(true);
 		logins_over(0, "421 4.3.2 your login is lost, log in again");
-	} else if (c == smtpd.h.resolve)
+	} else if (c == smtpd.h.resolve) {
 		smtpd.h.resolve = NULL;
-	else if (c == smtpd.h.queue)
+		smtpd.gone[CHAN_DNS] = now_ms();
+		(void)event_base_once(smtpd.h.base, -1, EV_TIMEOUT,
+		    on_without, NULL, &without);
+	} else if (c == smtpd.h.queue) {
 		smtpd.h.queue = NULL;
-	else if (c == smtpd.h.signd)
+		smtpd.gone[CHAN_QUEUE] = now_ms();
+	} else if (c == smtpd.h.signd)
 		smtpd.h.signd = NULL;
 	else if (c == smtpd.h.report)
 		smtpd.h.report = NULL;

@@ -55,6 +55,12 @@ smtpd_now(void)
 	return 1790000000;
 }
 
+bool
+smtpd_without(enum chan_kind kind)
+{
+	return false;
+}
+
 void
 smtpd_session(struct session *s, bool here)
 {

@@ -4,12 +4,14 @@
 #include "compat.h"
 
 #include <sys/types.h>
+#include <sys/socket.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
@@ -25,6 +27,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "io.h"
+#include "tlskey.h"
 #include "util.h"
 #include "../../smtpd/smtp.h"
 #include "smtp_play.h"
@@ -211,6 +214,7 @@ static void
 test_starttls_injection(void **state)
 {
 	struct tls_config *c = tls_config_new();
+	int signd[2];
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	BIO *bc = BIO_new(BIO_s_mem()), *bk = BIO_new(BIO_s_mem());
@@ -235,13 +239,21 @@ test_starttls_injection(void **state)
 	assert_string_equal(codes(), "220 250 554");
 	assert_true(client.eof);
 	finish();
+	/* without signd no handshake would end well */
+	begin(PROTO_SUBMISSION, false);
+	expect("EHLO x\r\nSTARTTLS\r\n", "220 250 454");
+	finish();
 	/* it comes later: it is read as TLS, which it is not */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, signd), 0);
+	tlskey_signer(signd[0]);
 	begin(PROTO_SUBMISSION, false);
 	expect("EHLO x\r\nSTARTTLS\r\n", "220 250 220");
 	say("AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n");
 	assert_true(client.eof);
 	assert_int_equal(t.login, 0);
 	finish();
+	tlskey_signer(-1);
+	close(signd[1]);
 	tls_free(t.h.tls);
 	t.h.tls = NULL;
 	tls_config_free(c);

@@ -75,6 +75,12 @@ smtpd_now(void)
 	return t.now;
 }
 
+bool
+smtpd_without(enum chan_kind kind)
+{
+	return false;
+}
+
 void
 smtpd_session(struct session *s, bool here)
 {
