@@ -310,10 +310,10 @@ static const struct conf_key keys[] = {
 	K("processes.relay", CT_UINT, false, proc.relay, "1", 1, 16,
 	    R(QUEUE), "relay processes"),
 	K("processes.uid-base", CT_UINT, false, proc.uid_base, "200000",
-	    1000, UINT_LIMIT / 2, R(AUTHD) | R(DELIVER),
+	    1000, UINT_LIMIT / 2, R(AUTHD) | R(DELIVER) | R_SESSIONS,
 	    "first of the user numbers that accounts run as"),
 	K("processes.uid-count", CT_UINT, false, proc.uid_count, "100000000",
-	    1, UINT_LIMIT / 2 - 1, R(AUTHD) | R(DELIVER),
+	    2, UINT_LIMIT / 2 - 1, R(AUTHD) | R(DELIVER) | R_SESSIONS,
 	    "how many user numbers there are"),
 
 	K("log.level", CT_LEVEL, false, log.level, "info", 0, 0,

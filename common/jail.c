@@ -24,15 +24,14 @@
 static void	 jail_ids(uid_t, gid_t);
 static void	 jail_bind_to_parent(pid_t);
 
-/* Give up root for good; groups first, and prove it. */
+/* Give up root for good, and prove it. */
 static void
 jail_ids(uid_t uid, gid_t gid)
 {
-	if (setgroups(1, &gid) == -1 || setresgid(gid, gid, gid) == -1 ||
-	    setresuid(uid, uid, uid) == -1)
+	if (setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1)
 		fatal("giving up root for uid %u gid %u", (unsigned int)uid,
 		    (unsigned int)gid);
-	if (uid != 0 && (setuid(0) != -1 || setgid(0) != -1))
+	if (setuid(0) != -1 || setgid(0) != -1)
 		fatalx("root could be had back");
 }
 
@@ -69,10 +68,17 @@ jail_enter(enum proc_role role, const char *root, uid_t uid, gid_t gid)
 	if (chdir("/") == -1)
 		fatal("chdir / in %s", root);
 	umask(0);
+	if (uid == 0 || gid == 0)
+		fatalx("nothing but maild runs as root");
+	if (sandbox_keeps(role) && prctl(PR_SET_KEEPCAPS, 1) == -1)
+		fatal("PR_SET_KEEPCAPS");
+	if (setgroups(0, NULL) == -1)
+		fatal("setgroups");
 	jail_ids(uid, gid);
 	jail_lock(role, parent);
 }
 
+/* From nursery, who has no groups that could be left. */
 void
 jail_enter_session(enum proc_role role, int rootfd, uid_t uid, gid_t gid)
 {
@@ -81,8 +87,8 @@ jail_enter_session(enum proc_role role, int rootfd, uid_t uid, gid_t gid)
 	if (uid == 0 || gid == 0)
 		fatalx("a session does not run as root");
 	/* the directory lets in its account alone: look with its eyes */
-	if (setgroups(1, &gid) == -1 || setresgid(gid, gid, gid) == -1)
-		fatal("groups of the account");
+	if (setresgid(gid, gid, gid) == -1)
+		fatal("group of the account");
 	setfsuid(uid);
 	if (fchdir(rootfd) == -1 || chroot(".") == -1)
 		fatal("chroot to the account");

@@ -451,7 +451,8 @@ enum conf_file_kind {
 	FILE_CA,		/* PEM bundle (relay) */
 	FILE_PASSWORD,		/* smarthost password (relay) */
 	FILE_SOURCES,		/* memory a front's processes share: conn.h */
-	FILE_DKIM_NEXT		/* a FILE_DKIM_KEY not yet to sign with */
+	FILE_DKIM_NEXT,		/* a FILE_DKIM_KEY not yet to sign with */
+	FILE_STORE		/* directories.store, to be confined to (nursery) */
 };
 enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */

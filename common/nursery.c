@@ -3,9 +3,14 @@
  * session whose client has left waits a moment for the next connection of
  * the same account (mail programs open several, one after the other), which
  * spares a fork and a jail; it is never another account's.
- * Runs as root with only the rights that takes, in an empty root, before any
- * library is loaded: what is not touched here need not be copied by fork.
+ * Runs with the first of the numbers that accounts have, which is nobody's,
+ * and with the rights it takes to make a session: to change root, and to
+ * become one of the others.  Beneath the store it may what they may; in the
+ * rest of the system it can open nothing.  Its root is empty, no library is
+ * loaded: what is not touched here need not be copied by fork.
  * It reads nothing but maild's messages and must never open anything.
+ * BUGS: whoever took it over has the mail of every account whose session it
+ * is asked for from then on.
  */
 #include "compat.h"
 
@@ -64,9 +69,12 @@ static struct {
 	struct idle	 idle[IDLE_MAX]; /* oldest first */
 	size_t		 nidle;
 	int		 done[2];	/* sessions tell here: client served */
+	int		 store;		/* before the jail */
 	volatile sig_atomic_t reap;
-} nursery;
+} nursery = { .store = -1 };
 
+static void	nursery_file(enum conf_file_kind, uint16_t, struct slice, int);
+static void	nursery_load(const struct conf *);
 static void	on_sigchld(int);
 static void	nursery_done_socket(void);
 static int	nursery_wait(const sigset_t *);
@@ -87,6 +95,25 @@ static void	child_exit(pid_t, int);
 static void	nursery_exit_send(uint64_t, uint32_t);
 
 static void
+nursery_file(enum conf_file_kind kind, uint16_t index, struct slice name,
+    int fd)
+{
+	if (kind != FILE_STORE)
+		fatalx("a file that is not for this role");
+	nursery.store = fd;
+}
+
+/* Account 0 is nobody's; its number is our own. */
+static void
+nursery_load(const struct conf *conf)
+{
+	uid_t	 base = conf->proc.uid_base;
+
+	sandbox_sessions(nursery.store, base + 1,
+	    base + conf->proc.uid_count - 1);
+}
+
+static void
 on_sigchld(int sig)
 {
 	nursery.reap = 1;
@@ -97,7 +124,8 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn,
     int argc, char *const *argv)
 {
 	static uint8_t	 buf[MSG_MAX];
-	struct role	 role = { .id = id };
+	struct role	 role = { .id = id, .file = nursery_file,
+			    .load = nursery_load };
 	struct sigaction sa = { .sa_handler = on_sigchld,
 			    .sa_flags = SA_NOCLDSTOP };
 	sigset_t	 block, none;

@@ -107,6 +107,12 @@ void	 program_exec(int fd, char *const *argv, char *const *envp);
 void	 jail_enter(enum proc_role, const char *root, uid_t, gid_t);
 /* The same for a session that nursery forked: root is a directory fd. */
 void	 jail_enter_session(enum proc_role, int rootfd, uid_t, gid_t);
+/* nursery, before its jail: the descriptor of the only directory beneath
+ * which it and its sessions reach files (not the caller's any more), and the
+ * user and group numbers that sessions may get. */
+void	 sandbox_sessions(int dirfd, uid_t first, uid_t last);
+/* Does the role, no longer root, keep capabilities? */
+bool	 sandbox_keeps(enum proc_role);
 /* Last tightening of one role: limits and filters by the table. */
 void	 sandbox_enter(enum proc_role);
 /* The master gives up what it does not need of root; for good, and for all

@@ -48,7 +48,7 @@ static const char *const users[ROLE_MAX] = {
 const char *
 directory_user(enum proc_role role)
 {
-	return users[role] == NULL ? "root" : users[role];
+	return users[role] == NULL ? "account 0" : users[role];
 }
 
 int
@@ -57,8 +57,10 @@ directory_users(struct house *h, char *err, size_t errsize)
 	for (int r = 0; r < ROLE_MAX; r++) {
 		const struct passwd *pw;
 
-		if (users[r] == NULL)
-			continue;		/* nursery: root */
+		if (users[r] == NULL) {		/* nursery: nobody's number */
+			h->ids[r].uid = h->ids[r].gid = h->conf->proc.uid_base;
+			continue;
+		}
 		if ((pw = getpwnam(users[r])) == NULL) {
 			snprintf(err, errsize, "user %s of %s does not exist; "
 			    "run: make install", users[r],
@@ -237,8 +239,8 @@ directory_account(struct house *h, uint32_t account, char *err,
 	struct stat st;
 	int fd = -1, ret = -1;
 
-	if (account >= h->conf->proc.uid_count) {
-		snprintf(err, errsize, "account %u is beyond "
+	if (account == 0 || account >= h->conf->proc.uid_count) {
+		snprintf(err, errsize, "account %u is none, or beyond "
 		    "processes.uid-count", account);
 		return -1;
 	}

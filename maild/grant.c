@@ -209,7 +209,7 @@ grant_on_open(struct chan *chan, struct msg *m, void *arg)
 
 	if ((e->front != ROLE_IMAPD && e->front != ROLE_POP3D) ||
 	    e->conn >> 56 != e->front || (e->conn >> 48 & 0xff) != e->instance ||
-	    e->account >= h->conf->proc.uid_count) {
+	    e->account == 0 || e->account >= h->conf->proc.uid_count) {
 		log_warnx("grant refused front=%u instance=%u account=%u",
 		    e->front, e->instance, e->account);
 		return;

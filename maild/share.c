@@ -153,6 +153,22 @@ share_sources(struct child *c)
 	share_file(c, FILE_SOURCES, 0, "sources", *f);
 }
 
+/* Nothing to be read: a place that Landlock can name. */
+static void
+share_store(struct child *c)
+{
+	struct conf_file file = { FILE_STORE, 0, SLICE_LIT("store") };
+	int fd = openat(c->house->storefd, ".", O_PATH | O_DIRECTORY |
+	    O_CLOEXEC);
+
+	if (fd == -1)
+		log_warn("store for %s", proc_name(c->role));
+	else
+		share_fd(c, CONF_FILE, &file, fd);
+	if (fd != -1)
+		close(fd);
+}
+
 static void
 share_secret(struct child *c, enum conf_secret_kind kind,
     const uint8_t key[32])
@@ -251,6 +267,9 @@ share_send(struct child *c, const struct conf *conf,
 	if (!reload && (c->role == ROLE_SMTPD || c->role == ROLE_IMAPD ||
 	    c->role == ROLE_POP3D))
 		share_sources(c);
+	if (!reload && (c->role == ROLE_IMAP_NURSERY ||
+	    c->role == ROLE_POP3_NURSERY))
+		share_store(c);
 	chan_send(c->chan, CONF_END, &end, NULL, 0);
 	if (!reload && c->role == ROLE_AUTHD)
 		share_highest(c);

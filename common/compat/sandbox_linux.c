@@ -36,10 +36,17 @@
 #define MAY_FILES	0x0004	/* files below its root */
 #define MAY_MEMFD	0x0008	/* anonymous files for messages */
 #define MAY_LOCK	0x0010	/* lock memory */
-#define MAY_FORK	0x0020	/* fork and jail sessions (nursery) */
+#define MAY_FORK	0x0020	/* fork and jail sessions (nursery): what
+				 * these may besides, beneath the store */
 #define MAY_NOTIFY	0x0040	/* datagram sockets below its root */
 #define MAY_WRITE	0x0080	/* write files it was handed */
 #define MAY_MKDIR	0x0100	/* make directories below its root */
+
+/* What sandbox_sessions() said of those that nursery makes. */
+static struct {
+	int	store;		/* -1: none, or used */
+	uid_t	first, last;
+} sessions = { -1, 1, 0 };
 
 static const struct sandbox {
 	unsigned int	may;
@@ -142,10 +149,8 @@ static const struct {
 	{ SYS_fork, MAY_FORK }, { SYS_vfork, MAY_FORK },
 	{ SYS_set_robust_list, MAY_FORK }, { SYS_rseq, MAY_FORK },
 	{ SYS_chroot, MAY_FORK }, { SYS_fchdir, MAY_FORK | MAY_NOTIFY },
-	{ SYS_setgroups, MAY_FORK }, { SYS_setresgid, MAY_FORK },
-	{ SYS_setresuid, MAY_FORK }, { SYS_setfsuid, MAY_FORK },
-	{ SYS_setuid, MAY_FORK },
-	{ SYS_setgid, MAY_FORK },
+	{ SYS_setresgid, MAY_FORK }, { SYS_setresuid, MAY_FORK },
+	{ SYS_setfsuid, MAY_FORK },
 	{ SYS_seccomp, MAY_FORK }, { SYS_setrlimit, MAY_FORK },
 	{ SYS_prlimit64, MAY_FORK }, { SYS_capset, MAY_FORK },
 	{ SYS_landlock_create_ruleset, MAY_FORK },
@@ -176,6 +181,7 @@ static const struct {
 	{ SYS_sysinfo, EPERM }, { SYS_prlimit64, EPERM },
 	{ SYS_sched_getaffinity, EPERM }, { SYS_fchown, EPERM },
 	{ SYS_fchmod, EPERM }, { SYS_uname, EPERM },
+	{ SYS_setuid, EPERM }, { SYS_setgid, EPERM },	/* jail.c proves it */
 };
 
 #define FILTER_MAX	512
@@ -247,7 +253,7 @@ actions_of(unsigned int may, unsigned int action[CALL_MAX])
 	for (i = 0; i < NITEMS(calls); i++)
 		if (calls[i].may == ANY || (calls[i].may & may) != 0)
 			action[calls[i].nr] = SECCOMP_RET_ALLOW;
-	if (may & MAY_FORK)		/* filter_prctl looked at it */
+	if (may & MAY_FORK)	/* filter_prctl and _ids looked at these */
 		action[SYS_prctl] = SECCOMP_RET_ALLOW;
 }
 
@@ -324,6 +330,27 @@ filter_prctl(struct filter *f)
 	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
 }
 
+/* A change of ids by number nr with n of them: to those of accounts alone. */
+static void
+filter_ids(struct filter *f, unsigned int nr, unsigned int n)
+{
+	unsigned char	 left;
+	unsigned int	 i;
+
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0,
+	    (unsigned char)(3 * n + 2)));
+	for (i = 0; i < n; i++) {
+		left = (unsigned char)(3 * (n - 1 - i) + 1);
+		filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[i])));
+		filter_add(f, JUMP(BPF_JMP | BPF_JGE | BPF_K, sessions.first,
+		    0, left + 1U));
+		filter_add(f, JUMP(BPF_JMP | BPF_JGT | BPF_K, sessions.last,
+		    left, 0));
+	}
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
+}
+
 static void
 filter_install(unsigned int may)
 {
@@ -340,8 +367,12 @@ filter_install(unsigned int may)
 	if (!filtered.on ||
 	    ((may ^ filtered.may) & (MAY_NOTIFY | MAY_CONNECT)) != 0)
 		filter_socket(&f, may);
-	if (may & MAY_FORK)
+	if (may & MAY_FORK) {
 		filter_prctl(&f);
+		filter_ids(&f, SYS_setresuid, 3);
+		filter_ids(&f, SYS_setresgid, 3);
+		filter_ids(&f, SYS_setfsuid, 1);
+	}
 	filter_calls(&f, may);
 	prog.len = f.n;
 	prog.filter = f.insn;
@@ -367,7 +398,6 @@ struct ll_beneath { uint64_t allowed; int32_t fd; } __attribute__((packed));
 #define LL_FS_REFER	0x2000U
 #define LL_FS_TRUNC	0x4000U
 #define LL_FS_ALL	0xffffU
-#define LL_FS_NEVER	0x9c41U	/* execute, devices, fifos, links, ioctl */
 #define LL_NET_BOTH	0x0003U	/* TCP bind and connect */
 #define LL_SCOPE_ALL	0x0003U
 
@@ -388,22 +418,41 @@ landlock_known(long abi, struct ll_ruleset *rs, size_t *size)
 		rs->scoped = 0;
 }
 
+/* Files beneath dirfd, which is closed; execution, devices, fifos, links and
+ * ioctl nowhere. */
 static void
-landlock_root(int ruleset, unsigned int may, uint64_t handled)
+landlock_beneath(int ruleset, int dirfd, unsigned int may, uint64_t handled)
 {
 	struct ll_beneath rule = { LL_FS_FILE | LL_FS_READ | LL_FS_DIR |
-	    LL_FS_RMFILE | LL_FS_MKREG | LL_FS_REFER | LL_FS_TRUNC, -1 };
+	    LL_FS_RMFILE | LL_FS_MKREG | LL_FS_REFER | LL_FS_TRUNC, dirfd };
 
 	if (may & MAY_NOTIFY)
 		rule.allowed |= LL_FS_MKSOCK;
 	if (may & MAY_MKDIR)
 		rule.allowed |= LL_FS_MKDIR;
 	rule.allowed &= handled;
-	if ((rule.fd = open("/", O_PATH | O_CLOEXEC)) == -1)
-		fatal("open root");
+	if (dirfd == -1)
+		fatal("no directory to be confined to");
 	if (syscall(SYS_landlock_add_rule, ruleset, 1, &rule, 0) == -1)
 		fatal("landlock_add_rule");
-	close(rule.fd);
+	close(dirfd);
+}
+
+/*
+ * A role is confined to its root.  nursery, whose root is empty and who is
+ * handed directories of accounts, is to the store: whatever it walks up to
+ * from there it can neither read nor write.  Sessions inherit that, and are
+ * confined to their own account besides.
+ */
+static int
+landlock_dir(unsigned int may)
+{
+	int fd = sessions.store;
+
+	if ((may & MAY_FORK) == 0)
+		return open("/", O_PATH | O_CLOEXEC);
+	sessions.store = -1;
+	return fd;
 }
 
 static void
@@ -416,8 +465,6 @@ landlock_install(unsigned int may)
 
 	if (may & MAY_CONNECT)		/* listen(2) is not in its list */
 		rs.net = 0;
-	if (may & MAY_FORK)		/* sessions inherit what it gives up */
-		rs.fs = LL_FS_NEVER;
 	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
 	if (abi < 1)
 		return;		/* no Landlock: chroot, ids, seccomp remain */
@@ -425,8 +472,8 @@ landlock_install(unsigned int may)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rs, size, 0);
 	if (fd == -1)
 		fatal("landlock_create_ruleset");
-	if ((may & MAY_FILES) && (may & MAY_FORK) == 0)
-		landlock_root(fd, may, rs.fs);
+	if (may & MAY_FILES)
+		landlock_beneath(fd, landlock_dir(may), may, rs.fs);
 	if (syscall(SYS_landlock_restrict_self, fd, 0) == -1)
 		fatal("landlock_restrict_self");
 	close(fd);
@@ -457,7 +504,7 @@ limits_install(const struct sandbox *s)
 #endif
 }
 
-/* A role that stays root (nursery) keeps three capabilities of it. */
+/* nursery keeps three capabilities of root, its sessions none of these. */
 static void
 capabilities_install(unsigned int may)
 {
@@ -465,8 +512,6 @@ capabilities_install(unsigned int may)
 	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
 	uint32_t keep = 0;
 
-	if (geteuid() != 0)
-		return;
 	if (may & MAY_FORK)
 		keep = 1U << CAP_SYS_CHROOT | 1U << CAP_SETUID |
 		    1U << CAP_SETGID;
@@ -515,6 +560,20 @@ sandbox_master(void)
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		fatal("PR_SET_DUMPABLE");
 #endif
+}
+
+void
+sandbox_sessions(int dirfd, uid_t first, uid_t last)
+{
+	sessions.store = dirfd;
+	sessions.first = first;
+	sessions.last = last;
+}
+
+bool
+sandbox_keeps(enum proc_role role)
+{
+	return (sandbox_table[role].may & MAY_FORK) != 0;
 }
 
 void
