@@ -314,6 +314,18 @@ filter_socket(struct filter *f, unsigned int may)
 	filter_add(f, STMT(BPF_RET | BPF_K, no));
 }
 
+/* shutdown(2): of what we send.  A listener of which the reading side is shut
+ * listens no more, for the other processes of the role and for later ones. */
+static void
+filter_shutdown(struct filter *f)
+{
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_shutdown, 0, 4));
+	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1])));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, SHUT_WR, 0, 1));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	filter_add(f, STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
+}
+
 /* prctl(2): what a session needs to be jailed, nothing that loosens. */
 static void
 filter_prctl(struct filter *f)
@@ -367,6 +379,8 @@ filter_install(unsigned int may)
 	if (!filtered.on ||
 	    ((may ^ filtered.may) & (MAY_NOTIFY | MAY_CONNECT)) != 0)
 		filter_socket(&f, may);
+	if (may & (MAY_ACCEPT | MAY_CONNECT))
+		filter_shutdown(&f);
 	if (may & MAY_FORK) {
 		filter_prctl(&f);
 		filter_ids(&f, SYS_setresuid, 3);
