@@ -1,31 +1,25 @@
 /*
- * The hostile stand-in: maild starts it in a role's place, with that role's
- * jail, and it tries everything a broken process would try.  Before the
- * jail it forks one child for each attempt (an attempt may end in SIGSYS);
- * each child goes through the very same start, makes its attempt and tells
- * how it went on stderr: "STANDIN role attempt outcome", outcome "done" or
- * "denied errno" or "denied signal".  As nursery it does the same for every
- * session it is asked for.
+ * The hostile stand-in: maild starts it in a role's place, and it tries
+ * everything a broken process would try (attempts.c), also with whatever the
+ * role is handed (descriptors.c).  It stays outside of the jail itself and
+ * forks one child for each attempt (an attempt may end in SIGSYS); each
+ * child goes through the very same start into the role's jail, makes its
+ * attempt and tells how it went on stderr: "STANDIN role attempt outcome",
+ * outcome "done" or "denied errno" or "denied signal"; attempt@what is one
+ * with a descriptor.  As nursery it does the same for itself, with what it
+ * has been given, and for the session that it was asked for.
  *
  * Host paths to try come from the file "paths" beside the program.
  */
 #include "compat.h"
 
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,224 +32,47 @@
 #include "chan.h"
 #include "conf.h"
 #include "proc.h"
+#include "proc_impl.h"
 #include "util.h"
+#include "standin.h"
 
+#define HELD_MAX	8
+#define GO_MS		100	/* look so often whether to go on */
+
+struct standin st = { .id = ROLE_MAX };
+
+/* What this process has been handed, once of each kind. */
+static struct held {
+	const char	*what;
+	int		 fd;
+} held[HELD_MAX];
+static size_t nheld;
+static int store = -1;		/* nursery's, for its jail */
+
+/* A child: what it is to try, as whom. */
 static struct {
-	enum proc_role	 id;
-	int		 attempt;	/* -1: the parent */
-	int		 extra_fd;	/* a session: its account directory */
-	char		 control[256], neighbour[256], spool[256], key[256];
-	unsigned int	 port;
-} st = { ROLE_MAX, -1, -1, "", "", "", "", 0 };
-
-/* ---- the attempts: 0 when it worked, -1 with errno ------------------------ */
-
-static int
-try_open(const char *path, int flags)
-{
-	int fd = open(path, flags, 0600);
-
-	if (fd == -1)
-		return -1;
-	close(fd);
-	return 0;
-}
-
-static int open_passwd(void) { return try_open("/etc/passwd", O_RDONLY); }
-static int open_up(void)
-{
-	return try_open("../../../../../etc/passwd", O_RDONLY);
-}
-static int open_host_spool(void) { return try_open(st.spool, O_RDONLY); }
-static int open_host_key(void) { return try_open(st.key, O_RDONLY); }
-static int open_host_neighbour(void)
-{
-	return try_open(st.neighbour, O_RDONLY);
-}
-static int open_other_account(void)
-{
-	return try_open("../2/journal", O_RDONLY);
-}
-static int open_proc(void) { return try_open("/proc/1/environ", O_RDONLY); }
-static int list_root(void) { return try_open("/", O_RDONLY | O_DIRECTORY); }
-
-static int
-create_file(void)
-{
-	int r = try_open("/standin.tmp", O_RDWR | O_CREAT);
-
-	if (r == 0)
-		unlink("/standin.tmp");
-	return r;
-}
-
-static int
-make_symlink(void)
-{
-	return symlink("/etc", "/standin.link");
-}
-
-static int
-make_hardlink(void)
-{
-	return link("/journal", "/standin.hard");
-}
-
-static int inet_socket(void) { return socket(AF_INET, SOCK_STREAM, 0) == -1 ? -1 : 0; }
-static int inet6_socket(void) { return socket(AF_INET6, SOCK_DGRAM, 0) == -1 ? -1 : 0; }
-static int netlink_socket(void) { return socket(AF_NETLINK, SOCK_RAW, 0) == -1 ? -1 : 0; }
-static int packet_socket(void) { return socket(AF_PACKET, SOCK_RAW, 0) == -1 ? -1 : 0; }
-
-static int
-connect_loopback(void)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)st.port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int s = socket(AF_INET, SOCK_STREAM, 0);
-
-	return s == -1 ? -1 :
-	    connect(s, (struct sockaddr *)&sin, sizeof(sin));
-}
-
-static int
-listen_tcp(void)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int s = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (s == -1 || bind(s, (struct sockaddr *)&sin, sizeof(sin)) == -1)
-		return -1;
-	return listen(s, 5);
-}
-
-static int
-control_socket(void)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-
-	strlcpy(sun.sun_path, st.control, sizeof(sun.sun_path));
-	return s == -1 ? -1 :
-	    connect(s, (struct sockaddr *)&sun, sizeof(sun));
-}
-
-static int
-abstract_socket(void)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int s = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	memcpy(sun.sun_path + 1, "standin", 7);
-	return s == -1 ? -1 : connect(s, (struct sockaddr *)&sun,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 8));
-}
-
-static int
-run_shell(void)
-{
-	char *const argv[] = { (char *)(uintptr_t)"sh", NULL };
-
-	return execv("/bin/sh", argv);
-}
-
-static int trace_parent(void) { return (int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL); }
-static int kill_parent(void) { return kill(getppid(), 0); }
-static int kill_all(void) { return kill(-1, 0); }
-
-static int
-fork_child(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	return pid == -1 ? -1 : 0;
-}
-
-static int become_root(void) { return setuid(0); }
-static int become_other(void) { return setresuid(1, 1, 1); }
-static int change_root(void) { return chroot("/"); }
-static int new_userns(void) { return unshare(CLONE_NEWUSER); }
-static int dumpable(void) { return prctl(PR_SET_DUMPABLE, 1); }
-static int bpf_call(void) { return (int)syscall(SYS_bpf, 0, NULL, 0); }
-static int keyring(void) { return (int)syscall(SYS_add_key, "user", "x", "y", 1, -2); }
-static int io_ring(void) { return (int)syscall(SYS_io_uring_setup, 8, NULL); }
-static int mount_call(void) { return (int)syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL); }
-
-static int
-exec_memory(void)
-{
-	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
-}
-
-static int
-make_memfd(void)
-{
-	return (int)syscall(SYS_memfd_create, "x", 0) == -1 ? -1 : 0;
-}
-
-static int
-read_memory(void)
-{
-	struct iovec l = { NULL, 0 }, r = { NULL, 0 };
-
-	return (int)syscall(SYS_process_vm_readv, getppid(), &l, 1, &r, 1, 0);
-}
-
-static int
-mail_escape(void)
-{
-	/* out of an account through the directory it was given */
-	if (st.extra_fd == -1) {
-		errno = EBADF;
-		return -1;
-	}
-	return openat(st.extra_fd, "../2/journal", O_RDONLY) == -1 ? -1 : 0;
-}
-
-static const struct {
-	const char	*name;
-	int		(*fn)(void);
-} attempts[] = {
-	{ "open_passwd", open_passwd }, { "open_up", open_up },
-	{ "open_host_spool", open_host_spool },
-	{ "open_host_key", open_host_key },
-	{ "open_host_neighbour", open_host_neighbour },
-	{ "open_other_account", open_other_account },
-	{ "open_proc", open_proc }, { "list_root", list_root },
-	{ "create_file", create_file }, { "make_symlink", make_symlink },
-	{ "make_hardlink", make_hardlink },
-	{ "inet_socket", inet_socket }, { "inet6_socket", inet6_socket },
-	{ "netlink_socket", netlink_socket },
-	{ "packet_socket", packet_socket },
-	{ "connect_loopback", connect_loopback },
-	{ "listen_tcp", listen_tcp }, { "control_socket", control_socket },
-	{ "abstract_socket", abstract_socket }, { "run_shell", run_shell },
-	{ "trace_parent", trace_parent }, { "kill_parent", kill_parent },
-	{ "kill_all", kill_all }, { "fork_child", fork_child },
-	{ "become_root", become_root }, { "become_other", become_other },
-	{ "change_root", change_root }, { "new_userns", new_userns },
-	{ "dumpable", dumpable }, { "bpf_call", bpf_call },
-	{ "keyring", keyring }, { "io_ring", io_ring },
-	{ "mount_call", mount_call }, { "exec_memory", exec_memory },
-	{ "make_memfd", make_memfd }, { "read_memory", read_memory },
-	{ "mail_escape", mail_escape },
-};
+	const struct attempt	*plain;
+	const struct fd_attempt	*on;
+	enum proc_role		 session;	/* ROLE_MAX: the role itself */
+	const struct nursery_spawn_ev *spawn;
+	int			 dirfd;
+} child = { .session = ROLE_MAX, .dirfd = -1 };
 
 /* ---- telling ---------------------------------------------------------------- */
 
+static void	 tell(enum proc_role, const char *, const char *, const char *,
+		    ...) __attribute__((format(printf, 4, 5)));
+
 static void
-tell(enum proc_role id, int attempt, const char *fmt, ...)
+tell(enum proc_role id, const char *attempt, const char *what,
+    const char *fmt, ...)
 {
 	char line[256];
 	va_list ap;
 	int n;
 
-	n = snprintf(line, sizeof(line), "STANDIN %s %s ", proc_name(id),
-	    attempt == -1 ? "-" : attempts[attempt].name);
+	n = snprintf(line, sizeof(line), "STANDIN %s %s%s%s ", proc_name(id),
+	    attempt, what == NULL ? "" : "@", what == NULL ? "" : what);
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	va_end(ap);
@@ -264,29 +81,100 @@ tell(enum proc_role id, int attempt, const char *fmt, ...)
 		_exit(3);
 }
 
+static void
+tell_outcome(enum proc_role id, const char *attempt, const char *what, int r)
+{
+	if (r == 0)
+		tell(id, attempt, what, "done");
+	else
+		tell(id, attempt, what, "denied errno %d", errno);
+}
+
+/* ---- in the jail ------------------------------------------------------------- */
+
+static unsigned int
+type_of(int fd)
+{
+	struct stat sb;
+
+	if (fstat(fd, &sb) == -1)
+		return 0;
+	return S_ISDIR(sb.st_mode) ? ON_DIR : S_ISSOCK(sb.st_mode) ?
+	    ON_SOCKET : S_ISREG(sb.st_mode) ? ON_FILE : 0;
+}
+
 static __attribute__((noreturn)) void
 attempt_now(enum proc_role id)
 {
+	size_t i;
+
 	errno = 0;
-	if (attempts[st.attempt].fn() == 0)
-		tell(id, st.attempt, "done");
-	else
-		tell(id, st.attempt, "denied errno %d", errno);
+	if (child.plain != NULL) {
+		tell_outcome(id, child.plain->name, NULL, child.plain->fn());
+		_exit(0);
+	}
+	for (i = 0; i < nheld; i++) {
+		if ((type_of(held[i].fd) & child.on->on) == 0)
+			continue;
+		/* in case that this is the end */
+		tell(id, child.on->name, held[i].what, "tried");
+		errno = 0;
+		tell_outcome(id, child.on->name, held[i].what,
+		    child.on->fn(held[i].fd));
+	}
 	_exit(0);
 }
 
+static void
+hold(const char *what, int fd)
+{
+	size_t i;
+
+	for (i = 0; i < nheld; i++)
+		if (strcmp(held[i].what, what) == 0)
+			break;
+	if (fd == -1 || i < nheld || nheld == HELD_MAX)
+		return;
+	held[nheld].what = what;
+	held[nheld++].fd = fd;
+}
+
+/* A directory, for those that can have one: of their own root. */
+static void
+hold_root(void)
+{
+	hold("root", openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY));
+}
+
+static void
+child_start(const struct conf *conf)
+{
+	enum proc_role id = st.id;
+
+	if (child.session != ROLE_MAX) {
+		id = child.session;
+		jail_enter_session(id, child.dirfd, child.spawn->uid,
+		    child.spawn->gid);
+	}
+	if (child.on != NULL)
+		hold_root();
+	attempt_now(id);
+}
+
+/* ---- outside ----------------------------------------------------------------- */
+
 /* Wait for the child of one attempt; tell of a signal. */
 static void
-attempt_wait(enum proc_role id, pid_t pid, int attempt)
+attempt_wait(enum proc_role id, pid_t pid, const char *name)
 {
 	int status;
 
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
 	if (WIFSIGNALED(status))
-		tell(id, attempt, "denied signal %d", WTERMSIG(status));
+		tell(id, name, NULL, "denied signal %d", WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
-		tell(id, attempt, "broken exit %d", WEXITSTATUS(status));
+		tell(id, name, NULL, "broken exit %d", WEXITSTATUS(status));
 }
 
 static void
@@ -301,43 +189,158 @@ read_paths(void)
 	strlcpy(path + (n > 0 ? n : 0), "paths", 8);
 	f = fopen(path, "r");
 
-	if (f == NULL || fscanf(f, "%255s %255s %255s %255s %u", st.control,
-	    st.neighbour, st.spool, st.key, &st.port) != 5)
-		tell(st.id, -1, "broken paths");
+	if (f == NULL || fscanf(f, "%255s %255s %255s %255s %255s %255s %u",
+	    st.go, st.control, st.neighbour, st.spool, st.key, st.open,
+	    &st.port) != 7)
+		tell(st.id, "-", NULL, "broken paths");
 	if (f != NULL)
 		fclose(f);
 }
 
-/* Before the jail, as root: a child for each attempt goes on into it. */
-static void
-standin_load(const struct conf *conf)
+/* True: in a child, which goes on into the jail. */
+static bool
+try_plain(enum proc_role id)
 {
 	size_t i;
 	pid_t pid;
 
-	read_paths();
-	for (i = 0; i < NITEMS(attempts); i++) {
+	for (i = 0; i < nattempts; i++) {
 		if ((pid = fork()) == 0) {
-			st.attempt = (int)i;
-			return;
+			child.plain = &attempts[i];
+			return true;
 		}
-		attempt_wait(st.id, pid, (int)i);
+		attempt_wait(id, pid, attempts[i].name);
 	}
-	tell(st.id, -1, "end");
+	tell(id, "-", NULL, "end");
+	return false;
 }
 
-static void
-standin_start(const struct conf *conf)
+static bool
+try_held(enum proc_role id)
 {
-	if (st.attempt != -1)
-		attempt_now(st.id);
+	size_t i;
+	pid_t pid;
+
+	for (i = 0; i < nfd_attempts; i++) {
+		if ((pid = fork()) == 0) {
+			child.on = &fd_attempts[i];
+			return true;
+		}
+		attempt_wait(id, pid, fd_attempts[i].name);
+	}
+	tell(id, "-", NULL, "held end");
+	return false;
+}
+
+/* nursery: with what it was handed for it, then as the session. */
+static bool
+try_session(enum proc_role session, const struct nursery_spawn_ev *ev,
+    int fd[2])
+{
+	int done[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, done) == -1)
+		tell(st.id, "-", NULL, "broken socket");
+	hold("account", fd[0]);
+	hold("session", fd[1]);
+	hold("done", done[1]);
+	hold("host", open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (try_held(st.id))
+		return true;
+	/* which has closed the directory and the channel to maild */
+	held[0] = (struct held){ "session", fd[1] };
+	held[1] = (struct held){ "log", PROC_FD_LOG };
+	held[2] = (struct held){ "done", done[1] };
+	nheld = 3;
+	child.session = session;
+	child.spawn = ev;
+	child.dirfd = fd[0];
+	return try_plain(session) || try_held(session);
+}
+
+/* A message as smtpd has made it, sealed. */
+static int
+message_fd(void)
+{
+	int fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || write_all(fd, "Subject: x\r\n\r\n", 14) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
+	    F_SEAL_GROW | F_SEAL_WRITE) == -1)
+		tell(st.id, "-", NULL, "broken message");
+	return fd;
+}
+
+/* Play the role as far as being handed everything; true: in a child. */
+static bool
+serve(enum proc_role session)
+{
+	static uint8_t buf[MSG_MAX];
+	static union msg_body body;
+	struct msg m = { .body = &body };
+	struct proc_ready_ev ready = proc_ready(proc_state.generation);
+	bool gone = false;
+	int r;
+
+	if (msg_send(PROC_FD_MAIN, PROC_READY_EV, 0, &ready, NULL, 0) == -1)
+		exit(1);
+	for (;;) {
+		r = msg_recv(PROC_FD_MAIN, CHAN_MAIN, SIDE_A, buf, &m, GO_MS);
+		if (r == 0 || (r == 1 && m.type == PROC_STOP_EV))
+			exit(0);
+		if (r == -1) {
+			if (!gone && access(st.go, F_OK) == 0) {
+				gone = true;
+				if (try_held(st.id))
+					return true;
+			}
+			continue;
+		}
+		if (m.type == NURSERY_SPAWN_EV && session != ROLE_MAX) {
+			if (try_session(session, &body.nursery_spawn_ev,
+			    m.fd))
+				return true;
+			session = ROLE_MAX;	/* once */
+		} else if (m.type == PROC_CHANNEL_EV) {
+			tell(st.id, "-", NULL, "channel %s", proc_name(
+			    (enum proc_role)body.proc_channel_ev.peer));
+			hold("chan", m.fd[0]);
+		} else if (m.type == PROC_LISTEN_EV)
+			hold("listener", m.fd[0]);
+	}
+}
+
+/* Before the jail, as root.  Returns in children alone. */
+static void
+standin_load(const struct conf *conf)
+{
+	enum proc_role session = st.id == ROLE_IMAP_NURSERY ?
+	    ROLE_IMAP_SESSION : st.id == ROLE_POP3_NURSERY ?
+	    ROLE_POP3_SESSION : ROLE_MAX;
+
+	st.uid_base = conf->proc.uid_base;
+	st.uid_count = conf->proc.uid_count;
+	if (store != -1)		/* as nursery.c has it */
+		sandbox_sessions(store, st.uid_base + 1,
+		    st.uid_base + st.uid_count - 1);
+	read_paths();
+	hold("main", PROC_FD_MAIN);
+	hold("log", PROC_FD_LOG);
+	if (st.id == ROLE_QUEUE || st.id == ROLE_DELIVER ||
+	    st.id == ROLE_RELAY || st.id == ROLE_REPORT_IN)
+		hold("message", message_fd());
+	if (!try_plain(st.id))
+		serve(session);
 }
 
 static void
 standin_file(enum conf_file_kind kind, uint16_t index, struct slice name,
     int fd)
 {
-	close(fd);
+	if (kind == FILE_STORE)
+		store = fd;
+	else
+		hold("file", fd);
 }
 
 static void
@@ -345,60 +348,22 @@ standin_secret(enum conf_secret_kind kind, const uint8_t key[32])
 {
 }
 
-/* ---- after the start -------------------------------------------------------- */
-
-static void
-try_session(enum proc_role session, const struct nursery_spawn_ev *ev,
-    int dirfd)
-{
-	size_t i;
-	pid_t pid;
-
-	for (i = 0; i < NITEMS(attempts); i++) {
-		if ((pid = fork()) == 0) {
-			st.attempt = (int)i;
-			st.extra_fd = dup(dirfd);
-			jail_enter_session(session, dirfd, ev->uid, ev->gid);
-			attempt_now(session);
-		}
-		attempt_wait(session, pid, (int)i);
-	}
-	tell(session, -1, "end");
-}
-
 int
 main(int argc, char *argv[])
 {
-	static uint8_t buf[MSG_MAX];
-	static union msg_body body;
-	struct msg m = { .body = &body };
 	static struct role role;
-	enum proc_role id, session = ROLE_MAX;
+	enum proc_role id;
 
 	for (id = ROLE_LOGD; id < ROLE_KEYGEN; id++)
 		if (strcmp(proc_program(id), argv[0]) == 0)
 			break;
 	if (id == ROLE_SIGND_TLS && argc > 1 && strcmp(argv[1], "dkim") == 0)
 		id = ROLE_SIGND_DKIM;
-	if (id == ROLE_IMAP_NURSERY)
-		session = ROLE_IMAP_SESSION;
-	if (id == ROLE_POP3_NURSERY)
-		session = ROLE_POP3_SESSION;
 	st.id = role.id = id;
 	role.load = standin_load;
-	role.start = standin_start;
+	role.start = child_start;
 	role.file = standin_file;
 	role.secret = standin_secret;
 	proc_begin(&role);
-	for (;;) {
-		int r = msg_recv(PROC_FD_MAIN, CHAN_MAIN, SIDE_A, buf, &m, -1);
-
-		if (r == 0 || (r == 1 && m.type == PROC_STOP_EV))
-			return 0;
-		if (r == -1)
-			continue;
-		if (m.type == NURSERY_SPAWN_EV && session != ROLE_MAX)
-			try_session(session, &body.nursery_spawn_ev, m.fd[0]);
-		msg_close_fds(&m);
-	}
+	return 0;
 }

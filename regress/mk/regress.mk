@@ -31,11 +31,11 @@ unit: $(UNIT:%=$(O)/regress/unit/%) $(O)/regress/liar
 .PHONY: unit
 
 # The hostile program of the jail test, in place of any role.
-$(O)/regress/standin: $(call objs,regress/jail/standin.c) $(BUILD_OBJ) $(ARCHIVES)
+STANDIN =	$(call objs,$(wildcard regress/jail/*.c)) $(BUILD_OBJ)
+$(O)/regress/standin: $(STANDIN) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(or $(STATIC),-pie) -o $@ $(call objs,regress/jail/standin.c) \
-	    $(BUILD_OBJ) $(ARCHIVES)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(or $(STATIC),-pie) -o $@ $(STANDIN) $(ARCHIVES)
 
 # The verdict engine at the end of a pipe, for regress/vectors/run.
 $(O)/regress/vectors: $(call objs,regress/vectors/vectors.c) $(ARCHIVES)
