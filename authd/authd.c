@@ -29,7 +29,7 @@
 #include "util.h"
 #include "authd.h"
 
-#define SAVE_SECONDS	60	/* between writes of the failure counters */
+#define SAVE_SECONDS	60	/* between writes of the counters */
 #define TOKEN_SECONDS	3600	/* a sender token is good for so long */
 #define FULL_SECONDS	300	/* a full mailbox takes no recipient so long */
 
@@ -38,6 +38,7 @@ static void	 on_close(struct chan *, struct msg *, void *);
 static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
 static void	 on_full(struct chan *, struct msg *, void *);
+static void	 on_sent(struct chan *, struct msg *, void *);
 static void	 role_load(const struct conf *);
 static void	 role_secret(enum conf_secret_kind, const uint8_t[32]);
 static void	 role_start(const struct conf *);
@@ -58,6 +59,7 @@ static const struct chan_handler login_handlers[] = {
 static const struct chan_handler queue_handlers[] = {
 	{ DIR_RCPT,		on_rcpt },
 	{ DIR_FULL_EV,		on_full },
+	{ GUARD_SENT_EV,	on_sent },
 };
 
 static const struct chan_handler main_handlers[] = {
@@ -148,6 +150,8 @@ on_sender(struct chan *c, struct msg *m, void *arg)
 	struct dir *d = authd_dir(NULL);
 	struct account *a = NULL;
 
+	if (p != NULL)		/* another mail, or the same at its end */
+		guard_leave(p->account, &p->open, now_sec());
 	if (d == NULL)
 		r.result = DIR_TEMP;
 	else if (p != NULL)
@@ -161,8 +165,8 @@ on_sender(struct chan *c, struct msg *m, void *arg)
 	chan_reply(c, m->id, DIR_SENDER_R, &r, NULL, 0);
 }
 
-/* May this asker send to the outside? */
-static bool
+/* May this asker send to the outside?  An account has its limits. */
+static enum dir_result
 may_relay(const struct front *f, const struct dir_rcpt *q)
 {
 	const struct conf *conf = proc_conf();
@@ -170,12 +174,28 @@ may_relay(const struct front *f, const struct dir_rcpt *q)
 	struct account *a;
 
 	if (f->role == ROLE_QUEUE)
-		return true;
+		return DIR_OK;
 	if ((p = proved_find(f, q->conn)) != NULL &&
 	    (a = dir_account_id(authd_dir(NULL), p->account)) != NULL &&
 	    a->enabled)
-		return true;
-	return addr_in(&q->peer, conf->networks, conf->nnetworks);
+		return guard_take(a->id, &p->open, now_sec()) ? DIR_OK :
+		    DIR_LIMIT;
+	return addr_in(&q->peer, conf->networks, conf->nnetworks) ? DIR_OK :
+	    DIR_DENIED;
+}
+
+/* queue has a message with so many recipients outside. */
+static void
+on_sent(struct chan *c, struct msg *m, void *arg)
+{
+	const struct guard_sent_ev *e = &m->body->guard_sent_ev;
+	struct front *f = front_of(e->conn);
+	struct proved *p = f != NULL ? proved_find(f, e->conn) : NULL;
+
+	if (p != NULL)
+		guard_sent(p->account, e->recipients, &p->open, now_sec());
+	else if (e->account != 0)
+		guard_sent(e->account, e->recipients, NULL, now_sec());
 }
 
 /* deliver could not add to it; a while later it may be tried again */
@@ -223,8 +243,8 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 		return;
 	}
 	r.result = (uint8_t)base_resolve(q->address, ans);
-	if (ans->outside && !may_relay(f, q))
-		r.result = DIR_DENIED;
+	if (ans->outside && r.result == DIR_OK)
+		r.result = (uint8_t)may_relay(f, q);
 	r.address = slice_of(ans->address, ans->addressn);
 	if (r.result == DIR_OK && f->role != ROLE_QUEUE && answer_full(ans))
 		r.result = DIR_FULL;
@@ -243,7 +263,8 @@ on_tick(evutil_socket_t fd, short ev, void *arg)
 	pool_tick();
 	base_tick();
 	if (now >= st.save_at) {
-		slow_save(now_sec());
+		slow_save(authd_dir(NULL), now_sec());
+		guard_save(now_sec());
 		st.save_at = now + SAVE_SECONDS;
 	}
 }
@@ -284,6 +305,7 @@ role_start(const struct conf *conf)
 	umask(077);
 	recent_init();
 	login_init(conf);
+	guard_limits(conf->guard.hour, conf->guard.day);
 	slow_trusted(conf->networks, conf->nnetworks);
 	st.save_at = now_ms() / 1000 + SAVE_SECONDS;
 	base_open(conf);
@@ -324,6 +346,7 @@ static void
 role_reload(const struct conf *conf)
 {
 	slow_trusted(conf->networks, conf->nnetworks);
+	guard_limits(conf->guard.hour, conf->guard.day);
 	login_init(conf);
 	base_reload(conf);
 }
@@ -331,8 +354,10 @@ role_reload(const struct conf *conf)
 static void
 role_stop(void)
 {
-	slow_save(now_sec());
+	slow_save(authd_dir(NULL), now_sec());
 	slow_close();
+	guard_save(now_sec());
+	guard_close();
 	db_close();
 	proc_exit(0);
 }

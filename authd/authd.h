@@ -168,6 +168,49 @@ int	 db_alias_set(const char *address, char *const *targets, size_t n);
 int	 db_alias_delete(const char *address);
 const char *db_error(void);
 
+/* ---- authd_loose.c: databases that may be lost --------------------------- */
+
+struct sqlite3;
+
+struct loose {
+	struct sqlite3	*db;		/* NULL: not open */
+	const char	*path, *schema;
+	bool		 told;		/* the log knows that it is not */
+};
+
+/* Read what is there into memory; may come again.  0, -1. */
+typedef int (*loose_load)(struct sqlite3 *, void *arg);
+
+/* path and schema are kept.  What cannot be opened is tried again. */
+void	 loose_open(struct loose *, const char *path, const char *schema,
+	    loose_load, void *arg);
+/* A transaction, NULL: not now. */
+struct sqlite3 *loose_begin(struct loose *, loose_load, void *arg);
+void	 loose_end(struct loose *);
+void	 loose_close(struct loose *);
+
+/* ---- authd_guard.c: recipients outside ----------------------------------- */
+
+struct guard_counts { uint64_t hour, day, pending; };
+
+/* Recipients an hour and a day for each account; 0: any. */
+void	 guard_limits(unsigned int hour, unsigned int day);
+/* May that account write to one more recipient outside?  Then it is pending,
+ * and counted in *open of its connection. */
+bool	 guard_take(uint32_t account, uint32_t *open, uint64_t now);
+/* Another mail of that connection begins, or it ends: what it has open is
+ * dropped a minute later, unless it is told to be sent. */
+void	 guard_leave(uint32_t account, uint32_t *open, uint64_t now);
+/* A message with n recipients outside is on disk.  open: of its connection,
+ * NULL when that has gone. */
+void	 guard_sent(uint32_t account, uint32_t n, uint32_t *open,
+	    uint64_t now);
+/* What is counted now; false: nothing. */
+bool	 guard_counts(uint32_t account, struct guard_counts *, uint64_t now);
+void	 guard_open(const char *path, uint64_t now);
+void	 guard_save(uint64_t now);
+void	 guard_close(void);
+
 /* ---- authd_slow.c: failures slow down ------------------------------------ */
 
 #define SLOW_MS_MAX	15000	/* longest wait */
@@ -188,10 +231,10 @@ void	 slow_fail(const struct slow_key *, uint32_t account, uint64_t now);
 void	 slow_clear(const struct slow_key *);
 /* What to wait after count failures when free ones cost nothing. */
 uint32_t slow_wait(unsigned int count, unsigned int free);
-/* Counters in a database of their own, which may be lost: path is made when
- * missing, thrown away when broken.  Names are kept by account id. */
+/* Counters in a database that may be lost.  Names are kept by account id. */
 void	 slow_open(const char *path, struct dir *, uint64_t now);
-void	 slow_save(uint64_t now);	/* if there is something new */
+/* If there is something new. */
+void	 slow_save(struct dir *, uint64_t now);
 void	 slow_close(void);
 
 /* ---- authd_recent.c: recent successes ------------------------------------ */
@@ -218,6 +261,7 @@ struct proved {
 	struct node	 node;
 	uint64_t	 conn;
 	uint32_t	 account;
+	uint32_t	 open;		/* recipients outside, see guard */
 };
 
 /* Lives until its channel ends. */
@@ -225,6 +269,8 @@ struct front *front_new(enum proc_role, uint16_t instance, int fd,
 	    const struct chan_handler *, size_t n);
 /* The front with that serial, NULL when it has gone. */
 struct front *front_find(uint32_t serial);
+/* The front whose connection that is. */
+struct front *front_of(uint64_t conn);
 /* The front broke a rule that chan.c does not know: it and its channel end. */
 void	 front_cut(struct front *, const char *why);
 /* Does a connection number belong to that front? */
@@ -299,6 +345,7 @@ void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
 void	 list_accounts(uint32_t ask);
 void	 list_aliases(uint32_t ask);
 void	 list_domains(uint32_t ask);
+void	 list_guard(uint32_t ask);	/* accounts that sent lately */
 /* One account as a row. */
 void	 list_account_row(uint32_t ask, const struct account *,
 	    const char *password);

@@ -22,6 +22,7 @@
 
 #define DB_PATH		"/directory.db"
 #define SLOW_PATH	"/failures.db"
+#define GUARD_PATH	"/guard.db"
 #define REOPEN_SECONDS	5	/* between tries with a broken database */
 
 static struct {
@@ -100,6 +101,7 @@ base_open(const struct conf *conf)
 	st.error[0] = '\0';
 	st.dir = d;
 	slow_open(SLOW_PATH, d, now_sec());
+	guard_open(GUARD_PATH, now_sec());
 	front_catch_up_all();
 	log_info("directory open accounts=%zu", dir_accounts(d));
 	base_compare();

@@ -57,10 +57,24 @@ front_find(uint32_t serial)
 	return NULL;
 }
 
+struct front *
+front_of(uint64_t conn)
+{
+	size_t i;
+
+	for (i = 0; i < FRONTS_MAX; i++)
+		if (st.front[i] != NULL && front_owns(st.front[i], conn))
+			return st.front[i];
+	return NULL;
+}
+
 static void
 proved_free(struct node *n)
 {
-	free(n);
+	struct proved *p = (struct proved *)n;
+
+	guard_leave(p->account, &p->open, now_sec());
+	free(p);
 }
 
 static void
@@ -134,7 +148,7 @@ void
 front_disprove(struct front *f, struct proved *p)
 {
 	table_del(&f->proved, &p->node);
-	free(p);
+	proved_free(&p->node);
 }
 
 /* ---- what is over -------------------------------------------------------- */

@@ -25,7 +25,7 @@
 struct list {
 	struct event	*ev;
 	uint32_t	 ask;
-	bool		 aliases;
+	void		(*row)(uint32_t ask, struct dir *, const char *key);
 	char		**key;
 	size_t		 n, at;
 };
@@ -72,19 +72,42 @@ list_alias_rows(uint32_t ask, const struct alias *a)
 }
 
 static void
-list_row(struct list *l, const char *key)
+row_account(uint32_t ask, struct dir *d, const char *key)
 {
-	struct dir *d = authd_dir(NULL);
-	struct account *ac;
-	struct alias *al;
+	struct account *a = dir_account(d, slice_str(key));
 
-	if (d == NULL)
+	if (a != NULL)
+		list_account_row(ask, a, NULL);
+}
+
+static void
+row_alias(uint32_t ask, struct dir *d, const char *key)
+{
+	struct alias *a = dir_alias(d, slice_str(key));
+
+	if (a != NULL)
+		list_alias_rows(ask, a);
+}
+
+/* An account that sent nothing lately has no row. */
+static void
+row_guard(uint32_t ask, struct dir *d, const char *key)
+{
+	const struct conf *conf = proc_conf();
+	struct account *a = dir_account(d, slice_str(key));
+	struct guard_counts n;
+	struct row r = { .n = 0 };
+
+	if (a == NULL || !guard_counts(a->id, &n, now_sec()))
 		return;
-	if (l->aliases) {
-		if ((al = dir_alias(d, slice_str(key))) != NULL)
-			list_alias_rows(l->ask, al);
-	} else if ((ac = dir_account(d, slice_str(key))) != NULL)
-		list_account_row(l->ask, ac, NULL);
+	row_str(&r, "address", slice_str(a->address));
+	row_num(&r, "id", a->id);
+	row_num(&r, "hour", (long long)n.hour);
+	row_num(&r, "hour-limit", conf->guard.hour);
+	row_num(&r, "day", (long long)n.day);
+	row_num(&r, "day-limit", conf->guard.day);
+	row_num(&r, "pending", (long long)n.pending);
+	proc_row(ask, &r);
 }
 
 static void
@@ -103,6 +126,7 @@ static void
 on_more(evutil_socket_t fd, short ev, void *arg)
 {
 	struct timeval again = { 0, 0 };
+	struct dir *d = authd_dir(NULL);
 	struct list *l = arg;
 	size_t i;
 
@@ -113,8 +137,9 @@ on_more(evutil_socket_t fd, short ev, void *arg)
 	if (chan_full(proc_main()))
 		again.tv_usec = LIST_AGAIN_MS * 1000;
 	else
-		for (i = 0; i < LIST_ROWS && l->at < l->n; i++)
-			list_row(l, l->key[l->at++]);
+		for (i = 0; i < LIST_ROWS && l->at < l->n; i++, l->at++)
+			if (d != NULL)
+				l->row(l->ask, d, l->key[l->at]);
 	if (l->at == l->n) {
 		proc_done(l->ask, 0, "%s", "");
 		list_free(l);
@@ -123,12 +148,13 @@ on_more(evutil_socket_t fd, short ev, void *arg)
 }
 
 static void
-list_start(uint32_t ask, bool aliases)
+list_start(uint32_t ask, bool aliases, void (*row)(uint32_t, struct dir *,
+    const char *))
 {
 	struct list *l = xcalloc(1, sizeof(*l));
 
 	l->ask = ask;
-	l->aliases = aliases;
+	l->row = row;
 	l->key = dir_list(authd_dir(NULL), aliases, &l->n);
 	if ((l->ev = event_new(proc_base(), -1, 0, on_more, l)) == NULL)
 		fatalx("list: no event");
@@ -138,13 +164,19 @@ list_start(uint32_t ask, bool aliases)
 void
 list_accounts(uint32_t ask)
 {
-	list_start(ask, false);
+	list_start(ask, false, row_account);
 }
 
 void
 list_aliases(uint32_t ask)
 {
-	list_start(ask, true);
+	list_start(ask, true, row_alias);
+}
+
+void
+list_guard(uint32_t ask)
+{
+	list_start(ask, false, row_guard);
 }
 
 void

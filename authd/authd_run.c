@@ -61,6 +61,7 @@ static void	 alias_add(uint32_t, const struct args *);
 static void	 alias_del(uint32_t, const struct args *);
 static void	 alias_list(uint32_t, const struct args *);
 static void	 domain_list(uint32_t, const struct args *);
+static void	 guard_list(uint32_t, const struct args *);
 
 static const struct command commands[] = {
 	{ "account", "add", 1, 2, account_add, "ADDRESS [PASSWORD]" },
@@ -75,6 +76,7 @@ static const struct command commands[] = {
 	{ "alias", "del", 1, 1, alias_del, "ADDRESS|@DOMAIN" },
 	{ "alias", "list", 0, 0, alias_list, "" },
 	{ "domain", "list", 0, 0, domain_list, "" },
+	{ "guard", "list", 0, 0, guard_list, "" },
 };
 
 /* ---- helpers ------------------------------------------------------------- */
@@ -453,6 +455,7 @@ alias_leads(uint32_t ask, struct dir *d, const char *key)
 	case DIR_UNKNOWN:
 	case DIR_DENIED:
 	case DIR_FULL:
+	case DIR_LIMIT:
 		proc_done(ask, EX_NOUSER, "%s would lead nowhere: no such "
 		    "account or alias", key);
 		break;
@@ -540,6 +543,12 @@ domain_list(uint32_t ask, const struct args *args)
 	list_domains(ask);
 }
 
+static void
+guard_list(uint32_t ask, const struct args *args)
+{
+	list_guard(ask);
+}
+
 /* ---- dispatch ------------------------------------------------------------ */
 
 static int
@@ -610,5 +619,6 @@ run_command(uint32_t ask, uint32_t uid, struct slice list)
 			return;
 	run_usage(ask, slice_is(args.v[0], "account") ? "account" :
 	    slice_is(args.v[0], "alias") ? "alias" :
-	    slice_is(args.v[0], "domain") ? "domain" : NULL);
+	    slice_is(args.v[0], "domain") ? "domain" :
+	    slice_is(args.v[0], "guard") ? "guard" : NULL);
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sodium.h>
 #include <sqlite3.h>
@@ -42,7 +41,7 @@ static struct {
 	struct slow	 set[SLOW_SETS][SLOW_WAYS];
 	char		*trusted[CONF_NLIST];
 	size_t		 ntrusted;
-	sqlite3		*db;
+	struct loose	 db;
 	bool		 dirty;
 } st;
 
@@ -197,27 +196,9 @@ slow_wait(unsigned int count, unsigned int nofree)
 
 /* ---- over restarts ------------------------------------------------------- */
 
-static void
-slow_give_up(const char *doing)
-{
-	log_warnx("failures db-%s error=%s", doing, st.db == NULL ? "memory" :
-	    sqlite3_errmsg(st.db));
-	slow_close();
-}
-
-static int
-slow_prepare(const char *path)
-{
-	if (sqlite3_open_v2(path, &st.db, SQLITE_OPEN_READWRITE |
-	    SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-		return -1;
-	return sqlite3_exec(st.db, "PRAGMA synchronous=OFF;"
-	    "PRAGMA journal_mode=MEMORY; PRAGMA temp_store=MEMORY;"
-	    "CREATE TABLE IF NOT EXISTS failure(account INTEGER NOT NULL,"
-	    " network TEXT NOT NULL, count INTEGER NOT NULL,"
-	    " at INTEGER NOT NULL, PRIMARY KEY(account, network))"
-	    " WITHOUT ROWID;", NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
-}
+static const char schema[] = "CREATE TABLE IF NOT EXISTS failure("
+    "account INTEGER NOT NULL, network TEXT NOT NULL, count INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY(account, network)) WITHOUT ROWID;";
 
 static void
 slow_row(sqlite3_stmt *q, struct dir *d, uint64_t now)
@@ -236,7 +217,7 @@ slow_row(sqlite3_stmt *q, struct dir *d, uint64_t now)
 	else if (net == NULL || strlen(net) != 2 * sizeof(k.b) ||
 	    hex_decode(k.b, sizeof(k.b), net) == -1)
 		return;
-	if (count <= 0 || count > SLOW_COUNT_MAX)
+	if (count <= 0 || count > SLOW_COUNT_MAX || slow_find(&k) != NULL)
 		return;
 	s = slow_new(&k, now);
 	s->count = (uint8_t)count;
@@ -245,17 +226,23 @@ slow_row(sqlite3_stmt *q, struct dir *d, uint64_t now)
 	slow_decay(s, now);
 }
 
+struct load {
+	struct dir	*dir;
+	uint64_t	 now;
+};
+
 static int
-slow_load(struct dir *d, uint64_t now)
+slow_load(sqlite3 *db, void *arg)
 {
+	struct load *l = arg;
 	sqlite3_stmt *q;
 	int r;
 
-	if (sqlite3_prepare_v2(st.db, "SELECT account, network, count, at "
+	if (sqlite3_prepare_v2(db, "SELECT account, network, count, at "
 	    "FROM failure LIMIT 8192", -1, &q, NULL) != SQLITE_OK)
 		return -1;
 	while ((r = sqlite3_step(q)) == SQLITE_ROW)
-		slow_row(q, d, now);
+		slow_row(q, l->dir, l->now);
 	sqlite3_finalize(q);
 	return r == SQLITE_DONE ? 0 : -1;
 }
@@ -263,16 +250,9 @@ slow_load(struct dir *d, uint64_t now)
 void
 slow_open(const char *path, struct dir *d, uint64_t now)
 {
-	int try;
+	struct load l = { d, now };
 
-	slow_close();
-	for (try = 0; try < 2; try++) {
-		if (slow_prepare(path) == 0 && slow_load(d, now) == 0)
-			return;
-		slow_give_up("open");
-		if (unlink(path) == -1)
-			return;
-	}
+	loose_open(&st.db, path, schema, slow_load, &l);
 }
 
 static void
@@ -290,23 +270,12 @@ slow_write(sqlite3_stmt *q, const struct slow *s)
 	sqlite3_reset(q);
 }
 
-void
-slow_save(uint64_t now)
+static void
+slow_each(sqlite3_stmt *q, uint64_t now)
 {
-	sqlite3_stmt *q;
 	struct slow *s;
 	size_t i;
 
-	if (!st.dirty || st.db == NULL)
-		return;
-	st.dirty = false;
-	if (sqlite3_exec(st.db, "BEGIN; DELETE FROM failure", NULL, NULL,
-	    NULL) != SQLITE_OK || sqlite3_prepare_v2(st.db,
-	    "INSERT OR REPLACE INTO failure VALUES(?,?,?,?)", -1, &q,
-	    NULL) != SQLITE_OK) {
-		slow_give_up("write");
-		return;
-	}
 	for (i = 0; i < SLOW_SETS * SLOW_WAYS; i++) {
 		s = &st.set[i / SLOW_WAYS][i % SLOW_WAYS];
 		slow_decay(s, now);
@@ -314,14 +283,29 @@ slow_save(uint64_t now)
 		    s->account != 0))
 			slow_write(q, s);
 	}
+}
+
+void
+slow_save(struct dir *d, uint64_t now)
+{
+	struct load l = { d, now };
+	sqlite3_stmt *q = NULL;
+	sqlite3 *db;
+
+	if (!st.dirty || (db = loose_begin(&st.db, slow_load, &l)) == NULL)
+		return;
+	st.dirty = false;
+	if (sqlite3_exec(db, "DELETE FROM failure", NULL, NULL, NULL) ==
+	    SQLITE_OK && sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO "
+	    "failure(account, network, count, at) VALUES(?1, ?2, ?3, ?4)", -1,
+	    &q, NULL) == SQLITE_OK)
+		slow_each(q, now);
 	sqlite3_finalize(q);
-	if (sqlite3_exec(st.db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		slow_give_up("write");
+	loose_end(&st.db);
 }
 
 void
 slow_close(void)
 {
-	sqlite3_close(st.db);
-	st.db = NULL;
+	loose_close(&st.db);
 }

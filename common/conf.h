@@ -99,6 +99,10 @@ struct conf {
 		unsigned int	 max_waiting;	/* 256 */
 		unsigned int	 max_failures;	/* before slowing down, 5 */
 	} auth;
+	struct {			/* guard: outside, for an account */
+		unsigned int	 hour;	/* recipients, 300; 0 any */
+		unsigned int	 day;	/* 1000; 0 any */
+	} guard;
 	struct {			/* dkim: */
 		char		*directory;
 		char		*headers;	/* NULL: the built-in list */

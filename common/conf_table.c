@@ -217,6 +217,13 @@ static const struct conf_key keys[] = {
 	K("auth.max-failures", CT_UINT, false, auth.max_failures, "5",
 	    1, 1000, R(AUTHD), "failed logins before they slow down"),
 
+	K("guard.recipients-hour", CT_UINT, false, guard.hour, "300",
+	    0, 10000000, R(AUTHD),
+	    "recipients outside one account may write to an hour; 0 any"),
+	K("guard.recipients-day", CT_UINT, false, guard.day, "1000",
+	    0, 10000000, R(AUTHD),
+	    "recipients outside one account may write to a day; 0 any"),
+
 	K("dkim.directory", CT_PATH, false, dkim.directory,
 	    ETC "/maild/dkim", 0, 900, R_NONE, "signing keys"),
 	K("dkim.headers", CT_FIELDS, true, dkim.headers, NULL, 0, 1023,

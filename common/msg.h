@@ -119,6 +119,7 @@ struct msg_addr {			/* network address of a peer */
 	M(DIR_RCPT_R, dir_rcpt_r, CHAN_AUTH, 7, SIDE_B, MF_ANSWER)	\
 	M(DIR_FULL_EV, dir_full_ev, CHAN_AUTH, 8, SIDE_A, MF_EV)	\
 	M(AUTH_REVOKED_EV, auth_revoked_ev, CHAN_AUTH, 9, SIDE_B, MF_EV) \
+	M(GUARD_SENT_EV, guard_sent_ev, CHAN_AUTH, 10, SIDE_A, MF_EV)	\
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, 1, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, 2, SIDE_B, MF_ANSWER) \
 	M(HASH_MAKE, hash_make, CHAN_HASH, 3, SIDE_A, MF_ASK | MF_SECRET) \
@@ -261,6 +262,9 @@ struct msg_addr {			/* network address of a peer */
 #define AUTH_REVOKED_EV_FIELDS(F)	/* to smtpd, and queue: its logins are */ \
 	/* over; a new queue hears first of all that may not send */	\
 	F(u32, account, 0) F(u8, why, 0)	/* enum auth_revoked */
+#define GUARD_SENT_EV_FIELDS(F)	/* queue: a message of conn is on disk */ \
+	F(u64, conn, 0) F(u32, account, 0)				\
+	F(u32, recipients, 0)	/* that are outside themselves */
 #define HASH_VERIFY_FIELDS(F)						\
 	F(str, password, 1024) F(str, hash, 256)
 #define HASH_VERIFY_R_FIELDS(F)						\
@@ -425,7 +429,8 @@ enum dir_result {
 	DIR_OK, DIR_UNKNOWN,	/* 550 5.1.1 */
 	DIR_DENIED,		/* 550 5.7.1 relaying, or not your address */
 	DIR_FULL,		/* 452 4.2.2 */
-	DIR_TEMP		/* 451 4.3.0 */
+	DIR_TEMP,		/* 451 4.3.0 */
+	DIR_LIMIT		/* 452 4.7.1: too many outside for now */
 };
 enum route_type { ROUTE_LOCAL, ROUTE_REMOTE,
 	ROUTE_REPORT		/* to report-in; account 0 */

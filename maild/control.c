@@ -91,6 +91,7 @@ static const struct {
 	{ "account",	NULL,	NULL,		ROLE_AUTHD },
 	{ "alias",	NULL,	NULL,		ROLE_AUTHD },
 	{ "domain",	NULL,	NULL,		ROLE_AUTHD },
+	{ "guard",	NULL,	NULL,		ROLE_AUTHD },
 	{ "queue",	NULL,	NULL,		ROLE_QUEUE },
 	{ "reports",	"pending", NULL,	ROLE_REPORT_OUT },
 	{ "reports",	NULL,	NULL,		ROLE_REPORT_IN },

@@ -437,6 +437,8 @@ struct commit {
 	int		 fd;		/* memfd, or -1; taken over */
 	struct slice	 body[2];	/* message and facts, when no fd */
 	uint32_t	 limit;		/* of what its account has waiting; 0 */
+	uint64_t	 conn;		/* that sent it, for the guard */
+	uint32_t	 outside;	/* recipients it asked for outside */
 	/* who waits: a channel, or fn */
 	struct chan	*chan;
 	uint32_t	 ask;
@@ -630,6 +632,8 @@ void	 post_channel(enum chan_kind, struct event_base *, int fd);
 void	 post_start(struct post *);
 /* Tell authd that an account is over its quota: no RCPT for a while. */
 void	 post_full(uint32_t account);
+/* Tell authd's guard that a message of that connection is on disk. */
+void	 post_sent(uint64_t conn, uint32_t account, uint32_t recipients);
 /* Which account an address is.  fn is called once: DIR_OK, DIR_UNKNOWN (no
  * account, or more than one), DIR_TEMP. */
 void	 post_account(const char *address,

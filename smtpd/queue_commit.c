@@ -45,6 +45,8 @@ struct pending {
 	bool		 copy;		/* of a message that is on disk */
 	struct chan	*chan;
 	uint32_t	 ask;
+	uint64_t	 conn;
+	uint32_t	 outside;	/* recipients, for the guard */
 	void		(*fn)(void *, enum queue_result, struct message *);
 	void		*arg;
 };
@@ -442,7 +444,8 @@ pend(const struct commit *c)
 
 	*p = (struct pending){ .commit = c->env.commit,
 	    .copy = c->env.copy != 0, .chan = c->chan, .ask = c->ask,
-	    .fn = c->fn, .arg = c->arg };
+	    .conn = c->conn, .outside = c->outside, .fn = c->fn,
+	    .arg = c->arg };
 	return p;
 }
 
@@ -485,6 +488,8 @@ answer(struct pending *p)
 	}
 	if (p->fn != NULL)
 		p->fn(p->arg, p->result, p->m);
+	if (p->m != NULL && p->outside > 0)
+		post_sent(p->conn, p->m->account, p->outside);
 	if (p->m != NULL && !p->copy)
 		revoked_look(p->m);
 	if (p->m != NULL)

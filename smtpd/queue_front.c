@@ -48,6 +48,7 @@ static struct {
 	struct env_rcpt	*rcpt;		/* of the commit at hand */
 	uint64_t	*hash;
 	size_t		 nrcpt;
+	uint32_t	 outside;	/* asked for outside */
 	bool		 accepting;
 	uint64_t	 free_bytes;
 } fr;
@@ -238,7 +239,7 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	if (commit_again(c, m->id, &b->commit) || (b->file != 0 &&
 	    wait_again(&b->commit, c, m->id)))
 		goto out;
-	fr.nrcpt = 0;
+	fr.nrcpt = fr.outside = 0;
 	if (l != NULL)
 		why = l->cut ? "too many recipients" : rcpts_take(b->conn,
 		    slice_of((char *)l->buf, l->n));
@@ -257,6 +258,8 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	k.fd = m->fd[0];
 	m->fd[0] = -1;
 	k.nrcpt = fr.nrcpt;
+	k.conn = b->conn;
+	k.outside = fr.outside;
 	k.large_crc = b->crc;
 	k.limit = fr.conf->queue.max_per_account;
 	k.env = (struct envelope){ .commit = b->commit,
@@ -324,9 +327,13 @@ rcpts_take(uint64_t conn, struct slice list)
 		cap_rcpt(&mac, fr.key, conn, r.address, r.routes);
 		if (!cap_equal(&mac, &r.cap))
 			return "recipient without a capability";
-		for (o = 0; (k = item_route_get(r.routes, &o, &route)) == 1;)
+		for (o = 0; (k = item_route_get(r.routes, &o, &route)) == 1;) {
 			if ((why = route_add(&r, &route)) != NULL)
 				return why;
+			if (route.type == ROUTE_REMOTE &&
+			    slice_eq(route.address, r.address))
+				fr.outside++;
+		}
 		if (k == -1)
 			return "routes damaged";
 	}

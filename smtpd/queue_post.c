@@ -89,6 +89,15 @@ post_full(uint32_t account)
 		chan_send(po.auth, DIR_FULL_EV, &e, NULL, 0);
 }
 
+void
+post_sent(uint64_t conn, uint32_t account, uint32_t recipients)
+{
+	struct guard_sent_ev e = { conn, account, recipients };
+
+	if (po.auth != NULL)
+		chan_send(po.auth, GUARD_SENT_EV, &e, NULL, 0);
+}
+
 struct account_ask {
 	void		(*fn)(void *, enum dir_result, uint32_t);
 	void		*arg;
@@ -185,6 +194,7 @@ on_route(struct chan *c, struct msg *m, void *arg)
 		post_end(p, QUEUE_REFUSED, "unknown recipient");
 		return;
 	case DIR_FULL:
+	case DIR_LIMIT:
 	case DIR_TEMP:
 		post_end(p, QUEUE_IO, "not now");
 		return;

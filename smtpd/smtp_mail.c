@@ -412,6 +412,9 @@ rcpt_take(struct session *s, const struct dir_rcpt_r *r)
 		return "550 5.7.1 no relaying";
 	case DIR_FULL:
 		return "452 4.2.2 mailbox full";
+	case DIR_LIMIT:
+		return "452 4.7.1 this account has written to too many "
+		    "recipients for now, try later";
 	case DIR_TEMP:
 		return "451 4.3.0 try later";
 	}

@@ -36,6 +36,7 @@ def house():
                  domains=("bench.test",), conf={
                      "hostname": "mx.bench.test",
                      "relay": {"smarthost": "[127.0.0.1]", "smarthost-tls": False, "loopback": True, "port": SINK},
+                     "guard": {"recipients-hour": 0, "recipients-day": 0},
                      "smtp": {"max-per-source": 20000}, "imap": {"max-per-account": 20000},
                      **({"verify": {"loopback": True}, "dns": {"resolvers": ["127.77.0.53@53"]}} if JUDGED
                         else {"networks": ["127.0.0.0/8"]})})
