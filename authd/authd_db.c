@@ -42,8 +42,8 @@ enum stmt {
 
 static const char *const text[S_MAX] = {
 	[S_STALE] = "DELETE FROM account WHERE address = ?1 AND state = 0",
-	[S_INSERT] = "INSERT INTO account(address, hash, state, created) "
-	    "VALUES(?1, ?2, 0, ?3)",
+	[S_INSERT] = ("INSERT INTO account(address, hash, state, created) "
+	    "VALUES(?1, ?2, 0, ?3)"),
 	[S_STATE] = "UPDATE account SET state = ?2 WHERE id = ?1",
 	[S_HASH] = "UPDATE account SET hash = ?2 WHERE id = ?1",
 	[S_DELETE] = "DELETE FROM account WHERE id = ?1",
