@@ -74,7 +74,7 @@ for dir in in out; do
 done
 install -d -m 750 -o _maillog -g _maillog "$LOCALSTATEDIR/log/maild"
 
-service() {		# service SYSTEMD-VERBS RC-VERB
+service() {		# service WORDS-OF-SYSTEMCTL WORD-OF-RC
 	if [ -d /run/systemd/system ]; then
 		echo "    systemctl $1 maild"
 	else
@@ -85,7 +85,7 @@ pid=$(cat "$RUNDIR/maild.pid" 2>/dev/null) || pid=
 if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
 	echo "maild is installed; the one that runs (process $pid) goes on with"
 	echo "the programs it was started with.  To change to the new ones:"
-	service restart restart
+	service "daemon-reload; systemctl restart" restart
 else
 	echo "maild is installed; edit $SYSCONFDIR/maild/maild.yaml, then start it:"
 	service "enable --now" start

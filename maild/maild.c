@@ -113,6 +113,7 @@ main(int argc, char **argv)
 		else {
 			if (geteuid() == 0)
 				files_check(h->conf);
+			programs_check(h->libexec);
 			fprintf(stderr, "%s: configuration is right\n",
 			    h->conffile);
 		}

@@ -120,6 +120,8 @@ const char *child_exit_name(const struct child *, char *buf, size_t size);
 /* Open all of them; ends maild when one is missing or they are not of this
  * build. */
 void	 programs_open(struct house *);
+/* Logs what programs_open would complain of; none at all are no matter. */
+void	 programs_check(const char *libexec);
 /* In a child of fork that has what it needs below descriptor fd: run the
  * program of that role. */
 void	 program_start(struct house *, enum proc_role, int fd,

@@ -67,24 +67,41 @@ build_read(const char *libexec, char id[BUILD_ID_LEN + 1])
 	close(fd);
 }
 
+/* Are all programs there, and of this build?  Told when not. */
+static bool
+build_is_ours(const char *libexec)
+{
+	char id[BUILD_ID_LEN + 1], text[BUILD_TEXT_MAX];
+
+	build_read(libexec, id);
+	if (build_same(slice_str(id)))
+		return true;
+	log_warnx("%s: %s; this maild is of %s; finish it: make install",
+	    libexec, id[0] == '\0' ? "half installed, there is no file "
+	    "\"build\"" : "the programs are of another build",
+	    build_text(build_release, slice_str(build_id), text));
+	return false;
+}
+
 void
 programs_open(struct house *h)
 {
-	char path[1200], id[BUILD_ID_LEN + 1], text[BUILD_TEXT_MAX];
+	char path[1200];
 
 	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
 		snprintf(path, sizeof(path), "%s/%s", h->libexec,
 		    proc_program((enum proc_role)r));
 		h->prog[r] = program_open(path, (enum proc_role)r);
 	}
-	build_read(h->libexec, id);
-	if (build_same(slice_str(id)))
-		return;
-	log_warnx("%s: %s; this maild is of %s; finish it: make install",
-	    h->libexec, id[0] == '\0' ? "half installed, there is no file "
-	    "\"build\"" : "the programs are of another build",
-	    build_text(build_release, slice_str(build_id), text));
-	exit(EX_TEMPFAIL);
+	if (!build_is_ours(h->libexec))
+		exit(EX_TEMPFAIL);
+}
+
+void
+programs_check(const char *libexec)
+{
+	if (access(libexec, F_OK) == 0)
+		(void)build_is_ours(libexec);
 }
 
 void
