@@ -250,20 +250,29 @@ schedule_run(void)
 	}
 }
 
-/* A peer that has no room calls schedule_wake() later. */
+/* A peer that has no room calls schedule_wake() later.  What cannot be read
+ * ends at once, and with it, were it not counted, its destination. */
 static void
 job_hand_out(struct dest *d, struct job *j)
 {
 	struct message *m = j->m;
+	bool went = true;
 
 	revoked_last_look(m);
+	d->active++;
 	if (!job_trim(j)) {		/* removed or held meanwhile */
 		schedule_job_end(j);
 		result_end(m);
-	} else if (d->route == ROUTE_REMOTE ? remote_send(j) : local_send(j))
-		dest_ready(d);
-	else
+	} else if (!(d->route == ROUTE_REMOTE ? remote_send(j) :
+	    local_send(j))) {
 		schedule_job_back(j);
+		went = false;
+	}
+	d->active--;
+	if (d->active == 0 && TAILQ_EMPTY(&d->jobs))
+		dest_free(d);
+	else if (went)
+		dest_ready(d);
 }
 
 /* ---- destinations ----------------------------------------------------- */
