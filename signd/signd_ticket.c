@@ -16,9 +16,9 @@
 
 #include "parse.h"
 #include "msg.h"
+#include "cap.h"
 #include "signd.h"
 
-#define TICKET_VERSION	1
 #define FIXED		(1 + 4 + 8 + 8 + 32 + 32 + 1)
 #define MAC		32
 

@@ -80,6 +80,7 @@ queue_start(const struct conf *conf)
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	umask(077);
+	spool_name(conf->dir.spool);
 	if (fd == -1 || spool_init(fd) == -1 || large_init(fd) == -1)
 		fatal("spool directory");
 	q.conf = conf;
@@ -137,10 +138,12 @@ static void
 queue_stop(void)
 {
 	commit_run();
-	if (qlog_sync() == -1 && rewrite_now() == -1)
-		log_warn("queue.log");
-	else
-		tick_synced();
+	if (recover_done()) {
+		if (qlog_sync() == -1 && rewrite_now() == -1)
+			log_warn("queue.log");
+		else
+			tick_synced();
+	}
 	proc_exit(0);
 }
 
@@ -170,16 +173,17 @@ queue_message_done(struct message *m)
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	bool dirty = qlog_dirty();
-
-	if (dirty && qlog_sync() == -1 && rewrite_begin() == -1)
-		log_warn("queue.log");
-	if (!qlog_dirty())
-		tick_synced();
-	tick_segments();
-	compact_look();
-	if (qlog_long() && rewrite_begin() == -1)
-		log_warn("queue.log");
+	recover_tick();
+	if (recover_done()) {
+		if (qlog_dirty() && qlog_sync() == -1 && rewrite_begin() == -1)
+			log_warn("queue.log");
+		if (!qlog_dirty())
+			tick_synced();
+		tick_segments();
+		compact_look();
+		if (qlog_long() && rewrite_begin() == -1)
+			log_warn("queue.log");
+	}
 	space_look(q.conf);
 }
 
@@ -200,7 +204,8 @@ tick_segments(void)
 	uint64_t now = now_ms() / 1000;
 
 	TAILQ_FOREACH(s, spool_segments(), entry) {
-		if (s->state == SEG_FULL && s->live == 0 &&
+		if (s->state == SEG_FULL && s->live == 0 && !s->keep &&
+		    !recover_keeps(s) &&
 		    s->done_gen <= qlog_synced() && q.nunlink == 0 &&
 		    local_forget_count() == 0 &&
 		    s->last + RETIRE_AFTER <= now) {

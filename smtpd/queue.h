@@ -8,6 +8,7 @@
 #define QUEUE_H
 
 #include <sys/queue.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,7 +60,9 @@ int	 env_put(uint8_t *buf, size_t size, size_t *off,
 int	 env_rcpt_put(uint8_t *buf, size_t size, size_t *off,
 	    const struct env_rcpt *);
 /* Whole encoded envelope; slices point into it.  Every recipient was checked
- * when 0 comes back.  -1: damaged. */
+ * when 0 comes back.  -1: damaged; ENV_NEWER: of a version that only a newer
+ * release knows. */
+#define ENV_NEWER	1
 int	 env_get(const uint8_t *, size_t, struct envelope *);
 /* Next recipient at *off of e->rcpts: 1, 0 at the end, -1 damaged. */
 int	 env_rcpt_get(const struct envelope *, size_t *off, struct env_rcpt *);
@@ -70,7 +73,8 @@ int	 env_rcpt_get(const struct envelope *, size_t *off, struct env_rcpt *);
 #define SEG_START	1024U		/* first frame */
 #define FRAME_HDR	64U
 #define FRAME_ALIGN	64U
-#define FRAME_LARGE	0x01		/* message and facts are in large/ */
+#define FRAME_LARGE	0x01		/* message and facts are in large/;
+					 * no other flag changes its length */
 
 struct frame_hdr {
 	uint32_t	 no;		/* number in its segment */
@@ -114,7 +118,19 @@ enum seg_state {
 	SEG_ACTIVE,			/* commits go here */
 	SEG_FULL,			/* no more commits, frames may live */
 	SEG_RETIRING,			/* retired, not yet in the synced log */
-	SEG_SPARE			/* to be used again */
+	SEG_SPARE,			/* to be used again */
+	SEG_BROKEN			/* cannot be read: what is in it is
+					 * not known, and kept */
+};
+
+/* A frame that a newer release left, or one that it wrote about. */
+enum newer_what { NEWER_FRAME, NEWER_ENVELOPE, NEWER_TICKET, NEWER_RECORD };
+
+struct newer {
+	uint32_t	 no;
+	uint32_t	 what;		/* enum newer_what */
+	uint32_t	 version;	/* its, or type or flags */
+	uint64_t	 size;
 };
 
 struct segment {
@@ -129,10 +145,15 @@ struct segment {
 	uint32_t	 live;		/* frames not done */
 	uint64_t	 live_bytes;
 	uint64_t	 last;		/* now_ms() / 1000 of the last commit or start */
+	uint64_t	 begun;		/* now_ms(), 0: before the start */
 	uint64_t	 done_gen;	/* log generation of its last done */
 	uint32_t	 nslot, capslot;
 	struct slot	*slot;
 	struct ids	*ids;		/* queue_ids.c */
+	int		 err;		/* why the last read of it failed */
+	bool		 keep;		/* named by what is not known here */
+	struct newer	*newer;		/* by no; they count as live */
+	uint32_t	 nnewer, capnewer;
 };
 TAILQ_HEAD(segments, segment);
 
@@ -140,10 +161,16 @@ TAILQ_HEAD(segments, segment);
  * quarantine.  0, -1 with errno. */
 int	 spool_init(int dirfd);
 int	 spool_dir(void);		/* dirfd */
+void	 spool_name(const char *);	/* for messages to the operator */
+const char *spool_path(void);
 struct segments *spool_segments(void);
-/* Read every segment that is there: header read, state SEG_FULL or
- * SEG_SPARE (no readable header).  0, -1 with errno. */
+/* Find every segment that is there and read its header: SEG_FULL, SEG_SPARE
+ * (never used) or SEG_BROKEN; one whose header is damaged goes to the
+ * quarantine.  0, -1 with errno: the list is empty. */
 int	 spool_load(void);
+/* Look at one that is SEG_BROKEN again: 0, when its header is known, else -1
+ * with errno, and it may be gone. */
+int	 segment_again(struct segment *);
 /* A segment to write into, a spare one or a new file, its header on disk.
  * NULL with errno. */
 struct segment *segment_new(void);
@@ -162,9 +189,15 @@ uint32_t segment_slot(struct segment *, struct message *);
 void	 segment_spare(struct segment *);	/* nothing in it counts */
 /* Unlink spares beyond what is worth keeping. */
 void	 spool_trim(void);
-/* Keep a copy of damaged octets and log it. */
-void	 spool_quarantine(const struct segment *, const void *, size_t,
+
+/* ---- queue_quarantine.c: what is damaged ------------------------------ */
+
+int	 quarantine_init(int spoolfd);		/* 0, -1 with errno */
+/* Log it, and keep a copy while there is room. */
+void	 quarantine_keep(const struct segment *, const void *, size_t,
 	    size_t off, const char *why);
+/* Move a file there.  0, -1 with errno: it stays where it is. */
+int	 quarantine_take(int dirfd, const char *name, const char *as);
 
 /* ---- queue_large.c: messages that are files of their own -------------- */
 
@@ -228,13 +261,14 @@ enum log_type {
 };
 
 #define LOG_ALL		UINT16_MAX	/* rcpt: every one */
+#define LOG_MAY_PASS	0x80		/* by who does not know the type */
 #define LOG_HDR		32U		/* octets before text or text_id */
 #define LOG_LEN_MAX	4096U		/* of a record, now or later */
 #define LOG_REC_MAX	(LOG_HDR + 8 + LOG_TEXT_MAX)	/* of ours */
 
 struct log_rec {
 	unsigned int	 type;		/* enum log_type, or of a newer one */
-	uint8_t		 flags;
+	uint8_t		 flags;		/* LOG_MAY_PASS */
 	uint64_t	 seg;		/* id, 0: of no segment */
 	uint32_t	 no;
 	uint16_t	 rcpt;
@@ -356,6 +390,8 @@ struct message {
 	uint8_t		 flags;		/* QF_ */
 	uint8_t		 warned;
 	uint8_t		 copying;	/* a copy waits for its sync */
+	uint8_t		 newer;		/* at the start: newer_what + 1 */
+	uint8_t		 newer_version;
 	uint8_t		 counted;	/* among what its account has waiting */
 	uint8_t		 checked;	/* its large file, in this life */
 	uint8_t		 checking;	/* a settling has it as its arg */
@@ -389,6 +425,12 @@ uint8_t	*message_envelope_copy(struct message *, struct envelope *);
 /* A descriptor with the message at 0 and the facts behind it, to be handed
  * out; owned by the message, see message_release.  -1 with errno. */
 int	 message_fd(struct message *);
+/* What came of reading it will come of it again, else it may be read later. */
+static inline bool
+is_damage(int e)
+{
+	return e == EBADMSG || e == ENOENT || e == EINVAL;	/* its size */
+}
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
 
@@ -422,6 +464,7 @@ void	 ids_add(struct segment *, uint32_t no, const struct msg_id *);
 /* The frame with that commit id; false: none. */
 bool	 ids_find(const struct msg_id *, struct ids_place *);
 void	 ids_retire(struct segment *);
+void	 ids_drop(struct segment *);	/* at once */
 void	 ids_expire(uint64_t now);	/* now_ms() */
 
 /* ---- queue_commit.c: group commit ------------------------------------- */
@@ -655,6 +698,10 @@ struct walk {				/* { 0 }: from the beginning */
  * enough was looked at for a loop turn or fn says false.  false: that was the
  * end of the queue. */
 bool	 walk_turn(struct walk *, bool (*fn)(struct message *, void *), void *);
+/* The same with what is kept and not tried: a frame of a newer release, or
+ * (NULL) a segment that cannot be read. */
+bool	 walk_kept(struct walk *, bool (*fn)(const struct segment *,
+	    const struct newer *, void *), void *);
 
 #define SELECT_IDS	60
 #define SELECT_WORD_MAX	512
@@ -697,20 +744,41 @@ void	 revoked_last_look(struct message *);
 /* Is there room for more mail?  Tell whom it concerns. */
 void	 space_look(const struct conf *);
 
-/* ---- queue_control.c, queue_recover.c, queue.c ------------------------ */
+/* ---- queue_load.c: a segment into memory ------------------------------ */
+
+/* Its frames; buf of SEG_SIZE.  late: others have begun.  0, -1 with errno:
+ * it cannot be read, load_drop what there is. */
+int	 load_segment(struct segment *, uint8_t *buf, bool late);
+void	 load_drop(struct segment *);
+void	 load_apply(struct segment *, const struct log_rec *);
+void	 load_finish(struct segment *);	/* the log was applied */
+/* Its messages are due from now on; their number. */
+unsigned int load_begin(struct segment *);
+/* The frame was left by a newer release. */
+bool	 segment_is_newer(const struct segment *, uint32_t no);
+
+/* ---- queue_recover.c: the start --------------------------------------- */
+
+/* Bring back what is on disk; false: not all of what is needed can be read
+ * now, recover_tick() tries again. */
+bool	 recover_run(void);
+bool	 recover_done(void);
+void	 recover_tick(void);		/* once a second */
+void	 recover_count(void);
+/* There is something that this process does not know or cannot read. */
+bool	 recover_unknown(void);
+/* A record of the old log that only it knows. */
+bool	 recover_carries(const struct log_rec *);
+bool	 recover_keeps(const struct segment *);	/* not to be retired yet */
+void	 recover_large(uint64_t file);	/* is named by a frame */
+
+/* ---- queue_control.c, queue.c ----------------------------------------- */
 
 void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
 /* Hold what waits of the message, and what is under way if it comes back;
  * recipients that are held by this.  m may not be copying; the caller syncs
  * the log.  by: for the log. */
 unsigned int control_hold(struct message *, const char *by);
-
-/* Bring back what is on disk; fatal when the spool cannot be used. */
-void	 recover_run(void);
-/* There are records that this release does not know. */
-bool	 recover_unknown(void);
-/* A record of the old log that only it knows. */
-bool	 recover_carries(const struct log_rec *);
 
 /* The message has no recipient left: free it, note its segment. */
 void	 queue_message_done(struct message *);

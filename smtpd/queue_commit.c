@@ -103,6 +103,10 @@ commit_add(struct commit *c)
 
 	if (g.running)
 		fatalx("commit from within a commit");
+	if (!recover_done()) {
+		commit_refuse(c, QUEUE_IO, "the spool is not read yet");
+		return;
+	}
 	if (commit_is_over_limit(c)) {
 		commit_refuse(c, QUEUE_LIMIT, "account's limit");
 		return;
@@ -126,7 +130,7 @@ commit_add(struct commit *c)
 		commit_refuse(c, QUEUE_IO, "message descriptor is not as promised");
 		return;
 	}
-	if (env_get(g.buf + off + FRAME_HDR, h.env_len, &e) == -1) {
+	if (env_get(g.buf + off + FRAME_HDR, h.env_len, &e) != 0) {
 		commit_refuse(c, QUEUE_REFUSED, "envelope out of bounds");
 		return;
 	}
@@ -181,7 +185,8 @@ commit_on_known(struct chan *c, struct msg *m, void *arg)
 	if (commit_known(&m->body->queue_known.commit, text)) {
 		r.known = 1;
 		r.id = slice_str(text);
-	}
+	} else if (!recover_done())
+		return;			/* nobody can tell */
 	chan_reply(c, m->id, QUEUE_KNOWN_R, &r, NULL, 0);
 }
 

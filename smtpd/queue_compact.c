@@ -51,7 +51,7 @@ candidate(void)
 	unsigned int n = 0;
 
 	TAILQ_FOREACH(s, spool_segments(), entry) {
-		if (s->state != SEG_FULL)
+		if (s->state != SEG_FULL || s->nnewer > 0 || s->keep)
 			continue;
 		n++;
 		if (s->live > 0 && s->live_bytes < LIVE_MAX &&

@@ -51,6 +51,7 @@ struct command {
 	enum verb	 verb;
 	struct selection sel;
 	struct walk	 walk;
+	bool		 kept;		/* the walk is the second one */
 	unsigned int	 nextid;	/* of sel.id */
 	unsigned int	 rows;		/* of this turn */
 	unsigned long long messages, rcpts;
@@ -68,6 +69,8 @@ static bool	 ids_turn(struct command *);
 static void	 command_end(struct command *);
 static void	 command_free(struct command *);
 static bool	 take_message(struct message *, void *);
+static bool	 take_kept(const struct segment *, const struct newer *,
+		    void *);
 static bool	 take_list(struct command *, struct message *);
 static void	 row_rcpt(struct row *, const struct message *,
 		    const struct rcpt *);
@@ -173,9 +176,16 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	c->rows = 0;
 	if (c->verb != VERB_LIST)
 		commit_run();		/* no message is being copied then */
-	if (!full)
+	if (!full && c->kept)
+		more = walk_kept(&c->walk, take_kept, c);
+	else if (!full)
 		more = c->sel.nid > 0 ? ids_turn(c) :
 		    walk_turn(&c->walk, take_message, c);
+	if (!more && c->verb == VERB_LIST && !c->kept && c->sel.nid == 0 &&
+	    !selection_narrows(&c->sel)) {
+		c->kept = more = true;
+		c->walk = (struct walk){ 0 };
+	}
 	if (!more) {
 		command_end(c);
 		return;
@@ -279,6 +289,40 @@ take_list(struct command *c, struct message *m)
 	c->messages += n > 0;
 	c->rows += n;
 	return c->rows < TURN_ROWS;
+}
+
+/* Who it is from and for is not known, or not for us to judge. */
+static bool
+take_kept(const struct segment *s, const struct newer *w, void *arg)
+{
+	static const char *const names[] = { "flags of the frame", "envelope",
+	    "ticket", "log record" };
+	struct command *c = arg;
+	struct row row = { .n = 0 };
+	char id[MSG_ID_TEXT], why[80];
+
+	snprintf(id, sizeof(id), "seg/%u", s->file);
+	snprintf(why, sizeof(why), "%s", s->err == ENOTSUP ?
+	    "header of a newer release" : strerror(s->err));
+	if (w != NULL) {
+		queue_id(s->seq, w->no, id);
+		snprintf(why, sizeof(why), "%s %u of a newer release",
+		    names[w->what], w->version);
+	}
+	row_str(&row, "id", slice_str(id));
+	row_str(&row, "sid", slice_str(""));
+	row_str(&row, "sender", slice_str(""));
+	row_num(&row, "account", 0);
+	row_str(&row, "recipient", slice_str(""));
+	row_str(&row, "state", slice_str(w != NULL || s->err == ENOTSUP ?
+	    "newer" : "unreadable"));
+	row_num(&row, "next", 0);
+	row_num(&row, "attempts", 0);
+	row_num(&row, "age", 0);
+	row_num(&row, "size", w == NULL ? 0 : (long long)w->size);
+	row_str(&row, "error", slice_str(why));
+	proc_row(c->ask, &row);
+	return ++c->rows < TURN_ROWS;
 }
 
 static const char *

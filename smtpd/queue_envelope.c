@@ -83,6 +83,8 @@ env_get(const uint8_t *p, size_t n, struct envelope *e)
 	uint32_t i;
 
 	*e = (struct envelope){ 0 };
+	if (n > 0 && n <= ENV_MAX && p[0] > ENV_VERSION)
+		return ENV_NEWER;	/* its checksum was right */
 	if (n < ENV_FIXED || n > ENV_MAX || get_num(&g, 1) != ENV_VERSION)
 		return -1;
 	e->flags = (uint8_t)get_num(&g, 1);

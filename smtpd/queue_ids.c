@@ -121,19 +121,34 @@ ids_retire(struct segment *s)
 	TAILQ_INSERT_TAIL(&t.retired, i, entry);
 }
 
+static void
+ids_free(struct ids *i)
+{
+	uint32_t no;
+
+	for (no = 0; no < i->n; no++)
+		if (!is_same(&i->v[no], &none))
+			table_remove(i, no);
+	free(i->v);
+	free(i);
+}
+
+void
+ids_drop(struct segment *s)
+{
+	if (s->ids != NULL)
+		ids_free(s->ids);
+	s->ids = NULL;
+}
+
 void
 ids_expire(uint64_t now)
 {
 	struct ids *i;
-	uint32_t no;
 
 	while ((i = TAILQ_FIRST(&t.retired)) != NULL && i->until <= now) {
 		TAILQ_REMOVE(&t.retired, i, entry);
-		for (no = 0; no < i->n; no++)
-			if (!is_same(&i->v[no], &none))
-				table_remove(i, no);
-		free(i->v);
-		free(i);
+		ids_free(i);
 	}
 }
 

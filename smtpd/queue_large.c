@@ -103,11 +103,13 @@ large_sweep(bool (*keep)(uint64_t))
 			close(fd);
 		return;
 	}
-	while ((d = readdir(dir)) != NULL) {
+	while (errno = 0, (d = readdir(dir)) != NULL) {
 		file = strtoull(d->d_name, &end, 16);
 		if (*end == '\0' && end - d->d_name == NAME_LEN - 1 &&
 		    !keep(file))
 			large_unlink(file);
 	}
+	if (errno != 0)			/* the rest is for another start */
+		log_warn("spool large");
 	closedir(dir);
 }

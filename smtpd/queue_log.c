@@ -273,18 +273,6 @@ log_rec_words(struct log_rec *r)
 		r->text = slice_str(text_get(text_map_get(r->text_id)));
 }
 
-/* No header: nothing in it can be told from chance.  It is kept. */
-static int
-set_aside(int spoolfd)
-{
-	char to[64];
-
-	snprintf(to, sizeof(to), "quarantine/queue.log.%llx",
-	    (unsigned long long)now_sec());
-	log_warnx("queue.log has no readable header, kept=%s", to);
-	return renameat(spoolfd, LOG_NAME, spoolfd, to);
-}
-
 int
 qlog_read(int spoolfd, void (*fn)(const struct log_rec *))
 {
@@ -301,8 +289,9 @@ qlog_read(int spoolfd, void (*fn)(const struct log_rec *))
 		if (log_reader_open(&lg.rd, fd, INT64_MAX) == -1) {
 			k = errno;
 			close(fd);
-			if (k == EBADMSG)
-				return set_aside(spoolfd);
+			if (k == EBADMSG)	/* chance, as far as one sees */
+				return quarantine_take(spoolfd, LOG_NAME,
+				    LOG_NAME);
 			errno = k;
 			return -1;
 		}

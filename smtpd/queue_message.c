@@ -250,30 +250,37 @@ message_envelope_copy(struct message *m, struct envelope *e)
 	return p;
 }
 
+static int
+message_open(struct message *m)
+{
+	size_t n = FRAME_HDR + m->hdr.env_len + (size_t)m->hdr.size +
+	    m->hdr.facts_len;
+
+	if (m->hdr.flags & FRAME_LARGE)
+		return large_open(m->hdr.large);
+	if (frame_read(m, n) == -1)
+		return -1;
+	if (frame_check(st.buf, &m->hdr) == -1) {
+		errno = EBADMSG;
+		return -1;
+	}
+	return memfd_make(st.buf + FRAME_HDR + m->hdr.env_len,
+	    (size_t)m->hdr.size + m->hdr.facts_len);
+}
+
 int
 message_fd(struct message *m)
 {
-	size_t n;
 	int fd;
 
 	if (m->fd != -1)
 		return m->fd;
-	if (m->hdr.flags & FRAME_LARGE)
-		fd = large_open(m->hdr.large);
-	else {
-		n = FRAME_HDR + m->hdr.env_len + (size_t)m->hdr.size +
-		    m->hdr.facts_len;
-		if (frame_read(m, n) == -1)
-			return -1;
-		if (frame_check(st.buf, &m->hdr) == -1) {
-			errno = EBADMSG;
-			return -1;
-		}
-		fd = memfd_make(st.buf + FRAME_HDR + m->hdr.env_len,
-		    (size_t)m->hdr.size + m->hdr.facts_len);
-	}
-	if (fd == -1)
+	if ((fd = message_open(m)) == -1) {
+		if (!is_damage(errno))
+			m->seg->err = errno;	/* recover_count() tells */
 		return -1;
+	}
+	m->seg->err = 0;
 	m->fd = fd;
 	st.fds++;
 	st.bytes += m->hdr.size;

@@ -2,6 +2,14 @@
  * The start: read every segment, then queue.log over it, and go on with what
  * is not done.
  *
+ * What cannot be read now is not taken for empty.  Without the directory or
+ * the log nothing begins: no mail is taken or handed out, and it is tried
+ * again.  A segment that cannot be read is left alone (SEG_BROKEN) and tried
+ * again, and as long as there is one, nothing is thrown away that only it
+ * may name: large files that seem to be nobody's, records of the log whose
+ * segment is not known, and segments in which it may find that a frame of
+ * its own was copied or committed again.
+ *
  * After a start every local recipient that is not done counts as maybe done:
  * deliver may have had it when queue ended.
  */
@@ -15,257 +23,322 @@
 #include "msg.h"
 #include "chan.h"
 #include "log.h"
+#include "proc.h"
 #include "util.h"
 #include "queue.h"
 
-#define GAP_MAX		(SEG_SIZE / FRAME_ALIGN)
+#define AGAIN		60		/* s */
 
 static struct {
+	enum { AT_DIRECTORY, AT_SEGMENTS, AT_LOG, AT_FILE, AT_END } step;
 	uint64_t	*large;		/* files that frames name, sorted */
 	size_t		 nlarge, caplarge;
-	unsigned int	 messages;
-	unsigned int	 unknown;	/* records of another release */
+	struct segment	*last;		/* of the last record */
+	unsigned int	 unknown;	/* records of a newer release */
+	unsigned int	 broken;	/* segments that cannot be read */
+	unsigned int	 nnewer;	/* frames of a newer release */
+	uint64_t	 started;	/* now_ms() */
+	uint64_t	 again;
 } rc;
 
-static void	 load_segment(struct segment *, uint8_t *);
-static void	 load_frame(struct segment *, const uint8_t *, uint32_t,
-		    const struct frame_hdr *);
-static void	 apply(const struct log_rec *);
-static void	 begin_segment(struct segment *);
-static void	 note_large(uint64_t);
+static int	 advance(void);
+static int	 read_segments(void);
+static int	 read_log(void);
+static int	 open_log(void);
+static void	 begin(void);
+static void	 broken_again(struct segment *);
+static int	 read_log_of(struct segment *);
 static bool	 is_named(uint64_t);
 static int	 cmp_u64(const void *, const void *);
 
-void
+bool
 recover_run(void)
 {
-	struct segment *s;
-	uint8_t *buf;
+	static const char *const what[] = {
+		[AT_DIRECTORY] = "seg", [AT_SEGMENTS] = "seg",
+		[AT_LOG] = "queue.log", [AT_FILE] = "queue.log",
+		[AT_END] = ""
+	};
 
-	if (spool_load() == -1)
-		fatal("spool cannot be read");
-	buf = xcalloc(1, SEG_SIZE);
-	TAILQ_FOREACH(s, spool_segments(), entry)
-		if (s->state == SEG_FULL)
-			load_segment(s, buf);
-	free(buf);
-	if (qlog_read(spool_dir(), apply) == -1)
-		fatal("queue.log cannot be read");
-	TAILQ_FOREACH(s, spool_segments(), entry)
-		if (s->state == SEG_FULL)
-			begin_segment(s);
-	if (rc.nlarge > 0)
-		qsort(rc.large, rc.nlarge, sizeof(*rc.large), cmp_u64);
-	large_sweep(is_named);
-	free(rc.large);
-	rc.large = NULL;
-	if (qlog_continue(spool_dir()) == -1 && errno != ENOENT)
-		fatal("queue.log cannot be written");
-	if (rewrite_now() == -1) {
-		log_warn("queue.log cannot be written anew");
-		if (qlog_file() == -1)
-			fatal("queue.log cannot be written");
-	}
-	log_info("spool read messages=%u", rc.messages);
-}
-
-bool
-recover_unknown(void)
-{
-	return rc.unknown > 0;
-}
-
-bool
-recover_carries(const struct log_rec *r)
-{
-	return r->type >= LOG_TYPE_MAX || r->type == LOG_TEXT;
-}
-
-/* ---- segments --------------------------------------------------------- */
-
-static void
-load_segment(struct segment *s, uint8_t *buf)
-{
-	struct frame_hdr h;
-	size_t off = SEG_START, to, n;
-	ssize_t r;
-
-	/* The one before may have ended between a write and its sync, and
-	 * smtpd is told that what is found here is safe.  Where that cannot
-	 * be, the disk is asked what it has. */
-	if (segment_settle(s) == -1)
-		log_warn("spool segment=%llx cannot be synced",
-		    (unsigned long long)s->seq);
-	r = segment_image(s, buf);
-	if (r == -1) {
-		log_warn("spool segment=%llx cannot be read",
-		    (unsigned long long)s->seq);
-		return;
-	}
-	n = (size_t)r;
-	for (;;) {
-		switch (frame_scan(buf, n, s->nonce, &off, &to, &h)) {
-		case SCAN_FRAME:
-			load_frame(s, buf + off, (uint32_t)off, &h);
-			off += frame_len(&h);
-			break;
-		case SCAN_DAMAGE:
-			spool_quarantine(s, buf + off, to - off, off,
-			    "frame damaged");
-			off = to;
-			break;
-		case SCAN_TORN:
-			log_warnx("spool torn tail cut segment=%llx "
-			    "offset=%zu", (unsigned long long)s->seq, off);
-			/* FALLTHROUGH */
-		case SCAN_END:
-			s->off = SEG_SIZE;
-			return;
+	if (rc.started == 0)
+		rc.started = now_ms();
+	rc.again = now_ms() + AGAIN * 1000;
+	while (rc.step != AT_END)
+		if (advance() == -1) {
+			proc_impaired("spool", "%s/%s cannot be %s: %s; until "
+			    "it can be, no mail is taken or delivered; it is "
+			    "tried again each minute", spool_path(),
+			    what[rc.step], rc.step == AT_FILE ? "written" :
+			    "read", errno == ENOTSUP ? "a newer release wrote "
+			    "it, run that one" : strerror(errno));
+			log_warn("spool %s", what[rc.step]);
+			return false;
 		}
-	}
+	proc_impaired_over("spool");
+	return true;
 }
 
-static void
-load_frame(struct segment *s, const uint8_t *p, uint32_t off,
-    const struct frame_hdr *h)
+bool
+recover_done(void)
 {
-	struct envelope e;
-	struct message *m, *old;
-	struct ids_place at;
-
-	if (h->no < s->nslot || h->no - s->nslot > GAP_MAX ||
-	    env_get(p + FRAME_HDR, h->env_len, &e) == -1) {
-		spool_quarantine(s, p, frame_len(h), off, "envelope damaged");
-		return;
-	}
-	while (s->nslot < h->no)
-		segment_slot(s, NULL);
-	if (e.copy && ids_find(&e.commit, &at) && at.seg != NULL &&
-	    (old = at.seg->slot[at.no].m) != NULL) {
-		at.seg->live--;
-		at.seg->live_bytes -= frame_len(&old->hdr);
-		at.seg->slot[at.no].m = NULL;
-		message_free(old);
-	}
-	m = message_new(&e, h);
-	m->seg = s;
-	m->off = off;
-	ids_add(s, segment_slot(s, m), &e.commit);
-	s->live++;
-	s->live_bytes += frame_len(h);
+	return rc.step == AT_END;
 }
 
-/* ---- the log ---------------------------------------------------------- */
-
-static void
-apply_rcpt(struct message *m, struct rcpt *r, const struct log_rec *rec)
+/* One step; -1 with errno: the same is to be done again. */
+static int
+advance(void)
 {
-	char text[LOG_TEXT_MAX + 1];
+	int r = -1;
 
-	if (r->state == RCPT_DONE)
-		return;
-	if (rec->text.n > 0 && slice_cpy(rec->text, text, sizeof(text)) == 0)
-		rcpt_error_set(r, text);
-	switch ((enum log_type)rec->type) {
-	case LOG_DONE:
-	case LOG_RANGE:
-		rcpt_done(m, r);
+	switch (rc.step) {
+	case AT_DIRECTORY:
+		r = spool_load();
 		break;
-	case LOG_DEFERRED:
-	case LOG_DEFER:
-		r->next = rec->next;
-		r->attempts = rec->attempts;
+	case AT_SEGMENTS:
+		r = read_segments();
 		break;
-	case LOG_HELD:
-		r->state = RCPT_HELD;
+	case AT_LOG:
+		r = read_log();
 		break;
-	case LOG_RELEASED:
-		r->state = RCPT_WAIT;
-		r->next = 0;
+	case AT_FILE:
+		if ((r = open_log()) == 0)
+			begin();
 		break;
-	case LOG_WARNED:
-	case LOG_RETIRED:
-	case LOG_TEXT:
-	case LOG_TYPE_MAX:
-		break;
+	case AT_END:
+		return 0;
 	}
+	if (r == 0)
+		rc.step++;
+	return r;
+}
+
+static int
+read_segments(void)
+{
+	uint8_t *buf = xcalloc(1, SEG_SIZE);
+	struct segment *s;
+
+	TAILQ_FOREACH(s, spool_segments(), entry)
+		if (s->state == SEG_FULL && load_segment(s, buf, false) == -1) {
+			s->err = errno;
+			s->state = SEG_BROKEN;
+		}
+	free(buf);
+	return 0;
 }
 
 static void
 apply(const struct log_rec *rec)
 {
-	struct segment *s = segment_find(rec->seg);
-	struct message *m;
-	uint32_t no, n = rec->type == LOG_RANGE ? rec->next : 1, i;
-
 	if (rec->type >= LOG_TYPE_MAX)
 		rc.unknown++;
-	if (rec->type >= LOG_TYPE_MAX || rec->type == LOG_TEXT ||
-	    s == NULL || s->state != SEG_FULL)
+	if (rec->seg == 0 || rec->type == LOG_TEXT)
 		return;
-	if (rec->type == LOG_RETIRED) {
-		for (i = 0; i < s->nslot; i++)
-			if (s->slot[i].m != NULL)
-				message_free(s->slot[i].m);
-		ids_retire(s);
-		segment_spare(s);
-		s->live = 0;
-		return;
-	}
-	for (no = rec->no; no < s->nslot && no - rec->no < n; no++) {
-		if ((m = s->slot[no].m) == NULL)
-			continue;
-		if (rec->type == LOG_WARNED)
-			m->warned = 1;
-		else if (rec->type == LOG_RANGE || rec->rcpt == LOG_ALL)
-			for (i = 0; i < m->nrcpt; i++)
-				apply_rcpt(m, &m->rcpt[i], rec);
-		else if (rec->rcpt < m->nrcpt)
-			apply_rcpt(m, &m->rcpt[rec->rcpt], rec);
-	}
+	if (rc.last == NULL || rc.last->id != rec->seg ||
+	    rc.last->state != SEG_FULL)
+		rc.last = segment_find(rec->seg);
+	if (rc.last != NULL && rc.last->state == SEG_FULL)
+		load_apply(rc.last, rec);
 }
 
-/* Ids of what was done are told to deliver once more: it may have missed
- * them, and nothing will ask for them.  The segment is not retired sooner
- * than after a commit of now: smtpd may be about to ask what was in it. */
-static void
-begin_segment(struct segment *s)
+static int
+read_log(void)
 {
-	struct message *m;
-	struct msg_id id;
-	uint32_t no, i;
+	struct segment *s;
 
-	s->last = now_ms() / 1000;
-	for (no = 0; no < s->nslot; no++) {
-		if ((m = s->slot[no].m) == NULL)
-			continue;
-		for (i = 0; i < m->nrcpt; i++) {
-			if (m->rcpt[i].type != ROUTE_LOCAL)
-				continue;
-			m->rcpt[i].maybe = 1;
-			rcpt_delivery_id(m, i, &id);
-			if (m->rcpt[i].state == RCPT_DONE)
-				local_forget(&id, m->rcpt[i].account);
+	if (qlog_read(spool_dir(), apply) == -1)
+		return -1;
+	TAILQ_FOREACH(s, spool_segments(), entry)
+		if (s->state == SEG_FULL)
+			load_finish(s);
+	return 0;
+}
+
+/* A new file; when there is no room for one, the old one goes on. */
+static int
+open_log(void)
+{
+	recover_count();
+	if (qlog_file() == -1 && qlog_continue(spool_dir()) == -1 &&
+	    errno != ENOENT)
+		return -1;
+	if (rewrite_now() == 0)
+		return 0;
+	log_warn("queue.log cannot be written anew");
+	return qlog_file() == -1 ? -1 : 0;
+}
+
+static void
+begin(void)
+{
+	struct segment *s;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH(s, spool_segments(), entry)
+		if (s->state == SEG_FULL)
+			n += load_begin(s);
+	if (rc.nlarge > 0)
+		qsort(rc.large, rc.nlarge, sizeof(*rc.large), cmp_u64);
+	if (rc.broken == 0)
+		large_sweep(is_named);
+	free(rc.large);
+	rc.large = NULL;
+	rc.nlarge = rc.caplarge = 0;
+	log_info("spool read messages=%u newer=%u unreadable=%u in %llu ms",
+	    n, rc.nnewer, rc.broken,
+	    (unsigned long long)(now_ms() - rc.started));
+}
+
+/* ---- what cannot be read yet ------------------------------------------ */
+
+void
+recover_tick(void)
+{
+	struct segment *s, *next;
+
+	if (now_ms() >= rc.again) {
+		if (!recover_run())
+			return;
+		for (s = TAILQ_FIRST(spool_segments()); s != NULL; s = next) {
+			next = TAILQ_NEXT(s, entry);
+			if (s->state == SEG_BROKEN)
+				broken_again(s);
 		}
-		if (m->nlive == 0) {
-			s->live--;
-			s->live_bytes -= frame_len(&m->hdr);
-			s->slot[no].m = NULL;
-			message_free(m);
-			continue;
-		}
-		rc.messages++;
-		account_enter(m);
-		if (m->hdr.flags & FRAME_LARGE)
-			note_large(m->hdr.large);
-		schedule_message(m);
 	}
+	if (rc.step == AT_END)
+		recover_count();
+}
+
+/* How much is not known, told to maild. */
+void
+recover_count(void)
+{
+	const struct segment *s, *bad = NULL;
+	unsigned int unread = 0, newer = 0;
+
+	rc.broken = rc.nnewer = 0;
+	TAILQ_FOREACH(s, spool_segments(), entry) {
+		rc.broken += s->state == SEG_BROKEN;
+		newer += s->state == SEG_BROKEN && s->err == ENOTSUP;
+		rc.nnewer += s->nnewer;
+		if (s->state == SEG_SPARE || s->err == 0 || s->err == ENOTSUP)
+			continue;
+		unread++;
+		bad = bad == NULL ? s : bad;
+	}
+	if (bad == NULL)
+		proc_impaired_over("unreadable");
+	else
+		proc_impaired("unreadable", "%s/seg/%u, or a file in large "
+		    "of its, cannot be read: %s (%u such segments); the mail "
+		    "in it is kept and waits, and it is tried again each "
+		    "minute; look after the disk", spool_path(), bad->file,
+		    strerror(bad->err), unread);
+	if (rc.nnewer + newer + rc.unknown == 0)
+		proc_impaired_over("newer");
+	else
+		proc_impaired("newer", "%s has %u messages, %u segments and "
+		    "%u records that a newer release left: they are kept and "
+		    "wait for it (mailctl queue list)", spool_path(),
+		    rc.nnewer, newer, rc.unknown);
+}
+
+static void
+broken_again(struct segment *s)
+{
+	uint8_t *buf;
+	int r;
+
+	rewrite_stop();			/* it may have gone past */
+	if (segment_again(s) == -1)
+		return;
+	buf = xcalloc(1, SEG_SIZE);
+	s->state = SEG_FULL;
+	if ((r = load_segment(s, buf, true)) == 0)
+		r = read_log_of(s);
+	free(buf);
+	if (r == -1) {
+		s->err = errno;
+		ids_drop(s);
+		load_drop(s);
+		s->state = SEG_BROKEN;
+		return;
+	}
+	s->err = 0;
+	if (s->state != SEG_FULL)	/* retired before it broke */
+		return;
+	load_finish(s);
+	log_notice("spool segment=%llx file=%u can be read again messages=%u",
+	    (unsigned long long)s->seq, s->file, load_begin(s));
+}
+
+/* Its records are among those that were carried over. */
+static int
+read_log_of(struct segment *s)
+{
+	struct log_reader r;
+	struct log_rec rec;
+	const uint8_t *octets;
+	size_t len;
+	int k, e;
+
+	if (qlog_write() == -1 ||
+	    log_reader_open(&r, qlog_file(), rewrite_carried()) == -1)
+		return -1;
+	while ((k = log_reader_next(&r, &rec, &octets, &len)) == 1) {
+		log_rec_words(&rec);
+		if (rec.seg == s->id && s->state == SEG_FULL &&
+		    rec.type != LOG_TEXT)
+			load_apply(s, &rec);
+	}
+	e = errno;
+	text_map_end();
+	log_reader_close(&r);
+	errno = e;
+	return k;
+}
+
+/* ---- what must not go ------------------------------------------------- */
+
+bool
+recover_unknown(void)
+{
+	return rc.unknown + rc.broken + rc.nnewer > 0;
+}
+
+/* The ids of what was there at the start, or was committed when smtpd may
+ * still have been told that a commit is not known, tell which frames of a
+ * segment that cannot be read yet are somebody else's by now. */
+bool
+recover_keeps(const struct segment *s)
+{
+	return rc.broken > 0 && s->begun < rc.started + IDS_KEEP * 1000;
+}
+
+bool
+recover_carries(const struct log_rec *r)
+{
+	const struct segment *s;
+	uint32_t i;
+
+	if (r->type == LOG_TEXT || (r->seg == 0 && r->type >= LOG_TYPE_MAX))
+		return true;
+	if ((s = segment_find(r->seg)) == NULL)
+		return rc.broken > 0 || (r->type >= LOG_TYPE_MAX &&
+		    (r->flags & LOG_MAY_PASS) == 0);
+	if (s->state == SEG_BROKEN || r->type >= LOG_TYPE_MAX)
+		return true;
+	for (i = 0; i < s->nnewer; i++)
+		if (s->newer[i].no == r->no || (r->type == LOG_RANGE &&
+		    s->newer[i].no - r->no < r->next))
+			return true;
+	return false;
 }
 
 /* ---- large files that are named --------------------------------------- */
 
-static void
-note_large(uint64_t file)
+void
+recover_large(uint64_t file)
 {
 	if (rc.nlarge == rc.caplarge) {
 		rc.caplarge = rc.caplarge == 0 ? 256 : rc.caplarge * 2;

@@ -116,14 +116,6 @@ result_job(struct job *j, struct slice results)
 
 /* ---- a frame or file that cannot be read ------------------------------- */
 
-/* It may be read later: nothing is known to be wrong with the message. */
-static bool
-is_passing(int e)
-{
-	return e == EMFILE || e == ENFILE || e == ENOMEM || e == ENOSPC ||
-	    e == EINTR || e == EAGAIN || e == EIO;
-}
-
 /* Without a limit of time, for nobody tried to deliver it. */
 static void
 unread_rcpt(struct message *m, unsigned int idx, int e)
@@ -133,7 +125,7 @@ unread_rcpt(struct message *m, unsigned int idx, int e)
 	    .text = SLICE_LIT("5.3.0 queue file damaged") };
 	struct rcpt *r = &m->rcpt[idx];
 
-	if (is_passing(e)) {
+	if (!is_damage(e)) {
 		rcpt_error_set(r, "4.3.0 queue file cannot be read now");
 		r->state = waits_as(r);
 		r->next = (uint32_t)now_sec() + UNREAD_AGAIN;

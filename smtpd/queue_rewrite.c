@@ -220,10 +220,14 @@ record_done(const struct segment *s)
 	struct log_rec rec = { .type = LOG_RANGE, .seg = s->id,
 	    .no = rw.no };
 
-	while (rw.no < s->nslot && s->slot[rw.no].m == NULL)
+	while (rw.no < s->nslot && s->slot[rw.no].m == NULL &&
+	    !segment_is_newer(s, rw.no))
 		rw.no++;
 	rec.next = rw.no - rec.no;
-	qlog_next_add(&rec);
+	if (rec.next > 0)
+		qlog_next_add(&rec);
+	else
+		rw.no++;		/* its records were carried over */
 }
 
 /* The next message, or run of others, and the segment behind the last one;
@@ -236,6 +240,8 @@ step(struct segment **at)
 	if (s == NULL)
 		return false;
 	rw.seq = s->seq;
+	if (s->state == SEG_BROKEN)
+		rw.no = s->nslot;
 	if (s->state == SEG_SPARE || s->state == SEG_RETIRING) {
 		if (s->id != 0)
 			qlog_next_add(&(struct log_rec){

@@ -23,7 +23,8 @@
 #define MIB(n)		((unsigned long long)((n) >> 20))
 
 static struct {
-	bool		 looked, accepting;
+	bool		 looked, enough;
+	bool		 accepting;	/* as smtpd knows */
 	uint64_t	 bytes;		/* free, as smtpd knows */
 } sp;
 
@@ -33,19 +34,19 @@ is_enough(const struct conf *conf, uint64_t bytes, uint64_t files)
 {
 	uint64_t min = conf->queue.min_free;
 
-	if (sp.looked && !sp.accepting)
+	if (sp.looked && !sp.enough)
 		min += min / 16;
 	return bytes >= min && files >= MIN_FILES;
 }
 
 static void
-tell(const struct conf *conf, bool accepting, uint64_t bytes, uint64_t files)
+tell(const struct conf *conf, bool enough, uint64_t bytes, uint64_t files)
 {
-	if (!accepting && !sp.looked)	/* maild's log is not open yet */
+	if (!enough && !sp.looked)	/* maild's log is not open yet */
 		log_warnx("%s has %llu MiB free and room for %llu files, "
 		    "no mail is taken", conf->dir.spool, MIB(bytes),
 		    (unsigned long long)files);
-	if (accepting)
+	if (enough)
 		proc_impaired_over(ID);
 	else if (bytes < conf->queue.min_free)
 		proc_impaired(ID, "the disk of %s has %llu MiB free, less "
@@ -63,7 +64,7 @@ space_look(const struct conf *conf)
 {
 	struct statvfs v;
 	uint64_t bytes, files;
-	bool accepting;
+	bool enough, accepting;
 
 	if (fstatvfs(spool_dir(), &v) == -1) {
 		proc_impaired(ID, "the disk of %s cannot be looked at: %s",
@@ -73,12 +74,15 @@ space_look(const struct conf *conf)
 	}
 	bytes = (uint64_t)v.f_bavail * v.f_frsize;
 	files = v.f_files == 0 ? UINT64_MAX : v.f_favail;
-	accepting = is_enough(conf, bytes, files);
-	if (!sp.looked || accepting != sp.accepting)
-		tell(conf, accepting, bytes, files);
-	else if (bytes < sp.bytes + STEP && sp.bytes < bytes + STEP)
+	enough = is_enough(conf, bytes, files);
+	accepting = enough && recover_done();
+	if (!sp.looked || enough != sp.enough)
+		tell(conf, enough, bytes, files);
+	else if (accepting == sp.accepting && bytes < sp.bytes + STEP &&
+	    sp.bytes < bytes + STEP)
 		return;
 	sp.looked = true;
+	sp.enough = enough;
 	sp.accepting = accepting;
 	sp.bytes = bytes;
 	front_tell(accepting, bytes);

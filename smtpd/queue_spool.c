@@ -18,7 +18,8 @@
  * Invariants: id and nonce are new and random at every use, so frames of an
  * earlier use, or message text, never pass for frames of this one.  Numbers
  * count up from 0.  After a restart nothing is added to an old segment.
- * A segment named by a LOG_RETIRED record is spare whatever it holds.
+ * A segment named by a LOG_RETIRED record is spare whatever it holds.  One
+ * that cannot be read, now or by this release, is never spare (SEG_BROKEN).
  */
 #include "compat.h"
 
@@ -46,23 +47,23 @@
 #define OPEN_MAX	32		/* segments held open for reading */
 #define SPARES_MAX	4
 #define ZERO_BLOCK	(256U * 1024)
-#define QUARANTINE_MAX	1000		/* files kept */
 
 static struct {
 	int		 dirfd, segfd;
 	struct segments	 list;
 	uint64_t	 lastseq;
 	uint32_t	 nextfile;
-	unsigned int	 nopen, nquarantine;
-} sp = { .dirfd = -1, .segfd = -1 };
+	unsigned int	 nopen;
+	const char	*path;		/* as the operator knows it */
+} sp = { .dirfd = -1, .segfd = -1, .path = "." };
 
 static int	 segment_open(struct segment *);
 static int	 segment_create(struct segment *);
 static int	 segment_header_write(struct segment *);
 static int	 segment_header_read(struct segment *);
-static bool	 segment_is_new(struct segment *);
-static void	 segment_set_aside(struct segment *);
+static bool	 segment_look(struct segment *);
 static void	 segment_close_some(void);
+static void	 segment_free(struct segment *);
 static struct segment *segment_alloc(uint32_t);
 
 /* ---- the spool -------------------------------------------------------- */
@@ -81,7 +82,19 @@ spool_init(int dirfd)
 	sp.segfd = openat(dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sp.segfd == -1 || fsync(dirfd) == -1)
 		return -1;
-	return 0;
+	return quarantine_init(dirfd);
+}
+
+void
+spool_name(const char *path)
+{
+	sp.path = path;
+}
+
+const char *
+spool_path(void)
+{
+	return sp.path;
 }
 
 int
@@ -132,32 +145,98 @@ spool_load(void)
 	int fd;
 	long long file;
 	const char *bad;
+	int e;
 
 	fd = openat(sp.dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	/* A name that one before us made and did not live to sync. */
 	if (fsync(fd) == -1 || (dir = fdopendir(fd)) == NULL) {
+		e = errno;
 		close(fd);
+		errno = e;
 		return -1;
 	}
-	while ((d = readdir(dir)) != NULL) {
+	while (errno = 0, (d = readdir(dir)) != NULL) {
 		file = strtonum(d->d_name, 0, FILES_MAX, &bad);
 		if (bad != NULL)
 			continue;
 		s = segment_alloc((uint32_t)file);
-		if (segment_header_read(s) == 0)
-			s->state = SEG_FULL;
-		else if (!segment_is_new(s)) {
-			segment_set_aside(s);
+		if (!segment_look(s)) {
+			free(s);
 			continue;
 		}
-		if (s->seq > sp.lastseq)
-			sp.lastseq = s->seq;
 		segment_insert(s);
 	}
+	e = errno;
 	closedir(dir);
+	if (e != 0) {			/* what is there is not known */
+		while ((s = TAILQ_FIRST(&sp.list)) != NULL)
+			segment_free(s);
+		errno = e;
+		return -1;
+	}
 	return 0;
+}
+
+/* Out of memory, not off the disk. */
+static void
+segment_free(struct segment *s)
+{
+	TAILQ_REMOVE(&sp.list, s, entry);
+	if (s->fd != -1) {
+		close(s->fd);
+		sp.nopen--;
+	}
+	free(s->newer);
+	free(s->slot);
+	free(s);
+}
+
+/* What the header says of it; false: it is not there any more. */
+static bool
+segment_look(struct segment *s)
+{
+	char name[16], as[32];
+
+	if (segment_header_read(s) == 0) {
+		s->err = 0;
+		s->state = SEG_FULL;
+		if (s->seq > sp.lastseq)
+			sp.lastseq = s->seq;
+		return true;
+	}
+	s->err = errno;
+	s->state = errno == ENODATA ? SEG_SPARE : SEG_BROKEN;
+	if (errno != EBADMSG)
+		return true;
+	snprintf(name, sizeof(name), "%u", s->file);
+	snprintf(as, sizeof(as), "segment.%u", s->file);
+	if (quarantine_take(sp.segfd, name, as) == -1)
+		return true;
+	if (s->fd != -1) {
+		close(s->fd);
+		sp.nopen--;
+	}
+	return false;
+}
+
+int
+segment_again(struct segment *s)
+{
+	int e;
+
+	if (s->seq != 0)
+		return 0;
+	TAILQ_REMOVE(&sp.list, s, entry);
+	if (!segment_look(s)) {
+		free(s);
+		return -1;
+	}
+	e = s->err;
+	segment_insert(s);
+	errno = e;
+	return s->state == SEG_FULL ? 0 : -1;
 }
 
 static void
@@ -168,13 +247,7 @@ segment_unlink(struct segment *s)
 	snprintf(name, sizeof(name), "%u", s->file);
 	if (unlinkat(sp.segfd, name, 0) == -1 && errno != ENOENT)
 		log_warn("spool unlink segment=%s", name);
-	TAILQ_REMOVE(&sp.list, s, entry);
-	if (s->fd != -1) {
-		close(s->fd);
-		sp.nopen--;
-	}
-	free(s->slot);
-	free(s);
+	segment_free(s);
 }
 
 void
@@ -191,31 +264,6 @@ spool_trim(void)
 	/* Gone before the log forgets that they were retired. */
 	if (n > SPARES_MAX && fsync(sp.segfd) == -1)
 		log_warn("spool directory");
-}
-
-void
-spool_quarantine(const struct segment *s, const void *p, size_t n, size_t off,
-    const char *why)
-{
-	char name[80];
-	int fd;
-
-	log_warnx("spool damaged segment=%llx file=%u offset=%zu octets=%zu "
-	    "reason=\"%s\"", (unsigned long long)s->seq, s->file, off, n, why);
-	if (n == 0 || sp.nquarantine++ >= QUARANTINE_MAX)
-		return;
-	snprintf(name, sizeof(name), "quarantine/%llx.%zx",
-	    (unsigned long long)s->seq, off);
-	fd = openat(sp.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
-	    O_NOFOLLOW, 0600);
-	if (fd == -1) {
-		if (errno != EEXIST)
-			log_warn("spool quarantine file=%s", name);
-		return;
-	}
-	if (write_all(fd, p, n) == -1)
-		log_warn("spool quarantine file=%s", name);
-	close(fd);
 }
 
 /* ---- a segment -------------------------------------------------------- */
@@ -251,6 +299,8 @@ segment_new(void)
 	s->live = s->nslot = 0;
 	s->live_bytes = 0;
 	s->last = now_ms() / 1000;
+	s->begun = now_ms();
+	s->err = 0;
 	TAILQ_INSERT_TAIL(&sp.list, s, entry);
 	/* Before a frame, and before the log forgets that the old use was
 	 * retired: with the old header the old frames would come back. */
@@ -288,25 +338,38 @@ segment_seq(uint64_t seq)
 	return NULL;
 }
 
-ssize_t
-segment_image(struct segment *s, uint8_t *buf)
+/* The first n octets of the file, or all; its end is where fstat says. */
+static ssize_t
+segment_fill(struct segment *s, uint8_t *buf, size_t max)
 {
+	struct stat st;
 	size_t n = 0;
-	ssize_t r;
+	ssize_t r = 1;
 
 	if (segment_open(s) == -1)
 		return -1;
-	while (n < SEG_SIZE) {
-		r = pread(s->fd, buf + n, SEG_SIZE - n, (off_t)n);
-		if (r == -1 && errno == EINTR)
-			continue;
-		if (r == -1 && n == 0)
+	while (n < max && r != 0) {
+		r = pread(s->fd, buf + n, max - n, (off_t)n);
+		if (r == -1 && errno != EINTR)
 			return -1;
-		if (r <= 0)
-			break;
-		n += (size_t)r;
+		if (r > 0)
+			n += (size_t)r;
+	}
+	if (n < max) {
+		if (fstat(s->fd, &st) == -1)
+			return -1;
+		if ((off_t)n < st.st_size) {
+			errno = EIO;
+			return -1;
+		}
 	}
 	return (ssize_t)n;
+}
+
+ssize_t
+segment_image(struct segment *s, uint8_t *buf)
+{
+	return segment_fill(s, buf, SEG_SIZE);
 }
 
 int
@@ -362,9 +425,14 @@ void
 segment_spare(struct segment *s)
 {
 	s->state = SEG_SPARE;
-	s->nslot = s->capslot = 0;
+	s->nslot = s->capslot = s->nnewer = s->capnewer = 0;
+	s->live = 0;
+	s->live_bytes = 0;
+	s->keep = false;
 	free(s->slot);
+	free(s->newer);
 	s->slot = NULL;
+	s->newer = NULL;
 }
 
 /* ---- its file --------------------------------------------------------- */
@@ -442,53 +510,30 @@ segment_header_write(struct segment *s)
 	return segment_write(s, b, sizeof(b), 0);
 }
 
+/* 0, or -1 with errno: ENODATA never used, EBADMSG damaged, ENOTSUP of a
+ * newer release, else it cannot be read now. */
 static int
 segment_header_read(struct segment *s)
 {
-	uint8_t b[SEG_START];
+	static const uint8_t zero[SEG_START];
+	uint8_t b[SEG_START] = { 0 };
 	const uint8_t *p;
 
-	if (segment_read(s, b, sizeof(b), 0) == -1)
+	if (segment_fill(s, b, sizeof(b)) == -1)
 		return -1;
+	errno = memcmp(b, zero, sizeof(b)) == 0 ? ENODATA : EBADMSG;
 	for (p = b; p <= b + SEG_COPY; p += SEG_COPY) {
-		if (memcmp(p, SEG_MAGIC, 8) != 0 ||
+		if (memcmp(p, SEG_MAGIC, 7) != 0 ||
 		    get32(p + 32) != crc32c(0, p, 32))
 			continue;
+		if (p[7] != SEG_MAGIC[7]) {
+			errno = ENOTSUP;
+			break;
+		}
 		s->seq = get64(p + 8);
 		s->id = get64(p + 16);
 		s->nonce = get64(p + 24);
 		return 0;
 	}
 	return -1;
-}
-
-/* Zeros where the header will be: made, never used. */
-static bool
-segment_is_new(struct segment *s)
-{
-	static const uint8_t zero[SEG_START];
-	uint8_t b[SEG_START];
-
-	return segment_read(s, b, sizeof(b), 0) == 0 &&
-	    memcmp(b, zero, sizeof(b)) == 0;
-}
-
-/* Its header cannot be read: out of the way, as it is, for a person. */
-static void
-segment_set_aside(struct segment *s)
-{
-	char name[16], to[64];
-
-	snprintf(name, sizeof(name), "%u", s->file);
-	snprintf(to, sizeof(to), "quarantine/segment.%u.%llx", s->file,
-	    (unsigned long long)now_sec());
-	log_warnx("spool damaged file=%u reason=\"no header\" kept=%s",
-	    s->file, to);
-	if (renameat(sp.segfd, name, sp.dirfd, to) == -1)
-		fatal("spool quarantine");
-	if (s->fd != -1) {
-		close(s->fd);
-		sp.nopen--;
-	}
-	free(s);
 }

@@ -49,3 +49,25 @@ walk_turn(struct walk *w, bool (*fn)(struct message *, void *), void *arg)
 			return true;
 	return false;
 }
+
+bool
+walk_kept(struct walk *w, bool (*fn)(const struct segment *,
+    const struct newer *, void *), void *arg)
+{
+	const struct segment *s;
+
+	TAILQ_FOREACH(s, spool_segments(), entry) {
+		if (s->seq < w->seq)
+			continue;
+		if (s->seq != w->seq) {
+			w->seq = s->seq;
+			w->no = 0;
+		}
+		if (s->state == SEG_BROKEN)	/* few */
+			fn(s, NULL, arg);
+		while (w->no < s->nnewer)
+			if (!fn(s, &s->newer[w->no++], arg))
+				return true;
+	}
+	return false;
+}

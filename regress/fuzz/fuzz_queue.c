@@ -24,7 +24,7 @@ read_envelope(const uint8_t *p, size_t n)
 	size_t off = 0;
 	uint32_t count = 0;
 
-	if (env_get(p, n, &e) == -1)
+	if (env_get(p, n, &e) != 0)
 		return;
 	while (env_rcpt_get(&e, &off, &r) == 1)
 		count++;

@@ -5,7 +5,7 @@
 #
 # A unit test is regress/unit/test_NAME.c, a cmocka program linked with the
 # archives of common; LINK.NAME in regress/unit/link.mk names role files it
-# needs besides, LD.test_NAME more libraries.
+# needs besides, LD.test_NAME more for the linker.
 
 UNIT =		$(patsubst regress/unit/test_%.c,%,$(wildcard regress/unit/test_*.c))
 include regress/unit/link.mk
@@ -16,7 +16,7 @@ $(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1
 	@mkdir -p $$(@D)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $$@ $(O)/obj/regress/unit/test_$(1).o \
-	    $(call objs,$(LINK.$(1))) $(BUILD_OBJ) $(ARCHIVES) $(UNIT_LD)
+	    $(call objs,$(LINK.$(1))) $(BUILD_OBJ) $(ARCHIVES) $(LD.test_$(1)) $(UNIT_LD)
 endef
 $(foreach u,$(UNIT),$(eval $(call unit,$(u))))
 

@@ -17,6 +17,9 @@ LINK.queue_account = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)
 LINK.queue_large = $(LINK.queue)
 LINK.queue_log = $(LINK.queue)
+LINK.queue_faults = $(LINK.queue)
+WRAP.queue_faults = openat pread pwrite fstat fdopendir readdir fsync fdatasync renameat unlinkat calloc reallocarray now_ms now_sec recover_run
+LD.test_queue_faults = $(WRAP.queue_faults:%=-Wl,--wrap=%)
 LINK.queue_many = $(LINK.queue)
 LINK.authd = authd/authd_table.c authd/authd_dir.c authd/authd_resolve.c authd/authd_recent.c authd/authd_slow.c authd/authd_db.c authd/authd_loose.c authd/authd_guard.c
 LINK.authd_db = $(LINK.authd)
