@@ -263,7 +263,7 @@ on_tick(evutil_socket_t fd, short ev, void *arg)
 	pool_tick();
 	base_tick();
 	if (now >= st.save_at) {
-		slow_save(authd_dir(NULL), now_sec());
+		slow_save(now_sec());
 		guard_save(now_sec());
 		st.save_at = now + SAVE_SECONDS;
 	}
@@ -288,6 +288,7 @@ role_secret(enum conf_secret_kind kind, const uint8_t key[32])
 	switch (kind) {
 	case SECRET_RCPT:
 		memcpy(st.rcpt_key, key, sizeof(st.rcpt_key));
+		slow_secret(key);
 		break;
 	case SECRET_SENDER:
 		memcpy(st.sender_key, key, sizeof(st.sender_key));
@@ -354,7 +355,7 @@ role_reload(const struct conf *conf)
 static void
 role_stop(void)
 {
-	slow_save(authd_dir(NULL), now_sec());
+	slow_save(now_sec());
 	slow_close();
 	guard_save(now_sec());
 	guard_close();

@@ -119,6 +119,8 @@ int	 dir_key(const struct dir *, struct slice in, bool catchall, char *key,
 /* A target of an alias: any address; domain in lower case.  0, -1. */
 int	 dir_target(struct slice in, char *out, size_t size, const char **why);
 
+/* Some account, the same for the same n; NULL: there is none. */
+const struct account *dir_some(const struct dir *, uint64_t n);
 /* Call fn for every account, in no order. */
 void	 dir_each(const struct dir *, void (*fn)(const struct account *,
 	    void *), void *);
@@ -215,9 +217,11 @@ void	 guard_close(void);
 
 #define SLOW_MS_MAX	15000	/* longest wait */
 
-enum slow_kind { SLOW_NAME = 1, SLOW_NETWORK };
+enum slow_kind { SLOW_NAME = 1, SLOW_NETWORK, SLOW_KEY };
 struct slow_key { uint8_t kind; uint8_t b[8]; };
 
+/* What names are hashed with is made from that; before any of them. */
+void	 slow_secret(const uint8_t key[32]);
 struct slow_key slow_name(const char *name);
 /* /24 of an IPv4, /64 of an IPv6 address; kind 0 for hosts that are trusted
  * or unknown: never slowed down. */
@@ -226,15 +230,13 @@ struct slow_key slow_network(const struct msg_addr *);
 void	 slow_trusted(char *const *, size_t);
 /* The failures counted now: one is forgotten every SLOW_FORGET seconds. */
 unsigned int slow_count(const struct slow_key *, uint64_t now);
-/* One more; account is 0 for a name that is none. */
-void	 slow_fail(const struct slow_key *, uint32_t account, uint64_t now);
+void	 slow_fail(const struct slow_key *, uint64_t now);	/* one more */
 void	 slow_clear(const struct slow_key *);
 /* What to wait after count failures when free ones cost nothing. */
 uint32_t slow_wait(unsigned int count, unsigned int free);
-/* Counters in a database that may be lost.  Names are kept by account id. */
-void	 slow_open(const char *path, struct dir *, uint64_t now);
-/* If there is something new. */
-void	 slow_save(struct dir *, uint64_t now);
+/* Counters in a database that may be lost. */
+void	 slow_open(const char *path, uint64_t now);
+void	 slow_save(uint64_t now);	/* if there is something new */
 void	 slow_close(void);
 
 /* ---- authd_recent.c: recent successes ------------------------------------ */

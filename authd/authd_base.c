@@ -100,7 +100,7 @@ base_open(const struct conf *conf)
 	proc_impaired_over("directory");
 	st.error[0] = '\0';
 	st.dir = d;
-	slow_open(SLOW_PATH, d, now_sec());
+	slow_open(SLOW_PATH, now_sec());
 	guard_open(GUARD_PATH, now_sec());
 	front_catch_up_all();
 	log_info("directory open accounts=%zu", dir_accounts(d));

@@ -443,6 +443,18 @@ dir_gone_each(const struct dir *d, void (*fn)(uint32_t, void *), void *arg)
 		fn(d->gone[i], arg);
 }
 
+const struct account *
+dir_some(const struct dir *d, uint64_t n)
+{
+	const struct table *t = &d->accounts;
+	size_t i;
+
+	for (i = 0; i < t->nslots; i++)
+		if (t->slot[(n + i) % t->nslots] != NULL)
+			return OF_ADDRESS(t->slot[(n + i) % t->nslots]);
+	return NULL;
+}
+
 void
 dir_each(const struct dir *d, void (*fn)(const struct account *, void *),
     void *arg)

@@ -43,7 +43,8 @@ struct login {
 
 static struct {
 	LIST_HEAD(, login) list;	/* at the hash workers */
-	char		 dummy[160];	/* a hash that fits no password */
+	char		 prefix[64];	/* of a hash as it is made now */
+	char		 dummy[100];	/* salt and hash that fit no password */
 } st = { .list = LIST_HEAD_INITIALIZER(st.list) };
 
 void
@@ -58,8 +59,34 @@ login_init(const struct conf *conf)
 	    sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
 	sodium_bin2base64(h, sizeof(h), hash, sizeof(hash),
 	    sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
-	snprintf(st.dummy, sizeof(st.dummy), "$argon2id$v=19$m=%u,t=%u,p=1"
-	    "$%s$%s", conf->auth.memory, conf->auth.passes, s, h);
+	snprintf(st.prefix, sizeof(st.prefix), "$argon2id$v=19$m=%u,t=%u,p=1",
+	    conf->auth.memory, conf->auth.passes);
+	snprintf(st.dummy, sizeof(st.dummy), "$%s$%s", s, h);
+}
+
+/*
+ * A hash for a name that is no account.  What it costs is what some account's
+ * costs, always the same one's for one name: where some were made with other
+ * parameters than today's, unknown names are as mixed as known ones.
+ */
+static void
+login_dummy(const struct slow_key *byname, char *hash, size_t size)
+{
+	const struct account *a;
+	size_t n, fields;
+	uint64_t h;
+
+	memcpy(&h, byname->b, sizeof(h));
+	a = dir_some(authd_dir(NULL), h);
+	/* "$argon2id$v=19$m=..,t=..,p=.": up to the fourth dollar */
+	for (n = fields = 0; a != NULL && a->hash[n] != '\0'; n++)
+		if (a->hash[n] == '$' && ++fields == 4)
+			break;
+	if (fields == 4 && n < sizeof(st.prefix))
+		strlcpy(hash, a->hash, n + 1);
+	else
+		strlcpy(hash, st.prefix, size);
+	strlcat(hash, st.dummy, size);
 }
 
 static void
@@ -117,8 +144,8 @@ login_bad(struct front *f, uint32_t ask, uint64_t conn,
 	uint64_t now = now_sec();
 	uint32_t a, b;
 
-	slow_fail(byname, account, now);
-	slow_fail(bynet, 0, now);
+	slow_fail(byname, now);
+	slow_fail(bynet, now);
 	a = login_wait(byname, now);
 	b = login_wait(bynet, now);
 	/* a name that is none may be a password: it is not logged */
@@ -191,7 +218,10 @@ login_verify(struct front *f, uint32_t ask, const struct auth_login *m,
 	l->byname = slow_name(name);
 	l->bynet = *bynet;
 	strlcpy(l->name, name, sizeof(l->name));
-	strlcpy(l->hash, a != NULL ? a->hash : st.dummy, sizeof(l->hash));
+	if (a != NULL)
+		strlcpy(l->hash, a->hash, sizeof(l->hash));
+	else
+		login_dummy(&l->byname, l->hash, sizeof(l->hash));
 	memcpy(l->password, m->password.p, m->password.n);
 	l->passwordn = m->password.n;
 	LIST_INSERT_HEAD(&st.list, l, entry);

@@ -1,10 +1,14 @@
 /*
  * Failed logins slow down, counted per name and per network.  A table of
  * fixed size (sets of eight; the least counted gives way), so that an
- * attacker with many addresses costs no memory.  The counters of accounts
- * and networks outlive a restart in a database of their own, written
- * without syncs: losing it is harmless, so it is never in the way.  A name
- * that is no account is never written down: it may be a mistyped password.
+ * attacker with many addresses costs no memory.  The counters outlive a
+ * restart in a database that may be lost.
+ *
+ * A name that is no account may be a mistyped password, so no name is ever
+ * written down; but what is kept of an account and not of another name would
+ * tell them apart.  Both are a keyed hash, here and in the file, and the key
+ * is one that maild makes at its start and nobody writes: a restart of authd
+ * forgets nothing, one of maild all names alike, and the file tells nothing.
  */
 #include "compat.h"
 
@@ -33,7 +37,6 @@
 struct slow {
 	struct slow_key	 key;		/* kind 0: empty */
 	uint8_t		 count;
-	uint32_t	 account;	/* of SLOW_NAME; 0: not to be kept */
 	uint64_t	 at;		/* when count was right */
 };
 
@@ -41,17 +44,38 @@ static struct {
 	struct slow	 set[SLOW_SETS][SLOW_WAYS];
 	char		*trusted[CONF_NLIST];
 	size_t		 ntrusted;
+	uint8_t		 key[32];	/* of names */
 	struct loose	 db;
 	bool		 dirty;
 } st;
+
+/* A keyed hash of text, and what for. */
+static void
+slow_hash(uint8_t out[8], char what, const char *text)
+{
+	uint8_t b[crypto_generichash_BYTES_MIN];
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, st.key, sizeof(st.key), sizeof(b));
+	crypto_generichash_update(&h, (const uint8_t *)&what, 1);
+	crypto_generichash_update(&h, (const uint8_t *)text, strlen(text));
+	crypto_generichash_final(&h, b, sizeof(b));
+	memcpy(out, b, 8);
+}
+
+void
+slow_secret(const uint8_t key[32])
+{
+	crypto_generichash(st.key, sizeof(st.key), key, 32,
+	    (const uint8_t *)"names that fail", 15);
+}
 
 struct slow_key
 slow_name(const char *name)
 {
 	struct slow_key k = { .kind = SLOW_NAME };
-	uint64_t h = table_hash(name, strlen(name));
 
-	memcpy(k.b, &h, sizeof(k.b));
+	slow_hash(k.b, 'n', name);
 	return k;
 }
 
@@ -158,7 +182,7 @@ slow_new(const struct slow_key *k, uint64_t now)
 }
 
 void
-slow_fail(const struct slow_key *k, uint32_t account, uint64_t now)
+slow_fail(const struct slow_key *k, uint64_t now)
 {
 	struct slow *s = slow_find(k);
 
@@ -169,7 +193,6 @@ slow_fail(const struct slow_key *k, uint32_t account, uint64_t now)
 	slow_decay(s, now);
 	if (s->count < SLOW_COUNT_MAX)
 		s->count++;
-	s->account = account;
 	st.dirty = true;
 }
 
@@ -196,76 +219,77 @@ slow_wait(unsigned int count, unsigned int nofree)
 
 /* ---- over restarts ------------------------------------------------------- */
 
-static const char schema[] = "CREATE TABLE IF NOT EXISTS failure("
-    "account INTEGER NOT NULL, network TEXT NOT NULL, count INTEGER NOT NULL,"
-    " at INTEGER NOT NULL, PRIMARY KEY(account, network)) WITHOUT ROWID;";
+/* The row of SLOW_KEY is the hash of nothing: whose names these are. */
+static const char schema[] = "DROP TABLE IF EXISTS failure;"
+    "CREATE TABLE IF NOT EXISTS failed(kind INTEGER NOT NULL,"
+    " key TEXT NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, key)) WITHOUT ROWID;";
 
 static void
-slow_row(sqlite3_stmt *q, struct dir *d, uint64_t now)
+slow_row(sqlite3_stmt *q, uint64_t now)
 {
-	struct slow_key k = { .kind = SLOW_NETWORK };
-	uint32_t id = (uint32_t)sqlite3_column_int64(q, 0);
-	const char *net = (const char *)sqlite3_column_text(q, 1);
+	int64_t kind = sqlite3_column_int64(q, 0);
+	const char *hex = (const char *)sqlite3_column_text(q, 1);
 	int64_t count = sqlite3_column_int64(q, 2);
-	struct account *a = NULL;
+	struct slow_key k = { .kind = (uint8_t)kind };
 	struct slow *s;
 
-	if (id != 0 && (d == NULL || (a = dir_account_id(d, id)) == NULL))
-		return;
-	if (a != NULL)
-		k = slow_name(a->address);
-	else if (net == NULL || strlen(net) != 2 * sizeof(k.b) ||
-	    hex_decode(k.b, sizeof(k.b), net) == -1)
-		return;
-	if (count <= 0 || count > SLOW_COUNT_MAX || slow_find(&k) != NULL)
+	if ((kind != SLOW_NAME && kind != SLOW_NETWORK) || hex == NULL ||
+	    strlen(hex) != 2 * sizeof(k.b) ||
+	    hex_decode(k.b, sizeof(k.b), hex) == -1 || count <= 0 ||
+	    count > SLOW_COUNT_MAX || slow_find(&k) != NULL)
 		return;
 	s = slow_new(&k, now);
 	s->count = (uint8_t)count;
-	s->account = id;
 	s->at = (uint64_t)sqlite3_column_int64(q, 3);
 	slow_decay(s, now);
 }
 
-struct load {
-	struct dir	*dir;
-	uint64_t	 now;
-};
+static void
+slow_whose(char hex[17])
+{
+	uint8_t b[8];
+
+	slow_hash(b, 'k', "");
+	hex_encode(hex, b, sizeof(b));
+}
 
 static int
 slow_load(sqlite3 *db, void *arg)
 {
-	struct load *l = arg;
+	uint64_t now = *(uint64_t *)arg;
+	char whose[17];
 	sqlite3_stmt *q;
 	int r;
 
-	if (sqlite3_prepare_v2(db, "SELECT account, network, count, at "
-	    "FROM failure LIMIT 8192", -1, &q, NULL) != SQLITE_OK)
+	slow_whose(whose);
+	if (sqlite3_prepare_v2(db, "SELECT kind, key, count, at FROM failed "
+	    "WHERE kind = ?1 OR EXISTS(SELECT 1 FROM failed WHERE kind = ?2 "
+	    "AND key = ?3) LIMIT 8192", -1, &q, NULL) != SQLITE_OK)
 		return -1;
+	sqlite3_bind_int64(q, 1, SLOW_NETWORK);
+	sqlite3_bind_int64(q, 2, SLOW_KEY);
+	sqlite3_bind_text(q, 3, whose, -1, SQLITE_STATIC);
 	while ((r = sqlite3_step(q)) == SQLITE_ROW)
-		slow_row(q, l->dir, l->now);
+		slow_row(q, now);
 	sqlite3_finalize(q);
 	return r == SQLITE_DONE ? 0 : -1;
 }
 
 void
-slow_open(const char *path, struct dir *d, uint64_t now)
+slow_open(const char *path, uint64_t now)
 {
-	struct load l = { d, now };
-
-	loose_open(&st.db, path, schema, slow_load, &l);
+	loose_open(&st.db, path, schema, slow_load, &now);
 }
 
 static void
-slow_write(sqlite3_stmt *q, const struct slow *s)
+slow_write(sqlite3_stmt *q, int kind, const char *hex, unsigned int count,
+    uint64_t at)
 {
-	char net[2 * sizeof(s->key.b) + 1] = "";
-
-	if (s->key.kind == SLOW_NETWORK)
-		hex_encode(net, s->key.b, sizeof(s->key.b));
-	sqlite3_bind_int64(q, 1, s->account);
-	sqlite3_bind_text(q, 2, net, -1, SQLITE_TRANSIENT);
-	sqlite3_bind_int64(q, 3, s->count);
-	sqlite3_bind_int64(q, 4, (int64_t)s->at);
+	sqlite3_bind_int64(q, 1, kind);
+	sqlite3_bind_text(q, 2, hex, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(q, 3, count);
+	sqlite3_bind_int64(q, 4, (int64_t)at);
 	sqlite3_step(q);
 	sqlite3_reset(q);
 }
@@ -273,32 +297,35 @@ slow_write(sqlite3_stmt *q, const struct slow *s)
 static void
 slow_each(sqlite3_stmt *q, uint64_t now)
 {
+	char hex[17];
 	struct slow *s;
 	size_t i;
 
+	slow_whose(hex);
+	slow_write(q, SLOW_KEY, hex, 0, 0);
 	for (i = 0; i < SLOW_SETS * SLOW_WAYS; i++) {
 		s = &st.set[i / SLOW_WAYS][i % SLOW_WAYS];
 		slow_decay(s, now);
-		if (s->count > 0 && (s->key.kind == SLOW_NETWORK ||
-		    s->account != 0))
-			slow_write(q, s);
+		if (s->count == 0)
+			continue;
+		hex_encode(hex, s->key.b, sizeof(s->key.b));
+		slow_write(q, s->key.kind, hex, s->count, s->at);
 	}
 }
 
 void
-slow_save(struct dir *d, uint64_t now)
+slow_save(uint64_t now)
 {
-	struct load l = { d, now };
 	sqlite3_stmt *q = NULL;
 	sqlite3 *db;
 
-	if (!st.dirty || (db = loose_begin(&st.db, slow_load, &l)) == NULL)
+	if (!st.dirty || (db = loose_begin(&st.db, slow_load, &now)) == NULL)
 		return;
 	st.dirty = false;
-	if (sqlite3_exec(db, "DELETE FROM failure", NULL, NULL, NULL) ==
+	if (sqlite3_exec(db, "DELETE FROM failed", NULL, NULL, NULL) ==
 	    SQLITE_OK && sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO "
-	    "failure(account, network, count, at) VALUES(?1, ?2, ?3, ?4)", -1,
-	    &q, NULL) == SQLITE_OK)
+	    "failed(kind, key, count, at) VALUES(?1, ?2, ?3, ?4)", -1, &q,
+	    NULL) == SQLITE_OK)
 		slow_each(q, now);
 	sqlite3_finalize(q);
 	loose_end(&st.db);

@@ -251,7 +251,7 @@ test_slow(void **state)
 	int i;
 
 	for (i = 0; i < 200; i++)
-		slow_fail(&k, 0, now);
+		slow_fail(&k, now);
 	o = slow_network(&near4);
 	assert_int_equal(slow_count(&o, now), 64);
 	o = slow_network(&far4);
@@ -264,8 +264,8 @@ test_slow(void **state)
 	assert_memory_equal(&k, &o, sizeof(k));
 	assert_int_equal(slow_network(&lo4).kind, 0);
 	assert_int_equal(slow_network(&none).kind, 0);
-	slow_fail(&n, 1, now);
-	slow_fail(&n, 1, now);
+	slow_fail(&n, now);
+	slow_fail(&n, now);
 	assert_int_equal(slow_count(&n, now), 2);
 	slow_clear(&n);
 	assert_int_equal(slow_count(&n, now), 0);
@@ -284,15 +284,15 @@ test_slow_clock_and_crowd(void **state)
 	int i;
 
 	for (i = 0; i < 20; i++)
-		slow_fail(&k, 1, now);
+		slow_fail(&k, now);
 	assert_int_equal(slow_count(&k, 5), 20);
 	assert_int_equal(slow_count(&k, now), 0);
 	for (i = 0; i < 20; i++)
-		slow_fail(&k, 1, now);
+		slow_fail(&k, now);
 	for (i = 0; i < 100000; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
 		o = slow_name(name);
-		slow_fail(&o, 0, now);
+		slow_fail(&o, now);
 	}
 	assert_int_equal(slow_count(&k, now), 20);
 }
