@@ -123,10 +123,12 @@ log_kept(const struct waiting *w, const struct in_head *h, enum store_answer a)
 	const char *what = h->kind == IN_RAW ? h->reason : h->form;
 
 	log_info("%s report from=%s trust=%s domain=%s org=%s messages=%llu "
-	    "%s: %s", w->sid, log_text(h->sender, strlen(h->sender)),
+	    "%s%s%s: %s", w->sid, log_text(h->sender, strlen(h->sender)),
 	    trust_name(h->trust), log_text(h->domain, strlen(h->domain)),
 	    log_text(h->org, strlen(h->org)),
-	    (unsigned long long)h->messages, what, a == STORE_DONE ? "kept" :
+	    (unsigned long long)h->messages, what,
+	    h->mended[0] != '\0' ? ", mended: " : "", h->mended,
+	    a == STORE_DONE ? "kept" :
 	    answers[a].text);
 }
 

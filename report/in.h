@@ -86,6 +86,7 @@ struct in_head {
 	char		 policy[IN_TEXT];	/* "p=none sp=reject" */
 	char		 form[IN_TEXT];		/* "9990", "7489", ... */
 	char		 reason[IN_TEXT];	/* why nobody could read it */
+	char		 mended[IN_TEXT];	/* what was wrong with it */
 	char		 subject[IN_TEXT];
 	uint64_t	 begin, end, received;	/* seconds since 1970 */
 	uint64_t	 messages, pass;	/* or TLS sessions */
@@ -108,6 +109,8 @@ struct in_head {
 struct in_report {
 	struct in_head	 head;
 	struct rows	*rows;
+	/* Whom the mail says it is about, where a report may not say it. */
+	char		 about[IN_DOMAIN];
 };
 
 /* What a parser may know of the house. */
@@ -161,13 +164,20 @@ int	 zip_next(struct zip *, struct zip_entry *);
 
 /* ---- in_xml.c, in_tls.c, in_arf.c ---------------------------------------- */
 
-/* A DMARC aggregate report, of RFC 9990 or RFC 7489, as it comes. */
+/*
+ * A DMARC aggregate report, of RFC 9990 or RFC 7489, as it comes.  mend: why
+ * one that was read before as what it should be could not be (xml_broken);
+ * now it is read as what it may have meant (in_mend.c).  NULL: as it is.
+ */
 struct xml;
-struct xml *xml_new(struct in_report *, const struct in_house *);
+struct xml *xml_new(struct in_report *, const struct in_house *,
+	    const char *mend);
 /* 0, -1: refused. */
 int	 xml_feed(struct xml *, const char *, size_t);
 /* The end: 0, the report is whole; -1 with why in static text. */
 int	 xml_end(struct xml *, const char **why);
+/* It was refused because it is no XML, or another's. */
+bool	 xml_broken(const struct xml *);
 void	 xml_free(struct xml *);
 
 /* A whole TLS report (RFC 8460 4).  0, -1 with why. */
@@ -180,6 +190,38 @@ int	 tls_report(struct slice json, struct in_report *,
 int	 arf_report(struct slice fields, struct slice original,
 	    struct in_report *, const struct in_house *, const char **why);
 extern const char *const arf_words[ARF_WORDS];
+
+/* ---- in_mend.c: tags and text of XML that is none ------------------------ */
+
+#define MEND_DEPTH	32
+#define MEND_NAME	64		/* octets of a name, NUL included */
+#define MEND_NOWHERE	((unsigned int)-1)
+#define TAG_MAX		1024
+
+/* Zeroed but for the callbacks is the start.  depth: 1 is the outermost. */
+struct mend {
+	void		*arg;
+	/* Within how many of the open elements does one of that name belong?
+	 * MEND_NOWHERE: it is text, or nothing where none is open. */
+	unsigned int	(*place)(void *arg, unsigned int depth, const char *);
+	/* NULL, or why no more is wanted. */
+	const char	*(*start)(void *arg, unsigned int depth, const char *);
+	void		(*chars)(void *arg, const char *, size_t);
+	/* whole: its end was there. */
+	void		(*end)(void *arg, unsigned int depth, bool whole);
+	const char	*why;		/* after -1 */
+	bool		 mended;	/* something was not as it should be */
+	enum { MEND_TEXT, MEND_TAG, MEND_SKIP } state;
+	bool		 amp;		/* in text, behind "&" */
+	unsigned int	 depth;
+	size_t		 n, textn;
+	char		 tag[TAG_MAX];
+	char		 text[256];
+	char		 name[MEND_DEPTH][MEND_NAME];
+};
+
+int	 mend_feed(struct mend *, const char *, size_t);	/* 0, -1 */
+void	 mend_end(struct mend *);
 
 /* ---- in_sender.c, in_read.c ---------------------------------------------- */
 
@@ -232,7 +274,7 @@ struct stored {			/* one file, in memory */
 	enum in_kind	 kind;
 	enum in_trust	 trust;
 	char		*sender, *org, *id, *domain, *policy, *reason,
-			*subject;	/* in one piece of memory */
+			*mended, *subject; /* in one piece of memory */
 	uint64_t	 begin, end, received, messages, pass, quarantined,
 			 rejected, size, kept, octets;
 	char		 form[8];

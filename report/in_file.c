@@ -46,6 +46,7 @@ static const struct {
 	TEXT("sender", sender), TEXT("org", org), TEXT("contact", contact),
 	TEXT("id", id), TEXT("domain", domain), TEXT("policy", policy),
 	TEXT("form", form), TEXT("reason", reason), TEXT("subject", subject),
+	TEXT("mended", mended),
 	NUMBER("begin", begin), NUMBER("end", end),
 	NUMBER("received", received), NUMBER("messages", messages),
 	NUMBER("pass", pass), NUMBER("quarantined", quarantined),

@@ -27,7 +27,7 @@
 
 struct tally {
 	uint64_t	 reports, messages, pass, quarantined, rejected,
-			 distrusted;
+			 mended, distrusted;
 };
 
 /* Distinct reporters, domains that the mails proved, are rows of the table,
@@ -53,6 +53,7 @@ tally(struct command *c, const char *domain, struct tally *t)
 			continue;
 		}
 		t->reports++;
+		t->mended += s->mended[0] != '\0';
 		t->messages = sum_add(t->messages, s->messages);
 		t->pass = sum_add(t->pass, s->pass);
 		t->quarantined = sum_add(t->quarantined, s->quarantined);
@@ -79,6 +80,7 @@ summary_row(struct command *c, const char *domain)
 	    t.messages - t.pass : 0));
 	row_num(&row, "quarantined", (long long)t.quarantined);
 	row_num(&row, "rejected", (long long)t.rejected);
+	row_num(&row, "mended", (long long)t.mended);
 	row_num(&row, "distrusted", (long long)t.distrusted);
 	proc_row(c->ask, &row);
 }
@@ -143,6 +145,7 @@ list_row(struct command *c, const struct stored *s)
 	row_num(&row, "pass", (long long)s->pass);
 	row_text(&row, "form", s->form);
 	row_text(&row, "report_id", s->id);
+	row_text(&row, "mended", s->mended);
 	proc_row(c->ask, &row);
 }
 

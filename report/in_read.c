@@ -40,7 +40,9 @@ house_domain(const struct in_house *h, const char *name)
 struct taker {
 	struct in_report *r;
 	const struct in_house *house;
+	const char	*mend;		/* as of xml_new */
 	const char	*why;
+	bool		 broken;	/* may be mended */
 	enum { T_START, T_XML, T_JSON } state;
 	struct xml	*xml;
 	char		*json;
@@ -74,16 +76,18 @@ begin(struct taker *t, const char *p, size_t n)
 		;
 	if (i == n)
 		return 0;
-	if (p[i] == '{') {
+	if (p[i] == '{' && t->mend == NULL) {
 		t->state = T_JSON;
 		return json_add(t, p + i, n - i);
 	}
-	if (p[i] != '<' && p[i] != '\xff' && p[i] != '\xfe') {
+	if (p[i] != '<' && p[i] != '\xff' && p[i] != '\xfe' &&
+	    t->mend == NULL) {
 		t->why = "neither XML nor JSON";
+		t->broken = true;
 		return -1;
 	}
 	t->state = T_XML;
-	if ((t->xml = xml_new(t->r, t->house)) == NULL) {
+	if ((t->xml = xml_new(t->r, t->house, t->mend)) == NULL) {
 		t->why = "out of memory";
 		return -1;
 	}
@@ -121,6 +125,7 @@ taken(struct taker *t, int rc, const char *unpack_why, const char **why)
 		rc = tls_report(slice_of(t->json, t->n), t->r, t->house, why);
 	else
 		*why = "empty attachment";
+	t->broken = t->broken || (t->xml != NULL && xml_broken(t->xml));
 	xml_free(t->xml);
 	free(t->json);
 	return *why == NULL && rc == 0 ? 0 : -1;
@@ -135,14 +140,46 @@ again(struct in_report *r)
 	memset(&r->head, 0, sizeof(r->head));
 }
 
+/* One file, as far as it goes, and if it is no XML once more as what it may
+ * have meant; e: within an archive, else in is the file, packed or not. */
+static int
+file_read(struct slice in, const struct zip_entry *e, struct unpack *u,
+    struct in_report *r, const struct in_house *house, const char **why)
+{
+	struct unpack before = *u;
+	const char *first = NULL;
+	struct taker t;
+	int rc;
+
+	do {
+		again(r);
+		t = (struct taker){ .r = r, .house = house, .mend = first };
+		*u = before;
+		u->arg = &t;
+		u->why = NULL;
+		if (e != NULL)
+			rc = entry_unpack(u, e->data, e->method, e->size,
+			    e->crc);
+		else if (in.n > 2 && memcmp(in.p, "\x1f\x8b", 2) == 0)
+			rc = gzip_unpack(u, in);
+		else
+			rc = in.n > 0 ? take(&t, in.p, in.n) : 0;
+		rc = taken(&t, rc, u->why, why);
+		if (first != NULL && rc == -1)
+			*why = first;
+		else if (rc == -1 && t.broken)
+			first = *why;
+	} while (rc == -1 && t.broken && t.mend == NULL);
+	return rc;
+}
+
 static int
 zip_read(struct slice in, struct unpack *u, struct in_report *r,
     const struct in_house *house, const char **why)
 {
 	struct zip_entry e;
-	struct taker t;
 	struct zip z;
-	int got, rc;
+	int got;
 
 	if (zip_open(&z, in) == -1) {
 		*why = z.why;
@@ -154,12 +191,7 @@ zip_read(struct slice in, struct unpack *u, struct in_report *r,
 			continue;
 		if (slice_casestarts(e.name, "__MACOSX"))
 			continue;
-		again(r);
-		t = (struct taker){ .r = r, .house = house };
-		u->arg = &t;
-		u->why = NULL;
-		rc = entry_unpack(u, e.data, e.method, e.size, e.crc);
-		if (taken(&t, rc, u->why, why) == 0)
+		if (file_read(in, &e, u, r, house, why) == 0)
 			return 0;
 		if (u->out >= UNPACK_MAX)
 			return -1;
@@ -174,23 +206,13 @@ static int
 octets_read(struct slice in, struct unpack *u, struct in_report *r,
     const struct in_house *house, const char **why)
 {
-	struct taker t = { .r = r, .house = house };
-	int rc;
-
 	if (in.n > house->max_packed) {
 		*why = "larger than reports.max-size";
 		return -1;
 	}
 	if (in.n > 4 && memcmp(in.p, "PK\3\4", 4) == 0)
 		return zip_read(in, u, r, house, why);
-	again(r);
-	u->arg = &t;
-	u->why = NULL;
-	if (in.n > 2 && memcmp(in.p, "\x1f\x8b", 2) == 0)
-		rc = gzip_unpack(u, in);
-	else
-		rc = in.n > 0 ? take(&t, in.p, in.n) : 0;
-	return taken(&t, rc, u->why, why);
+	return file_read(in, NULL, u, r, house, why);
 }
 
 int
@@ -354,6 +376,61 @@ feedback(struct slice msg, const char *facts, size_t factsn, int i, int parts,
 	return rc;
 }
 
+/* The field between the first two "!" of a TLS report's file name (RFC 8460
+ * 5.1): SENDER!DOMAIN!BEGIN!END!ID.json.gz. */
+static struct slice
+about_name(const char *name)
+{
+	struct slice s = slice_str(name);
+	size_t n = slice_find(s, '!');
+
+	if (n == s.n)
+		return slice_of("", 0);
+	s = slice_of(s.p + n + 1, s.n - n - 1);
+	n = slice_find(s, '!');
+	return n == s.n ? slice_of("", 0) : slice_of(s.p, n);
+}
+
+/* What follows "Report Domain:" in a subject (RFC 8460 5.3). */
+static struct slice
+about_subject(struct slice s)
+{
+	static const char words[] = "report domain:";
+	size_t i, n;
+
+	for (i = 0; i < s.n && !slice_casestarts(slice_of(s.p + i, s.n - i),
+	    words); i++)
+		;
+	if (i == s.n)
+		return slice_of("", 0);
+	s = slice_trim(slice_of(s.p + i + sizeof(words) - 1,
+	    s.n - i - (sizeof(words) - 1)));
+	for (n = 0; n < s.n && strchr(" \t\r\n,;", s.p[n]) == NULL; n++)
+		;
+	return slice_of(s.p, n);
+}
+
+/* Whom a TLS report is about as the mail has it; name: of the attachment. */
+static void
+about(struct slice msg, const char *name, struct in_report *r)
+{
+	struct slice header = slice_of(msg.p, header_len(msg.p, msg.n));
+	struct slice from[3] = { { "", 0 }, { "", 0 }, about_name(name) };
+	char subject[4 * IN_TEXT];
+	struct header_field f;
+	size_t i;
+
+	if (header_find(header, "TLS-Report-Domain", 0, &f) == 1)
+		from[0] = slice_trim(f.value);
+	if (header_find(header, "Subject", 0, &f) == 1)
+		from[1] = about_subject(slice_of(subject,
+		    words_decode(f.value, subject, sizeof(subject))));
+	r->about[0] = '\0';
+	for (i = 0; i < NITEMS(from) && r->about[0] == '\0'; i++)
+		if (domain_ascii(from[i], r->about) == -1)
+			r->about[0] = '\0';
+}
+
 static int
 parts_read(struct slice msg, const char *facts, size_t n, struct in_report *r,
     const struct in_house *house, const char **why)
@@ -380,6 +457,7 @@ parts_read(struct slice msg, const char *facts, size_t n, struct in_report *r,
 			    why);
 		if (!candidate(&p))
 			continue;
+		about(msg, p.name, r);
 		rc = attachment(msg, &p, &u, r, house, why);
 		if (rc == 0)
 			return 0;

@@ -170,7 +170,7 @@ entry_new(const char *name, const struct in_head *h, uint64_t octets)
 		{ &e->s.sender, h->sender }, { &e->s.org, h->org },
 		{ &e->s.id, h->id }, { &e->s.domain, h->domain },
 		{ &e->s.policy, h->policy }, { &e->s.reason, h->reason },
-		{ &e->s.subject, h->subject }
+		{ &e->s.mended, h->mended }, { &e->s.subject, h->subject }
 	};
 	size_t n = 0, i;
 	char *text;

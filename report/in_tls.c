@@ -146,17 +146,34 @@ details(const json_t *list, const char *domain, const char *type,
 	return sum;
 }
 
-/* 1: a policy of a domain of ours, 0. */
+/* Where a report leaves out whom a policy is of (RFC 8460 4.4 does not let it
+ * do so) the mail tells: TLS-Report-Domain, subject or file name. */
+static const char *
+policy_domain(const json_t *what, struct in_report *r)
+{
+	static char text[IN_TEXT];
+
+	string(what, "policy-domain", text, sizeof(text));
+	if (text[0] != '\0' || r->about[0] == '\0')
+		return text;
+	strlcpy(r->head.mended, "no policy-domain, taken from the mail",
+	    sizeof(r->head.mended));
+	return r->about;
+}
+
+/* 1: a policy of a domain of ours, 0; *none: of none at all. */
 static int
-policy(const json_t *p, struct in_report *r, const struct in_house *house)
+policy(const json_t *p, struct in_report *r, const struct in_house *house,
+    bool *none)
 {
 	const json_t *what = json_object_get(p, "policy");
 	const json_t *sum = json_object_get(p, "summary");
-	char domain[IN_DOMAIN], type[IN_TEXT], text[IN_TEXT];
+	const char *text = policy_domain(what, r);
+	char domain[IN_DOMAIN], type[IN_TEXT];
 	const char *word[TLS_WORDS] = { domain, type, "ok", "", "", "", "" };
 	uint64_t good, bad, known;
 
-	string(what, "policy-domain", text, sizeof(text));
+	*none = *none || *text == '\0';
 	string(what, "policy-type", type, sizeof(type));
 	if (domain_ascii(slice_str(text), domain) == -1 ||
 	    house_domain(house, domain) == NULL)
@@ -186,6 +203,7 @@ report(const json_t *j, struct in_report *r, const struct in_house *house)
 	struct in_head *h = &r->head;
 	size_t i;
 	int ours = 0;
+	bool none = false;
 
 	if (!json_is_array(list))
 		return "JSON is no TLS report";
@@ -197,9 +215,10 @@ report(const json_t *j, struct in_report *r, const struct in_house *house)
 	if (json_array_size(list) > POLICIES_MAX)
 		return "too many policies in a TLS report";
 	for (i = 0; i < json_array_size(list); i++)
-		ours += policy(json_array_get(list, i), r, house);
+		ours += policy(json_array_get(list, i), r, house, &none);
 	if (ours == 0)
-		return "TLS report about another domain";
+		return none ? "TLS report without a policy-domain" :
+		    "TLS report about another domain";
 	h->kind = IN_TLS;
 	strlcpy(h->form, "8460", sizeof(h->form));
 	return NULL;

@@ -51,6 +51,7 @@ struct record {
 	struct auth	 d, s;		/* the one that is being read */
 	struct auth	 dv[AUTH_MAX], sv[AUTH_MAX];
 	size_t	 nd, ns;
+	bool	 row, results;		/* their ends were there */
 };
 
 struct xml {
@@ -62,6 +63,9 @@ struct xml {
 	unsigned int	 elements, records;
 	int		 depth;
 	bool		 over;		/* the root element was closed */
+	bool		 broken;	/* no XML */
+	const char	*mend;
+	struct mend	 m;
 	uint8_t		 stack[XML_DEPTH + 1];
 	struct slice	 text;		/* in buf */
 	char		 buf[1024];
@@ -124,14 +128,16 @@ static const struct {
 	LEAF(E_SRESULT, "result", E_SPF, r.s.result),
 };
 
-static void	 record_end(struct xml *);
+static void	 record_end(struct xml *, bool);
+static size_t	 latin(char *, size_t, size_t);
 
 static void
 refuse(struct xml *x, const char *why)
 {
 	if (x->why == NULL)
 		x->why = why;
-	XML_StopParser(x->expat, XML_FALSE);
+	if (x->mend == NULL)
+		XML_StopParser(x->expat, XML_FALSE);
 }
 
 /* ---- elements ------------------------------------------------------------ */
@@ -168,35 +174,42 @@ namespace(struct xml *x, const char **attr)
 			strlcpy(x->out->head.form, "9990", IN_TEXT);
 }
 
+static void
+element_start(struct xml *x, const char *name)
+{
+	enum element in = x->stack[x->depth], e = find(in, name);
+
+	if (in == E_ROOT && e != E_FEEDBACK) {
+		x->broken = true;	/* it may be further in */
+		refuse(x, "XML is no DMARC report");
+	} else if (x->depth == XML_DEPTH)
+		refuse(x, "XML is nested too deep");
+	else if (++x->elements > XML_ELEMENTS)
+		refuse(x, "too many XML elements");
+	else if (e == E_RECORD && ++x->records > XML_RECORDS)
+		refuse(x, "more than a million records");
+	if (x->why != NULL)
+		return;
+	if (e == E_METHOD || e == E_TESTING || e == E_NP)
+		strlcpy(x->out->head.form, "9990", IN_TEXT);
+	x->stack[++x->depth] = (uint8_t)e;
+	x->text.n = 0;
+}
+
 static void XMLCALL
 on_start(void *arg, const char *name, const char **attr)
 {
 	struct xml *x = arg;
-	enum element in = x->stack[x->depth], e;
 
 	if (x->why != NULL)
 		return;
-	if (x->depth == XML_DEPTH || ++x->elements > XML_ELEMENTS ||
-	    XML_GetSpecifiedAttributeCount(x->expat) > 2 * XML_ATTRIBUTES) {
-		refuse(x, x->depth == XML_DEPTH ? "XML is nested too deep" :
-		    "too many XML elements");
+	if (XML_GetSpecifiedAttributeCount(x->expat) > 2 * XML_ATTRIBUTES) {
+		refuse(x, "too many XML elements");
 		return;
 	}
-	e = find(in, local_name(name));
-	if (in == E_ROOT && e != E_FEEDBACK) {
-		refuse(x, "XML is no DMARC report");
-		return;
-	}
-	if (e == E_FEEDBACK)
+	element_start(x, local_name(name));
+	if (x->why == NULL && x->stack[x->depth] == E_FEEDBACK)
 		namespace(x, attr);
-	if (e == E_METHOD || e == E_TESTING || e == E_NP)
-		strlcpy(x->out->head.form, "9990", IN_TEXT);
-	if (e == E_RECORD && ++x->records > XML_RECORDS) {
-		refuse(x, "more than a million records");
-		return;
-	}
-	x->stack[++x->depth] = (uint8_t)e;
-	x->text.n = 0;
 }
 
 static void XMLCALL
@@ -256,27 +269,39 @@ leaf(struct xml *x, enum element e)
 		    elements[i].size);
 }
 
-static void XMLCALL
-on_end(void *arg, const char *name)
+/* whole: its end was there.  A record is if all in it is that counts. */
+static void
+element_end(struct xml *x, bool whole)
 {
-	struct xml *x = arg;
 	enum element e = x->stack[x->depth];
+	struct record *r = &x->r;
 
-	if (x->why != NULL || x->depth == 0)
-		return;
 	x->depth--;
 	x->text.p = x->buf;
+	if (x->mend != NULL)
+		x->text.n = latin(x->buf, x->text.n, sizeof(x->buf));
 	if (e == E_DKIM)
-		auth_keep(x->r.dv, &x->r.nd, &x->r.d);
+		auth_keep(r->dv, &r->nd, &r->d);
 	else if (e == E_SPF)
-		auth_keep(x->r.sv, &x->r.ns, &x->r.s);
+		auth_keep(r->sv, &r->ns, &r->s);
 	else if (e == E_RECORD)
-		record_end(x);
+		record_end(x, whole || (r->row && r->results));
 	else if (e == E_FEEDBACK)
 		x->over = true;
 	else
 		leaf(x, e);
+	r->row = r->row || (e == E_ROW && whole);
+	r->results = r->results || (e == E_AUTH && whole);
 	x->text.n = 0;
+}
+
+static void XMLCALL
+on_end(void *arg, const char *name)
+{
+	struct xml *x = arg;
+
+	if (x->why == NULL && x->depth > 0)
+		element_end(x, true);
 }
 
 /* ---- records ------------------------------------------------------------- */
@@ -377,13 +402,13 @@ disposition(char *s)
 }
 
 static void
-record_end(struct xml *x)
+record_end(struct xml *x, bool whole)
 {
 	struct record *r = &x->r;
 	struct ipaddr ip;
 	uint64_t n;
 
-	if (slice_number(slice_str(r->count), COUNT_MAX, &n) == -1 ||
+	if (!whole || slice_number(slice_str(r->count), COUNT_MAX, &n) == -1 ||
 	    ipaddr_parse(slice_str(r->ip), &ip) == -1) {
 		x->out->head.skipped++;
 	} else {
@@ -397,9 +422,11 @@ record_end(struct xml *x)
 	r->nd = r->ns = 0;
 	r->ip[0] = r->count[0] = r->disposition[0] = r->dkim[0] = '\0';
 	r->spf[0] = r->reason[0] = r->from[0] = r->envelope[0] = '\0';
+	r->row = r->results = false;
+	r->d = r->s = (struct auth){ "", "", "" };
 }
 
-/* ---- the document -------------------------------------------------------- */
+/* ---- what expat tells ---------------------------------------------------- */
 
 static void XMLCALL
 on_doctype(void *arg, const char *name, const char *sys, const char *pub,
@@ -432,20 +459,97 @@ on_encoding(void *arg, const char *name, XML_Encoding *info)
 	return XML_STATUS_OK;
 }
 
-struct xml *
-xml_new(struct in_report *out, const struct in_house *house)
-{
-	struct xml *x = xcalloc(1, sizeof(*x));
+/* ---- what is no XML ------------------------------------------------------ */
 
-	x->out = out;
-	x->house = house;
-	x->stack[0] = E_ROOT;
-	x->text.p = x->buf;
-	if ((x->expat = XML_ParserCreate(NULL)) == NULL) {
-		free(x);
-		return NULL;
+/* Octets that are no UTF-8 as the Latin-1 they mostly are. */
+static size_t
+latin(char *p, size_t n, size_t size)
+{
+	char out[4 * sizeof(((struct xml *)0)->buf)];
+	size_t i, k = 0;
+	uint32_t c;
+	int len;
+
+	for (i = 0; i < n && k + 4 < sizeof(out); i += (size_t)len) {
+		len = utf8_get(p + i, n - i, &c);
+		if (len <= 0) {
+			len = 1;
+			c = (unsigned char)p[i];
+		}
+		k += utf8_put(c, out + k);
 	}
-	strlcpy(out->head.form, "7489", sizeof(out->head.form));
+	k = k < size ? k : size;
+	memcpy(p, out, k);
+	return k;
+}
+
+static bool
+is_leaf(enum element e)
+{
+	size_t i;
+
+	for (i = 0; i < NITEMS(elements); i++)
+		if (elements[i].e == e)
+			return elements[i].size > 0;
+	return false;
+}
+
+/*
+ * What opens within an element that does not know it, but would where one
+ * further out stands, closes what is between.  A group does so anywhere; what
+ * holds text does in the nearest element that we know, and behind another
+ * that holds text.
+ */
+static unsigned int
+mend_place(void *arg, unsigned int depth, const char *name)
+{
+	struct xml *x = arg;
+	bool text = is_leaf(x->stack[depth]);
+	bool near = x->stack[depth] == E_OTHER;
+	enum element e;
+	unsigned int at;
+
+	if (depth == 0)
+		return find(E_ROOT, name) == E_FEEDBACK ? 0 : MEND_NOWHERE;
+	if (find(x->stack[depth], name) != E_OTHER)
+		return depth;
+	for (at = depth - 1; at > 0; at--) {
+		e = find(x->stack[at], name);
+		if (e != E_OTHER && (text || near || !is_leaf(e)))
+			return at;
+		near = near && x->stack[at] == E_OTHER;
+	}
+	return text ? MEND_NOWHERE : depth;
+}
+
+static const char *
+mend_start(void *arg, unsigned int depth, const char *name)
+{
+	struct xml *x = arg;
+
+	element_start(x, name);
+	return x->why;
+}
+
+static void
+mend_chars(void *arg, const char *p, size_t n)
+{
+	on_text(arg, p, (int)n);
+}
+
+static void
+mend_over(void *arg, unsigned int depth, bool whole)
+{
+	element_end(arg, whole);
+}
+
+/* ---- the document -------------------------------------------------------- */
+
+static int
+expat_new(struct xml *x)
+{
+	if ((x->expat = XML_ParserCreate(NULL)) == NULL)
+		return -1;
 	XML_SetHashSalt(x->expat, 1 | (unsigned long)random_u64());
 	XML_SetUserData(x->expat, x);
 	XML_SetElementHandler(x->expat, on_start, on_end);
@@ -453,7 +557,36 @@ xml_new(struct in_report *out, const struct in_house *house)
 	XML_SetStartDoctypeDeclHandler(x->expat, on_doctype);
 	XML_SetEntityDeclHandler(x->expat, on_entity);
 	XML_SetUnknownEncodingHandler(x->expat, on_encoding, NULL);
+	return 0;
+}
+
+struct xml *
+xml_new(struct in_report *out, const struct in_house *house, const char *mend)
+{
+	struct xml *x = xcalloc(1, sizeof(*x));
+
+	x->out = out;
+	x->house = house;
+	x->mend = mend;
+	x->stack[0] = E_ROOT;
+	x->text.p = x->buf;
+	x->m.arg = x;
+	x->m.place = mend_place;
+	x->m.start = mend_start;
+	x->m.chars = mend_chars;
+	x->m.end = mend_over;
+	if (mend == NULL && expat_new(x) == -1) {
+		free(x);
+		return NULL;
+	}
+	strlcpy(out->head.form, "7489", sizeof(out->head.form));
 	return x;
+}
+
+bool
+xml_broken(const struct xml *x)
+{
+	return x->broken;
 }
 
 void
@@ -461,8 +594,17 @@ xml_free(struct xml *x)
 {
 	if (x == NULL)
 		return;
-	XML_ParserFree(x->expat);
+	if (x->expat != NULL)
+		XML_ParserFree(x->expat);
 	free(x);
+}
+
+/* There is something behind the end of the report. */
+static void
+behind(struct xml *x)
+{
+	strlcpy(x->out->head.mended, "more behind its end",
+	    sizeof(x->out->head.mended));
 }
 
 /* A token that does not end is read again from its start with every piece:
@@ -474,8 +616,12 @@ piece(struct xml *x, const char *p, size_t n, int last)
 
 	x->fed += n;
 	if (XML_Parse(x->expat, p, (int)n, last) == XML_STATUS_ERROR) {
-		if (x->why == NULL && x->over)
-			return 0;	/* rubbish behind the report */
+		if (x->why == NULL && x->over) {
+			behind(x);
+			return 0;
+		}
+		x->broken = x->broken || (x->why == NULL &&
+		    XML_GetErrorCode(x->expat) != XML_ERROR_NO_MEMORY);
 		if (x->why == NULL)
 			x->why = XML_GetErrorCode(x->expat) ==
 			    XML_ERROR_NO_MEMORY ? "out of memory" : last ?
@@ -486,6 +632,7 @@ piece(struct xml *x, const char *p, size_t n, int last)
 	if (!last && at >= 0 && x->fed > (uint64_t)at &&
 	    x->fed - (uint64_t)at > XML_TOKEN) {
 		x->why = "XML with a token that is too long";
+		x->broken = true;
 		return -1;
 	}
 	return 0;
@@ -495,15 +642,44 @@ int
 xml_feed(struct xml *x, const char *p, size_t n)
 {
 	size_t i, k;
+	int rc;
 
 	if (x->why != NULL)
 		return -1;
 	for (i = 0; i < n && !x->over; i += k) {
 		k = n - i < XML_PIECE ? n - i : XML_PIECE;
-		if (piece(x, p + i, k, 0) == -1)
+		rc = x->mend != NULL ? mend_feed(&x->m, p + i, k) :
+		    piece(x, p + i, k, 0);
+		if (rc == -1)
 			return -1;
 	}
+	for (; i < n; i++)
+		if (strchr(" \t\r\n", p[i]) == NULL) {
+			behind(x);
+			break;
+		}
 	return 0;
+}
+
+/* The end of what was fed. */
+static void
+finish(struct xml *x)
+{
+	struct in_head *h = &x->out->head;
+
+	if (x->why == NULL && x->mend == NULL)
+		piece(x, "", 0, 1);
+	else if (x->why == NULL && !x->over)
+		mend_end(&x->m);
+	if (x->why == NULL && !x->over) {
+		x->why = x->mend != NULL ? x->mend : "XML ends early";
+		x->broken = true;
+	}
+	if (x->mend == NULL)
+		return;
+	if (x->why == NULL && h->messages == 0)
+		x->why = x->mend;	/* not a row of it is whole */
+	strlcpy(h->mended, x->mend, sizeof(h->mended));
 }
 
 /* "p=none sp=reject": what was published, as the reporter saw it. */
@@ -535,10 +711,7 @@ xml_end(struct xml *x, const char **why)
 	struct in_head *h = &x->out->head;
 	uint64_t t;
 
-	if (x->why == NULL && !x->over)
-		piece(x, "", 0, 1);
-	if (x->why == NULL && !x->over)
-		x->why = "XML ends early";
+	finish(x);
 	if (x->why == NULL && h->domain[0] == '\0')
 		x->why = "DMARC report without a domain";
 	if (x->why == NULL && house_domain(x->house, h->domain) == NULL)

@@ -215,7 +215,7 @@ test_tls(void **state)
 	refused("{\"policies\":7}", "JSON is no TLS report");
 	refused("{\"policies\":[]}", "TLS report about another domain");
 	refused("{\"policies\":[7,null,[],{\"policy\":[]}]}",
-	    "TLS report about another domain");
+	    "TLS report without a policy-domain");
 	refused("{]", "JSON is damaged");
 	refused("{\"a\":\"\\u0000\"}", "JSON is damaged");
 	refused("{}}", "JSON is damaged");

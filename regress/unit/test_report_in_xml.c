@@ -4,6 +4,23 @@
  */
 #include "report_in_test.h"
 
+/* Messages of the records that are whole in the first n octets. */
+static uint64_t
+whole(size_t n)
+{
+	static const uint64_t count[] = { 2, 3, 5 };
+	const char *p = xml;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		p = strstr(p, "</auth_results>") + 15;
+		if ((size_t)(p - xml) <= n)
+			sum += count[i];
+	}
+	return sum;
+}
+
 static void
 xml_cut(char *p, size_t n)
 {
@@ -11,11 +28,143 @@ xml_cut(char *p, size_t n)
 	const char *why = NULL;
 	int rc = in_attachment(slice_of(p, n), &r, &house, &why);
 
-	if (n + 1 < sizeof(xml)) {
-		assert_int_equal(rc, -1);
+	assert_int_equal(rc, whole(n) > 0 ? 0 : -1);
+	if (rc == -1)
 		assert_non_null(why);
-	} else
-		assert_int_equal(rc, 0);
+	else {
+		assert_int_equal(r.head.messages, whole(n));
+		assert_int_equal(r.head.mended[0] != '\0',
+		    n + 1 < sizeof(xml));
+		assert_string_equal(r.head.org, "R");
+	}
+	rows_free(r.rows);
+}
+
+/* text with what was broken: the records that lost stands in are all that it
+ * may cost. */
+static void
+mended(const char *text, size_t n, uint64_t lost, bool head)
+{
+	struct in_report r = report();
+	const char *why = NULL;
+	char *exact = malloc(n);
+	int rc;
+
+	memcpy(exact, text, n);
+	rc = in_attachment(slice_of(exact, n), &r, &house, &why);
+	if (rc == 0) {
+		if (r.head.messages != 10 && (r.head.messages != 10 - lost ||
+		    (r.head.mended[0] == '\0' && r.head.skipped == 0)))
+			fail_msg("%.*s: %llu messages, mended: %s", (int)n,
+			    text, (unsigned long long)r.head.messages,
+			    r.head.mended);
+	} else if (!head)
+		fail_msg("%.*s: %s", (int)n, text, why);
+	free(exact);
+	rows_free(r.rows);
+}
+
+/* The count of the record that octet i stands in, 0: none. */
+static uint64_t
+record_of(size_t i)
+{
+	static const uint64_t count[] = { 2, 3, 5 };
+	const char *p = xml;
+	size_t k;
+
+	for (k = 0; k < 3; k++) {
+		p = strstr(p, "<record>");
+		if (i < (size_t)(p - xml))
+			return 0;
+		p = strstr(p, "</record>") + 9;
+		if (i <= (size_t)(p - xml))
+			return count[k];
+	}
+	return 0;
+}
+
+/* Each fault at each place, and each tag left out. */
+static void
+test_xml_mended(void **state)
+{
+	static const char *const faults[] = { "\xe9", "\x07", "\x1b[2J", "&",
+	    "&#7;", "&nbsp;", "<", "< ", "<x", "<x@y>", "<q>", "</q>", "<q/>",
+	    "<q a=\"", "]]>", "\xff\xfe", "&#xd800;", "<!--", "<![CDATA[",
+	    "\xed\xa0\x80" };
+	const char *first = strstr(xml, "<record>"), *p, *end;
+	char text[sizeof(xml) + 16];
+	size_t i, k, n;
+
+	for (i = 0; i < sizeof(xml); i++)
+		for (k = 0; k < NITEMS(faults); k++) {
+			n = strlen(faults[k]);
+			memcpy(text, xml, i);
+			memcpy(text + i, faults[k], n);
+			memcpy(text + i + n, xml + i, sizeof(xml) - 1 - i);
+			if (strcmp(faults[k], "<!--") == 0 ||
+			    strcmp(faults[k], "<q a=\"") == 0)
+				continue;	/* may swallow all the rest */
+			mended(text, sizeof(xml) - 1 + n, record_of(i),
+			    xml + i <= first);
+		}
+	for (p = strchr(first, '<'); p != NULL; p = strchr(end, '<')) {
+		end = strchr(p, '>') + 1;
+		memcpy(text, xml, (size_t)(p - xml));
+		strcpy(text + (p - xml), end);
+		mended(text, strlen(text), record_of((size_t)(p - xml) + 1),
+		    false);
+	}
+}
+
+/* What was seen of reporters, and what is before and behind a report. */
+static void
+test_xml_seen(void **state)
+{
+	static const struct {
+		const char	*before, *what, *with, *behind, *org, *contact;
+	} v[] = {
+		{ "", ">R<", ">Caf\xe9 Nord<", "", "Caf\xc3\xa9 Nord", "" },
+		{ "", ">R<", ">A & B<", "", "A & B", "" },
+		{ "", ">R<", ">A &amp; B < C<", "", "A & B < C", "" },
+		{ "", ">R<", ">A &lt;&#65;&nbsp;\x07<", "", "A <A&nbsp;?",
+		    "" },
+		{ "", ">R<", ">R</org_name><email><r@x.test></email><org_name>R"
+		    "<", "", "R", "<r@x.test>" },
+		{ "", ">R<", ">R</org_name><email>Joe <joe></email><org_name>R"
+		    "<", "", "R", "Joe <joe>" },
+		{ "", ">R<", "><![CDATA[A & <b>]]> &<", "", "A & <b> &", "" },
+		{ "", "<feedback>", "<feedback>\n<xs:schema xmlns:xs=\"a>b\" "
+		    "version=\"9\">", "", "R", "" },
+		{ "Sehr geehrte <b>Damen", "", "", "", "R", "" },
+		{ "\x01\x02", "", "", "\x01", "R", "" },
+		{ "<html><body>", "", "", "</body></html>", "R", "" },
+		{ "", "", "", "rubbish", "R", "" },
+		{ "", "", "", "<feedback></feedback>", "R", "" },
+		{ "", "", "", "\n\n<!-- made by x -->\n<", "R", "" },
+	};
+	char text[2 * sizeof(xml)];
+	const char *why = NULL, *at;
+	struct in_report r;
+	size_t i;
+
+	for (i = 0; i < NITEMS(v); i++) {
+		at = strstr(xml, v[i].what);
+		snprintf(text, sizeof(text), "%s%.*s%s%s%s", v[i].before,
+		    (int)(at - xml), xml, v[i].with, at + strlen(v[i].what),
+		    v[i].behind);
+		r = report();
+		if (in_attachment(slice_str(text), &r, &house, &why) == -1)
+			fail_msg("%zu: %s", i, why);
+		assert_int_equal(r.head.messages, 10);
+		assert_string_equal(r.head.org, v[i].org);
+		assert_string_equal(r.head.contact, v[i].contact);
+		assert_true(r.head.mended[0] != '\0');
+		rows_free(r.rows);
+	}
+	snprintf(text, sizeof(text), "%s \r\n<!-- a comment -->\n", xml);
+	r = report();
+	assert_int_equal(in_attachment(slice_str(text), &r, &house, &why), 0);
+	assert_int_equal(r.head.messages, 10);
 	rows_free(r.rows);
 }
 
@@ -61,7 +210,7 @@ test_xml_pieces(void **state)
 
 	for (n = 1; n < 40; n++) {
 		r = report();
-		x = xml_new(&r, &house);
+		x = xml_new(&r, &house, NULL);
 		for (i = 0; i < sizeof(xml) - 1; i += n)
 			assert_int_equal(xml_feed(x, xml + i, n <
 			    sizeof(xml) - 1 - i ? n : sizeof(xml) - 1 - i), 0);
@@ -155,7 +304,7 @@ static void
 test_xml_many(void **state)
 {
 	struct in_report r = report();
-	struct xml *x = xml_new(&r, &house);
+	struct xml *x = xml_new(&r, &house, NULL);
 	const char *why = NULL;
 	char rec[256];
 	int i, n;
@@ -179,7 +328,7 @@ test_xml_many(void **state)
 	xml_free(x);
 	rows_free(r.rows);
 	r = report();
-	x = xml_new(&r, &house);
+	x = xml_new(&r, &house, NULL);
 	xml_feed(x, "<feedback>", 10);
 	for (i = 0; i <= 1000000 && xml_feed(x, "<record/>", 9) == 0; i++)
 		;
@@ -194,6 +343,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_xml_cut),
+		cmocka_unit_test(test_xml_mended),
+		cmocka_unit_test(test_xml_seen),
 		cmocka_unit_test(test_xml_whole),
 		cmocka_unit_test(test_xml_pieces),
 		cmocka_unit_test(test_xml_refused),
