@@ -124,10 +124,15 @@ struct rec_file {
 
 void	 rec_start_put(uint8_t p[REC_START], const struct rec_file *);
 int	 rec_start_get(const uint8_t *p, size_t n, struct rec_file *);
+/* Of a newer release? */
+bool	 rec_start_newer(const uint8_t *p, size_t n);
 /* Octets of the record, at most REC_MAX. */
 size_t	 rec_put(uint8_t *p, const struct rec *, uint64_t nonce);
 /* Octets it takes, 0: this is no record.  The slices point into p. */
 size_t	 rec_get(const uint8_t *p, size_t n, uint64_t nonce, struct rec *);
+/* It is one, whole by its checksum, but rec_get does not know it: a newer
+ * release wrote it. */
+bool	 rec_newer(const uint8_t *p, size_t n, uint64_t nonce);
 
 /* ---- out_table.c: what is counted, in memory ----------------------------- */
 
@@ -267,10 +272,13 @@ struct group *group_add(struct groups *, struct slice at);
 
 #define JOURNAL_KEY	32
 
-/* Use the directory; fn gets each period whose file is there, oldest first.
- * key: the secret of this directory, made the first time. */
-void	 journal_init(int dirfd, void (*fn)(struct period *),
-	    uint8_t key[JOURNAL_KEY]);
+#define JOURNAL_NAME	"agg."		/* and the begin of the interval */
+#define JOURNAL_DIGITS	20
+
+void	 journal_dir(int dirfd);
+void	 journal_name(char *, size_t, uint64_t begin);
+/* Its file is of no use any more; what for, for the log. */
+void	 journal_bad(struct period *, const char *what);
 /* The file of a new period. */
 void	 journal_open(struct period *);
 /* Note a record; it is written by journal_write. */
@@ -285,6 +293,16 @@ void	 journal_write(struct period *);
 void	 journal_sync(struct period *);
 /* All its reports are gone: so is the file. */
 void	 journal_remove(struct period *);
+
+/* ---- out_restore.c: what is on disk at start ------------------------------ */
+
+/* Use the directory; fn gets each period whose file is there, oldest first.
+ * key: the secret of this directory, made the first time.  0; -1: not all of
+ * it can be read now, nothing was done, try again. */
+int	 journal_init(int dirfd, void (*fn)(struct period *),
+	    uint8_t key[JOURNAL_KEY]);
+/* Files that could not be read: once more; fn gets those that can. */
+void	 journal_again(void (*fn)(struct period *));
 
 /* ---- out_report.c: one report as a letter -------------------------------- */
 

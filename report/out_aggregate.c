@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -28,6 +29,7 @@
 #include "out_agg.h"
 
 #define JOBS_MAX	16	/* reports under way */
+#define AGAIN_MS	3000	/* till what could not be read is tried again */
 
 struct job {
 	struct domain	*domain;
@@ -48,10 +50,15 @@ static struct {
 	uint64_t	 clock;		/* at the last tick */
 	struct event	*write, *tick;
 	bool		 writing;
+	bool		 open;		/* what is on disk was read */
+	uint64_t	 again;		/* when to try again, ms, monotonic */
+	uint64_t	 uncounted;	/* messages before that */
 	uint8_t		 key[JOURNAL_KEY];
 } ag;
 
+static void	 restore(void);
 static void	 period_add(struct period *);
+static void	 period_late(struct period *);
 static struct period *period_now(uint64_t);
 static void	 period_end(struct period *);
 static void	 period_time(struct period *, uint64_t);
@@ -79,22 +86,39 @@ void
 aggregate_init(struct event_base *base, const struct conf *conf)
 {
 	const struct timeval second = { 1, 0 };
-	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd == -1)
-		fatal("reports directory");
 	ag.base = base;
 	ag.conf = conf;
 	TAILQ_INIT(&ag.periods);
 	TAILQ_INIT(&ag.ready);
 	ag.clock = now_sec();
-	journal_init(fd, period_add, ag.key);
-	report_secret(ag.key);
+	restore();
 	ag.write = event_new(base, -1, 0, on_write, NULL);
 	ag.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
 	if (ag.write == NULL || ag.tick == NULL ||
 	    event_add(ag.tick, &second) == -1)
 		fatalx("event_new");
+}
+
+/* Till it is read nothing is counted: the key and the names of what is there
+ * have to be known. */
+static void
+restore(void)
+{
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ag.again = now_ms() + AGAIN_MS;
+	if (fd == -1 || journal_init(fd, period_add, ag.key) == -1) {
+		log_warn("reports directory");
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	ag.open = true;
+	report_secret(ag.key);
+	if (ag.uncounted > 0)
+		log_warnx("%llu messages are in no report",
+		    (unsigned long long)ag.uncounted);
 }
 
 void
@@ -137,6 +161,22 @@ period_add(struct period *p)
 		period_end(p);
 	else
 		ag.current = p;
+}
+
+/* One whose file could not be read till now: another may be counted in. */
+static void
+period_late(struct period *late)
+{
+	struct period *p;
+
+	TAILQ_FOREACH(p, &ag.periods, entry)
+		if (p->file.begin > late->file.begin)
+			break;
+	if (p != NULL)
+		TAILQ_INSERT_BEFORE(p, late, entry);
+	else
+		TAILQ_INSERT_TAIL(&ag.periods, late, entry);
+	period_end(late);
 }
 
 /* The interval of that time, or the next if that is over. */
@@ -251,6 +291,10 @@ aggregate_mail(const struct report_mail_ev *ev)
 	    ev->at.n == 0 || (ev->dmarc != DMARC_PASS &&
 	    ev->dmarc != DMARC_FAIL))
 		return;
+	if (!ag.open) {
+		ag.uncounted++;
+		return;
+	}
 	p = period_now(now_sec());
 	row_of(ev, &row);
 	c = period_count(p, ev->at, ev->record, key, row_put(key, &row),
@@ -301,6 +345,15 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	uint64_t now = now_sec();
 	struct period *p, *next;
 
+	if (now_ms() >= ag.again) {
+		if (!ag.open)
+			restore();
+		else
+			journal_again(period_late);
+		ag.again = now_ms() + AGAIN_MS;
+	}
+	if (!ag.open)
+		return;
 	if (now < ag.clock)
 		clock_back(now);
 	ag.clock = now;

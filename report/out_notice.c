@@ -24,6 +24,7 @@
 #include "conf.h"
 #include "dns.h"
 #include "log.h"
+#include "proc.h"
 #include "text.h"
 #include "util.h"
 #include "failure.h"
@@ -46,6 +47,7 @@ struct notice {
 
 static struct {
 	uint8_t		 key[REDACT_KEY];
+	bool		 keyed;
 	size_t		 n, sends;
 } notices;
 
@@ -78,19 +80,32 @@ kept_new(const struct report_mail_ev *m, uint64_t arrival)
 }
 
 /* The key stays, so that the same person is the same hash next year. */
-void
-notice_init(void)
+/* 0; 1: there is none; -1: it cannot be read now, and another one would make
+ * what was sent before look like something else. */
+static int
+key_load(void)
 {
-	int fd = open(KEY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(KEY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc;
+	struct stat sb;
 
-	if (fd != -1) {
-		if (read_all(fd, notices.key, sizeof(notices.key)) == 0) {
-			close(fd);
-			return;
-		}
+	if (fd == -1)
+		return errno == ENOENT ? 1 : -1;
+	if (fstat(fd, &sb) == -1)
+		rc = -1;
+	else if (sb.st_size < (off_t)sizeof(notices.key)) {
 		log_warnx("%s is damaged, made again", KEY_FILE);
-		close(fd);
-	}
+		rc = 1;
+	} else
+		rc = pread_all(fd, notices.key, sizeof(notices.key), 0);
+	close(fd);
+	return rc;
+}
+
+static void
+key_make(void)
+{
+	int fd;
+
 	random_bytes(notices.key, sizeof(notices.key));
 	fd = open(KEY_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
 	    O_NOFOLLOW, 0600);
@@ -102,10 +117,34 @@ notice_init(void)
 }
 
 void
+notice_init(void)
+{
+	int rc = key_load();
+
+	if (rc == -1) {
+		proc_impaired("redact-key", "%s in directories.reports cannot "
+		    "be read: %s; till then no failure reports are sent: look "
+		    "at the disk", KEY_FILE, strerror(errno));
+		return;
+	}
+	if (rc == 1)
+		key_make();
+	notices.keyed = true;
+	proc_impaired_over("redact-key");
+}
+
+void
 notice_start(struct kept *k, unsigned int incidents, bool copy, bool ruf)
 {
 	struct notice *n = NULL;
 
+	if (!notices.keyed)
+		notice_init();
+	if (!notices.keyed) {
+		failure_lost("their key cannot be read");
+		free(k);
+		return;
+	}
 	if (notices.n == NOTICES_MAX ||
 	    (n = calloc(1, sizeof(*n))) == NULL) {
 		failure_lost("too many wait for the DNS");

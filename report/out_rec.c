@@ -109,6 +109,13 @@ rec_start_put(uint8_t p[REC_START], const struct rec_file *f)
 	put(p + 32, crc32c(0, p, 32), 4);
 }
 
+bool
+rec_start_newer(const uint8_t *p, size_t n)
+{
+	return n >= 8 && memcmp(p, START_MAGIC, 7) == 0 &&
+	    p[7] > START_MAGIC[7] && p[7] <= '9';
+}
+
 int
 rec_start_get(const uint8_t *p, size_t n, struct rec_file *f)
 {
@@ -140,25 +147,43 @@ rec_put(uint8_t *p, const struct rec *r, uint64_t nonce)
 	return all;
 }
 
+/* The octets of what is whole by its checksum, 0: nothing. */
+static size_t
+rec_whole(const uint8_t *p, size_t n, uint64_t nonce, size_t *len)
+{
+	size_t all;
+
+	if (n < REC_HDR)
+		return 0;
+	*len = (size_t)get(p + 4, 2);
+	all = (*len + 7) / 8 * 8;
+	return *len < REC_HDR || all > n || all > REC_MAX ||
+	    get(p, 4) != crc32c(seed_of(nonce), p + 4, all - 4) ? 0 : all;
+}
+
 size_t
 rec_get(const uint8_t *p, size_t n, uint64_t nonce, struct rec *r)
 {
 	struct in in;
-	size_t len, all;
+	size_t len, all = rec_whole(p, n, nonce, &len);
 
-	if (n < REC_HDR)
-		return 0;
-	len = (size_t)get(p + 4, 2);
-	all = (len + 7) / 8 * 8;
-	if (len < REC_HDR || all > n || all > REC_MAX ||
-	    p[6] < REC_DOMAIN || p[6] > REC_DONE ||
-	    get(p, 4) != crc32c(seed_of(nonce), p + 4, all - 4))
+	if (all == 0 || p[6] < REC_DOMAIN || p[6] > REC_DONE)
 		return 0;
 	memset(r, 0, sizeof(*r));
 	r->type = (enum rec_type)p[6];
 	in = (struct in){ p + REC_HDR, len - REC_HDR, false };
 	body_get(&in, r);
 	return in.bad || in.n != 0 ? 0 : all;
+}
+
+bool
+rec_newer(const uint8_t *p, size_t n, uint64_t nonce)
+{
+	struct rec r;
+	size_t len;
+
+	return rec_whole(p, n, nonce, &len) > 0 &&
+	    rec_get(p, n, nonce, &r) == 0;
 }
 
 static size_t

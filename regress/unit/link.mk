@@ -34,5 +34,5 @@ LINK.redact = report/out_redact.c report/out_trace.c
 LINK.report_in = $(filter-out report/in.c report/in_command.c report/in_list.c report/in_sum.c report/in_store.c,$(wildcard report/in*.c))
 LINK.report_in_xml = $(LINK.report_in)
 LINK.report_in_packed = $(LINK.report_in)
-LINK.report_out = report/out_row.c report/out_xml.c report/out_rec.c report/out_table.c report/out_group.c report/out_time.c report/out_journal.c report/out_dest.c report/out_letter.c report/out_send.c report/out_report.c report/out_aggregate.c
+LINK.report_out = report/out_row.c report/out_xml.c report/out_rec.c report/out_table.c report/out_group.c report/out_time.c report/out_journal.c report/out_restore.c report/out_dest.c report/out_letter.c report/out_send.c report/out_report.c report/out_aggregate.c
 LINK.report_count = $(LINK.report_out)
