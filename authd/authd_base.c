@@ -23,6 +23,7 @@
 #define DB_PATH		"/directory.db"
 #define SLOW_PATH	"/failures.db"
 #define GUARD_PATH	"/guard.db"
+#define LIST_MAX	14336	/* octets of a list in a message */
 #define REOPEN_SECONDS	5	/* between tries with a broken database */
 
 static struct {
@@ -80,6 +81,59 @@ cure(enum db_result r)
 	return "";
 }
 
+/* ---- the accounts that are closed ---------------------------------------- */
+
+struct closed {				/* a list on its way to maild */
+	struct account_closed_ev ev;
+	uint8_t		 buf[LIST_MAX];
+	size_t		 off;
+};
+
+/* At the start there is no event loop yet. */
+static void
+closed_send(struct closed *c, bool last)
+{
+	c->ev.last = last;
+	c->ev.accounts = slice_of((char *)c->buf, c->off);
+	if (proc_main() != NULL)
+		chan_send(proc_main(), ACCOUNT_CLOSED_EV, &c->ev, NULL, 0);
+	else
+		(void)msg_send(PROC_FD_MAIN, ACCOUNT_CLOSED_EV, 0, &c->ev,
+		    NULL, 0);
+	c->ev.first = 0;
+	c->off = 0;
+}
+
+static void
+closed_add(uint32_t account, void *arg)
+{
+	struct item_account it = { account };
+	struct closed *c = arg;
+
+	if (item_account_put(c->buf, sizeof(c->buf), &c->off, &it) == 0)
+		return;
+	closed_send(c, false);
+	item_account_put(c->buf, sizeof(c->buf), &c->off, &it);
+}
+
+static void
+closed_each(const struct account *a, void *arg)
+{
+	if (!a->enabled)
+		closed_add(a->id, arg);
+}
+
+/* deliver, whoever was started again, writes to none of these. */
+static void
+closed_tell(const struct dir *d)
+{
+	struct closed c = { .ev.first = 1 };
+
+	dir_each(d, closed_each, &c);
+	dir_gone_each(d, closed_add, &c);
+	closed_send(&c, true);
+}
+
 void
 base_open(const struct conf *conf)
 {
@@ -102,6 +156,7 @@ base_open(const struct conf *conf)
 	st.dir = d;
 	slow_open(SLOW_PATH, now_sec());
 	guard_open(GUARD_PATH, now_sec());
+	closed_tell(d);
 	front_catch_up_all();
 	log_info("directory open accounts=%zu", dir_accounts(d));
 	base_compare();

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 
 #define ARGS_MAX	(DIR_TARGETS_MAX + 3)
 #define CREATE_MS	30000	/* maild makes the directory in this time */
+#define STATE_MS	20000	/* and deliver lets go of one in this */
 
 struct args {
 	struct slice	 v[ARGS_MAX];
@@ -36,6 +38,13 @@ struct command {
 	size_t		 min, max;	/* arguments behind the verb */
 	void		(*fn)(uint32_t, const struct args *);
 	const char	*usage;
+};
+
+/* What the operator hears once deliver has let go of an account, or may have
+ * it again. */
+struct told {
+	uint32_t	 ask;
+	char		 text[160];
 };
 
 /* An account being made, or one getting a new password. */
@@ -56,6 +65,8 @@ static void	 account_passwd(uint32_t, const struct args *);
 static void	 account_enable(uint32_t, const struct args *);
 static void	 account_disable(uint32_t, const struct args *);
 static void	 account_adopt(uint32_t, const struct args *);
+static void	 state_tell(uint32_t, uint32_t, bool, const char *, ...)
+		    __attribute__((format(printf, 4, 5)));
 static void	 account_list(uint32_t, const struct args *);
 static void	 alias_add(uint32_t, const struct args *);
 static void	 alias_del(uint32_t, const struct args *);
@@ -304,6 +315,38 @@ account_add(uint32_t ask, const struct args *args)
 }
 
 static void
+on_told(struct chan *chan, struct msg *m, void *arg)
+{
+	struct told *t = arg;
+
+	if (m != NULL && m->body->account_state_r.ok)
+		proc_done(t->ask, EX_OK, "%s", t->text);
+	else
+		proc_done(t->ask, EX_TEMPFAIL, "%s; but deliver has not "
+		    "confirmed it: give the command again before you touch "
+		    "the account's directory", t->text);
+	free(t);
+}
+
+/* The database and memory have it: maild and deliver hear of it before the
+ * operator does. */
+static void
+state_tell(uint32_t ask, uint32_t account, bool closed, const char *fmt, ...)
+{
+	struct account_state q = { account, closed };
+	struct told *t = xcalloc(1, sizeof(*t));
+	va_list ap;
+
+	t->ask = ask;
+	va_start(ap, fmt);
+	vsnprintf(t->text, sizeof(t->text), fmt, ap);
+	va_end(ap);
+	if (chan_ask(proc_main(), ACCOUNT_STATE, &q, NULL, 0, STATE_MS,
+	    on_told, t) == 0)
+		free(t);		/* maild is gone, so are we */
+}
+
+static void
 account_del(uint32_t ask, const struct args *args)
 {
 	struct account *a = account_arg(ask, args->v[2]);
@@ -320,7 +363,7 @@ account_del(uint32_t ask, const struct args *args)
 	dir_account_del(authd_dir(NULL), a);
 	dir_gone_add(authd_dir(NULL), id);
 	front_revoke_all(id, REVOKED_DELETED);
-	proc_done(ask, EX_OK, "deleted; its mail stays in the store as "
+	state_tell(ask, id, true, "deleted; its mail stays in the store as "
 	    "account %u", id);
 }
 
@@ -379,12 +422,13 @@ account_state(uint32_t ask, const struct args *args, bool enabled)
 	log_info("account %s address=%s id=%u", enabled ? "enable" : "disable",
 	    a->address, a->id);
 	if (enabled)
-		proc_done(ask, EX_OK, "enabled; what was held of its mail "
-		    "stays so until: mailctl queue release --account %u",
+		state_tell(ask, a->id, false, "enabled; what was held of its "
+		    "mail stays so until: mailctl queue release --account %u",
 		    a->id);
 	else
-		proc_done(ask, EX_OK, "disabled; its sessions end, and its "
-		    "mail in the queue is held");
+		state_tell(ask, a->id, true, "disabled; its sessions end, "
+		    "mail of it in the queue is held, mail to it is "
+		    "deferred");
 }
 
 static void

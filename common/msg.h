@@ -101,6 +101,15 @@ struct msg_addr {			/* network address of a peer */
 	    MF_ANSWER)							\
 	M(ACCOUNT_HIGHEST_EV, account_highest_ev, CHAN_MAIN, 26, SIDE_A, \
 	    MF_EV)							\
+	/* an account is closed or open: authd tells maild, that deliver */ \
+	M(ACCOUNT_STATE, account_state, CHAN_MAIN, 28, SIDE_B, MF_ASK)	\
+	M(ACCOUNT_STATE_R, account_state_r, CHAN_MAIN, 29, SIDE_A, \
+	    MF_ANSWER)							\
+	M(ACCOUNT_CLOSED_EV, account_closed_ev, CHAN_MAIN, 30, SIDE_B, MF_EV) \
+	M(ACCOUNT_CLOSE, account_close, CHAN_MAIN, 31, SIDE_A, MF_ASK)	\
+	M(ACCOUNT_CLOSE_R, account_close_r, CHAN_MAIN, 32, SIDE_B, \
+	    MF_ANSWER)							\
+	M(ACCOUNT_OPEN_EV, account_open_ev, CHAN_MAIN, 33, SIDE_A, MF_EV) \
 	/* the control socket, and maild passing its commands on */	\
 	M(CTL_RUN, ctl_run, CHAN_CTL, 1, SIDE_A, MF_ASK | MF_SECRET)	\
 	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, 2, SIDE_B, MF_ANSWER)		\
@@ -224,6 +233,22 @@ struct msg_addr {			/* network address of a peer */
 
 #define CTL_HELLO_EV_FIELDS(F)	/* the first message to mailctl */	\
 	F(str, build, 64) F(u32, release, 0)
+
+#define ACCOUNT_STATE_FIELDS(F)	/* authd: it was disabled, deleted, enabled */ \
+	F(u32, account, 0) F(u8, closed, 0)
+#define ACCOUNT_STATE_R_FIELDS(F) /* 0: deliver did not answer in time */ \
+	F(u8, ok, 0)
+#define ACCOUNT_CLOSED_EV_FIELDS(F) /* all that are closed, in parts */	\
+	F(u8, first, 0) F(u8, last, 0)					\
+	F(blob, accounts, 14336)	/* list of item_account */
+#define ACCOUNT_CLOSE_FIELDS(F)	/* let go of them, defer their mail */	\
+	F(u8, first, 0)		/* and no others are closed so far */	\
+	F(blob, accounts, 14336)	/* list of item_account */
+#define ACCOUNT_CLOSE_R_FIELDS(F)					\
+	F(u8, ok, 0)
+#define ACCOUNT_OPEN_EV_FIELDS(F)					\
+	F(u32, account, 0)
+
 #define CTL_RUN_FIELDS(F)	/* args: list of item_arg */		\
 	F(blob, args, 12288)
 #define CTL_RUN_R_FIELDS(F)	/* code: sysexits */			\
@@ -393,7 +418,8 @@ struct msg_addr {			/* network address of a peer */
 	I(ITEM_RCPTTO, item_rcptto)					\
 	I(ITEM_RESULT, item_result)					\
 	I(ITEM_RR, item_rr)						\
-	I(ITEM_DKIM, item_dkim)
+	I(ITEM_DKIM, item_dkim)						\
+	I(ITEM_ACCOUNT, item_account)
 
 #define ITEM_ARG_FIELDS(F)						\
 	F(str, text, 8192)
@@ -416,6 +442,9 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_DKIM_FIELDS(F)	/* result: enum dkim_result (verify.h) */ \
 	F(u8, result, 0) F(str, domain, 253)				\
 	F(str, selector, 253) F(str, algorithm, 15)
+
+#define ITEM_ACCOUNT_FIELDS(F)						\
+	F(u32, account, 0)
 
 enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP };
 /* Why what an account proved is over. */

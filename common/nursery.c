@@ -15,6 +15,7 @@
 #include "compat.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
@@ -47,13 +48,14 @@
 struct child {
 	pid_t		 pid;
 	uid_t		 uid;
+	dev_t		 dev;		/* of the directory it is in */
+	ino_t		 ino;
 	int		 hand;		/* where its next connection goes */
 	uint64_t	 grant;
 };
 
 struct idle {
 	pid_t		 pid;
-	uid_t		 uid;
 	uint64_t	 until;		/* ms */
 };
 
@@ -89,7 +91,7 @@ static void	idle_read(void);
 static struct child *child_find(pid_t);
 static void	child_run(struct msg *, int) __attribute__((noreturn));
 static int	child_next(int);
-static void	child_add(pid_t, uid_t, int, uint64_t);
+static void	child_add(pid_t, struct msg *, int);
 static void	child_reap(void);
 static void	child_exit(pid_t, int);
 static void	nursery_exit_send(uint64_t, uint32_t);
@@ -263,7 +265,7 @@ nursery_spawn(struct msg *m)
 		close(hand[0]);
 		child_run(m, hand[1]);
 	default:
-		child_add(pid, ev->uid, hand[0], ev->grant);
+		child_add(pid, m, hand[0]);
 		break;
 	}
 	close(hand[1]);
@@ -271,18 +273,23 @@ nursery_spawn(struct msg *m)
 
 /* ---- sessions that wait for their account -------------------------------- */
 
-/* Give the connection to a session of that account that waits. */
+/* Give the connection to a session that waits in that account's directory:
+ * the very one, for another may have been put in its place. */
 static bool
 idle_take(struct msg *m)
 {
 	const struct nursery_spawn_ev	*ev = &m->body->nursery_spawn_ev;
+	struct stat			 sb;
 	struct child			*c;
 	size_t				 i;
 
+	if (nursery.nidle == 0 || fstat(m->fd[0], &sb) == -1)
+		return false;
 	for (i = nursery.nidle; i-- > 0; ) {
-		if (nursery.idle[i].uid != ev->uid)
-			continue;
 		c = child_find(nursery.idle[i].pid);
+		if (c != NULL && (c->uid != ev->uid || c->dev != sb.st_dev ||
+		    c->ino != sb.st_ino))
+			continue;
 		memmove(&nursery.idle[i], &nursery.idle[i + 1],
 		    (--nursery.nidle - i) * sizeof(nursery.idle[0]));
 		if (c == NULL || msg_send(c->hand, NURSERY_SPAWN_EV, 0, ev,
@@ -303,11 +310,11 @@ idle_add(pid_t pid)
 	for (i = 0; i < nursery.nidle; i++)
 		if (nursery.idle[i].pid == pid)
 			return;
-	if (c == NULL || c->hand == -1)
+	if (c == NULL || c->hand == -1 || c->ino == 0)
 		return;
 	if (nursery.nidle == IDLE_MAX)
 		idle_drop(0);
-	nursery.idle[nursery.nidle++] = (struct idle){ pid, c->uid,
+	nursery.idle[nursery.nidle++] = (struct idle){ pid,
 	    now_ms() + IDLE_MS };
 }
 
@@ -408,10 +415,12 @@ child_find(pid_t pid)
 }
 
 static void
-child_add(pid_t pid, uid_t uid, int hand, uint64_t grant)
+child_add(pid_t pid, struct msg *m, int hand)
 {
-	struct child	*c;
-	size_t		 size;
+	const struct nursery_spawn_ev	*ev = &m->body->nursery_spawn_ev;
+	struct stat			 sb;
+	struct child			*c;
+	size_t				 size;
 
 	if (nursery.nchild == nursery.size) {
 		size = nursery.size == 0 ? CHILDREN_FIRST : 2 * nursery.size;
@@ -422,10 +431,12 @@ child_add(pid_t pid, uid_t uid, int hand, uint64_t grant)
 		nursery.size = size;
 	}
 	c = &nursery.child[nursery.nchild++];
-	c->pid = pid;
-	c->uid = uid;
-	c->hand = hand;
-	c->grant = grant;
+	*c = (struct child){ .pid = pid, .uid = ev->uid, .hand = hand,
+	    .grant = ev->grant };
+	if (fstat(m->fd[0], &sb) == 0) {
+		c->dev = sb.st_dev;
+		c->ino = sb.st_ino;	/* 0: it waits for nobody */
+	}
 }
 
 static void

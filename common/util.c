@@ -266,3 +266,36 @@ hex_decode(void *dst, size_t n, const char *src)
 	}
 	return 0;
 }
+
+void
+numset_put(struct numset *s, uint32_t n, bool in)
+{
+	size_t at = n / 8, size = s->size == 0 ? 64 : s->size;
+
+	if (at >= s->size) {
+		if (!in)
+			return;
+		while (size <= at)
+			size *= 2;
+		s->bits = xreallocarray(s->bits, size, 1);
+		memset(s->bits + s->size, 0, size - s->size);
+		s->size = size;
+	}
+	if (in)
+		s->bits[at] |= (uint8_t)(1U << n % 8);
+	else
+		s->bits[at] &= (uint8_t)~(1U << n % 8);
+}
+
+bool
+numset_has(const struct numset *s, uint32_t n)
+{
+	return n / 8 < s->size && (s->bits[n / 8] >> n % 8 & 1) != 0;
+}
+
+void
+numset_clear(struct numset *s)
+{
+	free(s->bits);
+	*s = (struct numset){ 0 };
+}

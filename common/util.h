@@ -4,6 +4,8 @@
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <stdbool.h>
+
 void	*xcalloc(size_t, size_t);		/* fatal when out of memory */
 void	*xreallocarray(void *, size_t, size_t);
 char	*xstrdup(const char *);
@@ -24,4 +26,10 @@ int	 pread_all(int fd, void *, size_t, off_t);
 char	*read_fd(int fd, size_t max, size_t *len);
 void	 hex_encode(char *dst, const void *src, size_t n);	/* 2n + 1 */
 int	 hex_decode(void *dst, size_t n, const char *src);	/* 0, -1 */
+
+/* Small numbers, a bit each, as account numbers are.  Starts as { 0 }. */
+struct numset { uint8_t *bits; size_t size; };
+void	 numset_put(struct numset *, uint32_t, bool in);
+bool	 numset_has(const struct numset *, uint32_t);
+void	 numset_clear(struct numset *);		/* empty; frees */
 #endif

@@ -48,7 +48,6 @@ static void	 child_free(struct child *);
 static void	 child_last_words(struct child *);
 static void	 on_ready(struct chan *, struct msg *, void *);
 static void	 on_fatal(struct chan *, struct msg *, void *);
-static void	 on_account(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_timer(evutil_socket_t, short, void *);
 
@@ -66,7 +65,9 @@ static const struct chan_handler authd_handlers[] = {
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_OPEN_EV,	grant_on_open },
 	{ GRANT_REVOKE_EV,	grant_on_revoke },
-	{ ACCOUNT_CREATE,	on_account },
+	{ ACCOUNT_CREATE,	account_on_create },
+	{ ACCOUNT_STATE,	account_on_state },
+	{ ACCOUNT_CLOSED_EV,	account_on_closed },
 };
 static const struct chan_handler dkim_handlers[] = {
 	COMMON_HANDLERS,
@@ -355,6 +356,8 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 	else {
 		if (c->role == ROLE_LOGD && !c->house->logs_held)
 			share_logs(c->house);
+		if (c->role == ROLE_DELIVER)
+			account_tell(c);
 		graph_ready(c);
 		child_timer(c, c->listening ? FAST_MS : LISTEN_MS);
 	}
@@ -369,19 +372,6 @@ on_fatal(struct chan *chan, struct msg *m, void *arg)
 
 	slice_cpy(slice_of(text.p, text.n < sizeof(c->words) ? text.n :
 	    sizeof(c->words) - 1), c->words, sizeof(c->words));
-}
-
-static void
-on_account(struct chan *chan, struct msg *m, void *arg)
-{
-	struct child *c = arg;
-	struct account_create_r r = { 0 };
-	char err[200] = "";
-
-	r.ok = directory_account(c->house, m->body->account_create.account,
-	    err, sizeof(err)) == 0;
-	r.error = slice_str(err);
-	chan_reply(chan, m->id, ACCOUNT_CREATE_R, &r, NULL, 0);
 }
 
 /* The channel ended: the process is dead or broke the rules, then it dies

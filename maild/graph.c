@@ -94,21 +94,45 @@ fail:
 	kill(a->pid, SIGKILL);
 }
 
+/* The channel of a and b, both ready: but deliver hears of no mail before it
+ * can know which accounts are closed. */
+static void
+graph_join(struct child *a, struct child *b, enum chan_kind kind)
+{
+	if (b->role != ROLE_DELIVER || account_known(a->house))
+		graph_connect(a, b, kind);
+}
+
+/* authd is there for the first time: what waited for it. */
+static void
+graph_release(struct house *h)
+{
+	struct child *queue = child_ready(h, ROLE_QUEUE, 0), *p;
+
+	account_now_known(h);
+	TAILQ_FOREACH(p, &h->children, entry)
+		if (queue != NULL && p->role == ROLE_DELIVER && p->current &&
+		    p->state == CHILD_READY)
+			graph_connect(queue, p, CHAN_DELIVER);
+}
+
 void
 graph_ready(struct child *c)
 {
 	struct house *h = c->house;
 	struct child *p;
 
+	if (c->role == ROLE_AUTHD && !account_known(h))
+		graph_release(h);
 	TAILQ_FOREACH(p, &h->children, entry) {
 		if (!p->current || p->state != CHILD_READY || p->chan == NULL)
 			continue;
 		for (size_t i = 0; i < NITEMS(graph); i++) {
 			if (graph[i].a == c->role && graph[i].b == p->role)
-				graph_connect(c, p, graph[i].kind);
+				graph_join(c, p, graph[i].kind);
 			else if (graph[i].b == c->role &&
 			    graph[i].a == p->role)
-				graph_connect(p, c, graph[i].kind);
+				graph_join(p, c, graph[i].kind);
 		}
 	}
 	graph_listen(h);

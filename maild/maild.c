@@ -313,6 +313,7 @@ start(struct house *h)
 	random_bytes(h->secret_rcpt, sizeof(h->secret_rcpt));
 	random_bytes(h->secret_sender, sizeof(h->secret_sender));
 	grant_init(h);
+	account_init(h);
 	if (control_open(h, err, sizeof(err)) == -1)
 		fatalx("%s", err);
 }

@@ -85,6 +85,7 @@ struct house {
 	struct children	 children;
 	struct conditions conditions;		/* what impairs the service */
 	struct grants	*grants;
+	struct accounts	*accounts;		/* those that are closed */
 	struct control	*control;
 	struct reload	*reload;		/* NULL: none under way */
 	struct stop	*stop;			/* NULL: running */
@@ -127,6 +128,20 @@ void	 programs_check(const char *libexec);
 void	 program_start(struct house *, enum proc_role, int fd,
 	    const char *const *argv, char *const *envp)
 	    __attribute__((noreturn));
+
+/* ---- account.c: the life of an account, between authd and deliver ---- */
+void	 account_init(struct house *);
+/* A deliver that is ready, before it gets its channels: all that it has to
+ * leave alone. */
+void	 account_tell(struct child *);
+/* authd has said, since we started, which accounts are closed.  Until then
+ * deliver gets no mail. */
+bool	 account_known(const struct house *);
+void	 account_now_known(struct house *);
+/* From authd. */
+void	 account_on_create(struct chan *, struct msg *, void *);
+void	 account_on_state(struct chan *, struct msg *, void *);
+void	 account_on_closed(struct chan *, struct msg *, void *);
 
 /* ---- impaired.c: conditions that impair the service ---- */
 /* What maild itself finds, of a process or (NULL) of the house; logged when

@@ -33,6 +33,8 @@ static void	 deliver_reload(const struct conf *);
 static void	 deliver_stop(void);
 static void	 on_msg(struct chan *, struct msg *, void *);
 static void	 on_forget(struct chan *, struct msg *, void *);
+static void	 on_close(struct chan *, struct msg *, void *);
+static void	 on_open(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_flush(evutil_socket_t, short, void *);
 
@@ -46,6 +48,11 @@ static const struct chan_handler handlers[] = {
 	{ DELIVER_FORGET_EV,	on_forget },
 };
 
+static const struct chan_handler main_handlers[] = {
+	{ ACCOUNT_CLOSE,	on_close },
+	{ ACCOUNT_OPEN_EV,	on_open },
+};
+
 static const struct chan_ops ops = { on_gone, NULL };
 
 static const struct role role = {
@@ -54,6 +61,8 @@ static const struct role role = {
 	.channel = deliver_channel,
 	.reload = deliver_reload,
 	.stop = deliver_stop,
+	.handlers = main_handlers,
+	.nhandlers = NITEMS(main_handlers),
 };
 
 int
@@ -142,6 +151,29 @@ on_forget(struct chan *c, struct msg *m, void *arg)
 	if (n > 0 && account_get(account, &a) == STORE_OK &&
 	    store_forget(a->store, (const void *)ids, n) == STORE_OK)
 		a->flush = true;
+}
+
+/* No batch is under way here: what was written is synced and answered, and
+ * what waits will find the account closed. */
+static void
+on_close(struct chan *c, struct msg *m, void *arg)
+{
+	const struct account_close *q = &m->body->account_close;
+	struct account_close_r r = { .ok = 1 };
+	struct item_account it;
+	size_t off = 0;
+
+	if (q->first)
+		account_reopen_all();
+	while (item_account_get(q->accounts, &off, &it) == 1)
+		account_close(it.account);
+	chan_reply(c, m->id, ACCOUNT_CLOSE_R, &r, NULL, 0);
+}
+
+static void
+on_open(struct chan *c, struct msg *m, void *arg)
+{
+	account_reopen(m->body->account_open_ev.account);
 }
 
 static void

@@ -31,7 +31,12 @@ struct account {
 /* dirfd: the directory that holds the accounts' directories. */
 void	 account_init(struct event_base *, int dirfd, const struct conf *);
 void	 account_conf(const struct conf *);
-/* The account, open.  Good until the next account_get of another. */
+/* Nothing is written to it until it is opened again. */
+void	 account_close(uint32_t number);
+void	 account_reopen(uint32_t number);
+void	 account_reopen_all(void);
+bool	 account_closed(uint32_t number);
+/* The account, open (NOTFOUND: it is not there, or closed).  Good until the next account_get of another. */
 enum store_result account_get(uint32_t number, struct account **);
 /* Why it could not be opened (a is NULL) or written, with file and errno. */
 const char *account_why(const struct account *, enum store_result);

@@ -38,6 +38,7 @@ static struct {
 	struct account	*hash[BUCKETS];
 	struct account	*oldest, *newest;
 	size_t		 n, max;
+	struct numset	 closed;
 	struct event	*settle;
 	char		 why[128];	/* the last one was not opened */
 } ac = { .dirfd = -1 };
@@ -76,16 +77,53 @@ account_conf(const struct conf *conf)
 		store_limit(a->store, conf->quota, 0);
 }
 
-enum store_result
-account_get(uint32_t number, struct account **out)
+static struct account *
+find(uint32_t number)
 {
 	struct account *a;
 
 	for (a = ac.hash[number % BUCKETS]; a != NULL; a = a->hash)
 		if (a->number == number)
 			break;
+	return a;
+}
+
+void
+account_close(uint32_t number)
+{
+	struct account *a = find(number);
+
+	numset_put(&ac.closed, number, true);
+	if (a != NULL)
+		account_drop(a);
+}
+
+void
+account_reopen(uint32_t number)
+{
+	numset_put(&ac.closed, number, false);
+}
+
+void
+account_reopen_all(void)
+{
+	numset_clear(&ac.closed);
+}
+
+bool
+account_closed(uint32_t number)
+{
+	return numset_has(&ac.closed, number);
+}
+
+enum store_result
+account_get(uint32_t number, struct account **out)
+{
+	struct account *a = find(number);
+
 	if (a == NULL)
-		return account_open(number, out);
+		return numset_has(&ac.closed, number) ? STORE_NOTFOUND :
+		    account_open(number, out);
 	if (a != ac.newest) {
 		unlink_used(a);
 		link_newest(a);

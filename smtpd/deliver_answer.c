@@ -51,7 +51,7 @@ result_put(const struct target *t, struct item_result *r)
 	    .mta = { "", 0 }, .text = slice_str(answers[i].text) };
 	if (t->closed) {
 		r->status = SLICE_LIT("4.2.1");
-		r->text = SLICE_LIT("mailbox is disabled");
+		r->text = SLICE_LIT("mailbox is closed");
 	} else if (t->result == STORE_LIMIT && !t->own) {
 		r->result = DELIVERY_TEMP;
 		r->status = SLICE_LIT("4.2.0");

@@ -414,6 +414,7 @@ deliver_account(struct target **t, size_t n)
 	static struct iovec iov[STORE_BATCH_MAX][4];
 	struct account *a = NULL;
 	enum store_result r;
+	bool closed;
 	size_t i;
 
 	if ((r = account_get(t[0]->account, &a)) == STORE_OK) {
@@ -425,12 +426,14 @@ deliver_account(struct target **t, size_t n)
 		account_settle(a);
 	else if (r != STORE_OK && a != NULL && !account_current(a))
 		r = STORE_GONE;
-	if (r != STORE_OK && r != STORE_BUSY)
+	closed = r == STORE_NOTFOUND && account_closed(t[0]->account);
+	if (r != STORE_OK && r != STORE_BUSY && !closed)
 		log_warnx("%s account=%u messages=%zu not delivered: %s",
 		    t[0]->d->sid, t[0]->account, n, account_why(a, r));
 	for (i = 0; i < n; i++) {
 		t[i]->result = r == STORE_OK ? item[i].result : r;
 		t[i]->own = r == STORE_OK;
+		t[i]->closed = closed;
 		t[i]->uid = r == STORE_OK ? item[i].uid : 0;
 	}
 	if (a != NULL && r != STORE_OK && r != STORE_BUSY &&

@@ -63,8 +63,12 @@ class Part(Role):
             self.main.send("CONF_SECRET", what=ENUM[kind], key=key)
         self.main.send("CONF_END", generation=1)
         self.impaired = {}      # what the role says that impairs it
-        while (m := self.main.recv(20)) is not None and m.name == "PROC_IMPAIRED_EV":
-            self.condition(m)
+        self.closed = []        # the accounts that authd says are closed
+        while (m := self.main.recv(20)) is not None and m.name in ("PROC_IMPAIRED_EV", "ACCOUNT_CLOSED_EV"):
+            if m.name == "PROC_IMPAIRED_EV":
+                self.condition(m)
+            else:
+                self.closed += [i["account"] for i in items("ITEM_ACCOUNT", m.accounts)]
         if m is None or m.name != "PROC_READY_EV":
             raise AssertionError(f"not ready: {self.text()}")
 

@@ -44,11 +44,32 @@ test_two_readers_of_one_open_file(void **state)
 	close(other);
 }
 
+static void
+test_numset(void **state)
+{
+	struct numset s = { 0 };
+	uint32_t n;
+
+	assert_false(numset_has(&s, 0));
+	numset_put(&s, 70000, false);
+	assert_int_equal(s.size, 0);
+	for (n = 0; n < 100000; n += 7)
+		numset_put(&s, n, true);
+	for (n = 0; n < 200000; n++)
+		assert_int_equal(numset_has(&s, n), n < 100000 && n % 7 == 0);
+	numset_put(&s, 7, false);
+	assert_false(numset_has(&s, 7));
+	assert_true(numset_has(&s, 14));
+	numset_clear(&s);
+	assert_false(numset_has(&s, 14));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_readers_of_one_open_file),
+		cmocka_unit_test(test_numset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
