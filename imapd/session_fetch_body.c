@@ -224,7 +224,8 @@ body_send(struct session *s, const struct store_msg *m,
 	frames_num(s->io, len);
 	frames_puts(s->io, "}\r\n");
 	if (b->made) {
-		frames_write(s->io, b->text.p + off, (size_t)len);
+		if (len > 0)		/* of no field there is no text */
+			frames_write(s->io, b->text.p + off, (size_t)len);
 		return STORE_OK;
 	}
 	for (off += b->off; len > 0 && !s->io->gone;
