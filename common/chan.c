@@ -133,6 +133,12 @@ chan_full(const struct chan *c)
 	return c->full;
 }
 
+size_t
+chan_queued(const struct chan *c)
+{
+	return c->queued;
+}
+
 /* ---- the end ------------------------------------------------------------- */
 
 static void

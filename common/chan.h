@@ -52,6 +52,7 @@ int	 chan_reply(struct chan *, uint32_t id, enum msg_type, const void *body,
 	    const int *fds, int nfd);
 /* What is queued and not yet taken by the kernel is past its mark. */
 bool	 chan_full(const struct chan *);
+size_t	 chan_queued(const struct chan *);	/* octets of it */
 void	*chan_arg(const struct chan *);
 
 #endif

@@ -36,6 +36,7 @@
 #define ARGS_MAX	64
 #define OWNER_MS	600000	/* an owner's answer */
 #define GROUPS_MAX	256
+#define UNREAD_MAX	(32 * 1024 * 1024) /* octets said to all peers */
 
 struct peer {
 	TAILQ_ENTRY(peer) entry;
@@ -281,13 +282,46 @@ on_gone(struct chan *chan, void *arg)
 }
 
 static void
-on_late(evutil_socket_t fd, short ev, void *arg)
+peer_end(struct peer *p, const char *why)
 {
-	struct peer *p = arg;
 	struct chan *chan = p->chan;
 
+	if (why != NULL)
+		log_warnx("control: ended uid=%u: %s", p->uid, why);
 	peer_free(p);
 	chan_free(chan);
+}
+
+static void
+on_late(evutil_socket_t fd, short ev, void *arg)
+{
+	peer_end(arg, NULL);
+}
+
+/*
+ * Who asks has to read.  An owner sends a long list as maild takes it, and
+ * maild takes it as it comes, for it has other things to hear: what waits for
+ * all peers is bounded, and beyond that the one that has most waiting goes.
+ */
+static void
+peers_bound(struct control *c)
+{
+	struct peer *p, *most;
+	size_t n;
+
+	do {
+		n = 0;
+		most = NULL;
+		TAILQ_FOREACH(p, &c->peers, entry) {
+			n += chan_queued(p->chan);
+			if (most == NULL || chan_queued(p->chan) >
+			    chan_queued(most->chan))
+				most = p;
+		}
+		if (n <= UNREAD_MAX)
+			return;
+		peer_end(most, "does not read");
+	} while (true);
 }
 
 /* Arguments as strings in one block; how many, 0 when malformed. */
@@ -374,6 +408,8 @@ control_on_row(struct chan *chan, struct msg *m, void *arg)
 		return;
 	out.ask = cmd->ask;
 	chan_send(cmd->peer->chan, CTL_ROW_EV, &out, NULL, 0);
+	if (chan_full(cmd->peer->chan))
+		peers_bound(h->control);
 }
 
 static void
@@ -388,6 +424,10 @@ on_run(struct chan *chan, struct msg *m, void *arg)
 	char *args[ARGS_MAX];
 	size_t i, n;
 
+	if (chan_full(chan)) {
+		peer_end(p, "asks and does not read");
+		return;
+	}
 	if (p->cmd != NULL) {
 		chan_reply(chan, m->id, CTL_RUN_R, &busy, NULL, 0);
 		return;
