@@ -3,6 +3,8 @@
  * allow-list.  One table tells what each role needs; everything else ends
  * the process (SIGSYS).  x86_64 only so far.  Calls that a library merely tries and does without
  * are answered with an errno.  The table is design section 2 in code.
+ * BUGS: before Linux 6.12 Landlock does not know of abstract sockets, and
+ * those who may make local sockets (MAY_NOTIFY) can send datagrams there.
  */
 #include "compat.h"
 
@@ -48,30 +50,50 @@ static struct {
 	uid_t	first, last;
 } sessions = { -1, 1, 0 };
 
+/*
+ * memory bounds what a process can allocate: private and writable memory,
+ * with what it has not touched yet (RLIMIT_DATA); mapped files and memory
+ * shared with others are bounded by their own kind.  Each is several times
+ * what the work below needs, so that a fault ends one process and not the
+ * machine.  maild(8) has the same figures.
+ */
 static const struct sandbox {
 	unsigned int	may;
-	rlim_t		memory;		/* RLIMIT_DATA in MiB, 0: as is */
+	rlim_t		memory;		/* MiB */
 } sandbox_table[ROLE_MAX] = {
+	/* children's channels of 64 MiB at worst, 32 for what mailctl does not
+	 * read, 65536 grants of 56 octets */
+	[ROLE_MAILD] =		{ 0, 1024 },
 	[ROLE_LOGD] =		{ MAY_FILES, 256 },
 	[ROLE_SIGND_TLS] =	{ MAY_LOCK, 256 },
 	[ROLE_SIGND_DKIM] =	{ MAY_LOCK, 256 },
-	[ROLE_AUTHD] =		{ MAY_FILES, 0 },
+	/* SQLite's pages, names of a list of all accounts, 300 octets each */
+	[ROLE_AUTHD] =		{ MAY_FILES, 1024 },
+	/* one hash at a time, of 64 MiB; others may have been made elsewhere */
 	[ROLE_HASH] =		{ MAY_LOCK, 2048 },
 	[ROLE_RESOLVE] =	{ MAY_CONNECT, 1024 },
-	[ROLE_DELIVER] =	{ MAY_FILES | MAY_NOTIFY, 0 },
-	[ROLE_RELAY] =		{ MAY_CONNECT, 0 },
+	/* 512 accounts, each with the tail of its journal */
+	[ROLE_DELIVER] =	{ MAY_FILES | MAY_NOTIFY, 2048 },
+	/* connections of 100 KiB, as many as there may be descriptors */
+	[ROLE_RELAY] =		{ MAY_CONNECT, 4096 },
 	/* heads of 211000 reports, 300 at worst; four commands of 20; a message
 	 * of 1.5 reports.max-size twice, 100; what is parsed of it, 90 */
 	[ROLE_REPORT_IN] =	{ MAY_FILES, 1024 },
 	[ROLE_REPORT_OUT] =	{ MAY_FILES | MAY_MEMFD, 512 },
-	[ROLE_QUEUE] =		{ MAY_FILES | MAY_MEMFD | MAY_MKDIR, 0 },
+	/* messages that wait, 1 KiB each */
+	[ROLE_QUEUE] =		{ MAY_FILES | MAY_MEMFD | MAY_MKDIR, 8192 },
+	/* its sessions' limit too */
 	[ROLE_IMAP_NURSERY] =	{ MAY_FORK | MAY_FILES | MAY_NOTIFY |
-				    MAY_MKDIR, 0 },
+				    MAY_MKDIR, 1024 },
 	[ROLE_POP3_NURSERY] =	{ MAY_FORK | MAY_FILES | MAY_NOTIFY |
-				    MAY_MKDIR, 0 },
-	[ROLE_SMTPD] =		{ MAY_ACCEPT | MAY_MEMFD | MAY_WRITE, 0 },
-	[ROLE_IMAPD] =		{ MAY_ACCEPT, 0 },
-	[ROLE_POP3D] =		{ MAY_ACCEPT, 0 },
+				    MAY_MKDIR, 1024 },
+	/* 12000 connections: TLS 48 KiB, up to 64 and a reply not read by the
+	 * client, once more as records, 64 not read by us; smtpd has 64 of a
+	 * message and the verdict's state besides */
+	[ROLE_SMTPD] =		{ MAY_ACCEPT | MAY_MEMFD | MAY_WRITE, 6144 },
+	[ROLE_IMAPD] =		{ MAY_ACCEPT, 4096 },
+	[ROLE_POP3D] =		{ MAY_ACCEPT, 4096 },
+	/* a mailbox's index as far as it is not mapped, a command of 1 MiB */
 	[ROLE_IMAP_SESSION] =	{ MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024 },
 	[ROLE_POP3_SESSION] =	{ MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024 },
 	[ROLE_KEYGEN] =		{ MAY_LOCK | MAY_WRITE, 256 },
@@ -495,6 +517,8 @@ landlock_install(unsigned int may)
 
 /* ---- limits and capabilities --------------------------------------------- */
 
+#define MIB		((rlim_t)1024 * 1024)
+
 static void
 limit(int what, rlim_t value)
 {
@@ -502,6 +526,22 @@ limit(int what, rlim_t value)
 
 	if (setrlimit(what, &rl) == -1)
 		fatal("setrlimit %d", what);
+}
+
+/* Of who started us a lower one stays.  Not for good: maild's is its own, and
+ * a child, not root any more, has to set another. */
+static void
+limit_memory(rlim_t value, bool for_good)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_DATA, &rl) == -1)
+		fatal("getrlimit");
+	rl.rlim_cur = value < rl.rlim_max ? value : rl.rlim_max;
+	if (for_good)
+		rl.rlim_max = rl.rlim_cur;
+	if (setrlimit(RLIMIT_DATA, &rl) == -1)
+		fatal("setrlimit");
 }
 
 static void
@@ -513,8 +553,7 @@ limits_install(const struct sandbox *s)
 #ifndef MAILD_SANITIZE		/* whose reports go to a file */
 	if ((s->may & (MAY_FILES | MAY_MEMFD | MAY_WRITE)) == 0)
 		limit(RLIMIT_FSIZE, 0);
-	if (s->memory != 0)
-		limit(RLIMIT_DATA, s->memory * 1024 * 1024);
+	limit_memory(s->memory * MIB, true);
 #endif
 }
 
@@ -571,6 +610,7 @@ sandbox_master(void)
 		fatal("PR_SET_NO_NEW_PRIVS");
 	limit(RLIMIT_CORE, 0);
 #ifndef MAILD_SANITIZE		/* its leak checker attaches to us */
+	limit_memory(sandbox_table[ROLE_MAILD].memory * MIB, false);
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		fatal("PR_SET_DUMPABLE");
 #endif
