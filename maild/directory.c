@@ -79,41 +79,66 @@ directory_users(struct house *h, char *err, size_t errsize)
 	return 0;
 }
 
-/* path and what leads to it; then path's own owner and mode. */
+struct want {			/* a directory as it has to be */
+	const char	*path;
+	mode_t		 mode;
+	uid_t		 uid;
+	gid_t		 gid;
+	bool		 kept;		/* it has a .maild: mark.c */
+};
+
+/* What leads to it. */
 static int
-make_path(const char *path, mode_t mode, uid_t uid, gid_t gid, char *err,
-    size_t errsize)
+make_parents(const char *path)
 {
 	char buf[PATH_LIMIT];
-	struct stat st;
 
 	if (strlcpy(buf, path, sizeof(buf)) >= sizeof(buf)) {
-		snprintf(err, errsize, "%s: too long", path);
+		errno = ENAMETOOLONG;
 		return -1;
 	}
 	for (char *p = buf + 1; *p != '\0'; p++)
 		if (*p == '/') {
 			*p = '\0';
 			if (mkdir(buf, 0755) == -1 && errno != EEXIST)
-				goto fail;
+				return -1;
 			*p = '/';
 		}
-	if (mkdir(path, 0700) == -1 && errno != EEXIST)
-		goto fail;
-	if (lstat(path, &st) == -1)
+	return 0;
+}
+
+/* Its name is durable where its .maild will be. */
+static int
+make_one(const struct want *w, bool first)
+{
+	if (!w->kept && make_parents(w->path) == -1)
+		return -1;
+	if (mkdir(w->path, 0700) == -1)
+		return errno == EEXIST ? 0 : -1;
+	if (!first)
+		log_warnx("%s: was not there, made again", w->path);
+	return w->kept ? key_sync_parent(w->path) : 0;
+}
+
+static int
+make_path(const struct want *w, bool first, char *err, size_t errsize)
+{
+	struct stat st;
+
+	if (make_one(w, first) == -1 || lstat(w->path, &st) == -1)
 		goto fail;
 	if (!S_ISDIR(st.st_mode)) {
 		errno = ENOTDIR;
 		goto fail;
 	}
-	if ((st.st_uid != uid || st.st_gid != gid) &&
-	    lchown(path, uid, gid) == -1)
+	if ((st.st_uid != w->uid || st.st_gid != w->gid) &&
+	    lchown(w->path, w->uid, w->gid) == -1)
 		goto fail;
-	if ((st.st_mode & 07777) != mode && chmod(path, mode) == -1)
+	if ((st.st_mode & 07777) != w->mode && chmod(w->path, w->mode) == -1)
 		goto fail;
 	return 0;
 fail:
-	snprintf(err, errsize, "%s: directory cannot be made: %s", path,
+	snprintf(err, errsize, "%s: directory cannot be made: %s", w->path,
 	    strerror(errno));
 	return -1;
 }
@@ -138,9 +163,10 @@ check_empty(const char *path, char *err, size_t errsize)
 }
 
 static int
-make_parent(const char *path, char *err, size_t errsize)
+make_parent(const char *path, bool first, char *err, size_t errsize)
 {
 	char buf[PATH_LIMIT], *slash;
+	struct want w = { buf, 0755, 0, 0, false };
 	struct stat st;
 
 	strlcpy(buf, path, sizeof(buf));
@@ -150,37 +176,36 @@ make_parent(const char *path, char *err, size_t errsize)
 	*slash = '\0';
 	if (stat(buf, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;		/* may be /run itself: not ours */
-	return make_path(buf, 0755, 0, 0, err, errsize);
+	return make_path(&w, first, err, errsize);
 }
 
 int
 directory_make(const struct house *h, const struct conf *c, char *err,
     size_t errsize)
 {
-	const struct { const char *path; mode_t mode; uid_t uid; gid_t gid; }
-	dirs[] = {
-		{ c->dir.spool, 0700, h->ids[ROLE_QUEUE].uid,
-		    h->ids[ROLE_QUEUE].gid },
-		{ c->dir.store, 0750, 0, h->mailbox },
-		{ c->dir.auth, 0700, h->ids[ROLE_AUTHD].uid,
-		    h->ids[ROLE_AUTHD].gid },
-		{ c->dir.log, 0750, h->ids[ROLE_LOGD].uid,
-		    h->ids[ROLE_LOGD].gid },
-		{ c->dir.reports_in, 0700, h->ids[ROLE_REPORT_IN].uid,
-		    h->ids[ROLE_REPORT_IN].gid },
-		{ c->dir.reports_out, 0700, h->ids[ROLE_REPORT_OUT].uid,
-		    h->ids[ROLE_REPORT_OUT].gid },
-		{ c->dir.empty, 0555, 0, 0 },
-		{ c->dir.tls, 0755, 0, 0 },
-		{ c->dkim.directory, 0700, 0, 0 },
+	const struct account_ids *ids = h->ids;
+	const struct want dirs[] = {
+		{ c->dir.spool, 0700, ids[ROLE_QUEUE].uid,
+		    ids[ROLE_QUEUE].gid, true },
+		{ c->dir.store, 0750, 0, h->mailbox, true },
+		{ c->dir.auth, 0700, ids[ROLE_AUTHD].uid,
+		    ids[ROLE_AUTHD].gid, true },
+		{ c->dir.reports_in, 0700, ids[ROLE_REPORT_IN].uid,
+		    ids[ROLE_REPORT_IN].gid, true },
+		{ c->dir.reports_out, 0700, ids[ROLE_REPORT_OUT].uid,
+		    ids[ROLE_REPORT_OUT].gid, true },
+		{ c->dkim.directory, 0700, 0, 0, true },
+		{ c->dir.log, 0750, ids[ROLE_LOGD].uid,
+		    ids[ROLE_LOGD].gid, false },
+		{ c->dir.empty, 0555, 0, 0, false },
+		{ c->dir.tls, 0755, 0, 0, false },
 	};
 
 	for (size_t i = 0; i < NITEMS(dirs); i++)
-		if (make_path(dirs[i].path, dirs[i].mode, dirs[i].uid,
-		    dirs[i].gid, err, errsize) == -1)
+		if (make_path(&dirs[i], h->first, err, errsize) == -1)
 			return -1;
-	if (make_parent(c->dir.socket, err, errsize) == -1 ||
-	    make_parent(c->dir.pid, err, errsize) == -1)
+	if (make_parent(c->dir.socket, h->first, err, errsize) == -1 ||
+	    make_parent(c->dir.pid, h->first, err, errsize) == -1)
 		return -1;
 	return check_empty(c->dir.empty, err, errsize);
 }

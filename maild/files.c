@@ -228,10 +228,18 @@ make_certificate(struct house *h, const struct conf *conf, char *err,
 {
 	const struct conf_cert *t = &conf->cert[0];
 
-	if (!certificate_wanted(conf))
+	if (!certificate_wanted(conf)) {
+		impaired_over(h, NULL, "certificate");
 		return 0;
-	log_warnx("no certificate yet: making a self-signed one, %s; clients "
-	    "will not trust it", t->certificate);
+	}
+	if (h->first)
+		log_warnx("no certificate yet: making a self-signed one, %s; "
+		    "clients will not trust it", t->certificate);
+	else
+		impaired_set(h, NULL, "certificate", "%s was not there, and "
+		    "is a new self-signed one now, which clients do not "
+		    "trust; put back what was there, or keep this one, then: "
+		    "mailctl reload", t->certificate);
 	return key_certificate(h, conf, t, err, errsize);
 }
 
@@ -299,9 +307,10 @@ files_resolvers(struct conf *conf)
 }
 
 int
-files_ticket(const struct conf *conf, uint8_t key[32], char *err,
+files_ticket(const struct house *h, uint8_t key[32], char *err,
     size_t errsize)
 {
+	const struct conf *conf = h->conf;
 	char path[1000], tmp[1024];
 	int fd, ret;
 
@@ -315,6 +324,9 @@ files_ticket(const struct conf *conf, uint8_t key[32], char *err,
 		close(fd);
 		return ret;
 	}
+	if (!h->first)
+		log_warnx("%s: was not there, made anew; mail that waits in "
+		    "the queue since before leaves unsigned", path);
 	random_bytes(key, 32);
 	if ((fd = key_create(path, tmp, sizeof(tmp))) == -1 ||
 	    write_all(fd, key, 32) == -1 || key_commit(fd, tmp, path) == -1) {

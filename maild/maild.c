@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -44,6 +45,8 @@ static struct house house;
 
 static void	 usage(void) __attribute__((noreturn));
 static struct conf *read_conf(const char *);
+static void	 log_lines(const char *);
+static void	 refuse(const char *) __attribute__((noreturn));
 static void	 daemonize(struct house *);
 static void	 lock_pid(const struct conf *);
 static void	 raise_limits(const struct conf *);
@@ -56,7 +59,8 @@ static int	 run(struct house *);
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: maild [-DdnVv] [-f file] [-l libexecdir]\n");
+	fprintf(stderr, "usage: maild [-DdnVv] [-f file] [-l libexecdir]\n"
+	    "       maild -F [-f file] --adopt directory ...\n");
 	exit(EX_USAGE);
 }
 
@@ -69,24 +73,33 @@ absolute(const char *path)
 	return xstrdup(real == NULL ? path : real);
 }
 
-int
-main(int argc, char **argv)
+/* Options and what was asked for. */
+struct asked {
+	bool	 check, verbose, fix, adopt;
+};
+
+static void
+options(struct house *h, struct asked *a, int argc, char **argv)
 {
-	struct house *h = &house;
-	bool check = false, verbose = false;
+	static const struct option longs[] = {
+		{ "adopt", no_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
 	int ch;
 
-	build_version("maild", argc, argv);
-	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
-	h->libexec = MAILD_LIBEXECDIR;
-	h->notify = h->storefd = -1;
-	while ((ch = getopt(argc, argv, "Ddf:l:nv")) != -1)
+	while ((ch = getopt_long(argc, argv, "DdFf:l:nv", longs, NULL)) != -1)
 		switch (ch) {
 		case 'D':
 			h->foreground = true;
 			break;
 		case 'd':
 			h->debug = h->foreground = true;
+			break;
+		case 'F':
+			a->fix = true;
+			break;
+		case 'a':
+			a->adopt = true;
 			break;
 		case 'f':
 			h->conffile = optarg;
@@ -95,24 +108,67 @@ main(int argc, char **argv)
 			h->libexec = optarg;
 			break;
 		case 'n':
-			check = true;
+			a->check = true;
 			break;
 		case 'v':
-			verbose = true;
+			a->verbose = true;
 			break;
 		default:
 			usage();
 		}
-	if (argc != optind)
+	if (a->fix != a->adopt || (argc != optind) != a->adopt)
 		usage();
+}
+
+/* The configuration as root sees it: what would be told at a start. */
+static void
+check_files(const struct house *h)
+{
+	char err[8192];
+	bool first;
+
+	files_check(h->conf);
+	if (access(h->conf->dir.auth, F_OK) == -1 &&
+	    access(h->conf->dir.store, F_OK) == -1)
+		return;			/* for another machine, or later */
+	if (mark_check(h, h->conf, &first, err, sizeof(err)) == -1)
+		log_lines(err);
+}
+
+static int
+adopt(const struct house *h, char **dirs)
+{
+	char text[8192];
+	int status = EX_OK;
+
+	for (; *dirs != NULL; dirs++) {
+		if (mark_adopt(h->conf, *dirs, text, sizeof(text)) == -1)
+			status = EX_CONFIG;
+		fprintf(stderr, "maild: %s\n", text);
+	}
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct house *h = &house;
+	struct asked a = { false, false, false, false };
+
+	build_version("maild", argc, argv);
+	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
+	h->libexec = MAILD_LIBEXECDIR;
+	h->notify = h->storefd = -1;
+	options(h, &a, argc, argv);
 	log_init("maild", -1);
 	h->conf = read_conf(h->conffile);
-	if (check) {
-		if (verbose)
+	h->conffile = absolute(h->conffile);
+	if (a.check) {
+		if (a.verbose)
 			conf_print(h->conf, stdout);
 		else {
 			if (geteuid() == 0)
-				files_check(h->conf);
+				check_files(h);
 			programs_check(h->libexec);
 			fprintf(stderr, "%s: configuration is right\n",
 			    h->conffile);
@@ -120,11 +176,12 @@ main(int argc, char **argv)
 		conf_free(h->conf);
 		return 0;
 	}
-	if (verbose)
+	if (a.verbose)
 		log_setlevel(LOG_L_DEBUG);
 	if (geteuid() != 0)
 		fatalx("maild must be started by root");
-	h->conffile = absolute(h->conffile);
+	if (a.adopt)
+		return adopt(h, argv + optind);
 	h->libexec = absolute(h->libexec);
 	return run(h);
 }
@@ -152,7 +209,7 @@ wait_for_up(pid_t pid, int fd)
 {
 	struct pollfd pfd = { fd, POLLIN, 0 };
 	char c;
-	int n;
+	int n, status;
 
 	while ((n = poll(&pfd, 1, UP_SECONDS * 1000)) == -1 && errno == EINTR)
 		;
@@ -163,6 +220,9 @@ wait_for_up(pid_t pid, int fd)
 	}
 	if (read(fd, &c, 1) == 1)
 		_exit(0);
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	    WEXITSTATUS(status) != 0)
+		_exit(WEXITSTATUS(status));
 	_exit(EX_UNAVAILABLE);
 }
 
@@ -213,7 +273,7 @@ house_up(struct house *h)
 {
 	int *log;
 
-	h->starting = false;
+	h->starting = h->first = false;
 	share_logs(h);
 	tell_up(h);
 	if (h->debug)
@@ -289,24 +349,51 @@ raise_limits(const struct conf *conf)
 	}
 }
 
+/* A message of several lines. */
+static void
+log_lines(const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		log_warnx("%.*s", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
+/* The operator has to mend something first: a supervisor need not try. */
+static void
+refuse(const char *text)
+{
+	log_lines(text);
+	exit(EX_CONFIG);
+}
+
 /* All that can be wrong is found here, before anything runs. */
 static void
 start(struct house *h)
 {
-	char err[1024];
+	char err[8192];
 
 	if (directory_users(h, err, sizeof(err)) == -1 ||
+	    mark_check(h, h->conf, &h->first, err, sizeof(err)) == -1 ||
 	    directory_make(h, h->conf, err, sizeof(err)) == -1)
-		fatalx("%s", err);
+		refuse(err);
 	lock_pid(h->conf);
+	if (mark_adopt_all(h->conf, err, sizeof(err)) == -1)
+		refuse(err);
 	programs_open(h);
 	raise_limits(h->conf);
 	files_resolvers(h->conf);
 	dkim_begin(h);
 	if ((h->files = files_load(h, h->conf, err, sizeof(err))) == NULL ||
-	    files_ticket(h->conf, h->secret_ticket, err, sizeof(err)) == -1 ||
-	    listen_open(h->conf, h->listen, NULL, NULL, err, sizeof(err)) == -1)
-		fatalx("%s", err);
+	    files_ticket(h, h->secret_ticket, err, sizeof(err)) == -1)
+		refuse(err);
+	if (listen_open(h->conf, h->listen, NULL, NULL, err, sizeof(err)) ==
+	    -1) {
+		log_lines(err);		/* another may go: try again */
+		exit(EX_UNAVAILABLE);
+	}
 	if ((h->storefd = open(h->conf->dir.store, O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC)) == -1)
 		fatal("%s", h->conf->dir.store);
@@ -315,7 +402,7 @@ start(struct house *h)
 	grant_init(h);
 	account_init(h);
 	if (control_open(h, err, sizeof(err)) == -1)
-		fatalx("%s", err);
+		refuse(err);
 }
 
 static void

@@ -69,6 +69,7 @@ struct house {
 	bool		 foreground;		/* no daemon, stderr stays */
 	bool		 debug;			/* log to stderr */
 	bool		 starting;
+	bool		 first;			/* start of this house ever */
 	bool		 logs_held;		/* logd does not read yet */
 	uint64_t	 since;			/* now_ms() at the start */
 	int		 prog[ROLE_MAX];	/* programs, open */
@@ -217,7 +218,7 @@ void	 files_check(const struct conf *);
 /* Name servers of /etc/resolv.conf when the configuration has none. */
 void	 files_resolvers(struct conf *);
 /* The secret that tickets are made with, kept in a file.  0, -1. */
-int	 files_ticket(const struct conf *, uint8_t key[32], char *err,
+int	 files_ticket(const struct house *, uint8_t key[32], char *err,
 	    size_t errsize);
 
 /* ---- listen.c ---- */
@@ -231,6 +232,8 @@ void	 listen_close(const struct conf *old, const int *old_fds,
 
 /* ---- directory.c ---- */
 int	 directory_users(struct house *, char *err, size_t errsize);
+/* Make what is not there, with owners and modes; but for the first start it
+ * is told.  Nothing that leads to a directory of mark.c is made. */
 int	 directory_make(const struct house *, const struct conf *, char *err,
 	    size_t errsize);
 /* The account's directory, made; 0, or -1 with a message. */
@@ -240,6 +243,18 @@ int	 directory_account(struct house *, uint32_t account, char *err,
  * none.  0, or -1 with errno: the store cannot be read. */
 int	 directory_highest(const struct house *, uint32_t *);
 const char *directory_user(enum proc_role);	/* name of its user */
+
+/* ---- mark.c: whose the directories are ---- */
+/* Is each of them this house's and in its place?  *first: there is no house
+ * yet, and may be one.  Writes nothing.  0, or -1 with lines that say what is
+ * wrong and what cures it. */
+int	 mark_check(const struct house *, const struct conf *, bool *first,
+	    char *err, size_t errsize);
+/* After that, with all of them there: mark those that have none. */
+int	 mark_adopt_all(const struct conf *, char *err, size_t errsize);
+/* Take one in that the operator says is right; text says what was done. */
+int	 mark_adopt(const struct conf *, const char *dir, char *text,
+	    size_t size);
 
 /* ---- grant.c ---- */
 void	 grant_init(struct house *);
