@@ -528,6 +528,7 @@ limit(int what, rlim_t value)
 		fatal("setrlimit %d", what);
 }
 
+#ifndef MAILD_SANITIZE		/* which maps terabytes */
 /* Of who started us a lower one stays.  Not for good: maild's is its own, and
  * a child, not root any more, has to set another. */
 static void
@@ -543,6 +544,7 @@ limit_memory(rlim_t value, bool for_good)
 	if (setrlimit(RLIMIT_DATA, &rl) == -1)
 		fatal("setrlimit");
 }
+#endif
 
 static void
 limits_install(const struct sandbox *s)
