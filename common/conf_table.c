@@ -174,6 +174,9 @@ static const struct conf_key keys[] = {
 	K("queue.max-per-account", CT_UINT, false, queue.max_per_account,
 	    "10000", 0, 10000000, R(QUEUE),
 	    "recipients that one account may have waiting; 0 no limit"),
+	K("queue.max-waiting", CT_UINT, false, queue.max_waiting,
+	    "2000000", 1, 5000000, R(QUEUE),
+	    "recipients that may wait in all; beyond, no mail is taken"),
 
 	K("relay.smarthost", CT_PEER, true, relay.smarthost, NULL, 0, 255,
 	    R(RELAY) | R(QUEUE), "host that takes all outgoing mail"),

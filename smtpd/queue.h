@@ -405,6 +405,7 @@ struct message {
 /* From an envelope that env_get accepted. */
 struct message *message_new(const struct envelope *, const struct frame_hdr *);
 void	 message_free(struct message *);
+uint32_t message_rcpts(void);		/* of all that are in memory */
 void	 queue_id(uint64_t seq, uint32_t no, char buf[MSG_ID_TEXT]);
 void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
 struct message *message_find(const char *id);	/* NULL: none */
@@ -743,6 +744,7 @@ void	 revoked_last_look(struct message *);
 
 /* Is there room for more mail?  Tell whom it concerns. */
 void	 space_look(const struct conf *);
+bool	 space_for(size_t nrcpt);	/* so many recipients more */
 
 /* ---- queue_load.c: a segment into memory ------------------------------ */
 

@@ -266,7 +266,9 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	    .received = now_sec(), .account = b->account, .flags = b->flags,
 	    .sid = b->sid, .sender = b->sender, .folder = b->folder,
 	    .trace = b->trace, .ticket = b->ticket };
-	if (k.large == 0)
+	if (!space_for(k.nrcpt))
+		commit_refuse(&k, QUEUE_FULL, "queue.max-waiting");
+	else if (k.large == 0)
 		commit_add(&k);
 	else if (commit_is_over_limit(&k))
 		commit_refuse(&k, QUEUE_LIMIT, "account's limit");

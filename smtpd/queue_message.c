@@ -32,6 +32,7 @@
 static struct {
 	uint64_t	 bytes;		/* kept */
 	unsigned int	 fds;
+	uint32_t	 rcpts;
 	uint8_t		*buf;		/* a frame read back */
 	const uint8_t	*env;		/* the envelope asked for last */
 	size_t		 cap;
@@ -63,6 +64,7 @@ message_new(const struct envelope *e, const struct frame_hdr *h)
 	m->flags = e->flags;
 	m->warned = e->warned;
 	m->nrcpt = (uint16_t)e->nrcpt;
+	st.rcpts += m->nrcpt;
 	m->sid = text_add(m->text, &t, e->sid);
 	m->sender = text_add(m->text, &t, e->sender);
 	for (i = 0, off = 0; env_rcpt_get(e, &off, &r) == 1; i++) {
@@ -103,7 +105,14 @@ message_free(struct message *m)
 		settle_forget(m);
 	for (i = 0; i < m->nrcpt; i++)
 		text_drop(m->rcpt[i].error);
+	st.rcpts -= m->nrcpt;
 	free(m);
+}
+
+uint32_t
+message_rcpts(void)
+{
+	return st.rcpts;
 }
 
 void

@@ -119,6 +119,9 @@ refusal(const struct queue_report *b, enum queue_result *r)
 		return "no recipient";
 	if (b->size > 2 * rp.conf->reports.max_size)
 		return "too large for reports.max-size";
+	*r = QUEUE_FULL;
+	if (!space_for(1))
+		return "queue.max-waiting";
 	*r = QUEUE_IO;
 	if (rp.nwaiting == WAITING_MAX)
 		return "too many at a time";

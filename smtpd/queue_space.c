@@ -1,6 +1,9 @@
 /*
- * Room on the disk of the spool: below queue.min-free no mail is taken, every
- * smtpd hears of it, and so does the operator.  queue only.
+ * Room for more mail, on the disk of the spool and in memory: below
+ * queue.min-free, and when queue.max-waiting recipients are there, none is
+ * taken, every smtpd hears of it, and so does the operator.  What is in the
+ * spool already is read all the same, and reports and copies that queue makes
+ * of it are taken.  queue only.
  */
 #include "compat.h"
 
@@ -23,10 +26,11 @@
 #define MIB(n)		((unsigned long long)((n) >> 20))
 
 static struct {
-	bool		 looked, enough;
+	uint32_t	 max;		/* recipients */
+	bool		 looked, enough, full;
 	bool		 accepting;	/* as smtpd knows */
 	uint64_t	 bytes;		/* free, as smtpd knows */
-} sp;
+} sp = { .max = UINT32_MAX };
 
 /* Over again only with some room to spare, so that it does not come and go. */
 static bool
@@ -59,6 +63,32 @@ tell(const struct conf *conf, bool enough, uint64_t bytes, uint64_t files)
 		    conf->dir.spool, (unsigned long long)files, MIN_FILES);
 }
 
+/* As many recipients as memory is there for; over with a sixteenth less. */
+static void
+look_waiting(void)
+{
+	uint32_t n = message_rcpts();
+
+	if (n >= sp.max && !sp.full) {
+		sp.full = true;
+		proc_impaired("full", "%u recipients wait in the queue, as "
+		    "many as queue.max-waiting allows: no mail is taken; see "
+		    "what waits (mailctl queue list), or raise it if there is "
+		    "memory for 1 KiB each", sp.max);
+	} else if (n < sp.max - sp.max / 16 && sp.full) {
+		sp.full = false;
+		proc_impaired_over("full");
+	}
+}
+
+bool
+space_for(size_t nrcpt)
+{
+	uint32_t n = message_rcpts();
+
+	return !sp.full && n < sp.max && nrcpt <= sp.max - n;
+}
+
 void
 space_look(const struct conf *conf)
 {
@@ -66,6 +96,8 @@ space_look(const struct conf *conf)
 	uint64_t bytes, files;
 	bool enough, accepting;
 
+	sp.max = conf->queue.max_waiting;
+	look_waiting();
 	if (fstatvfs(spool_dir(), &v) == -1) {
 		proc_impaired(ID, "the disk of %s cannot be looked at: %s",
 		    conf->dir.spool, strerror(errno));
@@ -75,7 +107,7 @@ space_look(const struct conf *conf)
 	bytes = (uint64_t)v.f_bavail * v.f_frsize;
 	files = v.f_files == 0 ? UINT64_MAX : v.f_favail;
 	enough = is_enough(conf, bytes, files);
-	accepting = enough && recover_done();
+	accepting = enough && !sp.full && recover_done();
 	if (!sp.looked || enough != sp.enough)
 		tell(conf, enough, bytes, files);
 	else if (accepting == sp.accepting && bytes < sp.bytes + STEP &&
