@@ -85,6 +85,7 @@ queue_start(const struct conf *conf)
 		fatal("spool directory");
 	q.conf = conf;
 	front_init(conf);
+	clock_init(conf);
 	local_init(conf->proc.deliver);
 	schedule_init(base, conf);
 	result_conf(conf);
@@ -126,6 +127,7 @@ queue_reload(const struct conf *conf)
 {
 	q.conf = conf;
 	front_conf(conf);
+	clock_conf(conf);
 	schedule_conf(conf);
 	result_conf(conf);
 	bounce_conf(conf);
@@ -184,6 +186,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		if (qlog_long() && rewrite_begin() == -1)
 			log_warn("queue.log");
 	}
+	clock_look();
 	space_look(q.conf);
 }
 

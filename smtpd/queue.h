@@ -15,6 +15,19 @@
 struct conf;
 struct event_base;
 
+/* ---- queue_clock.c: a clock that does not jump ------------------------ */
+
+void	 clock_init(const struct conf *);
+void	 clock_conf(const struct conf *);
+uint64_t clock_now(void);		/* s; about now_sec() at the start */
+uint64_t clock_start(void);		/* when this life began */
+uint64_t clock_to_wall(uint64_t);	/* as it goes to disk; 0 stays 0 */
+/* What was on disk: a time in the past, not after now; and that of the next
+ * attempt, not further away than the longest wait, 0: at once. */
+uint64_t clock_past(uint64_t wall);
+uint64_t clock_due(uint64_t wall);
+void	 clock_look(void);		/* now and then: log a jump */
+
 /* ---- queue_envelope.c: the envelope of a frame, pure ------------------ */
 
 #define ENV_MAX		(2U << 20)	/* octets of an encoded envelope */
@@ -359,7 +372,7 @@ struct job;
 
 struct rcpt {
 	uint32_t	 account;
-	uint32_t	 next;		/* seconds UTC */
+	uint32_t	 next;		/* of clock_now(), 0 at once */
 	uint32_t	 address;	/* offset in m->text, C strings */
 	uint32_t	 orig;
 	uint16_t	 attempts;
@@ -378,7 +391,7 @@ struct message {
 	struct frame_hdr hdr;
 	uint64_t	 origin_seg;
 	uint32_t	 origin_no;
-	uint32_t	 received;
+	uint32_t	 received;	/* of clock_now() */
 	uint32_t	 account;
 	uint32_t	 heap;		/* place in the heap + 1, 0 not in it */
 	uint32_t	 next;		/* earliest of waiting recipients */
@@ -568,6 +581,8 @@ void	 schedule_wake(void);		/* peers have room, or are back */
 /* Seconds to wait after so many failed attempts. */
 uint32_t schedule_delay(const struct conf *, unsigned int attempts,
 	    uint32_t random);
+/* Attempts that are made in so many seconds. */
+unsigned int schedule_tries(const struct conf *, uint64_t seconds);
 
 /* ---- queue_result.c: what came of an attempt -------------------------- */
 

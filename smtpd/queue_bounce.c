@@ -105,8 +105,7 @@ bounce_new(struct message *m, enum dsn_action action)
 	struct dsn_rcpt *dr = xcalloc(m->nrcpt, sizeof(*dr));
 	char id[MSG_ID_TEXT], from[300];
 	struct dsn d = { .action = action, .now = now_sec(),
-	    .arrival = m->received, .rcpt = dr,
-	    .expires = (uint64_t)m->received + bo.conf->queue.expire };
+	    .arrival = clock_to_wall(m->received), .rcpt = dr };
 	unsigned int i;
 
 	b->idx = xcalloc(m->nrcpt, sizeof(*b->idx));
@@ -120,6 +119,7 @@ bounce_new(struct message *m, enum dsn_action action)
 	}
 	b->m = action == DSN_FAILED ? m : NULL;
 	message_id(m, id);
+	d.expires = d.arrival + bo.conf->queue.expire;
 	d.id = slice_str(id);
 	d.hostname = slice_str(bo.conf->hostname);
 	d.domain = bo.conf->ndomains > 0 ? slice_str(bo.conf->domains[0]) :
@@ -130,7 +130,7 @@ bounce_new(struct message *m, enum dsn_action action)
 	d.header = header_read(m);
 	strlcpy(b->sender, message_sender(m), sizeof(b->sender));
 	strlcpy(b->sid, message_sid(m), sizeof(b->sid));
-	b->until = d.now + bo.conf->queue.expire;
+	b->until = clock_now() + bo.conf->queue.expire;
 	b->text = dsn_text(&d, &b->textn);
 	free(dr);
 	if (b->text == NULL || dsn_from(&d, from, sizeof(from)) == -1 ||
@@ -264,7 +264,7 @@ bounce_later(struct bounce *b, const char *why)
 {
 	struct timeval tv = { AGAIN, 0 };
 
-	if (now_sec() >= b->until) {
+	if (clock_now() >= b->until) {
 		bounce_end(b, why);
 		return;
 	}

@@ -105,7 +105,7 @@ copy_message(struct message *m)
 	for (i = 0; i < m->nrcpt && env_rcpt_get(&e, &off, &r[i]) == 1; i++) {
 		r[i].state = m->rcpt[i].state;
 		r[i].attempts = m->rcpt[i].attempts;
-		r[i].next = m->rcpt[i].next;
+		r[i].next = (uint32_t)clock_to_wall(m->rcpt[i].next);
 	}
 	e.copy = 1;
 	e.warned = m->warned;
@@ -143,7 +143,8 @@ on_commit(void *arg, enum queue_result result, struct message *copy)
 			    .seg = copy->seg->id, .no = copy->no,
 			    .rcpt = (uint16_t)i,
 			    .attempts = copy->rcpt[i].attempts,
-			    .next = copy->rcpt[i].next,
+			    .next = (uint32_t)clock_to_wall(
+			    copy->rcpt[i].next),
 			    .text_id = copy->rcpt[i].error });
 	}
 	copy->checked = m->checked;

@@ -350,7 +350,7 @@ static void
 row_rcpt(struct row *row, const struct message *m, const struct rcpt *r)
 {
 	char id[MSG_ID_TEXT];
-	uint64_t now = now_sec();
+	uint64_t now = clock_now();
 
 	message_id(m, id);
 	row_str(row, "id", slice_str(id));

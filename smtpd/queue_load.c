@@ -250,7 +250,7 @@ apply_rcpt(struct message *m, struct rcpt *r, const struct log_rec *rec)
 		break;
 	case LOG_DEFERRED:
 	case LOG_DEFER:
-		r->next = rec->next;
+		r->next = (uint32_t)clock_due(rec->next);
 		r->attempts = rec->attempts;
 		break;
 	case LOG_HELD:

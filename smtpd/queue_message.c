@@ -59,7 +59,7 @@ message_new(const struct envelope *e, const struct frame_hdr *h)
 	m->fd = -1;
 	m->origin_seg = e->origin_seg;
 	m->origin_no = e->origin_no;
-	m->received = (uint32_t)e->received;
+	m->received = (uint32_t)clock_past(e->received);
 	m->account = e->account;
 	m->flags = e->flags;
 	m->warned = e->warned;
@@ -72,7 +72,7 @@ message_new(const struct envelope *e, const struct frame_hdr *h)
 		m->rcpt[i].state = r.state;
 		m->rcpt[i].attempts = r.attempts;
 		m->rcpt[i].account = r.account;
-		m->rcpt[i].next = r.next;
+		m->rcpt[i].next = (uint32_t)clock_due(r.next);
 		m->rcpt[i].address = text_add(m->text, &t, r.address);
 		m->rcpt[i].orig = r.orig.n == 0 ? m->rcpt[i].address :
 		    text_add(m->text, &t, r.orig);

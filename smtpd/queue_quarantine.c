@@ -35,7 +35,7 @@ static struct {
 	int		 dirfd;
 	unsigned int	 files;
 	uint64_t	 octets;
-	uint64_t	 again;		/* now_sec() */
+	uint64_t	 again;		/* clock_now() */
 } qu = { .dirfd = -1 };
 
 static int	 look(void);
@@ -96,9 +96,9 @@ static bool
 room(uint64_t n)
 {
 	if (is_full(n)) {
-		if (now_sec() < qu.again)
+		if (clock_now() < qu.again)
 			return false;
-		qu.again = now_sec() + LOOK_AGAIN;
+		qu.again = clock_now() + LOOK_AGAIN;
 		if (look() == -1 || is_full(n)) {
 			proc_impaired("quarantine", "%s/quarantine is full "
 			    "(%u files, %llu MiB): what is damaged is not "

@@ -112,7 +112,7 @@ report_find(const struct msg_id *commit)
 static const char *
 refusal(const struct queue_report *b, enum queue_result *r)
 {
-	uint64_t now = now_sec();
+	uint64_t now = clock_now();
 
 	*r = QUEUE_REFUSED;
 	if (b->rcpt.n == 0)
@@ -125,7 +125,7 @@ refusal(const struct queue_report *b, enum queue_result *r)
 	*r = QUEUE_IO;
 	if (rp.nwaiting == WAITING_MAX)
 		return "too many at a time";
-	if (now < rp.hour || now - rp.hour >= HOUR) {
+	if (now - rp.hour >= HOUR) {
 		rp.hour = now;
 		rp.taken = 0;
 	}

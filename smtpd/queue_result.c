@@ -128,7 +128,7 @@ unread_rcpt(struct message *m, unsigned int idx, int e)
 	if (!is_damage(e)) {
 		rcpt_error_set(r, "4.3.0 queue file cannot be read now");
 		r->state = waits_as(r);
-		r->next = (uint32_t)now_sec() + UNREAD_AGAIN;
+		r->next = (uint32_t)clock_now() + UNREAD_AGAIN;
 		log_result(m, r, "deferred", rcpt_error(r));
 		return;
 	}
@@ -219,6 +219,23 @@ result_end(struct message *m)
 	schedule_message(m);
 }
 
+/*
+ * It is old enough, and that is true: it waited so long in this life, by a
+ * clock that does not jump, or it was tried as often as half of the time
+ * would have seen it tried, over all lives.  One that is old because the clock
+ * was set meanwhile, or the machine was off, is given that half.
+ */
+static bool
+is_expired(const struct message *m, const struct rcpt *r)
+{
+	uint64_t now = clock_now(), expire = conf->queue.expire;
+
+	if (now < m->received + expire)
+		return false;
+	return now >= clock_start() + expire || m->received >= clock_start() ||
+	    r->attempts >= schedule_tries(conf, expire / 2);
+}
+
 /* Later, or if that is too late, never. */
 static void
 defer(struct message *m, unsigned int idx, const char *text)
@@ -226,13 +243,13 @@ defer(struct message *m, unsigned int idx, const char *text)
 	struct rcpt *r = &m->rcpt[idx];
 	struct log_rec rec = { .type = LOG_DEFER, .seg = m->seg->id,
 	    .no = m->no, .rcpt = (uint16_t)idx };
-	uint32_t now = (uint32_t)now_sec(), last;
+	uint32_t now = (uint32_t)clock_now(), last;
 
 	if (r->attempts < UINT16_MAX)
 		r->attempts++;
 	r->maybe = 1;
 	last = m->received + conf->queue.expire;
-	if (now >= last) {
+	if (is_expired(m, r)) {
 		fail(m, idx, text);
 		return;
 	}
@@ -240,11 +257,11 @@ defer(struct message *m, unsigned int idx, const char *text)
 	r->state = waits_as(r);
 	r->next = now + schedule_delay(conf, r->attempts,
 	    (uint32_t)random_u64());
-	if (r->next > last)
+	if (r->next > last && last > now)
 		r->next = last;
 	log_result(m, r, r->state == RCPT_HELD ? "held" : "deferred", text);
 	rec.attempts = r->attempts;
-	rec.next = r->next;
+	rec.next = (uint32_t)clock_to_wall(r->next);
 	rec.text_id = r->error;
 	qlog_add(&rec);
 }
@@ -264,7 +281,7 @@ warning_due(const struct message *m)
 
 	if (conf->queue.delay_warning == 0 || m->warned ||
 	    (m->flags & QF_DSN) || *message_sender(m) == '\0' ||
-	    now_sec() < (uint64_t)m->received + conf->queue.delay_warning)
+	    clock_now() < (uint64_t)m->received + conf->queue.delay_warning)
 		return false;
 	for (i = 0; i < m->nrcpt; i++)
 		if (m->rcpt[i].state == RCPT_WAIT && m->rcpt[i].attempts > 0)
@@ -305,5 +322,5 @@ log_result(const struct message *m, const struct rcpt *r, const char *verb,
 	    log_text(to, strlen(to)), to == orig ? "" : " orig=<",
 	    to == orig ? "" : log_text(orig, strlen(orig)),
 	    to == orig ? "" : ">", r->attempts + 1U,
-	    (unsigned long long)(now_sec() - m->received), text);
+	    (unsigned long long)(clock_now() - m->received), text);
 }

@@ -270,7 +270,7 @@ record_message(const struct message *m)
 		r = &m->rcpt[i];
 		rec.rcpt = (uint16_t)i;
 		rec.attempts = r->attempts;
-		rec.next = r->next;
+		rec.next = (uint32_t)clock_to_wall(r->next);
 		rec.text_id = r->error;
 		if (r->state == RCPT_DONE) {
 			rec.type = LOG_DONE;

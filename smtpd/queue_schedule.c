@@ -144,7 +144,7 @@ schedule_conf(const struct conf *conf)
 void
 schedule_message(struct message *m)
 {
-	uint32_t now = (uint32_t)now_sec(), next = UINT32_MAX, i;
+	uint32_t now = (uint32_t)clock_now(), next = UINT32_MAX, i;
 
 	heap_remove(m);
 	if (m->copying || m->checking)
@@ -195,11 +195,26 @@ schedule_delay(const struct conf *conf, unsigned int attempts, uint32_t random)
 	return (uint32_t)(d - spread + random % (2 * spread + 1));
 }
 
+unsigned int
+schedule_tries(const struct conf *conf, uint64_t seconds)
+{
+	uint64_t d = conf->queue.retry_min == 0 ? 1 : conf->queue.retry_min;
+	unsigned int n = 1;
+
+	for (; d < conf->queue.retry_max && d <= seconds; n++) {
+		seconds -= d;
+		d *= 2;
+	}
+	if (d > conf->queue.retry_max)
+		d = conf->queue.retry_max;
+	return n + (unsigned int)(seconds / (d == 0 ? 1 : d));
+}
+
 static void
 timer_set(void)
 {
 	struct timeval tv = { 0, 0 };
-	uint32_t now = (uint32_t)now_sec();
+	uint32_t now = (uint32_t)clock_now();
 
 	if (sc.n == 0)
 		return;
@@ -212,7 +227,7 @@ timer_set(void)
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	uint32_t now = (uint32_t)now_sec();
+	uint32_t now = (uint32_t)clock_now();
 	unsigned int i;
 
 	for (i = 0; i < TURN_DUE && sc.n > 0 && sc.heap[0]->next <= now; i++)

@@ -14,8 +14,8 @@ ALICE, BOB = "alice@example.test", "bob@example.test"
 class Place:
     """a house with alice and bob, and mail to send and read"""
 
-    def __init__(self, name, conf, directory=None):
-        self.h = House(directory or scratch(name), conf=conf)
+    def __init__(self, name, conf, directory=None, **house):
+        self.h = House(directory or scratch(name), conf=conf, **house)
         self.h.start()
         for a in (ALICE, BOB):
             self.h.account(a, "secret")

@@ -12,6 +12,7 @@ LINK.conf = maild/conf_yaml.c
 LINK.queue = $(filter-out smtpd/queue.c,$(wildcard smtpd/queue*.c))
 LINK.queue_select = $(LINK.queue)
 LINK.queue_settle = $(LINK.queue)
+LINK.queue_clock = $(LINK.queue)
 LINK.queue_way = $(LINK.queue)
 LINK.queue_account = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)

@@ -90,6 +90,7 @@ begin(void)
 	conf->hostname = xstrdup("mx.b.test");
 	conf->queue.retry_min = 1;
 	base = event_base_new();
+	clock_init(conf);
 	CHECK(spool_init(fd) == 0);
 	CHECK(large_init(fd) == 0);
 	schedule_init(base, conf);
