@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-enum proc_role {
+enum proc_role {		/* numbers go over the wire */
 	ROLE_MAILD, ROLE_LOGD, ROLE_SIGND_TLS, ROLE_SIGND_DKIM, ROLE_AUTHD,
 	ROLE_HASH, ROLE_RESOLVE, ROLE_DELIVER, ROLE_RELAY, ROLE_REPORT_IN,
 	ROLE_REPORT_OUT, ROLE_QUEUE,

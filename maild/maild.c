@@ -158,7 +158,7 @@ main(int argc, char **argv)
 	build_version("maild", argc, argv);
 	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
 	h->libexec = MAILD_LIBEXECDIR;
-	h->notify = h->storefd = -1;
+	h->notify = h->storefd = h->prog[ROLE_MAILD] = -1;
 	options(h, &a, argc, argv);
 	log_init("maild", -1);
 	h->conf = read_conf(h->conffile);

@@ -24,7 +24,7 @@ FIXED = {"mac": 32, "id": 16, "addr": 19}
 def _lists():
     with open(TOP + "/common/msg.h") as f:
         text = f.read()
-    for name in ("proc.h", "dns.h"):
+    for name in ("proc.h", "dns.h", "verify/verify.h"):
         with open(TOP + "/common/" + name) as f:
             text += f.read()
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S).replace("\\\n", " ")
@@ -45,6 +45,7 @@ def _lists():
 
 FIELDS, TYPES, ENUM = _lists()      # TYPES: the numbers of messages on the wire
 NAMES = {v: k for k, v in TYPES.items()}
+MORE = os.environ.get("WIRE_MORE", "").encode()     # stands behind the last field, as a later release has it
 
 
 def build_id():
@@ -65,6 +66,7 @@ def pack(name, values):
         else:
             v = v.encode() if isinstance(v, str) else v
             out += len(v).to_bytes(2, "little") + v
+    out += MORE
     return len(out).to_bytes(2, "little") + out if name.startswith("ITEM_") else out
 
 
