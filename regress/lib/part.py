@@ -57,8 +57,9 @@ class Part(Role):
             for i, v in enumerate(value if isinstance(value, list) else [value]):
                 self.main.send("CONF_ITEM", key=key, index=i, value=str(v))
         for i, (kind, name, path) in enumerate(files):
-            with open(path, "rb") as f:
-                self.main.send("CONF_FILE", 0, [f.fileno()], what=ENUM[kind], index=i, name=name)
+            fd = os.open(path, os.O_RDONLY)      # a directory for some
+            self.main.send("CONF_FILE", 0, [fd], what=ENUM[kind], index=i, name=name)
+            os.close(fd)
         for kind, key in secrets.items():
             self.main.send("CONF_SECRET", what=ENUM[kind], key=key)
         self.main.send("CONF_END", generation=1)
