@@ -188,7 +188,8 @@ void	 loose_open(struct loose *, const char *path, const char *schema,
 	    loose_load, void *arg);
 /* A transaction, NULL: not now. */
 struct sqlite3 *loose_begin(struct loose *, loose_load, void *arg);
-void	 loose_end(struct loose *);
+/* Its end; ok false: all of it is taken back.  0, -1: nothing is written. */
+int	 loose_end(struct loose *, bool ok);
 void	 loose_close(struct loose *);
 
 /* ---- authd_guard.c: recipients outside ----------------------------------- */

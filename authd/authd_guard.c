@@ -33,6 +33,7 @@
 #define LEAVE_SLOTS	5	/* dropped after 60 s, 75 at most */
 #define LEAVE_WIDTH	15
 #define SLOTS_MAX	25
+#define ROWS_STEP	1024	/* rows of guard.db, read at a start */
 #define TOLD_SECONDS	600	/* between log lines of one account */
 
 struct ring {			/* counts of the last n * width seconds */
@@ -61,6 +62,7 @@ static struct {
 	unsigned int	 hour, day;	/* limits, 0: none */
 	struct table	 table;
 	struct loose	 db;
+	bool		 loaded;	/* what was in there is here */
 } st;
 
 void
@@ -248,48 +250,67 @@ guard_counts(uint32_t account, struct guard_counts *out, uint64_t now)
 
 /* ---- over restarts ------------------------------------------------------- */
 
-/* A row of one of the rings; the same again changes nothing. */
-static void
-guard_row(sqlite3_stmt *q, uint64_t now)
+struct kept {			/* a row of guard.db */
+	uint32_t	 account, n;
+	int64_t		 width, slot;
+};
+
+static bool
+row_get(sqlite3_stmt *q, struct kept *r)
 {
 	int64_t account = sqlite3_column_int64(q, 0);
-	int64_t width = sqlite3_column_int64(q, 1);
-	int64_t slot = sqlite3_column_int64(q, 2);
 	int64_t n = sqlite3_column_int64(q, 3);
-	struct ring *r;
-	struct guard *g;
-	uint32_t *s;
 
-	if (account <= 0 || account > UINT32_MAX || n <= 0 ||
-	    n > INT32_MAX || (width != HOUR_WIDTH && width != DAY_WIDTH))
-		return;
-	g = guard_get((uint32_t)account);
-	r = width == HOUR_WIDTH ? &g->hour : &g->day;
-	ring_to(r, now);
-	if (slot < 0 || (uint64_t)slot > r->at ||
-	    r->at - (uint64_t)slot >= r->n)
-		return;
-	s = &r->slot[(uint64_t)slot % r->n];
-	if (*s < n && (uint32_t)n - *s <= UINT32_MAX - r->sum) {
-		r->sum += (uint32_t)n - *s;
-		*s = (uint32_t)n;
-	}
+	r->account = (uint32_t)account;
+	r->width = sqlite3_column_int64(q, 1);
+	r->slot = sqlite3_column_int64(q, 2);
+	r->n = (uint32_t)n;
+	return account > 0 && account <= UINT32_MAX && n > 0 &&
+	    n <= INT32_MAX && r->slot >= 0 &&
+	    (r->width == HOUR_WIDTH || r->width == DAY_WIDTH);
 }
 
+static void
+row_add(const struct kept *row, uint64_t now)
+{
+	struct guard *g = guard_get(row->account);
+	struct ring *r = row->width == HOUR_WIDTH ? &g->hour : &g->day;
+	uint64_t slot = (uint64_t)row->slot;
+
+	ring_to(r, now);
+	if (slot > r->at || r->at - slot >= r->n ||
+	    row->n > UINT32_MAX - r->sum)
+		return;
+	r->slot[slot % r->n] += row->n;
+	r->sum += row->n;
+}
+
+/* All rows or none, once: what was counted meanwhile comes on top. */
 static int
 guard_load(sqlite3 *db, void *arg)
 {
 	uint64_t now = *(uint64_t *)arg;
+	struct kept *v = NULL;
+	size_t n = 0, i;
 	sqlite3_stmt *q;
 	int r;
 
+	if (st.loaded)
+		return 0;
 	if (sqlite3_prepare_v2(db, "SELECT account, width, slot, recipients "
 	    "FROM sent", -1, &q, NULL) != SQLITE_OK)
 		return -1;
-	while ((r = sqlite3_step(q)) == SQLITE_ROW)
-		guard_row(q, now);
+	while ((r = sqlite3_step(q)) == SQLITE_ROW) {
+		if (n % ROWS_STEP == 0)
+			v = xreallocarray(v, n + ROWS_STEP, sizeof(*v));
+		n += row_get(q, &v[n]);
+	}
 	sqlite3_finalize(q);
-	return r == SQLITE_DONE ? 0 : -1;
+	for (i = 0; r == SQLITE_DONE && i < n; i++)
+		row_add(&v[i], now);
+	free(v);
+	st.loaded = r == SQLITE_DONE;
+	return st.loaded ? 0 : -1;
 }
 
 void
@@ -298,12 +319,13 @@ guard_open(const char *path, uint64_t now)
 	loose_open(&st.db, path, schema, guard_load, &now);
 }
 
-static void
+static bool
 ring_write(sqlite3_stmt *q, uint32_t account, const struct ring *r)
 {
 	uint64_t i, at;
+	bool ok = true;
 
-	for (i = 0; i < r->n && i <= r->at; i++) {
+	for (i = 0; ok && i < r->n && i <= r->at; i++) {
 		at = r->at - i;
 		if (r->slot[at % r->n] == 0)
 			continue;
@@ -311,62 +333,85 @@ ring_write(sqlite3_stmt *q, uint32_t account, const struct ring *r)
 		sqlite3_bind_int64(q, 2, r->width);
 		sqlite3_bind_int64(q, 3, (int64_t)at);
 		sqlite3_bind_int64(q, 4, r->slot[at % r->n]);
-		sqlite3_step(q);
+		ok = sqlite3_step(q) == SQLITE_DONE;
 		sqlite3_reset(q);
 	}
+	return ok;
 }
 
-static void
-guard_write(sqlite3_stmt *del, sqlite3_stmt *ins, struct guard *g)
+static bool
+guard_write(sqlite3_stmt *del, sqlite3_stmt *ins, const struct guard *g)
 {
+	bool ok;
+
 	sqlite3_bind_int64(del, 1, g->account);
-	sqlite3_step(del);
+	ok = sqlite3_step(del) == SQLITE_DONE;
 	sqlite3_reset(del);
-	ring_write(ins, g->account, &g->hour);
-	ring_write(ins, g->account, &g->day);
-	g->dirty = false;
+	return ok && ring_write(ins, g->account, &g->hour) &&
+	    ring_write(ins, g->account, &g->day);
 }
 
-/* All that changed; and who has nothing left is forgotten. */
-static void
-guard_each(sqlite3_stmt *del, sqlite3_stmt *ins, uint64_t now)
+/* Call fn for all; true when it was for each. */
+static bool
+guard_each(bool (*fn)(struct guard *, void *), void *arg)
 {
 	struct node *n, *next;
-	struct guard *g;
 	size_t i;
 
 	for (i = 0; i < st.table.nslots; i++)
 		for (n = st.table.slot[i]; n != NULL; n = next) {
 			next = n->next;
-			g = (struct guard *)n;
-			guard_to(g, now);
-			if (g->dirty || g->day.sum == 0)
-				guard_write(del, ins, g);
-			if (g->day.sum == 0 && guard_pending(g) == 0) {
-				table_del(&st.table, n);
-				free(g);
-			}
+			if (!fn((struct guard *)n, arg))
+				return false;
 		}
+	return true;
+}
+
+struct save {
+	uint64_t	 now;
+	sqlite3_stmt	*del, *ins;
+};
+
+static bool
+save_changed(struct guard *g, void *arg)
+{
+	struct save *s = arg;
+
+	guard_to(g, s->now);
+	return (!g->dirty && g->day.sum > 0) || guard_write(s->del, s->ins, g);
+}
+
+/* It is written; who has nothing left is forgotten. */
+static bool
+save_done(struct guard *g, void *arg)
+{
+	g->dirty = false;
+	if (g->day.sum == 0 && guard_pending(g) == 0) {
+		table_del(&st.table, &g->node);
+		free(g);
+	}
+	return true;
 }
 
 void
 guard_save(uint64_t now)
 {
-	sqlite3_stmt *del = NULL, *ins = NULL;
+	struct save s = { now, NULL, NULL };
 	sqlite3 *db;
+	bool ok;
 
 	if (st.table.count == 0)
 		return;
 	if ((db = loose_begin(&st.db, guard_load, &now)) == NULL)
 		return;
-	if (sqlite3_prepare_v2(db, "DELETE FROM sent WHERE account = ?1", -1,
-	    &del, NULL) == SQLITE_OK && sqlite3_prepare_v2(db, "INSERT INTO "
+	ok = sqlite3_prepare_v2(db, "DELETE FROM sent WHERE account = ?1", -1,
+	    &s.del, NULL) == SQLITE_OK && sqlite3_prepare_v2(db, "INSERT INTO "
 	    "sent(account, width, slot, recipients) VALUES(?1, ?2, ?3, ?4)",
-	    -1, &ins, NULL) == SQLITE_OK)
-		guard_each(del, ins, now);
-	sqlite3_finalize(del);
-	sqlite3_finalize(ins);
-	loose_end(&st.db);
+	    -1, &s.ins, NULL) == SQLITE_OK && guard_each(save_changed, &s);
+	sqlite3_finalize(s.del);
+	sqlite3_finalize(s.ins);
+	if (loose_end(&st.db, ok) == 0)
+		guard_each(save_done, NULL);
 }
 
 void

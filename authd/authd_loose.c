@@ -1,13 +1,13 @@
 /*
  * A database that may be lost: counters, written now and then without syncs,
- * so that they are never in the way.  One that is damaged is thrown away;
- * one that cannot be read now is kept and tried again at the next write; one
- * of a newer release is let be.
+ * so that they are never in the way.  One that is damaged is put aside; one
+ * that cannot be read now is kept and tried again at the next write; one of a
+ * newer release is let be.
  */
 #include "compat.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -55,6 +55,8 @@ loose_try(struct loose *l, loose_load load, void *arg)
 	if ((r = sqlite3_open_v2(l->path, &l->db, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE, NULL)) != SQLITE_OK)
 		return r;
+	if (sqlite3_db_readonly(l->db, "main") == 1)
+		return SQLITE_READONLY;	/* SQLite's way when open() fails */
 	if (is_newer(l->db))
 		return LOOSE_NEWER;
 	if (sqlite3_exec(l->db, "PRAGMA synchronous=OFF;"
@@ -65,14 +67,35 @@ loose_try(struct loose *l, loose_load load, void *arg)
 	return SQLITE_OK;
 }
 
+static bool
+is_damaged(int r)
+{
+	return r == SQLITE_NOTADB || r == SQLITE_CORRUPT;
+}
+
+/* Out of the way; the last one stays, for who wants to look at it. */
+static int
+loose_aside(const struct loose *l)
+{
+	char to[128];
+
+	snprintf(to, sizeof(to), "%s.damaged", l->path);
+	return rename(l->path, to);
+}
+
+/* A read that fails may look like damage to SQLite: it is read twice. */
 static void
 loose_again(struct loose *l, loose_load load, void *arg)
 {
 	int r = loose_try(l, load, arg);
 
-	if (r == SQLITE_NOTADB || r == SQLITE_CORRUPT) {
-		loose_failed(l, "thrown away", r);
-		if (unlink(l->path) == 0)
+	if (is_damaged(r)) {
+		loose_close(l);
+		r = loose_try(l, load, arg);
+	}
+	if (is_damaged(r)) {
+		loose_failed(l, "put aside", r);
+		if (loose_aside(l) == 0)
 			r = loose_try(l, load, arg);
 	}
 	if (r == SQLITE_OK)
@@ -104,11 +127,14 @@ loose_begin(struct loose *l, loose_load load, void *arg)
 	return l->db;
 }
 
-void
-loose_end(struct loose *l)
+int
+loose_end(struct loose *l, bool ok)
 {
-	if (sqlite3_exec(l->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		loose_failed(l, "write", SQLITE_ERROR);
+	if (ok && sqlite3_exec(l->db, "COMMIT", NULL, NULL, NULL) ==
+	    SQLITE_OK)
+		return 0;
+	loose_failed(l, "write", SQLITE_ERROR);
+	return -1;
 }
 
 void

@@ -47,6 +47,7 @@ static struct {
 	uint8_t		 key[32];	/* of names */
 	struct loose	 db;
 	bool		 dirty;
+	bool		 loaded;	/* what was in db is here */
 } st;
 
 /* A keyed hash of text, and what for. */
@@ -237,9 +238,12 @@ slow_row(sqlite3_stmt *q, uint64_t now)
 	if ((kind != SLOW_NAME && kind != SLOW_NETWORK) || hex == NULL ||
 	    strlen(hex) != 2 * sizeof(k.b) ||
 	    hex_decode(k.b, sizeof(k.b), hex) == -1 || count <= 0 ||
-	    count > SLOW_COUNT_MAX || slow_find(&k) != NULL)
+	    count > SLOW_COUNT_MAX)
 		return;
-	s = slow_new(&k, now);
+	if ((s = slow_find(&k)) == NULL)
+		s = slow_new(&k, now);
+	else if (s->count >= count)
+		return;		/* counted since */
 	s->count = (uint8_t)count;
 	s->at = (uint64_t)sqlite3_column_int64(q, 3);
 	slow_decay(s, now);
@@ -262,6 +266,8 @@ slow_load(sqlite3 *db, void *arg)
 	sqlite3_stmt *q;
 	int r;
 
+	if (st.loaded)
+		return 0;
 	slow_whose(whose);
 	if (sqlite3_prepare_v2(db, "SELECT kind, key, count, at FROM failed "
 	    "WHERE kind = ?1 OR EXISTS(SELECT 1 FROM failed WHERE kind = ?2 "
@@ -273,7 +279,8 @@ slow_load(sqlite3 *db, void *arg)
 	while ((r = sqlite3_step(q)) == SQLITE_ROW)
 		slow_row(q, now);
 	sqlite3_finalize(q);
-	return r == SQLITE_DONE ? 0 : -1;
+	st.loaded = r == SQLITE_DONE;
+	return st.loaded ? 0 : -1;
 }
 
 void
@@ -282,35 +289,40 @@ slow_open(const char *path, uint64_t now)
 	loose_open(&st.db, path, schema, slow_load, &now);
 }
 
-static void
+static bool
 slow_write(sqlite3_stmt *q, int kind, const char *hex, unsigned int count,
     uint64_t at)
 {
+	bool ok;
+
 	sqlite3_bind_int64(q, 1, kind);
 	sqlite3_bind_text(q, 2, hex, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int64(q, 3, count);
 	sqlite3_bind_int64(q, 4, (int64_t)at);
-	sqlite3_step(q);
+	ok = sqlite3_step(q) == SQLITE_DONE;
 	sqlite3_reset(q);
+	return ok;
 }
 
-static void
+static bool
 slow_each(sqlite3_stmt *q, uint64_t now)
 {
 	char hex[17];
 	struct slow *s;
+	bool ok;
 	size_t i;
 
 	slow_whose(hex);
-	slow_write(q, SLOW_KEY, hex, 0, 0);
-	for (i = 0; i < SLOW_SETS * SLOW_WAYS; i++) {
+	ok = slow_write(q, SLOW_KEY, hex, 0, 0);
+	for (i = 0; ok && i < SLOW_SETS * SLOW_WAYS; i++) {
 		s = &st.set[i / SLOW_WAYS][i % SLOW_WAYS];
 		slow_decay(s, now);
 		if (s->count == 0)
 			continue;
 		hex_encode(hex, s->key.b, sizeof(s->key.b));
-		slow_write(q, s->key.kind, hex, s->count, s->at);
+		ok = slow_write(q, s->key.kind, hex, s->count, s->at);
 	}
+	return ok;
 }
 
 void
@@ -318,17 +330,16 @@ slow_save(uint64_t now)
 {
 	sqlite3_stmt *q = NULL;
 	sqlite3 *db;
+	bool ok;
 
 	if (!st.dirty || (db = loose_begin(&st.db, slow_load, &now)) == NULL)
 		return;
-	st.dirty = false;
-	if (sqlite3_exec(db, "DELETE FROM failed", NULL, NULL, NULL) ==
+	ok = sqlite3_exec(db, "DELETE FROM failed", NULL, NULL, NULL) ==
 	    SQLITE_OK && sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO "
 	    "failed(kind, key, count, at) VALUES(?1, ?2, ?3, ?4)", -1, &q,
-	    NULL) == SQLITE_OK)
-		slow_each(q, now);
+	    NULL) == SQLITE_OK && slow_each(q, now);
 	sqlite3_finalize(q);
-	loose_end(&st.db);
+	st.dirty = loose_end(&st.db, ok) == -1;
 }
 
 void

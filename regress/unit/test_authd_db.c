@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -362,6 +363,94 @@ test_changes_fail_at_every_call(void **state)
 	whole();
 }
 
+/* The same for aliases: what can be read afterwards is what was, or what was
+ * asked for. */
+static void
+test_aliases_fail_at_every_call(void **state)
+{
+	static char one[] = "one@b.test", two[] = "two@b.test";
+	char *const targets[] = { one, two };
+	struct dir *d = dir_new();
+	struct alias *al;
+	char err[256];
+	bool hit = true;
+	uint64_t n;
+	int r;
+
+	assert_int_equal(db_open(path, d, err, sizeof(err)), DB_OK);
+	for (n = 0; hit; n++) {
+		assert_int_equal(db_alias_set("al@a.test", targets, 1), 0);
+		fault = (struct fault){ .left = n / 2, .error = EIO };
+		r = n % 2 == 0 ? db_alias_set("al@a.test", targets, 2) :
+		    db_alias_delete("al@a.test");
+		hit = fault.hits > 0;
+		fault.left = NEVER;
+		dir_free(d);
+		d = dir_new();
+		assert_int_equal(db_open(path, d, err, sizeof(err)), DB_OK);
+		al = dir_alias(d, slice_str("al@a.test"));
+		if (n % 2 == 0)
+			assert_true(al != NULL && (al->ntargets == 2 ||
+			    (r == -1 && al->ntargets == 1)));
+		else
+			assert_true(al == NULL || (r == -1 &&
+			    al->ntargets == 1));
+		assert_int_equal(dir_accounts(d), USERS - 1);
+	}
+	assert_true(n > 20);
+	db_close();
+	dir_free(d);
+}
+
+/* ---- counters ------------------------------------------------------------ */
+
+/* One life of authd: opens while call n fails, counts one more recipient, and
+ * writes.  Exits 0 when it knew of those before, 2 when no call failed. */
+static void
+count_once(const char *db, uint64_t n, int error, uint64_t before)
+{
+	struct guard_counts c = { 0 };
+	uint64_t now = UINT64_C(1800000000);
+
+	fault = (struct fault){ .left = n, .error = error };
+	guard_open(db, now);
+	fault.left = NEVER;
+	guard_sent(1, 1, NULL, now);
+	guard_save(now);
+	guard_close();
+	if (!guard_counts(1, &c, now) || c.day != before + 1) {
+		printf("# failure %u error %d: %u, not %u\n", (unsigned int)n,
+		    error, (unsigned int)c.day, (unsigned int)before + 1);
+		fflush(stdout);
+		_exit(1);
+	}
+	_exit(fault.hits > 0 ? 0 : 2);
+}
+
+/* Counters that cannot be read at a start are not lost. */
+static void
+test_counters_fail_at_every_call(void **state)
+{
+	static const int errors[] = { EIO, EMFILE, ENOMEM };
+	char db[96];
+	uint64_t n, total = 0;
+	int status = 0;
+	pid_t pid;
+
+	snprintf(db, sizeof(db), "%s/guard.db", dirname);
+	for (n = 0; status == 0; n++, total++) {
+		if ((pid = fork()) == 0) {
+			//close(STDERR_FILENO);
+			count_once(db, n / NITEMS(errors),
+			    errors[n % NITEMS(errors)], total);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_int_equal(WEXITSTATUS(status), 2);
+	assert_true(n > 30);
+	unlink(db);
+}
+
 /* ---- what is not ours to write ------------------------------------------- */
 
 static void
@@ -426,6 +515,24 @@ test_not_a_directory(void **state)
 	rmdir(path);
 }
 
+/* Somebody has it open, with a lock. */
+static void
+test_busy(void **state)
+{
+	struct dir *d = dir_new();
+	char err[256];
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL,
+	    NULL), SQLITE_OK);
+	assert_int_equal(db_open(path, d, err, sizeof(err)), DB_FAILED);
+	assert_non_null(strstr(err, "locked"));
+	sqlite3_close(db);
+	dir_free(d);
+	whole();
+}
+
 /* No number that the store has is given after an adoption. */
 static void
 test_adopt(void **state)
@@ -457,6 +564,9 @@ main(void)
 		T(test_open_fails_at_every_call),
 		T(test_open_fails_at_every_malloc),
 		T(test_changes_fail_at_every_call),
+		T(test_aliases_fail_at_every_call),
+		T(test_counters_fail_at_every_call),
+		T(test_busy),
 		T(test_newer),
 		T(test_not_a_directory),
 		T(test_adopt),

@@ -245,10 +245,11 @@ user_version(int set)
 	return v;
 }
 
-/* Damaged: a new one.  In the way: again later.  Newer: not touched. */
+/* Damaged: a new one, that one aside.  In the way: again later.  Newer: not touched. */
 static void
 test_broken_databases(void **state)
 {
+	char aside[120];
 	uint32_t a = 0;
 	FILE *f;
 
@@ -263,6 +264,9 @@ test_broken_databases(void **state)
 	guard_close();
 	assert_int_equal(user_version(-1), 0);
 	unlink(path);
+	strlcpy(aside, path, sizeof(aside));
+	strlcat(aside, ".damaged", sizeof(aside));
+	assert_int_equal(unlink(aside), 0);
 
 	assert_int_equal(mkdir(path, 0700), 0);
 	guard_open(path, NOON);
