@@ -131,15 +131,20 @@ file_flush(void)
 	st.pending = 0;
 }
 
-/* Does the path still lead to the file that is open? */
-static bool
+/* Does the path still lead to the file that is open?  1, 0; -1 with errno: it
+ * cannot be told now. */
+static int
 file_same(void)
 {
 	struct stat a, b;
 
-	return st.fd != -1 && fstat(st.fd, &a) == 0 &&
-	    stat(st.path, &b) == 0 && a.st_dev == b.st_dev &&
-	    a.st_ino == b.st_ino;
+	if (st.fd == -1)
+		return 0;
+	if (fstat(st.fd, &a) == -1)
+		return -1;
+	if (stat(st.path, &b) == -1)
+		return errno == ENOENT ? 0 : -1;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /* What is in buf goes to the file it is for, or with this flush: not here,
@@ -147,11 +152,13 @@ file_same(void)
 void
 file_check(void)
 {
+	int same = file_same();
+
 	st.stuck[0] = '\0';
-	if (!file_same() || (rotate_due(st.size) &&
+	if (same == 0 || (same == 1 && rotate_due(st.size) &&
 	    rotate_move(st.path) == 0))
 		file_open(st.path);
-	else if (rotate_due(st.size))
+	else if (same == -1 || rotate_due(st.size))
 		strlcpy(st.stuck, strerror(errno), sizeof(st.stuck));
 	if (rotate_prune(st.path, st.size + st.used) == -1)
 		strlcpy(st.stuck, strerror(errno), sizeof(st.stuck));
@@ -160,10 +167,12 @@ file_check(void)
 int
 file_rotate(void)
 {
+	int same;
+
 	file_flush();
-	if (file_same() && rotate_move(st.path) == -1)
-		return -1;
-	if (file_open(st.path) == -1)
+	same = file_same();
+	if (same == -1 || (same == 1 && rotate_move(st.path) == -1) ||
+	    file_open(st.path) == -1)
 		return -1;
 	return rotate_prune(st.path, st.size);
 }

@@ -29,6 +29,7 @@
 #define WAITING_MAX	64		/* messages that wait for their turn;
 					   queue has fewer at once */
 #define EXPIRE_SECONDS	3600
+#define AGAIN_SECONDS	1	/* till what could not be read is tried again */
 #define RAW_MAX		(16U << 20)	/* octets of a message kept raw */
 #define MIME_MORE	(1U << 20)	/* of a message around a report */
 
@@ -48,6 +49,7 @@ static void	 on_forget(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_turn(evutil_socket_t, short, void *);
 static void	 on_expire(evutil_socket_t, short, void *);
+static void	 on_again(evutil_socket_t, short, void *);
 
 static const struct chan_handler handlers[] = {
 	{ DELIVER_MSG,		on_message },
@@ -61,7 +63,7 @@ static struct {
 	struct chan	*queue;
 	struct waiting	*first, **last;
 	size_t		 n;
-	struct event	*turn, *expire;
+	struct event	*turn, *expire, *again;
 } in;
 
 /* ---- answers ------------------------------------------------------------- */
@@ -172,6 +174,8 @@ handle(const struct waiting *w)
 	char *p;
 
 	while (item_target_get(targets, &off, &t) == 1) {
+		if (store_dir() == -1)
+			return STORE_FAILED;
 		if (store_known(&t.id))
 			return STORE_AGAIN;
 		if (!some)
@@ -328,9 +332,16 @@ on_expire(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	store_again();
+}
+
+static void
 in_start(const struct conf *conf)
 {
 	static const struct timeval every = { EXPIRE_SECONDS, 0 };
+	static const struct timeval soon = { AGAIN_SECONDS, 0 };
 
 	in.last = &in.first;
 	in_conf(conf);
@@ -339,8 +350,10 @@ in_start(const struct conf *conf)
 	command_init(&in.house);
 	in.turn = event_new(proc_base(), -1, 0, on_turn, NULL);
 	in.expire = event_new(proc_base(), -1, EV_PERSIST, on_expire, NULL);
-	if (in.turn == NULL || in.expire == NULL ||
-	    event_add(in.expire, &every) == -1)
+	in.again = event_new(proc_base(), -1, EV_PERSIST, on_again, NULL);
+	if (in.turn == NULL || in.expire == NULL || in.again == NULL ||
+	    event_add(in.expire, &every) == -1 ||
+	    event_add(in.again, &soon) == -1)
 		fatalx("event_new");
 	on_expire(-1, 0, NULL);
 }

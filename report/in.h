@@ -250,7 +250,10 @@ int	 in_attachment(struct slice, struct in_report *,
 
 /* The head and all rows into fresh memory; raw octets come behind it. */
 char	*file_print(const struct in_report *, uint32_t rawcrc, size_t *n);
-/* The head of a file, p[0..n) being its start: its octets, -1: damaged. */
+/* Of a newer release?  Then file_head and file_check fail. */
+bool	 file_newer(const char *p, size_t n);
+/* The head of a file, p[0..n) being its start: its octets, -1: damaged.
+ * Fields that are not known are passed over. */
 ssize_t	 file_head(const char *p, size_t n, struct in_head *, uint32_t *nrows,
 	    uint32_t *rawcrc);
 /* A whole file without raw octets: does the end stand, and its checksum?
@@ -286,6 +289,15 @@ enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_BUSY,
 };
 
 void	 store_open(void);
+/* What could not be read at start or since: once more, if it is time to. */
+void	 store_again(void);
+/* The directory itself; -1: it could not be listed yet, nothing is kept. */
+int	 store_dir(void);
+/* A file that is there was read: its name without the type, and what it is;
+ * raw or not as the name says. */
+void	 store_took(const char *name, const struct in_head *, uint64_t octets);
+/* All that was taken is there: in order. */
+void	 store_order(void);
 void	 store_expire(uint64_t before);
 /* Is there a file of that delivery already? */
 bool	 store_known(const struct msg_id *);
@@ -307,6 +319,18 @@ int	 store_remove(const char *name);
 int	 store_sync(void);	/* 0, -1 with errno */
 /* Its octets in fresh memory, NULL: gone or damaged (logged). */
 char	*store_read(const struct stored *, size_t *n);
+
+/* ---- in_restore.c: what is on disk at start ------------------------------- */
+
+/* List the directory and take what can be read.  0; -1 with errno: not all of
+ * its names are known. */
+int	 restore_list(int dir);
+/* Files that could not be read: once more. */
+void	 restore_again(int dir);
+/* Is there such a file that was not taken? */
+bool	 restore_has(const char *name);
+/* What was not taken, "; " before each; "". */
+void	 restore_words(char *, size_t size);
 
 /* ---- in_share.c: who holds how much of the directory --------------------- */
 
@@ -334,6 +358,7 @@ struct command {
 	bool		 walks;		/* at is one of the store */
 	uint64_t	 done;		/* reports counted */
 	uint64_t	 failing;	/* not counted: sender fails */
+	uint64_t	 unread;	/* not counted: file cannot be read */
 	uint64_t	 total, pass;	/* messages */
 	struct rows	*rows;
 	char		*text;		/* of a raw message */
@@ -343,6 +368,8 @@ struct command {
 
 void	 command_init(const struct in_house *);
 void	 command_run(uint32_t ask, struct slice args);
+/* Does none of them walk through the store? */
+bool	 command_idle(void);
 /* The store lost its i-th: those that walk on miss none because of it. */
 void	 command_removed(size_t i);
 /* Is s in the command's window, and counted? */

@@ -123,6 +123,12 @@ begin(const struct command *c, const struct verb *verb)
 	on_step(-1, 0, r);
 }
 
+bool
+command_idle(void)
+{
+	return LIST_EMPTY(&rn.list);
+}
+
 void
 command_removed(size_t i)
 {

@@ -168,6 +168,9 @@ field(struct slice line, struct in_head *h, uint32_t *nrows, uint32_t *crc)
 		*(slice_is(name, "rows") ? nrows : crc) = (uint32_t)v;
 		return 0;
 	}
+	if (slice_is(name, "trust") || slice_is(name, "rows") ||
+	    slice_is(name, "rawcrc"))
+		return -1;
 	for (i = 0; i < NITEMS(fields); i++) {
 		char *to = (char *)h + fields[i].off;
 
@@ -179,7 +182,29 @@ field(struct slice line, struct in_head *h, uint32_t *nrows, uint32_t *crc)
 		memcpy(to, &v, sizeof(v));
 		return number ? 0 : -1;
 	}
-	return -1;
+	return 0;		/* of a newer release, and not needed */
+}
+
+bool
+file_newer(const char *p, size_t n)
+{
+	struct slice rest = { p, n < FILE_HEAD_MAX ? n : FILE_HEAD_MAX }, line,
+	    word;
+	uint64_t version;
+	size_t i;
+
+	if (next_line(&rest, &line) == 0 ||
+	    !slice_casestarts(line, "maild-report "))
+		return false;
+	word = slice_of(line.p + 13, line.n - 13);
+	i = slice_find(word, ' ');
+	if (slice_number(slice_of(word.p, i), UINT32_MAX, &version) == -1 ||
+	    i == word.n)
+		return false;
+	word = slice_of(word.p + i + 1, word.n - i - 1);
+	for (i = 0; i < IN_KINDS && !slice_is(word, kinds[i]); i++)
+		;
+	return version > 1 || (version == 1 && i == IN_KINDS);
 }
 
 ssize_t

@@ -199,6 +199,7 @@ list_step(struct command *c)
 {
 	const struct stored *s;
 	unsigned int rows = 0, looks = 0;
+	char more[64];
 
 	c->all = true;
 	for (; c->at < store_count(); c->at++) {
@@ -210,12 +211,16 @@ list_step(struct command *c)
 		rows++;
 		if (strcmp(c->verb, "list") == 0)
 			list_row(c, s);
-		else if (!arf_row(c, s))
+		else if (!arf_row(c, s)) {
+			c->unread++;
 			continue;
+		}
 		c->done++;
 	}
-	proc_done(c->ask, EX_OK, "%llu reports in %u days",
-	    (unsigned long long)c->done, c->days);
+	snprintf(more, sizeof(more), "; %llu cannot be read, not shown",
+	    (unsigned long long)c->unread);
+	proc_done(c->ask, EX_OK, "%llu reports in %u days%s",
+	    (unsigned long long)c->done, c->days, c->unread > 0 ? more : "");
 	return 0;
 }
 

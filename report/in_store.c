@@ -21,7 +21,6 @@
 
 #include <sys/stat.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -79,7 +78,7 @@ static struct {
 	struct { uint64_t reports, raw, octets, at; } untold;
 } st;
 
-static void	 load(const char *);
+static void	 open_directory(void);
 static void	 take_out(struct entry *);
 static void	 tell_dropped(void);
 static struct entry *entry_new(const char *, const struct in_head *, uint64_t);
@@ -278,27 +277,58 @@ older(const void *a, const void *b)
 void
 store_open(void)
 {
-	struct dirent *d;
-	size_t i;
-	DIR *dir;
-
 	random_bytes(st.key, sizeof(st.key));
+	st.dir = -1;
+	open_directory();
+}
+
+static void
+open_directory(void)
+{
+	int error;
+
 	st.dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (st.dir == -1 || (dir = opendir("/")) == NULL)
-		fatal("directory of reports");
-	while ((d = readdir(dir)) != NULL) {
-		if (strlen(d->d_name) != NAME_TEXT)
-			continue;
-		if (d->d_name[0] == 't')
-			unlinkat(st.dir, d->d_name, 0);
-		else if (d->d_name[0] == 'r' || d->d_name[0] == 'u')
-			load(d->d_name);
-	}
-	closedir(dir);
 	/* A name from before a crash may not be on disk yet, and what is known
 	 * is answered OK. */
-	if (fsync(st.dir) == -1)
-		fatal("directory of reports");
+	if (st.dir == -1 || restore_list(st.dir) == -1 ||
+	    fsync(st.dir) == -1) {
+		error = errno;
+		log_warn("directory of reports");
+		proc_impaired("reports", "the directory of reports "
+		    "(directories.reports) cannot be read: %s; reports wait "
+		    "in the queue till it can: look at the disk",
+		    strerror(error));
+		if (st.dir != -1)
+			close(st.dir);
+		st.dir = -1;
+		return;
+	}
+	proc_impaired_over("reports");
+	log_info("%zu reports", st.n);
+}
+
+void
+store_again(void)
+{
+	if (!command_idle())
+		return;			/* it counts places in st.v */
+	if (st.dir == -1)
+		open_directory();
+	else
+		restore_again(st.dir);
+}
+
+int
+store_dir(void)
+{
+	return st.dir;
+}
+
+void
+store_order(void)
+{
+	size_t i;
+
 	if (st.n > 0)
 		qsort(st.v, st.n, sizeof(*st.v), older);
 	for (i = 0; i < st.n; i++)
@@ -307,35 +337,20 @@ store_open(void)
 			share_add(&st.v[i]->s, class_of(st.v[i]->s.kind,
 			    st.v[i]->s.trust));
 		}
-	log_info("%zu reports", st.n);
 }
 
-static void
-load(const char *name)
+void
+store_took(const char *name, const struct in_head *h, uint64_t octets)
 {
-	static char buf[FILE_HEAD_MAX];
-	uint32_t nrows, crc;
-	struct in_head h;
 	struct entry *e, *old;
-	struct stat sb;
-	ssize_t n = -1;
-	int fd = openat(st.dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
-	    O_NONBLOCK);
 
-	if (fd != -1 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode))
-		n = read(fd, buf, sizeof(buf));
-	if (fd != -1)
-		close(fd);
-	if (n == -1 || file_head(buf, (size_t)n, &h, &nrows, &crc) == -1 ||
-	    (h.kind == IN_RAW) != (name[0] == 'u')) {
-		log_warnx("%s is damaged, not counted", name);
+	if (find_name(name) != NULL)
 		return;
-	}
-	e = entry_new(name + 1, &h, (uint64_t)sb.st_size);
+	e = entry_new(name, h, octets);
 	old = find_same(&e->s);
 	entry_add(e);
 	if (old != NULL)
-		take_out(old->s.trust > h.trust ? old : e);
+		take_out(old->s.trust > h->trust ? old : e);
 }
 
 void
@@ -364,7 +379,7 @@ store_known(const struct msg_id *id)
 	char name[NAME_TEXT];
 
 	hex_encode(name, id->b, sizeof(id->b));
-	return find_name(name) != NULL;
+	return find_name(name) != NULL || restore_has(name);
 }
 
 /* Both, and the name, on stable storage. */
@@ -540,6 +555,10 @@ store_words(char *out, size_t size)
 		strlcat(out, full ? " is full" : "", size);
 		strlcat(out, dropped ? more : "", size);
 	}
+	if (st.dir == -1)
+		strlcat(out, "; not all reports could be read yet", size);
+	else
+		restore_words(out + strlen(out), size - strlen(out));
 }
 
 /* ---- one more ------------------------------------------------------------ */
@@ -553,6 +572,8 @@ store_keep(const struct msg_id *id, struct in_report *r, struct slice raw)
 	struct entry *e, *old;
 	size_t n;
 
+	if (st.dir == -1)
+		return STORE_FAILED;
 	if (r->head.kind != IN_RAW)
 		raw.n = 0;
 	r->head.kept = raw.n;

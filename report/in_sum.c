@@ -142,11 +142,14 @@ add_file(struct command *c, const struct stored *s)
 	size_t n = 0;
 	char *p = store_read(s, &n);
 
-	if (p == NULL)
+	if (p == NULL) {
+		c->unread++;
 		return 0;
-	if (file_check(p, n, &h, &rest) == -1)
+	}
+	if (file_check(p, n, &h, &rest) == -1) {
 		log_warnx("report %s is damaged, not counted", s->name);
-	else {
+		c->unread++;
+	} else {
 		while (file_row(&rest, &count, &line) == 1)
 			if (s->kind == IN_TLS)
 				add_tls(c, line, count);
@@ -303,12 +306,16 @@ verdict(struct command *c, const char *more)
 static void
 finish(struct command *c)
 {
-	char more[96] = "";
+	char more[192] = "";
+	size_t n = 0;
 
 	if (c->failing > 0)
-		snprintf(more, sizeof(more), "; %llu reports of senders that "
-		    "fail our check left out (--all)",
+		n = (size_t)snprintf(more, sizeof(more), "; %llu reports of "
+		    "senders that fail our check left out (--all)",
 		    (unsigned long long)c->failing);
+	if (c->unread > 0)
+		snprintf(more + n, sizeof(more) - n, "; %llu reports cannot "
+		    "be read, not counted", (unsigned long long)c->unread);
 	if (strcmp(c->verb, "reject") == 0) {
 		verdict(c, more);
 		return;

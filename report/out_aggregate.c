@@ -29,7 +29,7 @@
 #include "out_agg.h"
 
 #define JOBS_MAX	16	/* reports under way */
-#define AGAIN_MS	3000	/* till what could not be read is tried again */
+#define AGAIN_MS	900	/* till what could not be read is tried again */
 
 struct job {
 	struct domain	*domain;

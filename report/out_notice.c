@@ -35,6 +35,7 @@
 #define SEND_KEEP	3600	/* s that one waits */
 #define SPF_MAX		2048	/* octets of a record */
 #define KEY_FILE	"redact.key"
+#define AGAIN_SECONDS	1	/* till it is tried again */
 
 struct notice {
 	struct kept	*k;
@@ -116,15 +117,24 @@ key_make(void)
 		close(fd);
 }
 
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	notice_init();
+}
+
 void
 notice_init(void)
 {
-	int rc = key_load();
+	static const struct timeval again = { AGAIN_SECONDS, 0 };
+	int rc = key_load(), error = errno;
 
 	if (rc == -1) {
+		(void)event_base_once(proc_base(), -1, EV_TIMEOUT, on_again,
+		    NULL, &again);
 		proc_impaired("redact-key", "%s in directories.reports cannot "
-		    "be read: %s; till then no failure reports are sent: look "
-		    "at the disk", KEY_FILE, strerror(errno));
+		    "be read: %s; till it can no failure reports are sent: look "
+		    "at the disk", KEY_FILE, strerror(error));
 		return;
 	}
 	if (rc == 1)
@@ -138,8 +148,6 @@ notice_start(struct kept *k, unsigned int incidents, bool copy, bool ruf)
 {
 	struct notice *n = NULL;
 
-	if (!notices.keyed)
-		notice_init();
 	if (!notices.keyed) {
 		failure_lost("their key cannot be read");
 		free(k);

@@ -28,7 +28,7 @@ def cells(blob):
 
 
 class Part(Role):
-    def __init__(self, program, conf, files=(), role=None, argv=(), secrets=(), root=None, prepare=None):
+    def __init__(self, program, conf, files=(), role=None, argv=(), secrets=(), root=None, prepare=None, wrap=()):
         build = os.environ.get("BUILD", TOP + "/build")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.keep = root is not None
@@ -40,7 +40,7 @@ class Part(Role):
         self.said = b""
         fd = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 10)     # 4 would be taken for the log
         # a pipe: most roles may not write a file
-        self.proc = subprocess.Popen([f"{build}/{program}", *argv], close_fds=False,
+        self.proc = subprocess.Popen([*wrap, f"{build}/{program}", *argv], close_fds=False,
                                      preexec_fn=lambda: os.dup2(fd, 3, inheritable=True),
                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.set_blocking(self.proc.stderr.fileno(), False)
@@ -97,6 +97,8 @@ class Part(Role):
                 rows.append(cells(m.cells))
             elif m.name == "MAIN_RUN_R" and m.id == ident:
                 return m.code, m.text.decode(), rows
+            elif m.name == "PROC_IMPAIRED_EV":
+                self.condition(m)
             elif on_ask:
                 on_ask(m)
 
