@@ -215,7 +215,7 @@ struct mend {
 	bool		 amp;		/* in text, behind "&" */
 	unsigned int	 depth;
 	size_t		 n, textn;
-	char		 tag[TAG_MAX];
+	char		 tag[TAG_MAX + 1];	/* its text, for start() */
 	char		 text[256];
 	char		 name[MEND_DEPTH][MEND_NAME];
 };

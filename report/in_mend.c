@@ -246,6 +246,7 @@ tag_end(struct mend *m)
 		text_octet(m, '>');
 		return 0;
 	}
+	m->tag[m->n] = '\0';
 	m->state = MEND_TEXT;
 	text_flush(m);
 	if (close) {

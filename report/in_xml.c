@@ -528,6 +528,9 @@ mend_start(void *arg, unsigned int depth, const char *name)
 	struct xml *x = arg;
 
 	element_start(x, name);
+	if (x->why == NULL && depth == 1 &&
+	    strstr(x->m.tag, "dmarc-2.0") != NULL)
+		strlcpy(x->out->head.form, "9990", IN_TEXT);
 	return x->why;
 }
 
