@@ -408,6 +408,7 @@ struct message {
 	uint8_t		 counted;	/* among what its account has waiting */
 	uint8_t		 checked;	/* its large file, in this life */
 	uint8_t		 checking;	/* a settling has it as its arg */
+	uint8_t		 in_line;	/* for a report of what failed */
 	uint32_t	 sid, sender;	/* offsets in text */
 	char		*text;
 	struct rcpt	 rcpt[];
@@ -447,6 +448,8 @@ is_damage(int e)
 }
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
+/* It was used: kept for the jobs that wait, if there is room. */
+void	 message_used(struct message *);
 
 /* ---- queue_account.c: what each account has waiting ------------------- */
 
@@ -656,8 +659,9 @@ int	 dsn_from(const struct dsn *, char *buf, size_t size);
 void	 bounce_init(struct event_base *, const struct conf *);
 void	 bounce_conf(const struct conf *);
 /* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
- * that were deferred. */
+ * that were deferred.  Where many are under way, the first have to wait. */
 void	 bounce_message(struct message *, enum dsn_action);
+bool	 bounce_room(void);		/* for one more now */
 
 /* ---- queue_post.c: mail of the system itself -------------------------- */
 

@@ -3,10 +3,13 @@
  * sender.  Only when the report is on disk are the recipients it is about done.
  *
  * A report that cannot be queued now is tried again; one whose recipient
- * nobody knows is given up.  No report is ever made about a message with the
+ * nobody knows is given up.  So many are under way at a time, each with its
+ * text in memory; messages beyond that are in line.  No report is ever made about a message with the
  * null sender (RFC 5321 4.5.5), so reports cannot breed.
  */
 #include "compat.h"
+
+#include <sys/queue.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +28,8 @@
 #include "queue.h"
 
 #define AGAIN		30		/* s, at most, until another try */
+#define UNDER_WAY	64		/* reports at a time; others in line */
+#define TURN_REPORTS	8		/* made in one turn */
 
 struct bounce {
 	struct message	*m;		/* NULL: a delay warning */
@@ -40,12 +45,21 @@ struct bounce {
 	struct event	*again;
 };
 
+struct in_line {			/* with recipients that FAILED */
+	STAILQ_ENTRY(in_line) entry;
+	struct message	*m;
+};
+
 static struct {
 	const struct conf *conf;
 	struct event_base *base;
 	uint8_t		*header;	/* scratch */
-} bo;
+	unsigned int	 n;		/* under way */
+	STAILQ_HEAD(, in_line) line;
+	struct event	*next;
+} bo = { .line = STAILQ_HEAD_INITIALIZER(bo.line) };
 
+static void	 line_add(struct message *);
 static struct bounce *bounce_new(struct message *, enum dsn_action);
 static void	 bounce_free(struct bounce *);
 static void	 bounce_report(struct bounce *, const char *);
@@ -54,6 +68,7 @@ static void	 bounce_send(struct bounce *);
 static void	 bounce_later(struct bounce *, const char *);
 static void	 on_end(void *, enum queue_result, const char *);
 static void	 on_again(evutil_socket_t, short, void *);
+static void	 on_next(evutil_socket_t, short, void *);
 static void	 post_fill(struct bounce *, const char *from);
 static struct slice header_read(struct message *);
 static void	 describe(struct message *, const struct rcpt *,
@@ -65,6 +80,8 @@ bounce_init(struct event_base *base, const struct conf *conf)
 	bo.base = base;
 	bo.conf = conf;
 	bo.header = xcalloc(1, DSN_HEADER_MAX + 8192);
+	if ((bo.next = event_new(base, -1, 0, on_next, NULL)) == NULL)
+		fatalx("event_new");
 }
 
 void
@@ -85,8 +102,51 @@ bounce_message(struct message *m, enum dsn_action action)
 				result_done(m, i);
 		return;
 	}
-	if ((b = bounce_new(m, action)) != NULL)
+	if (action == DSN_FAILED && bo.n >= UNDER_WAY)
+		line_add(m);
+	else if ((b = bounce_new(m, action)) != NULL)
 		bounce_send(b);
+}
+
+bool
+bounce_room(void)
+{
+	return bo.n < UNDER_WAY;
+}
+
+/* ---- the line ---------------------------------------------------------- */
+
+/* A recipient that failed keeps its message where it is. */
+static void
+line_add(struct message *m)
+{
+	struct in_line *l;
+
+	if (m->in_line)
+		return;
+	m->in_line = 1;
+	l = xcalloc(1, sizeof(*l));
+	l->m = m;
+	STAILQ_INSERT_TAIL(&bo.line, l, entry);
+}
+
+static void
+on_next(evutil_socket_t fd, short what, void *arg)
+{
+	struct in_line *l;
+	struct message *m;
+	unsigned int i;
+
+	for (i = 0; i < TURN_REPORTS && bo.n < UNDER_WAY &&
+	    (l = STAILQ_FIRST(&bo.line)) != NULL; i++) {
+		STAILQ_REMOVE_HEAD(&bo.line, entry);
+		m = l->m;
+		free(l);
+		m->in_line = 0;
+		result_end(m);
+	}
+	if (i == TURN_REPORTS)
+		event_active(bo.next, 0, 0);
 }
 
 /* ---- the report ------------------------------------------------------- */
@@ -108,6 +168,7 @@ bounce_new(struct message *m, enum dsn_action action)
 	    .arrival = clock_to_wall(m->received), .rcpt = dr };
 	unsigned int i;
 
+	bo.n++;
 	b->idx = xcalloc(m->nrcpt, sizeof(*b->idx));
 	for (i = 0; i < m->nrcpt; i++) {
 		if (!concerns(&m->rcpt[i], action))
@@ -148,6 +209,8 @@ bounce_free(struct bounce *b)
 {
 	if (b->again != NULL)
 		event_free(b->again);
+	if (bo.n-- == UNDER_WAY)
+		event_active(bo.next, 0, 0);
 	free(b->idx);
 	free(b->text);
 	free(b->facts);
@@ -198,8 +261,7 @@ header_read(struct message *m)
 	if ((fd = message_fd(m)) == -1 ||
 	    pread_all(fd, bo.header + n, want, 0) == -1)
 		want = 0;
-	if (m->nwait == 0)
-		message_release(m);
+	message_used(m);
 	h = header_len((char *)bo.header + n, want);
 	if (h >= 2 && h <= want)
 		h -= 2;			/* the empty line */

@@ -398,8 +398,7 @@ show(struct command *c)
 	n = m->hdr.size < 3072 ? (size_t)m->hdr.size : 3072;
 	if (pread_all(fd, head, n, 0) == -1)
 		n = 0;
-	if (m->nwait == 0)
-		message_release(m);
+	message_used(m);
 	n = header_len(head, n);
 	proc_done(c->ask, 0, "%.*s%.*s", (int)(e.trace.n > 900 ? 900 :
 	    e.trace.n), e.trace.p, (int)n, head);

@@ -125,8 +125,7 @@ local_send(struct job *j)
 		j->chan = NULL;
 		return false;
 	}
-	if (m->nwait == 0)
-		message_release(m);
+	message_used(m);
 	return true;
 }
 

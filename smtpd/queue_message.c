@@ -309,6 +309,13 @@ message_keep(struct message *m, int fd)
 }
 
 void
+message_used(struct message *m)
+{
+	if (m->nwait == 0 || st.fds > KEEP_FDS || st.bytes > KEEP_BYTES)
+		message_release(m);
+}
+
+void
 message_release(struct message *m)
 {
 	if (m->fd == -1)

@@ -93,8 +93,7 @@ remote_send(struct job *j)
 		return false;
 	}
 	re.active[k]++;
-	if (m->nwait == 0)
-		message_release(m);
+	message_used(m);
 	return true;
 }
 

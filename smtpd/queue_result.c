@@ -210,7 +210,7 @@ result_end(struct message *m)
 		queue_message_done(m);
 		return;
 	}
-	if (warning_due(m)) {
+	if (warning_due(m) && bounce_room()) {
 		m->warned = 1;
 		bounce_message(m, DSN_DELAYED);
 		qlog_add(&(struct log_rec){ .type = LOG_WARNED,

@@ -146,6 +146,101 @@ test_bounce(void **state)
 	in_child(bounce_child);
 }
 
+/* Many fail at a time: a bounded number of reports is made at once, and all of
+ * them in the end. */
+static unsigned int
+answer_routes(unsigned int *most)
+{
+	static uint8_t buf[MSG_MAX], routes[256];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	struct item_route route = { ROUTE_LOCAL, 9, SLICE_LIT("a@b.test") };
+	struct dir_rcpt_r r = { .result = DIR_OK,
+	    .address = SLICE_LIT("a@b.test") };
+	uint32_t id[200];
+	unsigned int i, n = 0;
+	size_t off = 0;
+
+	item_route_put(routes, sizeof(routes), &off, &route);
+	r.routes = slice_of((char *)routes, off);
+	while (n < NITEMS(id) && msg_recv(auth_end, CHAN_AUTH, SIDE_A, buf,
+	    &m, 20) == 1)
+		id[n++] = m.id;
+	if (n > *most)
+		*most = n;
+	for (i = 0; i < n; i++)
+		CHECK(msg_send(auth_end, DIR_RCPT_R, id[i], &r, NULL,
+		    0) == 1);
+	turn();
+	return n;
+}
+
+static void
+many_fail_child(void)
+{
+	struct item_result fail = { .result = DELIVERY_PERM,
+	    .status = SLICE_LIT("5.2.0"), .mta = { "", 0 },
+	    .text = SLICE_LIT("words") };
+	struct segment *s;
+	unsigned int i, n, all = 0, most = 0;
+
+	begin();
+	send_next = UINT32_MAX;		/* nobody tries them but we */
+	for (i = 0; i < 150; i++)
+		send_for((uint8_t)i, 0, 1);
+	commit_run();
+	s = TAILQ_LAST(spool_segments(), segments);
+	for (i = 0; i < 150; i++) {
+		result_rcpt(s->slot[i].m, 0, &fail);
+		result_end(s->slot[i].m);
+		result_end(s->slot[i].m);
+	}
+	turn();
+	while ((n = answer_routes(&most)) > 0)
+		all += n;
+	CHECK(all == 150 && most <= 64);
+	CHECK(ndone == 150);
+}
+
+static void
+test_many_fail(void **state)
+{
+	empty_spool();
+	in_child(many_fail_child);
+}
+
+/* A message that waits for several lines gives its descriptor back when many
+ * are kept. */
+static void
+descriptors_child(void)
+{
+	struct segment *s;
+	unsigned int i;
+	int fd;
+
+	begin();
+	send_next = UINT32_MAX;
+	for (i = 0; i < 600; i++) {
+		send_for((uint8_t)i, i / 256 + 1, 1);
+		if (i % 100 == 99)
+			commit_run();
+	}
+	s = TAILQ_LAST(spool_segments(), segments);
+	for (i = 0; i < 600; i++) {
+		s->slot[i].m->nwait++;	/* another line has it */
+		CHECK(message_fd(s->slot[i].m) != -1);
+		message_used(s->slot[i].m);
+	}
+	CHECK((fd = dup(0)) != -1 && fd < 450);
+}
+
+static void
+test_descriptors(void **state)
+{
+	empty_spool();
+	in_child(descriptors_child);
+}
+
 /* Octets of the segment are damaged while queue is down. */
 static void
 write_child(void)
@@ -242,6 +337,8 @@ main(void)
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_deliver_lost),
 		cmocka_unit_test(test_bounce),
+		cmocka_unit_test(test_many_fail),
+		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_unsealed),
 	};
