@@ -207,7 +207,7 @@ on_full(struct chan *c, struct msg *m, void *arg)
 	    dir_account_id(d, m->body->dir_full_ev.account);
 
 	if (a != NULL)
-		a->full_until = now_sec() + FULL_SECONDS;
+		a->full_until = now_ms() / 1000 + FULL_SECONDS;
 }
 
 /* Is every mailbox that the answer leads to full? */
@@ -217,7 +217,7 @@ answer_full(const struct dir_answer *ans)
 	struct slice routes = { (const char *)ans->routes, ans->n };
 	struct item_route r;
 	struct account *a;
-	uint64_t now = now_sec();
+	uint64_t now = now_ms() / 1000;
 	size_t off = 0;
 
 	while (item_route_get(routes, &off, &r) == 1) {

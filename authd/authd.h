@@ -47,7 +47,7 @@ struct account {
 	bool		 enabled;	/* may log in and send */
 	uint64_t	 quota;		/* octets, 0: as configured */
 	uint64_t	 created;	/* seconds UTC */
-	uint64_t	 full_until;	/* seconds UTC: no recipient now */
+	uint64_t	 full_until;	/* now_ms() / 1000: none till then */
 	char		*hash;		/* of crypto_pwhash_str */
 	char		 address[];	/* lower case, "local@domain" */
 };

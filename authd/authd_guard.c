@@ -74,14 +74,17 @@ guard_limits(unsigned int hour, unsigned int day)
 
 /* ---- rings --------------------------------------------------------------- */
 
-/* Forget what is too long ago.  A clock that goes back forgets nothing. */
+/* Forget what is too long ago.  A clock that goes back forgets nothing, nor
+ * does it keep anything until it comes there again: all counts as of now. */
 static void
 ring_to(struct ring *r, uint64_t now)
 {
 	uint64_t to = now / r->width, i;
 
 	if (r->sum == 0 || to < r->at) {
-		r->at = r->sum == 0 ? to : r->at;
+		memset(r->slot, 0, sizeof(r->slot));
+		r->slot[to % r->n] = r->sum;
+		r->at = to;
 		return;
 	}
 	for (i = 0; i < r->n && r->at < to; i++) {

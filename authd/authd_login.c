@@ -183,7 +183,8 @@ on_verified(int ok, struct slice hash, void *arg)
 		wait = wait > LOGIN_OK_WAIT ? LOGIN_OK_WAIT : wait;
 		waitnet = login_wait(&l->bynet, now);
 		slow_clear(&l->byname);
-		recent_add(a->id, slice_of(l->password, l->passwordn), now);
+		recent_add(a->id, slice_of(l->password, l->passwordn),
+		    now_ms() / 1000);
 		login_ok(f, l->ask, l->conn, a, wait > waitnet ? wait :
 		    waitnet);
 	}
@@ -250,8 +251,8 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 		login_answer(f, ask, AUTH_TEMP, 0, "", 0);
 		return;
 	}
-	if (recent_has(a != NULL ? a->id : 0, m->password, now) &&
-	    a != NULL && a->enabled)
+	if (recent_has(a != NULL ? a->id : 0, m->password,
+	    now_ms() / 1000) && a != NULL && a->enabled)
 		login_ok(f, ask, m->conn, a, 0);
 	else if (!pool_room(proc_conf()->auth.max_waiting) ||
 	    login_crowded(&bynet, now)) {
