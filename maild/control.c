@@ -36,6 +36,7 @@
 #define ARGS_MAX	64
 #define OWNER_MS	600000	/* an owner's answer */
 #define GROUPS_MAX	256
+#define LOOK_SECONDS	2	/* at the socket: is it still there? */
 #define UNREAD_MAX	(32 * 1024 * 1024) /* octets said to all peers */
 
 struct peer {
@@ -58,14 +59,16 @@ struct command {
 
 struct control {
 	int		 fd;
-	gid_t		 gid;		/* of the socket */
-	struct event	*ev;
+	struct stat	 st;		/* of the socket, as it was made */
+	struct event	*ev;		/* NULL: there is none */
+	struct event	*look;
 	size_t		 npeers;
 	TAILQ_HEAD(, peer) peers;
 	TAILQ_HEAD(, command) commands;
 };
 
 static void	 on_accept(evutil_socket_t, short, void *);
+static void	 on_look(evutil_socket_t, short, void *);
 static void	 on_run(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_late(evutil_socket_t, short, void *);
@@ -102,46 +105,95 @@ static const struct {
 
 /* ---- the socket ---------------------------------------------------------- */
 
+/* A socket under the path; whatever had that name has it no longer. */
+static int
+control_listen(struct control *c, struct house *h, char *err, size_t errsize)
+{
+	const char *path = h->conf->dir.socket;
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int ret, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0);
+	mode_t old;
+
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	unlink(path);			/* the pid file says we are alone */
+	old = umask(0117);
+	ret = fd == -1 ? -1 : bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+	umask(old);
+	if (ret == -1 || stat(path, &c->st) == -1 || listen(fd, 16) == -1) {
+		snprintf(err, errsize, "%s: cannot be made: %s", path,
+		    strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	c->fd = fd;
+	c->ev = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
+	if (c->ev == NULL || event_add(c->ev, NULL) == -1)
+		fatalx("control: no event");
+	return 0;
+}
+
 int
 control_open(struct house *h, char *err, size_t errsize)
 {
+	const struct timeval tv = { LOOK_SECONDS, 0 };
 	struct control *c = xcalloc(1, sizeof(*c));
-	const char *path = h->conf->dir.socket;
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct stat st;
-	mode_t old;
-	int ret;
 
 	TAILQ_INIT(&c->peers);
 	TAILQ_INIT(&c->commands);
-	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
-	c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
-	unlink(path);			/* the pid file says we are alone */
-	old = umask(0117);
-	ret = c->fd == -1 ? -1 : bind(c->fd, (struct sockaddr *)&sun,
-	    sizeof(sun));
-	umask(old);
-	if (ret == -1 || stat(path, &st) == -1 || listen(c->fd, 16) == -1) {
-		snprintf(err, errsize, "%s: cannot be made: %s", path,
-		    strerror(errno));
+	if (control_listen(c, h, err, errsize) == -1) {
+		free(c);
 		return -1;
 	}
-	c->gid = st.st_gid;
-	c->ev = event_new(h->base, c->fd, EV_READ | EV_PERSIST, on_accept, h);
-	if (c->ev == NULL || event_add(c->ev, NULL) == -1)
+	c->look = event_new(h->base, -1, EV_PERSIST, on_look, h);
+	if (c->look == NULL || event_add(c->look, &tv) == -1)
 		fatalx("control: no event");
 	h->control = c;
 	return 0;
 }
 
+/* Without its name nobody could say stop or ask what is wrong; the same after
+ * a time without descriptors. */
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct house *h = arg;
+	struct control *c = h->control;
+	struct stat st;
+	char err[1024];
+
+	if (c->ev != NULL && stat(h->conf->dir.socket, &st) == 0 &&
+	    st.st_dev == c->st.st_dev && st.st_ino == c->st.st_ino) {
+		event_add(c->ev, NULL);
+		return;
+	}
+	if (c->ev != NULL) {
+		event_free(c->ev);
+		close(c->fd);
+		c->ev = NULL;
+	}
+	if (control_listen(c, h, err, sizeof(err)) == -1)
+		impaired_set(h, NULL, "control", "%s", err);
+	else {
+		log_warnx("%s: was not there, made again",
+		    h->conf->dir.socket);
+		impaired_over(h, NULL, "control");
+	}
+}
+
 void
 control_close(struct house *h)
 {
-	if (h->control == NULL)
+	struct control *c = h->control;
+
+	if (c == NULL)
 		return;
-	event_free(h->control->ev);
-	close(h->control->fd);
+	event_free(c->look);
+	if (c->ev == NULL)
+		return;
+	event_free(c->ev);
+	close(c->fd);
 	unlink(h->conf->dir.socket);
 }
 
@@ -158,15 +210,15 @@ peer_allowed(const struct control *c, int fd, uint32_t *uid)
 	*uid = (uint32_t)cred.uid;
 	if (cred.uid == 0)
 		return true;
-	if (c->gid == 0)
+	if (c->st.st_gid == 0)
 		return false;
-	if (cred.gid == c->gid)
+	if (cred.gid == c->st.st_gid)
 		return true;
 	len = sizeof(groups);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == -1)
 		return false;
 	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
-		if (groups[i] == c->gid)
+		if (groups[i] == c->st.st_gid)
 			return true;
 	return false;
 }
@@ -184,8 +236,12 @@ on_accept(evutil_socket_t lfd, short ev, void *arg)
 	uint32_t uid = 0;
 	int fd = accept4((int)lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd == -1)
+	if (fd == -1) {
+		if (errno != EAGAIN && errno != EINTR &&
+		    errno != ECONNABORTED)
+			event_del(c->ev);	/* till on_look */
 		return;
+	}
 	if (c->npeers >= PEERS_MAX || !peer_allowed(c, fd, &uid)) {
 		log_warnx("control: refused uid=%u", uid);
 		close(fd);
