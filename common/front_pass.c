@@ -120,21 +120,22 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	front_pass_input(c);
 }
 
+/* What is queued goes out at the end of the turn; if it did not in the last
+ * one, the client is slow. */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct front_conn	*c = arg;
 	int			 i, r = 1;
 
+	if (io_queued(c->io) > IO_OUT_MAX) {
+		c->held = true;
+		event_del(&c->rd);
+		return;
+	}
 	for (i = 0; i < PASS_TURN && r == 1 &&
 	    io_queued(c->io) <= IO_OUT_MAX; i++)
 		r = pass_packet(c);
-	if (r == -1)
-		return;
-	if (io_queued(c->io) > IO_OUT_MAX && !c->held) {
-		c->held = true;
-		event_del(&c->rd);
-	}
 }
 
 /* One packet of the session: 1, 0 none there, -1: c is gone. */
