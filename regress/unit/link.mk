@@ -18,6 +18,7 @@ LINK.queue_account = $(LINK.queue)
 LINK.queue_report = $(LINK.queue)
 LINK.queue_large = $(LINK.queue)
 LINK.queue_log = $(LINK.queue)
+LINK.queue_quarantine = $(LINK.queue)
 LINK.queue_faults = $(LINK.queue)
 WRAP.queue_faults = openat pread pwrite fstat fdopendir readdir fsync fdatasync renameat unlinkat calloc reallocarray now_ms now_sec recover_run
 LD.test_queue_faults = $(WRAP.queue_faults:%=-Wl,--wrap=%)
