@@ -25,6 +25,7 @@
 #define EX_IO		74
 #define EX_LATER	75
 #define TURN_ROWS	200		/* rows of a list in one turn */
+#define ROW_US		50		/* mailctl has to take them */
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_FLUSH, VERB_HOLD, VERB_RELEASE,
 	VERB_REMOVE };
@@ -169,7 +170,7 @@ command_begin(struct command *c)
 static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval now = { 0, 0 }, soon = { 0, 10000 };
+	struct timeval tv = { 0, 0 };
 	struct command *c = arg;
 	bool full = proc_main() != NULL && chan_full(proc_main()), more = true;
 
@@ -191,7 +192,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	qlog_write();		/* what fails is kept, and tried again */
-	event_add(c->ev, full ? &soon : &now);
+	tv.tv_usec = full ? 10000 : c->rows * ROW_US;
+	event_add(c->ev, &tv);
 }
 
 /* The messages that were named; false: that was all. */
