@@ -142,6 +142,7 @@ file_same(void)
 		return 0;
 	if (fstat(st.fd, &a) == -1)
 		return -1;
+	st.size = (uint64_t)a.st_size;	/* somebody may have cut it */
 	if (stat(st.path, &b) == -1)
 		return errno == ENOENT ? 0 : -1;
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
