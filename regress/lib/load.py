@@ -94,7 +94,7 @@ def tokens(h, user, password):
     if n:
         for part in c.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (X-TOKEN)])")[1]:
             if isinstance(part, tuple):
-                count.update(re.findall(r"tok\d{7}", part[1].decode("ascii", "replace")))
+                count.update(re.findall(r"tok\d{7,}", part[1].decode("ascii", "replace")))
     c.logout()
     return count
 
