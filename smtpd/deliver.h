@@ -51,6 +51,13 @@ void	 account_settle(struct account *);
 /* Write the forgotten ids that still wait. */
 void	 account_flush(void);
 
+/* ---- deliver_trouble.c: accounts that cannot be used ------------------- */
+
+/* Of what hit the account as a whole: shown by mailctl status, if it is of
+ * the kind that an operator has to mend. */
+void	 trouble_set(uint32_t number, enum store_result, const char *why);
+void	 trouble_over(uint32_t number);
+
 /* ---- deliver_batch.c: many messages, one sync ------------------------- */
 
 struct delivery {			/* a message and those it is for */

@@ -94,6 +94,7 @@ account_close(uint32_t number)
 	struct account *a = find(number);
 
 	numset_put(&ac.closed, number, true);
+	trouble_over(number);
 	if (a != NULL)
 		account_drop(a);
 }

@@ -427,9 +427,13 @@ deliver_account(struct target **t, size_t n)
 	else if (r != STORE_OK && a != NULL && !account_current(a))
 		r = STORE_GONE;
 	closed = r == STORE_NOTFOUND && account_closed(t[0]->account);
-	if (r != STORE_OK && r != STORE_BUSY && !closed)
+	if (r == STORE_OK)
+		trouble_over(t[0]->account);
+	else if (r != STORE_BUSY && !closed) {
 		log_warnx("%s account=%u messages=%zu not delivered: %s",
 		    t[0]->d->sid, t[0]->account, n, account_why(a, r));
+		trouble_set(t[0]->account, r, account_why(a, r));
+	}
 	for (i = 0; i < n; i++) {
 		t[i]->result = r == STORE_OK ? item[i].result : r;
 		t[i]->own = r == STORE_OK;
