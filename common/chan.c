@@ -29,6 +29,7 @@
 #define CHAN_LAST	64		/* batches read of who is dead */
 #define CHAN_MARK	(1024 * 1024)	/* octets queued before full() */
 #define CHAN_LIMIT	(64 * CHAN_MARK) /* octets queued before it ends */
+#define CHAN_FDS	4096		/* descriptors queued; none beyond */
 #define CHAN_TICK_MS	250		/* how finely timeouts are seen */
 #define CHAN_NBUCKET	64		/* asks by id */
 
@@ -64,6 +65,7 @@ struct chan {
 	struct chan_ops		 ops;
 	void			*arg;
 	size_t			 queued;
+	int			 fds;		/* queued with it */
 	uint32_t		 nextid;
 	int			 fd;
 	unsigned int		 busy;		/* in a callback: keep memory */
@@ -163,6 +165,7 @@ chan_drop_output(struct chan *c)
 		packet_free(p);
 	}
 	c->queued = 0;
+	c->fds = 0;
 	if (c->dirty) {
 		TAILQ_REMOVE(&turn.dirty, c, dirty_entry);
 		c->dirty = false;
@@ -249,6 +252,12 @@ chan_push(struct chan *c, enum msg_type type, uint32_t id, const void *body,
 
 	if (c->dead)
 		return -1;
+	/* they are ours till the peer reads: maild's, of a nursery that hangs */
+	if (nfd > CHAN_FDS - c->fds) {
+		log_warnx("channel kind=%d: peer takes no descriptors: %s",
+		    c->kind, msg_info[type].name);
+		return -1;
+	}
 	if ((n = msg_encode(buf, type, id, body)) == -1)
 		fatalx("chan: %s does not fit its fields",
 		    msg_info[type].name);
@@ -270,6 +279,7 @@ chan_push(struct chan *c, enum msg_type type, uint32_t id, const void *body,
 	}
 	STAILQ_INSERT_TAIL(&c->out, p, entry);
 	c->queued += p->n;
+	c->fds += p->nfd;
 	/* too much for a peer that does not read: chan_flush ends it */
 	if (!c->dirty && (!c->blocked || c->queued > CHAN_LIMIT)) {
 		if (TAILQ_EMPTY(&turn.dirty))
@@ -403,6 +413,7 @@ chan_flush(struct chan *c)
 			p = STAILQ_FIRST(&c->out);
 			STAILQ_REMOVE_HEAD(&c->out, entry);
 			c->queued -= p->n;
+			c->fds -= p->nfd;
 			packet_free(p);
 		}
 	}

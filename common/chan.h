@@ -36,7 +36,8 @@ void	 chan_last(struct chan *);
 
 /* Send a notice.  fds are duplicated by the kernel and stay the caller's.
  * Queued when the socket is full; sent at the end of the loop turn together
- * with what else was queued.  Returns 0, -1 when the channel is gone. */
+ * with what else was queued.  Returns 0, -1 when the channel is gone,
+ * or its peer leaves thousands of descriptors unread. */
 int	 chan_send(struct chan *, enum msg_type, const void *body,
 	    const int *fds, int nfd);
 /* Ask; cb is called exactly once: with the answer, or with NULL at timeout,

@@ -4,6 +4,7 @@
  */
 #include "compat.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <fcntl.h>
@@ -234,6 +235,46 @@ test_peer_that_does_not_read(void **state)
 	}
 	assert_int_equal(t.gone_b, 1);
 	assert_in_range(i, 5000, 11000);
+}
+
+/* Descriptors that it does not take are ours, and no more than some. */
+static void
+test_peer_that_takes_no_descriptors(void **state)
+{
+	static const struct chan_ops ops = { NULL, NULL };
+	const struct nursery_spawn_ev e = { .grant = 1 };
+	const int fd[2] = { STDIN_FILENO, STDIN_FILENO };
+	struct event_base *base = event_base_new();
+	struct rlimit rl;
+	struct chan *c;
+	int sv[2], i;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	rl.rlim_cur = rl.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &rl), 0);
+	if (rl.rlim_max < 8192)
+		skip();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	c = chan_new(base, sv[0], CHAN_MAIN, SIDE_A, NULL, 0, &ops, NULL);
+	for (i = 0; i < 8192; i++) {
+		if (chan_send(c, NURSERY_SPAWN_EV, &e, fd, 2) == -1)
+			break;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	assert_in_range(i, 2048, 4096);
+	/* other messages go on, and descriptors when it reads again */
+	assert_int_equal(chan_send(c, CONF_END, &(struct conf_end){ 1 }, NULL,
+	    0), 0);
+	for (; i > 0; i--) {
+		char buf[MSG_MAX];
+
+		assert_true(recv(sv[1], buf, sizeof(buf), 0) > 0);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(chan_send(c, NURSERY_SPAWN_EV, &e, fd, 2), 0);
+	chan_free(c);
+	close(sv[1]);
+	event_base_free(base);
 }
 
 static int
@@ -484,7 +525,8 @@ main(void)
 		T(test_timeout_calls_back_once),
 		T(test_forgotten_in_the_same_tick),
 		T(test_secret_wiped_after_use),
-		T(test_peer_that_does_not_read), T(test_wrong_sender),
+		T(test_peer_that_does_not_read),
+		T(test_peer_that_takes_no_descriptors), T(test_wrong_sender),
 		T(test_wrong_channel), T(test_not_handled), T(test_too_short),
 		T(test_truncated_packet), T(test_nul_in_text),
 		T(test_ask_without_id), T(test_unwanted_descriptor),
