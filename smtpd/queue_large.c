@@ -4,8 +4,9 @@
  * queue only.
  *
  * Invariants: a file is either promised to one smtpd (queue.c knows) or
- * named by exactly one frame; at start every other one is unlinked.  A frame
- * that names one was written after the file and its name were synced.
+ * named by exactly one frame; a start that could read all segments unlinks
+ * every other one.  A frame that names one was written after the file and its
+ * name were synced.
  */
 #include "compat.h"
 

@@ -162,10 +162,9 @@ open_log(void)
 	if (qlog_file() == -1 && qlog_continue(spool_dir()) == -1 &&
 	    errno != ENOENT)
 		return -1;
-	if (rewrite_now() == 0)
-		return 0;
-	log_warn("queue.log cannot be written anew");
-	return qlog_file() == -1 ? -1 : 0;
+	if (rewrite_now() == 0 || qlog_file() != -1)
+		return 0;		/* it goes on, and is told of */
+	return -1;
 }
 
 static void
