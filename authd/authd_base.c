@@ -142,6 +142,11 @@ base_open(const struct conf *conf)
 
 	st.reopen_at = now_ms() / 1000 + REOPEN_SECONDS;
 	r = db_open(DB_PATH, d, st.error, sizeof(st.error));
+	if (r == DB_DAMAGED) {	/* a read that fails may look like it */
+		dir_free(d);
+		d = dir_new();
+		r = db_open(DB_PATH, d, st.error, sizeof(st.error));
+	}
 	if (r != DB_OK) {
 		proc_impaired("directory", "%s" DB_PATH " cannot be used, "
 		    "logins and recipients are answered \"try later\": %s; "
