@@ -26,6 +26,7 @@
 #include "log.h"
 #include "util.h"
 #include "queue.h"
+#include "queue_dsn.h"
 
 #define AGAIN		30		/* s, at most, until another try */
 #define UNDER_WAY	64		/* reports at a time; others in line */

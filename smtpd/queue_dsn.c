@@ -17,6 +17,7 @@
 #include "text.h"
 #include "util.h"
 #include "queue.h"
+#include "queue_dsn.h"
 
 static void	 part_words(struct text *, const struct dsn *);
 static void	 part_status(struct text *, const struct dsn *);
