@@ -503,6 +503,7 @@ store_refresh(struct store *st)
 		st->failed = r == STORE_GONE;
 		return r;
 	}
+	(void)damage_look(st);		/* what is whole can be read anyhow */
 	if (!st->damaged && (r = store_catch_up(st, end)) != STORE_OK &&
 	    r != STORE_DAMAGED)
 		return r;

@@ -242,7 +242,8 @@ damage_is_looked_at_again(void **state)
 {
 	struct store_appended ap;
 	struct acct a;
-	struct store *st, *d, *other;
+	struct store_status s, had;
+	struct store *st, *d, *other, *reader;
 	enum store_result r;
 	uint8_t *p;
 	size_t n;
@@ -255,12 +256,16 @@ damage_is_looked_at_again(void **state)
 	st = session(&a);
 	assert_int_equal(append_one(st, "Sent", 1, 0, NULL, &ap),
 	    STORE_DAMAGED);
+	reader = session(&a);
+	OK(store_status(reader, "INBOX", &had));
 	d = deliverer(&a);
 	assert_int_equal(deliver_one(d, 99, NULL, false, &r), STORE_DAMAGED);
 	p[n / 2] ^= 1;
 	spew(&a, "journal", p, n);
 	assert_int_equal(deliver_one(d, 99, NULL, false, &r), STORE_DAMAGED);
 	(void)unlinkat(a.fd, "lock", 0);
+	OK(store_status(reader, "INBOX", &s));
+	assert_true(s.messages > had.messages);
 	OK(append_one(st, "Sent", 1, 0, NULL, &ap));
 	OK(deliver_one(d, 99, NULL, false, &r));
 	OK(r);
@@ -271,6 +276,7 @@ damage_is_looked_at_again(void **state)
 	store_abort(other);
 	OK(deliver_one(d, 98, NULL, false, &r));
 	store_close(other);
+	store_close(reader);
 	store_close(d);
 	store_close(st);
 	free(p);
