@@ -680,7 +680,7 @@ void	 post_account(const char *address,
 void	 report_conf(const struct conf *);
 void	 report_channel(struct event_base *, int fd);
 
-/* ---- queue_walk.c, queue_select.c: messages one after the other ------- */
+/* ---- queue_walk.c: messages one after the other ----------------------- */
 
 struct walk {				/* { 0 }: from the beginning */
 	uint64_t	 seq;		/* segment, and */
@@ -695,28 +695,6 @@ bool	 walk_turn(struct walk *, bool (*fn)(struct message *, void *), void *);
  * (NULL) a segment that cannot be read. */
 bool	 walk_kept(struct walk *, bool (*fn)(const struct segment *,
 	    const struct newer *, void *), void *);
-
-#define SELECT_IDS	60
-#define SELECT_WORD_MAX	512
-
-struct selection {
-	char		*from, *to, *domain;	/* NULL: any */
-	char		*account_name;		/* NULL: of any */
-	uint32_t	 account;	/* 0 while only its name is known */
-	bool		 account_known;
-	bool		 all;		/* the word, said */
-	unsigned int	 nid;
-	char		*id[SELECT_IDS];
-};
-
-void	 selection_free(struct selection *);	/* what it points to */
-/* Words of a command (list of item_arg) from off on.  NULL, or what is wrong
- * with them; to be freed in both cases. */
-const char *selection_parse(struct selection *, struct slice args, size_t off);
-bool	 selection_narrows(const struct selection *);	/* by more than ids */
-bool	 selection_message(const struct selection *, const struct message *);
-bool	 selection_rcpt(const struct selection *, const struct message *,
-	    const struct rcpt *);
 
 /* ---- queue_compact.c -------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 #include "proc.h"
 #include "util.h"
 #include "queue.h"
+#include "queue_select.h"
 
 #define EX_USAGE_	64		/* sysexits */
 #define EX_NOTFOUND	66

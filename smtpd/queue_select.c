@@ -13,6 +13,7 @@
 #include "msg.h"
 #include "chan.h"
 #include "queue.h"
+#include "queue_select.h"
 #include "util.h"
 
 #define ACCOUNT_MAX	4294967295LL

@@ -3,6 +3,7 @@
  * turns.
  */
 #include "queue_test.h"
+#include "../../smtpd/queue_select.h"
 
 static struct selection sel;
 
