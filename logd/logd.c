@@ -376,8 +376,12 @@ load_tail(void)
 	char *p;
 	size_t n;
 
-	if ((p = file_tail(TAIL_MAX, &n)) == NULL)
+	errno = 0;
+	if ((p = file_tail(TAIL_MAX, &n)) == NULL) {
+		if (errno != 0 && errno != ENOENT)
+			log_warn("what was logged before is not at hand");
 		return;
+	}
 	rest = slice_of(p, n);
 	while (rest.n > 0) {
 		line = slice_of(rest.p, slice_find(rest, '\n'));

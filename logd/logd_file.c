@@ -196,7 +196,7 @@ file_tail(size_t max, size_t *n)
 	struct stat sb;
 	char *p = NULL;
 	off_t at;
-	int fd;
+	int fd, error;
 
 	if ((fd = open(st.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
 		return NULL;
@@ -209,6 +209,8 @@ file_tail(size_t max, size_t *n)
 			p = NULL;
 		}
 	}
+	error = errno;
 	close(fd);
+	errno = error;
 	return p;
 }
