@@ -36,7 +36,8 @@ void	 account_close(uint32_t number);
 void	 account_reopen(uint32_t number);
 void	 account_reopen_all(void);
 bool	 account_closed(uint32_t number);
-/* The account, open (NOTFOUND: it is not there, or closed).  Good until the next account_get of another. */
+/* The account, open (NOTFOUND: it is not there, or closed).  Good until the
+ * next account_get of another. */
 enum store_result account_get(uint32_t number, struct account **);
 /* Why it could not be opened (a is NULL) or written, with file and errno. */
 const char *account_why(const struct account *, enum store_result);

@@ -144,7 +144,7 @@ struct trailer {
 	uint32_t	 inbox_uidnext;
 	uint32_t	 segment;	/* shared one now written, 0 none */
 	uint32_t	 segment_next;	/* lowest number never used */
-	uint32_t	 features;	/* what a writer has to know: none yet */
+	uint32_t	 features;	/* a writer has to know: none yet */
 };
 
 struct loghead {

@@ -89,9 +89,9 @@ enum store_mode {
 /*
  * Opens the account in directory dirfd (kept by the caller; the store makes
  * its own duplicate; it holds at most 7 descriptors in deliver, 13 in a
- * session, and one more with a watch).  All files are opened beneath it, without symlinks,
- * regular files only.  A new account's files are made (store_create).  On
- * success *st is freed by store_close().
+ * session, and one more with a watch).  All files are opened beneath it,
+ * without symlinks, regular files only.  A new account's files are made
+ * (store_create).  On success *st is freed by store_close().
  */
 enum store_result store_open(struct store **st, int dirfd, enum store_mode);
 
