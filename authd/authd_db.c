@@ -36,8 +36,8 @@
 #define XSTR(x)		STR(x)
 
 enum stmt {
-	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_ALIAS_ADD, S_ALIAS_DEL,
-	S_MAX
+	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_ALIAS_ADD,
+	S_ALIAS_DEL, S_MAX
 };
 
 static const char *const text[S_MAX] = {

@@ -252,7 +252,7 @@ chan_push(struct chan *c, enum msg_type type, uint32_t id, const void *body,
 
 	if (c->dead)
 		return -1;
-	/* they are ours till the peer reads: maild's, of a nursery that hangs */
+	/* ours till the peer reads: maild's, of a nursery that hangs */
 	if (nfd > CHAN_FDS - c->fds) {
 		log_warnx("channel kind=%d: peer takes no descriptors: %s",
 		    c->kind, msg_info[type].name);

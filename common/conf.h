@@ -71,8 +71,8 @@ struct conf {
 		unsigned int	 delay_warning;		/* s, 14400; 0 none */
 		uint64_t	 min_free;		/* octets, 64M */
 		unsigned int	 batch_delay;		/* ms deliver may collect, 20 */
-		unsigned int	 max_per_account;	/* recipients, 10000; 0 any */
-		unsigned int	 max_waiting;		/* recipients, 2000000 */
+		unsigned int	 max_per_account;	/* 10000; 0 any */
+		unsigned int	 max_waiting;	/* recipients, 2000000 */
 	} queue;
 	struct {			/* relay: */
 		char		*smarthost;	/* host or [literal], NULL: MX */

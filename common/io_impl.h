@@ -66,7 +66,7 @@ struct io {
 	bool		 in_wheel, in_dirty, in_again;
 	bool		 paused, eof, failed, dead, corked;
 	bool		 connecting, skipping, big, stuck;
-	bool		 taken;		/* by io_new: the peer asks, we answer */
+	bool		 taken;		/* by io_new: the peer asks */
 	bool		 choked;	/* not read: it does not read us */
 	bool		 announce;	/* IO_DRAINED is due */
 	bool		 raw_eof;	/* the socket ended */

@@ -284,8 +284,8 @@ struct msg_addr {			/* network address of a peer */
 	F(mac, cap, 0)
 #define DIR_FULL_EV_FIELDS(F)	/* queue: deliver found it over quota */ \
 	F(u32, account, 0)
-#define AUTH_REVOKED_EV_FIELDS(F)	/* to smtpd, and queue: its logins are */ \
-	/* over; a new queue hears first of all that may not send */	\
+#define AUTH_REVOKED_EV_FIELDS(F)	/* its logins are over; a new */ \
+	/* queue hears first of all that may not send */		\
 	F(u32, account, 0) F(u8, why, 0)	/* enum auth_revoked */
 #define GUARD_SENT_EV_FIELDS(F)	/* queue: a message of conn is on disk */ \
 	F(u64, conn, 0) F(u32, account, 0)				\
@@ -423,8 +423,8 @@ struct msg_addr {			/* network address of a peer */
 
 #define ITEM_ARG_FIELDS(F)						\
 	F(str, text, 8192)
-#define ITEM_CELL_FIELDS(F)	/* type: 's' string, 't' the same, no column, */ \
-	/* 'n' number ("": none), 'b' bool */				\
+#define ITEM_CELL_FIELDS(F)	/* type: 's' string, 'b' bool, 't' as 's', */ \
+	/* but no column, 'n' number ("": none) */			\
 	F(u8, type, 0) F(str, name, 64) F(str, value, 8192)
 #define ITEM_ROUTE_FIELDS(F)	/* type: enum route_type */		\
 	F(u8, type, 0) F(u32, account, 0) F(str, address, 330)
@@ -468,7 +468,7 @@ enum queue_result {
 	QUEUE_OK, QUEUE_IO,	/* 451 4.3.0 */
 	QUEUE_FULL,		/* 452 4.3.1 */
 	QUEUE_REFUSED,		/* a recipient without a capability */
-	QUEUE_LIMIT		/* 452 4.7.28: its account has too much waiting */
+	QUEUE_LIMIT		/* 452 4.7.28: its account's too many wait */
 };
 /* What became of it (RFC 9990 3.1.1.8), and why not what the policy says. */
 enum report_disposition { REPORT_NONE, REPORT_QUARANTINE, REPORT_REJECT };
@@ -486,7 +486,7 @@ enum conf_file_kind {
 	FILE_PASSWORD,		/* smarthost password (relay) */
 	FILE_SOURCES,		/* memory a front's processes share: conn.h */
 	FILE_DKIM_NEXT,		/* a FILE_DKIM_KEY not yet to sign with */
-	FILE_STORE		/* directories.store, to be confined to (nursery) */
+	FILE_STORE		/* directories.store, the nursery's bounds */
 };
 enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */

@@ -135,7 +135,6 @@ void	 flagset_free(struct flagset *);
 /* A mailbox name from UTF-8 as an astring. */
 void	 out_mailbox(struct session *, const char *name);
 /* Octets as a string: quoted, or a literal. */
-void	 out_string(struct session *, struct slice);
 /* "\Seen \Flagged keyword": without the parentheses. */
 void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);
 /* "* FLAGS (...)" and, with permanent, "* OK [PERMANENTFLAGS ...". */

@@ -49,21 +49,6 @@ out_mailbox(struct session *s, const char *name)
 }
 
 void
-out_string(struct session *s, struct slice v)
-{
-	char	 out[1024];
-	ssize_t	 n;
-
-	n = v.n > sizeof(out) / 4 ? -1 : imap_put_string(v, out, sizeof(out));
-	if (n != -1) {
-		frames_write(s->io, out, (size_t)n);
-		return;
-	}
-	frames_printf(s->io, "{%zu}\r\n", v.n);
-	frames_write(s->io, v.p, v.n);
-}
-
-void
 out_flags(struct session *s, uint32_t seq, const struct store_msg *m)
 {
 	const char	*name;

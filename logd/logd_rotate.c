@@ -39,7 +39,7 @@ struct old {
 static struct {
 	uint64_t	 keep;		/* s */
 	uint64_t	 size, max;	/* octets */
-	uint64_t	 others;	/* octets of the old ones, at last look */
+	uint64_t	 others;	/* octets of the old ones, last seen */
 	uint64_t	 began, age;	/* ms, monotonic; how old it was then */
 	uint64_t	 aged;		/* ms, when age removed one last */
 	struct old	 old[OLD_MAX + 1];

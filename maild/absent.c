@@ -81,18 +81,6 @@ absent_over(struct child *c)
 }
 
 bool
-absent_any(const struct house *h)
-{
-	const struct child *c;
-
-	TAILQ_FOREACH(c, &h->children, entry)
-		if (c->current && c->absent)
-			return true;
-	return false;
-}
-
-/* Everybody serves, or is known not to. */
-bool
 absent_settled(const struct house *h)
 {
 	const struct child *c;

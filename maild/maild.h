@@ -77,7 +77,7 @@ struct house {
 	int		 notify;		/* who waits for us to be up */
 	int		 storefd;		/* directories.store */
 	int		 listen[CONF_NLIST];	/* -1: not on this machine */
-	struct event	*away[CONF_NLIST];	/* maild takes what comes there */
+	struct event	*away[CONF_NLIST];	/* maild accepts there */
 	struct account_ids ids[ROLE_MAX];
 	gid_t		 mailbox;		/* group of every account */
 	int		 log[ROLE_MAX][INSTANCES_MAX][2]; /* child's, logd's */
@@ -174,7 +174,6 @@ void	 absent_slow(struct child *, unsigned int seconds);
 void	 absent_died(struct child *, bool young);
 /* It is there, and stays. */
 void	 absent_over(struct child *);
-bool	 absent_any(const struct house *);
 /* Each process serves, or it is known that it does not. */
 bool	 absent_settled(const struct house *);
 /* Answer connections of fronts that are absent, and no others. */

@@ -320,7 +320,7 @@ int	 store_sync(void);	/* 0, -1 with errno */
 /* Its octets in fresh memory, NULL: gone or damaged (logged). */
 char	*store_read(const struct stored *, size_t *n);
 
-/* ---- in_restore.c: what is on disk at start ------------------------------- */
+/* ---- in_restore.c: what is on disk at start ------------------------------ */
 
 /* List the directory and take what can be read.  0; -1 with errno: not all of
  * its names are known. */

@@ -249,7 +249,7 @@ void	 domain_targets(struct domain *);
 void	 target_why(struct target *, struct slice);
 size_t	 table_bytes(void);
 
-/* ---- out_group.c: domains of one owner, as far as names tell (pure) ------- */
+/* ---- out_group.c: domains of one owner, as far as names tell (pure) ------ */
 
 struct group {
 	struct group	*next;		/* in its bucket */
@@ -294,7 +294,7 @@ void	 journal_sync(struct period *);
 /* All its reports are gone: so is the file. */
 void	 journal_remove(struct period *);
 
-/* ---- out_restore.c: what is on disk at start ------------------------------ */
+/* ---- out_restore.c: what is on disk at start ----------------------------- */
 
 /* Use the directory; fn gets each period whose file is there, oldest first.
  * key: the secret of this directory, made the first time.  0; -1: not all of
@@ -320,7 +320,7 @@ struct letter *report_letter(const struct domain *, const struct target *,
 /* Packed octets of a part are at most this many (see maild.yaml(5)). */
 #define REPORT_PART_MAX	(5U << 20)	/* a segment of queue takes it */
 
-/* ---- out_time.c: when (pure; all in seconds) ------------------------------ */
+/* ---- out_time.c: when (pure; all in seconds) ----------------------------- */
 
 TAILQ_HEAD(periods, period);	/* by their begin */
 

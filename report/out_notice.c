@@ -132,9 +132,9 @@ notice_init(void)
 	if (rc == -1) {
 		(void)event_base_once(proc_base(), -1, EV_TIMEOUT, on_again,
 		    NULL, &again);
-		proc_impaired("redact-key", "%s in directories.reports cannot "
-		    "be read: %s; till it can no failure reports are sent: look "
-		    "at the disk", KEY_FILE, strerror(error));
+		proc_impaired("redact-key", "%s in directories.reports-out "
+		    "cannot be read: %s; till it can no failure reports are "
+		    "sent: look at the disk", KEY_FILE, strerror(error));
 		return;
 	}
 	if (rc == 1)

@@ -54,7 +54,8 @@ static int	 by_number(const void *, const void *);
 static int	 key_load(uint8_t *);
 static int	 key_read(uint8_t *);
 static void	 key_make(uint8_t *);
-static void	 files_read(const uint64_t *, size_t, void (*)(struct period *));
+static void	 files_read(const uint64_t *, size_t,
+		    void (*)(struct period *));
 static enum state file_load(const char *, struct period **);
 static enum state file_replay(struct period *, off_t);
 static void	 file_aside(const char *, const char *);
@@ -181,7 +182,8 @@ key_make(uint8_t *key)
 	fd = openat(rs.dir, KEY_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
 	    O_NOFOLLOW, 0600);
 	if (fd == -1 || write_all(fd, b, sizeof(b)) == -1 ||
-	    fsync(fd) == -1 || renameat(rs.dir, KEY_NEW, rs.dir, KEY_NAME) == -1)
+	    fsync(fd) == -1 ||
+	    renameat(rs.dir, KEY_NEW, rs.dir, KEY_NAME) == -1)
 		log_warn("reports key");
 	if (fd != -1)
 		close(fd);

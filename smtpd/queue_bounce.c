@@ -4,8 +4,9 @@
  *
  * A report that cannot be queued now is tried again; one whose recipient
  * nobody knows is given up.  So many are under way at a time, each with its
- * text in memory; messages beyond that are in line.  No report is ever made about a message with the
- * null sender (RFC 5321 4.5.5), so reports cannot breed.
+ * text in memory; messages beyond that are in line.  No report is ever made
+ * about a message with the null sender (RFC 5321 4.5.5), so reports cannot
+ * breed.
  */
 #include "compat.h"
 

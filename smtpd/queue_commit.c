@@ -127,7 +127,8 @@ commit_add(struct commit *c)
 	}
 	off = g.n;
 	if ((len = frame_make(c, &h)) == 0) {
-		commit_refuse(c, QUEUE_IO, "message descriptor is not as promised");
+		commit_refuse(c, QUEUE_IO,
+		    "message descriptor is not as promised");
 		return;
 	}
 	if (env_get(g.buf + off + FRAME_HDR, h.env_len, &e) != 0) {
@@ -466,7 +467,8 @@ commit_refuse(struct commit *c, enum queue_result r, const char *why)
 	if (c->large != 0 && !c->env.copy)
 		settle_unlink(c->large);
 	log_warnx("%s queue refused from=<%s> reason=\"%s\"",
-	    log_text(c->env.sid.p, c->env.sid.n), log_text(c->env.sender.p, c->env.sender.n), why);
+	    log_text(c->env.sid.p, c->env.sid.n),
+	    log_text(c->env.sender.p, c->env.sender.n), why);
 	answer(&p);
 }
 

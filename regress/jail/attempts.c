@@ -28,7 +28,7 @@
 #include "proc.h"
 #include "standin.h"
 
-/* ---- the attempts: 0 when it worked, -1 with errno ------------------------ */
+/* ---- the attempts: 0 when it worked, -1 with errno ----------------------- */
 
 static int
 try_open(const char *path, int flags)
@@ -81,10 +81,16 @@ make_hardlink(void)
 	return link("/journal", "/standin.hard");
 }
 
-static int inet_socket(void) { return socket(AF_INET, SOCK_STREAM, 0) == -1 ? -1 : 0; }
-static int inet6_socket(void) { return socket(AF_INET6, SOCK_DGRAM, 0) == -1 ? -1 : 0; }
-static int netlink_socket(void) { return socket(AF_NETLINK, SOCK_RAW, 0) == -1 ? -1 : 0; }
-static int packet_socket(void) { return socket(AF_PACKET, SOCK_RAW, 0) == -1 ? -1 : 0; }
+static int
+a_socket(int domain, int type)
+{
+	return socket(domain, type, 0) == -1 ? -1 : 0;
+}
+
+static int inet_socket(void) { return a_socket(AF_INET, SOCK_STREAM); }
+static int inet6_socket(void) { return a_socket(AF_INET6, SOCK_DGRAM); }
+static int netlink_socket(void) { return a_socket(AF_NETLINK, SOCK_RAW); }
+static int packet_socket(void) { return a_socket(AF_PACKET, SOCK_RAW); }
 
 static int
 connect_loopback(void)
@@ -153,7 +159,12 @@ run_shell(void)
 	return execv("/bin/sh", argv);
 }
 
-static int trace_parent(void) { return (int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL); }
+static int
+trace_parent(void)
+{
+	return (int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+}
+
 static int kill_parent(void) { return kill(getppid(), 0); }
 static int kill_all(void) { return kill(-1, 0); }
 
@@ -191,9 +202,19 @@ static int change_root(void) { return chroot("/"); }
 static int new_userns(void) { return unshare(CLONE_NEWUSER); }
 static int dumpable(void) { return prctl(PR_SET_DUMPABLE, 1); }
 static int bpf_call(void) { return (int)syscall(SYS_bpf, 0, NULL, 0); }
-static int keyring(void) { return (int)syscall(SYS_add_key, "user", "x", "y", 1, -2); }
 static int io_ring(void) { return (int)syscall(SYS_io_uring_setup, 8, NULL); }
-static int mount_call(void) { return (int)syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL); }
+
+static int
+keyring(void)
+{
+	return (int)syscall(SYS_add_key, "user", "x", "y", 1, -2);
+}
+
+static int
+mount_call(void)
+{
+	return (int)syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL);
+}
 
 static int
 exec_memory(void)

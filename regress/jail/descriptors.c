@@ -29,7 +29,7 @@
 
 #define UP		"../../../../../../../../../../"
 
-/* ---- directories ----------------------------------------------------------- */
+/* ---- directories --------------------------------------------------------- */
 
 static int
 opened(int fd)
@@ -220,7 +220,7 @@ here_fifo(int fd)
 	return mknodat(fd, "standin.fifo", S_IFIFO | 0666, 0);
 }
 
-/* ---- files ------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 static int write_it(int fd) { return pwrite(fd, "x", 1, 0) == -1 ? -1 : 0; }
 static int grow_it(int fd) { return ftruncate(fd, 1 << 20); }
@@ -264,7 +264,7 @@ reopen_it(int fd)
 	return opened(open(path, O_RDWR));
 }
 
-/* ---- sockets ------------------------------------------------------------------ */
+/* ---- sockets ------------------------------------------------------------- */
 
 static int
 connect_tcp(int fd)

@@ -58,7 +58,7 @@ static struct {
 	int			 dirfd;
 } child = { .session = ROLE_MAX, .dirfd = -1 };
 
-/* ---- telling ---------------------------------------------------------------- */
+/* ---- telling ------------------------------------------------------------- */
 
 static void	 tell(enum proc_role, const char *, const char *, const char *,
 		    ...) __attribute__((format(printf, 4, 5)));
@@ -90,7 +90,7 @@ tell_outcome(enum proc_role id, const char *attempt, const char *what, int r)
 		tell(id, attempt, what, "denied errno %d", errno);
 }
 
-/* ---- in the jail ------------------------------------------------------------- */
+/* ---- in the jail --------------------------------------------------------- */
 
 static unsigned int
 type_of(int fd)
@@ -161,7 +161,7 @@ child_start(const struct conf *conf)
 	attempt_now(id);
 }
 
-/* ---- outside ----------------------------------------------------------------- */
+/* ---- outside ------------------------------------------------------------- */
 
 /* Wait for the child of one attempt; tell of a signal. */
 static void

@@ -9,7 +9,7 @@ struct standin {
 	enum proc_role	 id;
 	char		 go[256];	/* a file: the test has seen enough */
 	char		 control[256], neighbour[256], spool[256], key[256];
-	char		 open[256];	/* a socket that everybody may send to */
+	char		 open[256];	/* a socket for everybody */
 	unsigned int	 port;
 	uid_t		 uid_base, uid_count;
 };

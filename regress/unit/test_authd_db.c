@@ -37,7 +37,7 @@
 static char dirname[64], path[96], journal[112];
 static struct fault {
 	uint64_t	 left;		/* calls that still go well */
-	int		 error;		/* what the next one says; 0: it is short */
+	int		 error;		/* of the next; 0: it is short */
 	bool		 alloc;		/* count allocations, not calls */
 	unsigned int	 hits;
 } fault = { .left = NEVER };

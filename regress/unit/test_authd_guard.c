@@ -245,7 +245,8 @@ user_version(int set)
 	return v;
 }
 
-/* Damaged: a new one, that one aside.  In the way: again later.  Newer: not touched. */
+/* Damaged: a new one, that one aside.  In the way: again later.  Newer: not
+ * touched. */
 static void
 test_broken_databases(void **state)
 {

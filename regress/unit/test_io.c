@@ -463,8 +463,8 @@ test_tls_refused(void **state)
 /* ---- a peer that asks and does not read ---------------------------------- */
 
 #define ASK	"NOOP\r\n"
-#define ANSWER	"* a hundred and twenty-eight octets, of which most say "	\
-		"nothing but that this is the answer to a question that "	\
+#define ANSWER	"* a hundred and twenty-eight octets, of which most say " \
+		"nothing but that this is the answer to a question that " \
 		"was asked ....\r\n"
 
 /* Answer as many questions as there are, a few a turn, as the fronts do. */

@@ -26,7 +26,7 @@
 #define GOLDEN		"regress/unit/msg.golden"
 #define FIELDS_MAX	32
 
-/* ---- the list ------------------------------------------------------------- */
+/* ---- the list ------------------------------------------------------------ */
 
 #define F(type, name, max)	" " #name ":" #type ":" #max
 static const char *const fields_text[] = {
@@ -98,7 +98,7 @@ test_list_is_only_added_to(void **state)
 		    "is a release: build/regress/unit/msg print >" GOLDEN);
 }
 
-/* ---- shorter and longer bodies --------------------------------------------- */
+/* ---- shorter and longer bodies ------------------------------------------- */
 
 static char text[MSG_MAX];
 
@@ -111,7 +111,8 @@ fill(union msg_body *b, enum msg_type type, size_t len, size_t *end)
 #define NUM(f, w)		m->f = 5; at += (w); end[n++] = at;
 #define FIXED(f)		memset(&m->f, 7, sizeof(m->f)); \
 				at += sizeof(m->f); end[n++] = at;
-#define TEXT(f, max)		m->f = slice_of(text, len < (max) ? len : (max)); \
+#define TEXT(f, max)		m->f = slice_of(text, len < (max) ? len : \
+				    (max));				\
 				at += 2 + m->f.n; end[n++] = at;
 #define FILL_u8(f, max)		NUM(f, 1)
 #define FILL_u16(f, max)	NUM(f, 2)
@@ -240,7 +241,7 @@ test_octets_behind_are_skipped(void **state)
 	}
 }
 
-/* ---- items of lists -------------------------------------------------------- */
+/* ---- items of lists ------------------------------------------------------ */
 
 static const struct item_result one = { .index = 7, .result = 1,
     .status = { "4.0.0", 5 }, .mta = { "mx", 2 }, .text = { "later", 5 } };

@@ -9,7 +9,7 @@
 
 /* Shared with the children: what they said is done, by commit id. */
 static struct shared {
-	unsigned int	 done[MESSAGES];	/* recipients, from the first on */
+	unsigned int	 done[MESSAGES];	/* first recipients */
 	unsigned int	 turns;
 } *sh;
 

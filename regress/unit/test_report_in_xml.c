@@ -161,8 +161,8 @@ test_xml_seen(void **state)
 		assert_true(r.head.mended[0] != '\0');
 		rows_free(r.rows);
 	}
-	snprintf(text, sizeof(text), "&<feedback xmlns=\"urn:ietf:params:xml:ns:"
-	    "dmarc-2.0\">%s", strstr(xml, "<report_metadata>"));
+	snprintf(text, sizeof(text), "&<feedback xmlns=\"urn:ietf:params:xml:"
+	    "ns:dmarc-2.0\">%s", strstr(xml, "<report_metadata>"));
 	r = report();
 	assert_int_equal(in_attachment(slice_str(text), &r, &house, &why), 0);
 	assert_string_equal(r.head.form, "9990");
