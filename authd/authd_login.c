@@ -35,7 +35,7 @@ struct login {
 	uint64_t	 conn;
 	uint32_t	 account;	/* 0: no such user */
 	struct slow_key	 byname, bynet;
-	char		 name[DIR_ADDRESS_MAX];
+	char		 who[DIR_ADDRESS_MAX];	/* for the log */
 	char		 hash[256];	/* of the account when it was asked */
 	size_t		 passwordn;
 	char		 password[1024];
@@ -139,7 +139,7 @@ login_id(uint64_t conn)
 static void
 login_bad(struct front *f, uint32_t ask, uint64_t conn,
     const struct slow_key *byname, const struct slow_key *bynet,
-    uint32_t account, const char *name)
+    const char *who)
 {
 	uint64_t now = now_sec();
 	uint32_t a, b;
@@ -148,10 +148,8 @@ login_bad(struct front *f, uint32_t ask, uint64_t conn,
 	slow_fail(bynet, now);
 	a = login_wait(byname, now);
 	b = login_wait(bynet, now);
-	/* a name that is none may be a password: it is not logged */
 	log_notice("%s login result=bad user=%s wait=%ums", login_id(conn),
-	    account != 0 ? log_text(name, strlen(name)) : "unknown",
-	    a > b ? a : b);
+	    log_text(who, strlen(who)), a > b ? a : b);
 	login_answer(f, ask, AUTH_BAD, 0, "", a > b ? a : b);
 }
 
@@ -176,8 +174,7 @@ on_verified(int ok, struct slice hash, void *arg)
 	else if (ok == -1 || d == NULL)
 		login_answer(f, l->ask, AUTH_TEMP, 0, "", 0);
 	else if (ok == 0 || a == NULL)
-		login_bad(f, l->ask, l->conn, &l->byname, &l->bynet,
-		    l->account, l->name);
+		login_bad(f, l->ask, l->conn, &l->byname, &l->bynet, l->who);
 	else {
 		wait = login_wait(&l->byname, now);
 		wait = wait > LOGIN_OK_WAIT ? LOGIN_OK_WAIT : wait;
@@ -206,6 +203,21 @@ login_crowded(const struct slow_key *bynet, uint64_t now)
 	return n >= LOGIN_PENDING;
 }
 
+/*
+ * The name for the log.  What is no whole address of ours may be a password
+ * typed in the wrong place; an address is named whether it is there or not.
+ */
+static const char *
+login_who(struct slice user, const struct account *a, const char *name)
+{
+	const char *domain = strchr(name, '@');
+
+	if (a != NULL || (memchr(user.p, '@', user.n) != NULL &&
+	    domain != NULL && dir_is_local(authd_dir(NULL), domain + 1)))
+		return name;
+	return "unknown";
+}
+
 static void
 login_verify(struct front *f, uint32_t ask, const struct auth_login *m,
     const struct account *a, const char *name, const struct slow_key *bynet)
@@ -218,7 +230,7 @@ login_verify(struct front *f, uint32_t ask, const struct auth_login *m,
 	l->account = a != NULL ? a->id : 0;
 	l->byname = slow_name(name);
 	l->bynet = *bynet;
-	strlcpy(l->name, name, sizeof(l->name));
+	strlcpy(l->who, login_who(m->user, a, name), sizeof(l->who));
 	if (a != NULL)
 		strlcpy(l->hash, a->hash, sizeof(l->hash));
 	else
@@ -244,7 +256,7 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 	}
 	a = dir_login(d, m->user, name);
 	if (name[0] == '\0' || !sasl_field_valid(m->password)) {
-		login_bad(f, ask, m->conn, &none, &bynet, 0, "");
+		login_bad(f, ask, m->conn, &none, &bynet, "unknown");
 		return;
 	}
 	if (a == NULL && base_strange()) {	/* it may well be right */
