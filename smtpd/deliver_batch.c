@@ -253,7 +253,7 @@ batch_run(void)
 	static struct target *order[BATCH_TARGETS];
 	static struct account *account[BATCH_TARGETS];
 	uint32_t i, from, start = 0, nt = 0;
-	size_t n = 0;
+	size_t n = 0, used = 0;
 
 	event_del(b.ev);
 	b.planned = 0;
@@ -265,10 +265,12 @@ batch_run(void)
 			order[nt++] = &b.t[i];
 	qsort(order, nt, sizeof(order[0]), cmp_target);
 	for (from = 0; from < nt; from = i) {
-		if (n == account_max()) {
+		/* one more, also of those that are busy, might close one */
+		if (used++ == account_max()) {
 			sync_batch(order + start, from - start, account, n);
 			start = from;
 			n = 0;
+			used = 1;
 		}
 		for (i = from + 1; i < nt && i - from < STORE_BATCH_MAX &&
 		    order[i]->account == order[from]->account; i++)
