@@ -187,6 +187,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			log_warn("queue.log");
 	}
 	clock_look();
+	quarantine_tick();
 	space_look(q.conf);
 }
 

@@ -211,6 +211,8 @@ void	 quarantine_keep(const struct segment *, const void *, size_t,
 	    size_t off, const char *why);
 /* Move a file there.  0, -1 with errno: it stays where it is. */
 int	 quarantine_take(int dirfd, const char *name, const char *as);
+/* Now and then: maild hears when there is room again. */
+void	 quarantine_tick(void);
 
 /* ---- queue_large.c: messages that are files of their own -------------- */
 

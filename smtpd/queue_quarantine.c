@@ -29,13 +29,14 @@
 
 #define FILES_MAX	1000
 #define OCTETS_MAX	(UINT64_C(1) << 30)
-#define LOOK_AGAIN	60		/* s, while it is full */
+#define LOOK_AGAIN	5		/* s, while it is full */
 
 static struct {
 	int		 dirfd;
 	unsigned int	 files;
 	uint64_t	 octets;
 	uint64_t	 again;		/* clock_now() */
+	bool		 told;		/* that it is full */
 } qu = { .dirfd = -1 };
 
 static int	 look(void);
@@ -100,6 +101,7 @@ room(uint64_t n)
 			return false;
 		qu.again = clock_now() + LOOK_AGAIN;
 		if (look() == -1 || is_full(n)) {
+			qu.told = true;
 			proc_impaired("quarantine", "%s/quarantine is full "
 			    "(%u files, %llu MiB): what is damaged is not "
 			    "kept any more; look at what is there, then "
@@ -107,11 +109,22 @@ room(uint64_t n)
 			    (unsigned long long)qu.octets >> 20);
 			return false;
 		}
-		proc_impaired_over("quarantine");
 	}
 	qu.files++;
 	qu.octets += n;
 	return true;
+}
+
+void
+quarantine_tick(void)
+{
+	if (!qu.told || clock_now() < qu.again)
+		return;
+	qu.again = clock_now() + LOOK_AGAIN;
+	if (look() == -1 || is_full(SEG_SIZE))
+		return;
+	qu.told = false;
+	proc_impaired_over("quarantine");
 }
 
 void
