@@ -140,7 +140,8 @@ front_prove(struct front *f, uint64_t conn, uint32_t account)
 		p->conn = conn;
 		table_add(&f->proved, &p->node,
 		    table_hash(&conn, sizeof(conn)));
-	}
+	} else
+		guard_leave(p->account, &p->open, now_sec());
 	p->account = account;
 }
 

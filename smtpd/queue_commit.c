@@ -478,9 +478,8 @@ answer(struct pending *p)
 	struct queue_commit_r r = { .result = (uint8_t)p->result };
 	char id[MSG_ID_TEXT] = "";
 
-	if (p->m != NULL) {
+	if (p->m != NULL)
 		message_id(p->m, id);
-	}
 	if (p->m != NULL && !p->copy) {
 		log_info("%s queued id=%s from=<%s> size=%llu nrcpt=%u",
 		    message_sid(p->m), id, log_text(message_sender(p->m),

@@ -6,8 +6,6 @@
  */
 #include "compat.h"
 
-#include <stdlib.h>
-#include <string.h>
 
 #include <event2/event.h>
 
@@ -21,49 +19,18 @@
 #define REASON		"authd: the account may send no more"
 #define ACCOUNT_MAX	(1u << 31)	/* beyond every user number */
 
-struct set {				/* of account numbers */
-	uint8_t		*bits;
-	size_t		 n;		/* octets */
-};
-
 static struct {
-	struct set	 revoked, fresh;	/* fresh: not yet looked for */
+	struct numset	 revoked;	/* accounts */
+	struct numset	 fresh;		/* and not yet looked for */
 	bool		 again;
 	struct walk	 walk;
 	struct event	*ev;
 } rv;
 
 static bool
-set_has(const struct set *s, uint32_t account)
-{
-	return account / 8 < s->n &&
-	    (s->bits[account / 8] & 1u << account % 8) != 0;
-}
-
-static void
-set_add(struct set *s, uint32_t account)
-{
-	size_t n = s->n;
-
-	if (account / 8 >= n) {
-		s->n = (account / 8 / 4096 + 1) * 4096;
-		s->bits = xreallocarray(s->bits, s->n, 1);
-		memset(s->bits + n, 0, s->n - n);
-	}
-	s->bits[account / 8] |= (uint8_t)(1u << account % 8);
-}
-
-static void
-set_del(struct set *s, uint32_t account)
-{
-	if (set_has(s, account))
-		s->bits[account / 8] &= (uint8_t)~(1u << account % 8);
-}
-
-static bool
 hold_fresh(struct message *m, void *arg)
 {
-	if (m->account != 0 && set_has(&rv.fresh, m->account))
+	if (m->account != 0 && numset_has(&rv.fresh, m->account))
 		control_hold(m, REASON);
 	return true;
 }
@@ -84,8 +51,7 @@ on_fresh(evutil_socket_t fd, short what, void *arg)
 		event_add(rv.ev, &now);
 		return;
 	}
-	free(rv.fresh.bits);
-	rv.fresh = (struct set){ .n = 0 };
+	numset_clear(&rv.fresh);
 	if (qlog_sync() == -1)
 		log_warn("queue.log");
 }
@@ -100,14 +66,14 @@ revoked_on_ev(struct chan *c, struct msg *m, void *arg)
 	    e->why == REVOKED_PASSWORD)
 		return;
 	if (e->why == REVOKED_OVER) {
-		set_del(&rv.revoked, e->account);
-		set_del(&rv.fresh, e->account);
+		numset_put(&rv.revoked, e->account, false);
+		numset_put(&rv.fresh, e->account, false);
 		return;
 	}
-	if (set_has(&rv.revoked, e->account))
+	if (numset_has(&rv.revoked, e->account))
 		return;		/* the operator may have released some */
-	set_add(&rv.revoked, e->account);
-	set_add(&rv.fresh, e->account);
+	numset_put(&rv.revoked, e->account, true);
+	numset_put(&rv.fresh, e->account, true);
 	rv.again = true;
 	if (rv.ev == NULL && (rv.ev = event_new(arg, -1, 0, on_fresh,
 	    NULL)) == NULL)
@@ -118,13 +84,13 @@ revoked_on_ev(struct chan *c, struct msg *m, void *arg)
 void
 revoked_look(struct message *m)
 {
-	if (m->account != 0 && set_has(&rv.revoked, m->account))
+	if (m->account != 0 && numset_has(&rv.revoked, m->account))
 		control_hold(m, REASON);
 }
 
 void
 revoked_last_look(struct message *m)
 {
-	if (m->account != 0 && set_has(&rv.fresh, m->account))
+	if (m->account != 0 && numset_has(&rv.fresh, m->account))
 		control_hold(m, REASON);
 }
