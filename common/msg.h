@@ -320,7 +320,8 @@ struct msg_addr {			/* network address of a peer */
 	F(blob, ticket, 512)	/* of signd, empty: not to be signed */	\
 	F(str, folder, 255)	/* mailbox for local copies, "" INBOX */ \
 	F(blob, rcpts, 8192)						\
-	F(u32, crc, 0)		/* CRC-32C of all that is in file */
+	F(u32, crc, 0)		/* CRC-32C of all that is in file */	\
+	F(u64, sent, 0)		/* now_ms() of then: see COMMIT_LATE; or 0 */
 #define QUEUE_COMMIT_R_FIELDS(F)	/* result: enum queue_result */	\
 	F(u8, result, 0) F(str, id, 32) F(str, text, 256)
 #define QUEUE_REPORT_FIELDS(F)	/* a report on its way; fd: sealed memfd, */ \

@@ -488,6 +488,12 @@ void	 ids_expire(uint64_t now);	/* now_ms() */
 
 /* ---- queue_commit.c: group commit ------------------------------------- */
 
+/*
+ * A commit of smtpd's counts only when it is on disk so soon after it was
+ * sent: later its client may have heard 451, and brings the message again.
+ */
+#define COMMIT_LATE	50000		/* ms; smtpd waits SMTP_COMMIT_MS */
+
 struct commit {
 	struct envelope	 env;		/* nrcpt, rcpts, origin: filled in */
 	const struct env_rcpt *rcpt;
@@ -501,6 +507,7 @@ struct commit {
 	uint32_t	 limit;		/* of what its account has waiting; 0 */
 	uint64_t	 conn;		/* that sent it, for the guard */
 	uint32_t	 outside;	/* recipients it asked for outside */
+	uint64_t	 sent;		/* now_ms(); 0: it is never late */
 	/* who waits: a channel, or fn */
 	struct chan	*chan;
 	uint32_t	 ask;
@@ -529,7 +536,8 @@ const uint8_t *commit_recent(const struct message *);
 /* Commit it when its file is on disk. */
 void	 wait_add(struct commit *);
 /* One with that id waits already: it is answered there now.  false: none. */
-bool	 wait_again(const struct msg_id *commit, struct chan *, uint32_t ask);
+bool	 wait_again(const struct msg_id *commit, struct chan *, uint32_t ask,
+	    uint64_t sent);
 void	 wait_gone(const struct chan *);	/* what waits from there goes */
 
 /* ---- queue_front.c: what smtpd brings --------------------------------- */

@@ -10,8 +10,9 @@
  * before, because a sync costs more than the wait.  The wait is a sleep, not
  * a timer: libevent's clock ticks every 4 ms, and nothing here is urgent.
  *
- * A write or sync that fails ends the segment: its good frames stay, what
- * the group put behind them is refused, and the next group gets a new one.
+ * A write or sync that fails, or takes longer than smtpd waits, ends the
+ * segment: its good frames stay, what the group put behind them is refused,
+ * and the next group gets a new one.
  */
 #include "compat.h"
 
@@ -47,6 +48,7 @@ struct pending {
 	uint32_t	 ask;
 	uint64_t	 conn;
 	uint32_t	 outside;	/* recipients, for the guard */
+	uint64_t	 sent;		/* as in its commit */
 	void		(*fn)(void *, enum queue_result, struct message *);
 	void		*arg;
 };
@@ -70,6 +72,7 @@ static struct {
 	size_t		 recent_n;
 } g;
 
+static bool	 is_late(uint64_t);
 static void	 plan(void);
 static void	 on_event(evutil_socket_t, short, void *);
 static int	 open_segment(size_t);
@@ -79,6 +82,7 @@ static int	 body_read(struct commit *, uint8_t *);
 static struct pending *pend(const struct commit *);
 static void	 answer(struct pending *);
 static void	 group_failed(enum queue_result, const char *);
+static bool	 group_is_late(void);
 static int	 group_unwrite(void);
 static void	 group_good(void);
 static void	 adapt(void);
@@ -105,6 +109,10 @@ commit_add(struct commit *c)
 		fatalx("commit from within a commit");
 	if (!recover_done()) {
 		commit_refuse(c, QUEUE_IO, "the spool is not read yet");
+		return;
+	}
+	if (is_late(c->sent)) {
+		commit_refuse(c, QUEUE_IO, "it comes too late");
 		return;
 	}
 	if (commit_is_over_limit(c)) {
@@ -150,6 +158,12 @@ commit_add(struct commit *c)
 	p = pend(c);
 	p->m = m;
 	plan();
+}
+
+static bool
+is_late(uint64_t sent)
+{
+	return sent != 0 && now_ms() > sent + COMMIT_LATE;
 }
 
 bool
@@ -230,6 +244,11 @@ commit_run(void)
 			why = "sync";
 		if (why != NULL)
 			r = result_errno();
+		else if (group_is_late()) {
+			errno = ETIMEDOUT;
+			why = "late";
+			r = QUEUE_IO;
+		}
 	}
 	if (r == QUEUE_OK)
 		group_good();
@@ -296,6 +315,18 @@ group_failed(enum queue_result r, const char *why)
 		}
 		answer(&g.v[i]);
 	}
+}
+
+/* The disk took so long that not all of them are waited for any more. */
+static bool
+group_is_late(void)
+{
+	size_t i;
+
+	for (i = 0; i < g.nv; i++)
+		if (is_late(g.v[i].sent))
+			return true;
+	return false;
 }
 
 /* No header of the group stays: one alone would bring the rest back. */
@@ -450,8 +481,8 @@ pend(const struct commit *c)
 
 	*p = (struct pending){ .commit = c->env.commit,
 	    .copy = c->env.copy != 0, .chan = c->chan, .ask = c->ask,
-	    .conn = c->conn, .outside = c->outside, .fn = c->fn,
-	    .arg = c->arg };
+	    .conn = c->conn, .outside = c->outside, .sent = c->sent,
+	    .fn = c->fn, .arg = c->arg };
 	return p;
 }
 

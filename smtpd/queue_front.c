@@ -237,7 +237,7 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	const char *why = NULL;
 
 	if (commit_again(c, m->id, &b->commit) || (b->file != 0 &&
-	    wait_again(&b->commit, c, m->id)))
+	    wait_again(&b->commit, c, m->id, b->sent)))
 		goto out;
 	fr.nrcpt = fr.outside = 0;
 	if (l != NULL)
@@ -261,6 +261,7 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	k.conn = b->conn;
 	k.outside = fr.outside;
 	k.large_crc = b->crc;
+	k.sent = b->sent;
 	k.limit = fr.conf->queue.max_per_account;
 	k.env = (struct envelope){ .commit = b->commit,
 	    .received = now_sec(), .account = b->account, .flags = b->flags,

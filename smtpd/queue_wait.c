@@ -3,8 +3,7 @@
  * (queue_settle.c) before they join a group.  queue only.
  *
  * Nobody was promised anything meanwhile: what waits when smtpd goes is
- * dropped with its file.  What waits longer than smtpd does is refused, so
- * that the client that heard 451 for it and comes again finds it once.
+ * dropped with its file.
  */
 #include "compat.h"
 
@@ -19,14 +18,12 @@
 #include "util.h"
 #include "queue.h"
 
-#define WAIT_MS		45000		/* smtpd waits 60 s */
 #define OCTETS_MAX	(64U << 20)	/* of all copies together */
 
 struct waiting {
 	TAILQ_ENTRY(waiting) entry;
 	struct commit	 c;		/* points into text */
 	struct settling	*settling;
-	uint64_t	 since;		/* now_ms() */
 	size_t		 octets;	/* of all this */
 	struct env_rcpt	*rcpt;
 	char		*text;
@@ -59,7 +56,8 @@ wait_add(struct commit *c)
 }
 
 bool
-wait_again(const struct msg_id *commit, struct chan *chan, uint32_t ask)
+wait_again(const struct msg_id *commit, struct chan *chan, uint32_t ask,
+    uint64_t sent)
 {
 	struct waiting *w;
 
@@ -67,6 +65,7 @@ wait_again(const struct msg_id *commit, struct chan *chan, uint32_t ask)
 		if (memcmp(&w->c.env.commit, commit, sizeof(*commit)) == 0) {
 			w->c.chan = chan;
 			w->c.ask = ask;
+			w->c.sent = sent;
 			return true;
 		}
 	return false;
@@ -98,9 +97,7 @@ on_settled(void *arg, int error)
 		log_warn("spool large file");
 		commit_refuse(&w->c, full ? QUEUE_FULL : QUEUE_IO,
 		    full ? "no space in the queue" : "large file");
-	} else if (now_ms() - w->since > WAIT_MS)
-		commit_refuse(&w->c, QUEUE_IO, "the disk is too slow");
-	else
+	} else
 		commit_add(&w->c);
 	waiting_free(w);
 }
@@ -128,7 +125,6 @@ waiting_new(const struct commit *c)
 
 	for (i = 0; i < c->nrcpt; i++)
 		n += c->rcpt[i].address.n + c->rcpt[i].orig.n;
-	w->since = now_ms();
 	w->octets = sizeof(*w) + c->nrcpt * sizeof(*w->rcpt) + n;
 	w->rcpt = xcalloc(c->nrcpt, sizeof(*w->rcpt));
 	w->text = xcalloc(1, n + 1);

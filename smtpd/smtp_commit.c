@@ -150,6 +150,7 @@ commit_send(struct session *s)
 	ask.size = m->size;
 	ask.facts = (uint32_t)m->facts;
 	ask.crc = m->crc;
+	ask.sent = now_ms();
 	ask.trace = slice_of(m->trace, m->tracen);
 	ask.ticket = slice_of((const char *)m->ticket, m->ticketn);
 	ask.folder = slice_str(m->folder != NULL ? m->folder : "");

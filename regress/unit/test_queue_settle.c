@@ -227,9 +227,9 @@ refused_child(void)
 	c = large_commit(2, gone, 2 << 20, crc);
 	c.chan = chan;
 	wait_add(&c);
-	CHECK(wait_again(&c.env.commit, chan, 7));
+	CHECK(wait_again(&c.env.commit, chan, 7, 0));
 	wait_gone(chan);
-	CHECK(!wait_again(&c.env.commit, chan, 8));
+	CHECK(!wait_again(&c.env.commit, chan, 8, 0));
 	turn();
 	CHECK(nanswers == 1 && !is_there(file) && !is_there(gone));
 	chan_free(chan);
