@@ -222,6 +222,29 @@ fail:
 	return NULL;
 }
 
+DIR *
+listing_open(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	int error = errno;
+
+	if (dir == NULL && fd != -1) {
+		close(fd);
+		errno = error;
+	}
+	return dir;
+}
+
+void
+listing_end(DIR *dir)
+{
+	int error = errno;
+
+	closedir(dir);
+	errno = error;
+}
+
 void
 hex_encode(char *dst, const void *src, size_t n)
 {

@@ -4,6 +4,7 @@
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <dirent.h>
 #include <stdbool.h>
 
 void	*xcalloc(size_t, size_t);		/* fatal when out of memory */
@@ -24,6 +25,11 @@ int	 pread_all(int fd, void *, size_t, off_t);
 /* Whole file behind fd (at most max octets) in fresh memory, NUL behind it.
  * NULL with errno (EFBIG). */
 char	*read_fd(int fd, size_t max, size_t *len);
+/* What is in the directory of an open descriptor, which stays the caller's;
+ * NULL with errno.  readdir() tells the end from an error by errno alone,
+ * which listing_end() leaves as it is. */
+DIR	*listing_open(int dirfd);
+void	 listing_end(DIR *);
 void	 hex_encode(char *dst, const void *src, size_t n);	/* 2n + 1 */
 int	 hex_decode(void *dst, size_t n, const char *src);	/* 0, -1 */
 

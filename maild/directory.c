@@ -212,7 +212,7 @@ directory_make(const struct house *h, const struct conf *c, char *err,
 
 /* An account's directory by its name: its number, 0 for anything else. */
 static uint32_t
-account_number(const struct house *h, int fd, const struct dirent *e)
+account_number(const struct house *h, const struct dirent *e)
 {
 	struct stat st;
 	const char *why;
@@ -225,8 +225,9 @@ account_number(const struct house *h, int fd, const struct dirent *e)
 	    &why);
 	if (why != NULL || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
 		return 0;
-	if (e->d_type == DT_UNKNOWN && (fstatat(fd, e->d_name, &st,
-	    AT_SYMLINK_NOFOLLOW) == -1 || !S_ISDIR(st.st_mode)))
+	if (e->d_type == DT_UNKNOWN && (fstatat(h->storefd, e->d_name, &st,
+	    AT_SYMLINK_NOFOLLOW) == -1 ? errno == ENOENT :
+	    !S_ISDIR(st.st_mode)))
 		return 0;
 	return (uint32_t)n;
 }
@@ -236,23 +237,16 @@ directory_highest(const struct house *h, uint32_t *highest)
 {
 	struct dirent *e;
 	uint32_t n;
-	int fd = openat(h->storefd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
-	int failed;
+	DIR *d = listing_open(h->storefd);
 
-	if (d == NULL) {
-		if (fd != -1)
-			close(fd);
+	if (d == NULL)
 		return -1;
-	}
 	*highest = 0;
 	while ((errno = 0, e = readdir(d)) != NULL)
-		if ((n = account_number(h, fd, e)) > *highest)
+		if ((n = account_number(h, e)) > *highest)
 			*highest = n;
-	failed = errno;
-	closedir(d);
-	errno = failed;
-	return failed == 0 ? 0 : -1;
+	listing_end(d);
+	return errno == 0 ? 0 : -1;
 }
 
 int

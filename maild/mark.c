@@ -211,25 +211,24 @@ place_path(const struct conf *c, enum mark_dir d)
 	return NULL;
 }
 
-/* Nothing but marks, and what a new file system has. */
+/* Nothing but marks, and what a new file system has.  What cannot be read may
+ * be there. */
 static bool
 place_is_empty(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	DIR *dir = listing_open(dirfd);
 	const struct dirent *e;
-	bool empty = dir != NULL;
+	bool empty = true;
 
-	while (empty && (e = readdir(dir)) != NULL)
+	if (dir == NULL)
+		return false;
+	while (empty && (errno = 0, e = readdir(dir)) != NULL)
 		empty = strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0 ||
 		    strcmp(e->d_name, "lost+found") == 0 ||
 		    strncmp(e->d_name, MARK, strlen(MARK)) == 0;
-	if (dir != NULL)
-		closedir(dir);
-	else if (fd != -1)
-		close(fd);
-	return empty;
+	listing_end(dir);
+	return empty && errno == 0;
 }
 
 /* What leads to it is the operator's to make, or to mount. */

@@ -82,6 +82,7 @@ signkeys_read(const char *dir, const char *domain, struct signkeys *l,
 	struct dirent *e;
 	DIR *d = opendir(dir);
 	size_t n = 0, i;
+	int error;
 
 	l->n = 0;
 	l->v = NULL;
@@ -91,11 +92,18 @@ signkeys_read(const char *dir, const char *domain, struct signkeys *l,
 		return -1;
 	}
 	l->v = xcalloc(ENTRIES_MAX, sizeof(*l->v));
-	while (n < ENTRIES_MAX && (e = readdir(d)) != NULL)
+	while ((void)(errno = 0), n < ENTRIES_MAX && (e = readdir(d)) != NULL)
 		if (name_read(e->d_name, &l->v[n]) == 0 && (domain == NULL ||
 		    strcmp(l->v[n].domain, domain) == 0))
 			n++;
+	error = errno;
 	closedir(d);
+	if (error != 0) {		/* which others there are is unknown */
+		snprintf(err, errsize, "%s: cannot be read: %s", dir,
+		    strerror(error));
+		signkeys_free(l);
+		return -1;
+	}
 	if (n == ENTRIES_MAX) {
 		snprintf(err, errsize, "%s: %d keys and states are too many",
 		    dir, ENTRIES_MAX);

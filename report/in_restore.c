@@ -53,17 +53,11 @@ restore_list(int dir)
 {
 	struct dirent *e;
 	enum state s;
-	int fd, error, last = 0;
+	int error, last = 0;
 	DIR *d;
 
-	if ((fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+	if ((d = listing_open(dir)) == NULL)
 		return -1;
-	if ((d = fdopendir(fd)) == NULL) {
-		error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
 	while ((void)(errno = 0), (e = readdir(d)) != NULL) {
 		if (strlen(e->d_name) != NAME_TEXT)
 			continue;

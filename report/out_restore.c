@@ -98,18 +98,10 @@ names_read(uint64_t *begin, size_t *n)
 	const size_t len = strlen(JOURNAL_NAME);
 	struct dirent *e;
 	const char *bad;
-	int fd, error;
 	DIR *d;
 
-	if ((fd = openat(rs.dir, ".", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC)) == -1)
+	if ((d = listing_open(rs.dir)) == NULL)
 		return -1;
-	if ((d = fdopendir(fd)) == NULL) {
-		error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
 	while ((void)(errno = 0), *n < FILES_MAX && (e = readdir(d)) != NULL) {
 		if (strncmp(e->d_name, JOURNAL_NAME, len) != 0 ||
 		    strlen(e->d_name) != len + JOURNAL_DIGITS)
@@ -118,10 +110,8 @@ names_read(uint64_t *begin, size_t *n)
 		    &bad);
 		*n += bad == NULL;
 	}
-	error = errno;
-	closedir(d);
-	errno = error;
-	return error == 0 ? 0 : -1;
+	listing_end(d);
+	return errno == 0 ? 0 : -1;
 }
 
 static int

@@ -95,13 +95,9 @@ large_sweep(bool (*keep)(uint64_t))
 	struct dirent *d;
 	DIR *dir;
 	char *end;
-	int fd;
 
-	fd = openat(largefd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+	if ((dir = listing_open(largefd)) == NULL) {
 		log_warn("spool large");
-		if (fd != -1)
-			close(fd);
 		return;
 	}
 	while (errno = 0, (d = readdir(dir)) != NULL) {

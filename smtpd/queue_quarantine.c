@@ -60,17 +60,9 @@ look(void)
 	struct dirent *d;
 	struct stat st;
 	DIR *dir;
-	int fd, e;
 
-	fd = openat(qu.dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
+	if ((dir = listing_open(qu.dirfd)) == NULL)
 		return -1;
-	if ((dir = fdopendir(fd)) == NULL) {
-		e = errno;
-		close(fd);
-		errno = e;
-		return -1;
-	}
 	qu.files = 0;
 	qu.octets = 0;
 	while (errno = 0, (d = readdir(dir)) != NULL)
@@ -79,10 +71,8 @@ look(void)
 			qu.files++;
 			qu.octets += (uint64_t)st.st_size;
 		}
-	e = errno;
-	closedir(dir);
-	errno = e;
-	return e == 0 ? 0 : -1;
+	listing_end(dir);
+	return errno == 0 ? 0 : -1;
 }
 
 static bool

@@ -142,21 +142,13 @@ spool_load(void)
 	struct segment *s;
 	struct dirent *d;
 	DIR *dir;
-	int fd;
 	long long file;
 	const char *bad;
 	int e;
 
-	fd = openat(sp.dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
-		return -1;
 	/* A name that one before us made and did not live to sync. */
-	if (fsync(fd) == -1 || (dir = fdopendir(fd)) == NULL) {
-		e = errno;
-		close(fd);
-		errno = e;
+	if (fsync(sp.segfd) == -1 || (dir = listing_open(sp.segfd)) == NULL)
 		return -1;
-	}
 	while (errno = 0, (d = readdir(dir)) != NULL) {
 		file = strtonum(d->d_name, 0, FILES_MAX, &bad);
 		if (bad != NULL)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -44,6 +45,27 @@ test_two_readers_of_one_open_file(void **state)
 	close(other);
 }
 
+/* An end is not an error, and the next listing begins anew. */
+static void
+test_listing(void **state)
+{
+	int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY), i;
+	unsigned int n;
+	DIR *dir;
+
+	for (i = 0; i < 2; i++) {
+		assert_non_null(dir = listing_open(fd));
+		for (n = 0; (void)(errno = 0), readdir(dir) != NULL; n++)
+			;
+		listing_end(dir);
+		assert_int_equal(errno, 0);
+		assert_int_equal(n, 3);
+	}
+	close(fd);
+	assert_null(listing_open(fd));
+	assert_int_equal(errno, EBADF);
+}
+
 static void
 test_numset(void **state)
 {
@@ -69,6 +91,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_readers_of_one_open_file),
+		cmocka_unit_test(test_listing),
 		cmocka_unit_test(test_numset),
 	};
 
