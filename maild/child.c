@@ -389,20 +389,14 @@ on_gone(struct chan *chan, void *arg)
 /* ---- the end ------------------------------------------------------------- */
 
 void
-child_kill(struct child *c)
-{
-	c->state = CHILD_STOPPING;
-	if (c->pid != 0)
-		kill(c->pid, SIGKILL);
-}
-
-void
 child_discard(struct child *c)
 {
-	if (c->pid == 0)
+	if (c->pid == 0) {
 		child_free(c);
-	else
-		child_kill(c);
+		return;
+	}
+	c->state = CHILD_STOPPING;
+	kill(c->pid, SIGKILL);
 }
 
 void

@@ -107,7 +107,6 @@ void	 child_start(struct child *, const struct conf *,
 	    const struct files *);
 /* Tell it to end; SIGKILL after ms. */
 void	 child_stop(struct child *, unsigned int ms);
-void	 child_kill(struct child *);
 /* A generation that is not wanted: kill it, forget it when it is dead. */
 void	 child_discard(struct child *);
 /* After SIGCHLD: reap all that died, start again what should live. */

@@ -216,8 +216,8 @@ reload_replace(struct house *h, struct child *c)
 		old->current = false;
 		if (old->state == CHILD_READY)
 			event_add(old->timer, &tv);	/* then child_stop */
-		else
-			child_kill(old);
+		else			/* it may have no process */
+			child_discard(old);
 	}
 	graph_ready(c);
 }
