@@ -162,6 +162,7 @@ LOG_FN(log_info, LOG_L_INFO, 0)
 LOG_FN(log_notice, LOG_L_NOTICE, 0)
 LOG_FN(log_warn, LOG_L_WARN, errno)
 LOG_FN(log_warnx, LOG_L_WARN, 0)
+LOG_FN(log_errorx, LOG_L_ERROR, 0)
 
 void
 log_last_words(void (*fn)(const char *))

@@ -45,7 +45,7 @@ static struct house house;
 
 static void	 usage(void) __attribute__((noreturn));
 static struct conf *read_conf(const char *);
-static void	 log_lines(const char *);
+static void	 log_lines(log_fn *, const char *);
 static void	 refuse(const char *) __attribute__((noreturn));
 static void	 daemonize(struct house *);
 static void	 lock_pid(const struct conf *);
@@ -132,7 +132,7 @@ check_files(const struct house *h)
 	    access(h->conf->dir.store, F_OK) == -1)
 		return;			/* for another machine, or later */
 	if (mark_check(h, h->conf, &first, err, sizeof(err)) == -1)
-		log_lines(err);
+		log_lines(log_warnx, err);
 }
 
 static int
@@ -351,12 +351,12 @@ raise_limits(const struct conf *conf)
 
 /* A message of several lines. */
 static void
-log_lines(const char *text)
+log_lines(log_fn *tell, const char *text)
 {
 	while (*text != '\0') {
 		size_t n = strcspn(text, "\n");
 
-		log_warnx("%.*s", (int)n, text);
+		tell("%.*s", (int)n, text);
 		text += n + (text[n] == '\n');
 	}
 }
@@ -365,7 +365,7 @@ log_lines(const char *text)
 static void
 refuse(const char *text)
 {
-	log_lines(text);
+	log_lines(log_errorx, text);
 	exit(EX_CONFIG);
 }
 
@@ -391,7 +391,7 @@ start(struct house *h)
 		refuse(err);
 	if (listen_open(h->conf, h->listen, NULL, NULL, err, sizeof(err)) ==
 	    -1) {
-		log_lines(err);		/* another may go: try again */
+		log_lines(log_errorx, err); /* another may go: try again */
 		exit(EX_UNAVAILABLE);
 	}
 	if ((h->storefd = open(h->conf->dir.store, O_RDONLY | O_DIRECTORY |

@@ -346,9 +346,10 @@ place_check(const struct place *p, enum mark_dir d, const char *house,
 		if (p->fd != -1 && is_begun(p, d, house))
 			return true;
 		complain(t, "%s (%s): %s, and the other directories are of "
-		    "the house %.8s; is it the right one, and mounted?  If "
-		    "so: %s %s", p->path, key, p->fd == -1 ? "is not there" :
-		    p->empty ? "is empty" : "has no " MARK, house, how,
+		    "the house %.8s; is it the right one, and mounted?  %s: "
+		    "%s %s", p->path, key, p->fd == -1 ? "is not there" :
+		    p->empty ? "is empty" : "has no " MARK, house,
+		    p->fd == -1 ? "To begin a new one" : "If so", how,
 		    p->path);
 		return false;
 	case MARK_BAD:
@@ -492,6 +493,21 @@ mark_adopt_all(const struct conf *c, char *err, size_t errsize)
 	return ret;
 }
 
+/* The one that is missing and has that name, or DIR_MAX. */
+static int
+place_missing(const struct place *p, const char *dir)
+{
+	size_t n = strlen(dir);
+	int d = 0;
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	while (d < DIR_MAX && (p[d].fd != -1 || strlen(p[d].path) != n ||
+	    memcmp(p[d].path, dir, n) != 0))
+		d++;
+	return d;
+}
+
 /* The one that dir is a name of, or DIR_MAX. */
 static int
 place_named(const struct place *p, const char *dir)
@@ -500,11 +516,22 @@ place_named(const struct place *p, const char *dir)
 	int d = 0;
 
 	if (stat(dir, &st) == -1)
-		return DIR_MAX;
+		return errno == ENOENT ? place_missing(p, dir) : DIR_MAX;
 	while (d < DIR_MAX && (p[d].fd == -1 || p[d].st.st_dev != st.st_dev ||
 	    p[d].st.st_ino != st.st_ino))
 		d++;
 	return d;
+}
+
+/* Who names it wants it; the start gives it its owner and mode. */
+static int
+place_make(struct place *p)
+{
+	if (p->fd == -1 && (mkdir(p->path, 0700) == -1 ||
+	    key_sync_parent(p->path) == -1 || (p->fd = open(p->path, O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC)) == -1))
+		return -1;
+	return 0;
 }
 
 int
@@ -532,6 +559,8 @@ mark_adopt(const struct conf *c, const char *dir, char *text, size_t size)
 	} else if (p[d].mark.state == MARK_NEWER)
 		complain(&t, "%s: is of level %u, which a newer release has "
 		    "written; only that can read it", dir, p[d].mark.level);
+	else if (place_make(&p[d]) == -1)
+		complain(&t, "%s: cannot be made: %s", dir, strerror(errno));
 	else if (mark_write(p[d].fd, MARK, house, names[d].role) == -1)
 		complain(&t, "%s/" MARK ": cannot be written: %s", dir,
 		    strerror(errno));
