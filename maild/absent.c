@@ -61,16 +61,21 @@ absent_slow(struct child *c, unsigned int seconds)
 void
 absent_died(struct child *c, bool young)
 {
-	char name[32];
+	char name[32], path[PROGRAM_PATH];
 
 	if (c->fast < FAST_DEATHS)
 		return;
-	impaired_set(c->house, c, "process", "does not run: %s%s%s%s%s; it is "
-	    "started again", child_exit_name(c, name, sizeof(name)),
-	    WIFEXITED(c->exit) && WEXITSTATUS(c->exit) == 127 ?
-	    " (its program could not be run)" : "",
-	    young ? " before it was ready" : " soon after its start",
-	    c->words[0] == '\0' ? "" : ": ", c->words);
+	program_path(c->house->libexec, c->role, path);
+	if (WIFEXITED(c->exit) && WEXITSTATUS(c->exit) == 127)
+		impaired_set(c->house, c, "process", "does not run: its "
+		    "program could not be run, a library may be missing; try: "
+		    "%s -V; it is started again", path);
+	else
+		impaired_set(c->house, c, "process", "does not run: %s%s%s%s; "
+		    "it is started again", child_exit_name(c, name,
+		    sizeof(name)), young ? " before it was ready" :
+		    " soon after its start", c->words[0] == '\0' ? "" : ": ",
+		    c->words);
 	absent_set(c);
 }
 

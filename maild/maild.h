@@ -118,6 +118,9 @@ const char *child_state_name(const struct child *);
 const char *child_exit_name(const struct child *, char *buf, size_t size);
 
 /* ---- program.c: the programs of the house ---- */
+#define PROGRAM_PATH	1200
+void	 program_path(const char *libexec, enum proc_role,
+	    char path[PROGRAM_PATH]);
 /* Open all of them; ends maild when one is missing or they are not of this
  * build. */
 void	 programs_open(struct house *);

@@ -32,19 +32,34 @@
 
 #define FD_FIRST	10	/* a child's own are below */
 
-/* Open a program; fatal when it is none. */
-static int
-program_open(const char *path, enum proc_role role)
+void
+program_path(const char *libexec, enum proc_role role,
+    char path[PROGRAM_PATH])
 {
-	struct stat st;
-	int fd = open(path, O_PATH | O_CLOEXEC), high;
+	snprintf(path, PROGRAM_PATH, "%s/%s", libexec, proc_program(role));
+}
 
-	if (fd == -1 || fstat(fd, &st) == -1)
-		fatalx("%s: %s: program of %s; run: make install", path,
+/* Open the program of a role; -1, told, when there is none. */
+static int
+program_open(const char *libexec, enum proc_role role, log_fn *tell)
+{
+	char path[PROGRAM_PATH];
+	struct stat st;
+	int fd, high;
+
+	program_path(libexec, role, path);
+	if ((fd = open(path, O_PATH | O_CLOEXEC)) == -1) {
+		tell("%s: %s: program of %s; run: make install", path,
 		    strerror(errno), proc_name(role));
-	if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
-		fatalx("%s: no program, but should be that of %s; run: make "
+		return -1;
+	}
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    (st.st_mode & 0111) == 0) {
+		tell("%s: no program, but should be that of %s; run: make "
 		    "install", path, proc_name(role));
+		close(fd);
+		return -1;
+	}
 	if ((high = fcntl(fd, F_DUPFD_CLOEXEC, FD_FIRST)) == -1)
 		fatal("%s", path);
 	close(fd);
@@ -67,17 +82,17 @@ build_read(const char *libexec, char id[BUILD_ID_LEN + 1])
 	close(fd);
 }
 
-/* Are all programs there, and of this build?  Told when not. */
+/* Are the programs of this build?  Told when not. */
 static bool
-build_is_ours(const char *libexec)
+build_is_ours(const char *libexec, log_fn *tell)
 {
 	char id[BUILD_ID_LEN + 1], text[BUILD_TEXT_MAX];
 
 	build_read(libexec, id);
 	if (build_same(slice_str(id)))
 		return true;
-	log_warnx("%s: %s; this maild is of %s; finish it: make install",
-	    libexec, id[0] == '\0' ? "half installed, there is no file "
+	tell("%s: %s; this maild is of %s; finish it: make install", libexec,
+	    id[0] == '\0' ? "half installed, there is no file "
 	    "\"build\"" : "the programs are of another build",
 	    build_text(build_release, slice_str(build_id), text));
 	return false;
@@ -86,22 +101,28 @@ build_is_ours(const char *libexec)
 void
 programs_open(struct house *h)
 {
-	char path[1200];
-
-	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
-		snprintf(path, sizeof(path), "%s/%s", h->libexec,
-		    proc_program((enum proc_role)r));
-		h->prog[r] = program_open(path, (enum proc_role)r);
-	}
-	if (!build_is_ours(h->libexec))
+	for (int r = ROLE_LOGD; r < ROLE_MAX; r++)
+		if ((h->prog[r] = program_open(h->libexec, (enum proc_role)r,
+		    log_errorx)) == -1)
+			exit(EX_TEMPFAIL);	/* being installed, maybe */
+	if (!build_is_ours(h->libexec, log_errorx))
 		exit(EX_TEMPFAIL);
 }
 
 void
 programs_check(const char *libexec)
 {
-	if (access(libexec, F_OK) == 0)
-		(void)build_is_ours(libexec);
+	int fd;
+
+	if (access(libexec, F_OK) == -1)
+		return;
+	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
+		if ((fd = program_open(libexec, (enum proc_role)r,
+		    log_warnx)) == -1)
+			return;		/* one is enough to be told of */
+		close(fd);
+	}
+	(void)build_is_ours(libexec, log_warnx);
 }
 
 void
