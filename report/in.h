@@ -213,6 +213,7 @@ struct mend {
 	bool		 mended;	/* something was not as it should be */
 	enum { MEND_TEXT, MEND_TAG, MEND_SKIP } state;
 	bool		 amp;		/* in text, behind "&" */
+	unsigned int	 reopened;	/* CDATA without an end */
 	unsigned int	 depth;
 	size_t		 n, textn;
 	char		 tag[TAG_MAX + 1];	/* its text, for start() */

@@ -7,7 +7,8 @@
  * before the first element that the taker wants and after its end.
  *
  * Only for reports that expat refused (in_xml.c); bounded as it is: a tag by
- * TAG_MAX, the depth by MEND_DEPTH, the rest by the taker.  report-in.  Pure.
+ * TAG_MAX, the depth by MEND_DEPTH, what is read twice by REOPEN_MAX, the rest
+ * by the taker.  report-in.  Pure.
  */
 #include "compat.h"
 
@@ -19,6 +20,8 @@
 #include "proc.h"
 #include "verify.h"
 #include "in.h"
+
+#define REOPEN_MAX	64		/* CDATA that is looked at once more */
 
 static void	 text_octet(struct mend *, char);
 static void	 text_flush(struct mend *);
@@ -172,13 +175,15 @@ cdata_open(struct mend *m)
 	size_t n = m->n - 8;
 
 	memcpy(in, m->tag + 8, n);
+	m->reopened++;
 	m->mended = true;
 	m->state = MEND_TEXT;
 	return mend_feed(m, in, n);
 }
 
 /* Comments, CDATA, declarations: the first octets tell which, the last ones
- * the end.  CDATA does not end beyond TAG_MAX. */
+ * the end.  CDATA does not end beyond TAG_MAX; after many of that kind there
+ * is none in this report, for what is in each is read twice. */
 static int
 skip_octet(struct mend *m, char c)
 {
@@ -193,6 +198,11 @@ skip_octet(struct mend *m, char c)
 		m->n = 10;
 	}
 	m->tag[m->n++] = c;
+	if (m->n == 8 && m->reopened >= REOPEN_MAX &&
+	    memcmp(m->tag, cdata, 8) == 0) {
+		m->state = MEND_TEXT;
+		return 0;
+	}
 	if (m->n >= 8 && memcmp(m->tag, cdata, 8) == 0)
 		end = "]]>";
 	else if (m->n >= 3 && memcmp(m->tag, comment, 3) == 0)

@@ -213,13 +213,13 @@ tell(int error)
 {
 	if (error != 0)
 		proc_impaired("reports-unread", "reports in "
-		    "directories.reports cannot be read now: %s; they stay as "
-		    "they are, are not counted and are tried again: look at "
-		    "the disk", strerror(error));
+		    "directories.reports-in cannot be read now: %s; they stay "
+		    "as they are, are not counted and are tried again: look "
+		    "at the disk", strerror(error));
 	else
 		proc_impaired_over("reports-unread");
 	if (rs.n[F_NEWER] > 0)
 		proc_impaired("newer", "%zu reports of a newer release in "
-		    "directories.reports are kept and not counted: start that "
-		    "release again, or remove them", rs.n[F_NEWER]);
+		    "directories.reports-in are kept and not counted: start "
+		    "that release again, or remove them", rs.n[F_NEWER]);
 }

@@ -295,7 +295,7 @@ open_directory(void)
 		error = errno;
 		log_warn("directory of reports");
 		proc_impaired("reports", "the directory of reports "
-		    "(directories.reports) cannot be read: %s; reports wait "
+		    "(directories.reports-in) cannot be read: %s; reports wait "
 		    "in the queue till it can: look at the disk",
 		    strerror(error));
 		if (st.dir != -1)

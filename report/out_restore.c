@@ -341,12 +341,13 @@ tell(int error)
 	if (error != 0)
 		proc_impaired("journal", "what was counted for DMARC reports "
 		    "cannot be read now: %s; it stays as it is and is tried "
-		    "again: look at the disk of directories.reports",
+		    "again: look at the disk of directories.reports-out",
 		    strerror(error));
 	else
 		proc_impaired_over("journal");
 	if (rs.nnewer > 0)
 		proc_impaired("newer", "%zu files of a newer release in "
-		    "directories.reports (agg.*) are kept and not reported: "
-		    "start that release again, or remove them", rs.nnewer);
+		    "directories.reports-out (agg.*) are kept and not "
+		    "reported: start that release again, or remove them",
+		    rs.nnewer);
 }
