@@ -134,6 +134,7 @@ put_plain(struct slice s)
 	}
 }
 
+/* Lines, with LF or CRLF, and tabs are left as they are. */
 void
 text_print(FILE *fp, struct slice s)
 {
@@ -142,7 +143,9 @@ text_print(FILE *fp, struct slice s)
 
 	for (i = 0; i < s.n; i += n) {
 		n = character(s, i, &c);
-		if (c != '\n' && (is_control(c) || c == 0xfffd))
+		if (c == '\r' && i + 1 < s.n && s.p[i + 1] == '\n')
+			continue;
+		if (c != '\n' && c != '\t' && (is_control(c) || c == 0xfffd))
 			fputc('?', fp);
 		else
 			fwrite(s.p + i, 1, n, fp);

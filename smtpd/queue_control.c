@@ -23,6 +23,7 @@
 
 #define EX_USAGE_	64		/* sysexits */
 #define EX_NOTFOUND	66
+#define EX_NOACCOUNT	67
 #define EX_IO		74
 #define EX_LATER	75
 #define TURN_ROWS	200		/* rows of a list in one turn */
@@ -151,7 +152,7 @@ on_account(void *arg, enum dir_result r, uint32_t account)
 		return;
 	}
 	if (r == DIR_UNKNOWN)
-		proc_done(c->ask, EX_NOTFOUND, "%s is not an account",
+		proc_done(c->ask, EX_NOACCOUNT, "%s is not an account",
 		    c->sel.account_name);
 	else
 		proc_done(c->ask, EX_LATER, "authd does not tell the account "

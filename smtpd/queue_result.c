@@ -40,12 +40,20 @@ result_conf(const struct conf *c)
 	conf = c;
 }
 
+static void
+count_attempt(struct rcpt *r)
+{
+	if (r->attempts < UINT16_MAX)
+		r->attempts++;
+}
+
 void
 result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 {
 	char text[LOG_TEXT_MAX];
 
 	error_text(text, sizeof(text), r);
+	count_attempt(&m->rcpt[idx]);
 	m->rcpt[idx].lost = 0;
 	switch ((enum delivery_result)r->result) {
 	case DELIVERY_OK:
@@ -90,6 +98,7 @@ result_lost(struct message *m, unsigned int idx)
 			return;
 		}
 	}
+	count_attempt(r);
 	defer(m, idx, "4.3.0 no answer from our own process");
 }
 
@@ -245,8 +254,6 @@ defer(struct message *m, unsigned int idx, const char *text)
 	    .no = m->no, .rcpt = (uint16_t)idx };
 	uint32_t now = (uint32_t)clock_now(), last;
 
-	if (r->attempts < UINT16_MAX)
-		r->attempts++;
 	r->maybe = 1;
 	last = m->received + conf->queue.expire;
 	if (is_expired(m, r)) {
@@ -321,6 +328,6 @@ log_result(const struct message *m, const struct rcpt *r, const char *verb,
 	    "status=\"%s\"", message_sid(m), verb, id,
 	    log_text(to, strlen(to)), to == orig ? "" : " orig=<",
 	    to == orig ? "" : log_text(orig, strlen(orig)),
-	    to == orig ? "" : ">", r->attempts + 1U,
+	    to == orig ? "" : ">", r->attempts,
 	    (unsigned long long)(clock_now() - m->received), text);
 }

@@ -61,7 +61,7 @@ selection_parse(struct selection *s, struct slice args, size_t off)
 			s->id[s->nid++] = xstrdup(word);
 	}
 	if (s->all && (s->nid > 0 || selection_narrows(s)))
-		return "all and what narrows it";
+		return "\"all\" stands alone";
 	return r == -1 ? "damaged" : NULL;
 }
 
