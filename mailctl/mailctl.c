@@ -248,6 +248,21 @@ read_answer(int s, bool json)
 	err(EX_UNAVAILABLE, "waiting for maild");
 }
 
+/* maild said that it ends; it has when nobody holds the other side. */
+static void
+wait_gone(int s)
+{
+	static uint8_t buf[MSG_MAX];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	int r;
+
+	while ((r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS)) == 1)
+		;
+	if (r == -1 && errno != ECONNRESET)
+		err(EX_TEMPFAIL, "maild has not ended yet");
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -258,7 +273,7 @@ main(int argc, char *argv[])
 	};
 	const char *path = MAILD_RUNDIR "/maild.sock";
 	bool json = false;
-	int ch, s;
+	int ch, s, status;
 
 	build_version("mailctl", argc, argv);
 	while ((ch = getopt_long(argc, argv, "+s:jh", options, NULL)) != -1)
@@ -291,5 +306,8 @@ main(int argc, char *argv[])
 	s = control_connect(path);
 	read_hello(s);
 	send_command(s, argc, argv);
-	return read_answer(s, json);
+	status = read_answer(s, json);
+	if (status == 0 && strcmp(argv[0], "stop") == 0)
+		wait_gone(s);
+	return status;
 }
