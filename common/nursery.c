@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -90,6 +91,7 @@ static void	idle_expire(uint64_t);
 static void	idle_read(void);
 static struct child *child_find(pid_t);
 static void	child_run(struct msg *, int) __attribute__((noreturn));
+static void	child_keep(int *, size_t);
 static int	child_next(int);
 static void	child_add(pid_t, struct msg *, int);
 static void	child_reap(void);
@@ -373,8 +375,8 @@ child_run(struct msg *m, int hand)
 	int	 status;
 
 	log_last_words(NULL);		/* maild hears of the nursery alone */
-	close(PROC_FD_MAIN);
-	close(nursery.done[0]);
+	child_keep((int[]){ STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+	    PROC_FD_LOG, m->fd[0], m->fd[1], nursery.done[1], hand }, 8);
 	jail_enter_session(nursery.session, m->fd[0],
 	    m->body->nursery_spawn_ev.uid, m->body->nursery_spawn_ev.gid);
 	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -386,6 +388,29 @@ child_run(struct msg *m, int hand)
 	} while (status == 0 && ++served < SERVE_MAX && root != -1 &&
 	    fchdir(root) == 0 && (sock = child_next(hand)) != -1);
 	_exit(status);
+}
+
+/*
+ * All else goes: the channel to maild, and the hands of its siblings, through
+ * which it could become a client of theirs, and which would keep those that
+ * the nursery lets go of.
+ */
+static void
+child_keep(int *fd, size_t n)
+{
+	int	 from = 0, next;
+	size_t	 i;
+
+	do {
+		next = INT_MAX;
+		for (i = 0; i < n; i++)
+			if (fd[i] >= from && fd[i] < next)
+				next = fd[i];
+		if (next > from && close_range((unsigned int)from,
+		    (unsigned int)next - (next < INT_MAX), 0) == -1)
+			fatal("close_range");
+		from = next < INT_MAX ? next + 1 : next;
+	} while (next < INT_MAX);
 }
 
 /* The channel of the next connection, or -1: there is none. */
