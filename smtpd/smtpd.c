@@ -52,6 +52,7 @@ static void	 neighbour_back(enum chan_kind);
 static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
 static void	 on_missing(evutil_socket_t, short, void *);
+static void	 on_without(evutil_socket_t, short, void *);
 static void	 authd_missing(bool);
 static void	 logins_over(uint32_t, const char *);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
@@ -268,19 +269,35 @@ smtpd_without(enum chan_kind kind)
 	return c == NULL && now_ms() - smtpd.gone[kind] >= WITHOUT_MS;
 }
 
-/* resolve is still not there: who asked it something has no answer. */
+static void
+without_in(uint64_t ms)
+{
+	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000) *
+	    1000 };
+
+	(void)event_base_once(smtpd.h.base, -1, EV_TIMEOUT, on_without, NULL,
+	    &tv);
+}
+
+/* resolve is still not there: who asked it something has no answer.  The
+ * event loop's clock may be some ms before ours, and resolve may have been
+ * back meanwhile and have gone again: then the rest is waited for. */
 static void
 on_without(evutil_socket_t fd, short what, void *arg)
 {
-	if (smtpd_without(CHAN_DNS))
+	uint64_t gone = now_ms() - smtpd.gone[CHAN_DNS];
+
+	if (smtpd.h.resolve != NULL)
+		return;
+	if (gone < WITHOUT_MS)
+		without_in(WITHOUT_MS - gone);
+	else
 		neighbour_back(CHAN_DNS);
 }
 
 static void
 on_gone(struct chan *c, void *arg)
 {
-	static const struct timeval without = { WITHOUT_MS / 1000, 0 };
-
 	if (chan_full(c))		/* what waits there is lost */
 		on_full(c, false, NULL);
 	if (c == smtpd.h.authd) {
@@ -290,8 +307,7 @@ on_gone(struct chan *c, void *arg)
 	} else if (c == smtpd.h.resolve) {
 		smtpd.h.resolve = NULL;
 		smtpd.gone[CHAN_DNS] = now_ms();
-		(void)event_base_once(smtpd.h.base, -1, EV_TIMEOUT,
-		    on_without, NULL, &without);
+		without_in(WITHOUT_MS);
 	} else if (c == smtpd.h.queue) {
 		smtpd.h.queue = NULL;
 		smtpd.gone[CHAN_QUEUE] = now_ms();

@@ -244,7 +244,6 @@ test_peer_that_takes_no_descriptors(void **state)
 	static const struct chan_ops ops = { NULL, NULL };
 	const struct nursery_spawn_ev e = { .grant = 1 };
 	const int fd[2] = { STDIN_FILENO, STDIN_FILENO };
-	struct event_base *base = event_base_new();
 	struct rlimit rl;
 	struct chan *c;
 	int sv[2], i;
@@ -255,11 +254,11 @@ test_peer_that_takes_no_descriptors(void **state)
 	if (rl.rlim_max < 8192)
 		skip();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
-	c = chan_new(base, sv[0], CHAN_MAIN, SIDE_A, NULL, 0, &ops, NULL);
+	c = chan_new(t.base, sv[0], CHAN_MAIN, SIDE_A, NULL, 0, &ops, NULL);
 	for (i = 0; i < 8192; i++) {
 		if (chan_send(c, NURSERY_SPAWN_EV, &e, fd, 2) == -1)
 			break;
-		event_base_loop(base, EVLOOP_NONBLOCK);
+		event_base_loop(t.base, EVLOOP_NONBLOCK);
 	}
 	assert_in_range(i, 2048, 4096);
 	/* other messages go on, and descriptors when it reads again */
@@ -269,12 +268,11 @@ test_peer_that_takes_no_descriptors(void **state)
 		char buf[MSG_MAX];
 
 		assert_true(recv(sv[1], buf, sizeof(buf), 0) > 0);
-		event_base_loop(base, EVLOOP_NONBLOCK);
+		event_base_loop(t.base, EVLOOP_NONBLOCK);
 	}
 	assert_int_equal(chan_send(c, NURSERY_SPAWN_EV, &e, fd, 2), 0);
 	chan_free(c);
 	close(sv[1]);
-	event_base_free(base);
 }
 
 static int
