@@ -452,27 +452,51 @@ pread(int fd, void *buf, size_t n, off_t off)
 	return syscall(SYS_pread64, fd, buf, n, off);
 }
 
+static const char agg[] = "agg.00000000000000086400";
+static const char aside[] = "agg.00000000000000086400.bad";
+
+/* A directory with the file of one period, ten messages in it. */
+static int
+ten_counted(struct period **p, uint8_t key[JOURNAL_KEY])
+{
+	struct rec_file f = { 0, 86400, 172800 };
+	int fd = scratch(), i;
+
+	assert_int_equal(journal_init(fd, on_period, key), 0);
+	*p = period_new(&f);
+	journal_open(*p);
+	for (i = 0; i < 10; i++) {
+		count(*p, "a.test", RECORD, i);
+		journal_write(*p);
+	}
+	return fd;
+}
+
+/* The file is still the one that it was. */
+static void
+is_untouched(int fd, const struct stat *was, off_t size)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(fd, agg, &st, 0), 0);
+	assert_int_equal(st.st_ino, was->st_ino);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(fstatat(fd, aside, &st, 0), -1);
+}
+
 /* Not now is not damage: nothing is put in its place, and it is read when it
- * can be; what a newer release left is as it is. */
+ * can be. */
 static void
 test_unreadable(void **state)
 {
-	static const char name[] = "agg.00000000000000086400";
-	static const char aside[] = "agg.00000000000000086400.bad";
 	struct rec_file f = { 0, 86400, 172800 };
 	uint8_t key[JOURNAL_KEY], again[JOURNAL_KEY];
 	struct period *p, *other;
-	struct stat st, was;
-	int fd = scratch(), i, file;
+	struct stat was;
+	int fd = ten_counted(&p, key), file = p->fd;
+	off_t i;
 
-	assert_int_equal(journal_init(fd, on_period, key), 0);
-	p = period_new(&f);
-	journal_open(p);
-	for (i = 0; i < 10; i++) {
-		count(p, "a.test", RECORD, i);
-		journal_write(p);
-	}
-	file = p->fd;
+	assert_int_equal(fstatat(fd, agg, &was, 0), 0);
 	for (i = 1; i < p->off; i += i < 64 ? 1 : 97) {
 		unreadable = i;
 		if (i < JOURNAL_KEY + 4) {	/* nor is the key another one */
@@ -480,20 +504,15 @@ test_unreadable(void **state)
 			    -1);
 			continue;
 		}
-		assert_int_equal(fstatat(fd, name, &was, 0), 0);
 		assert_null(reload(fd));
-		assert_int_equal(fstatat(fd, name, &st, 0), 0);
-		assert_true(st.st_ino == was.st_ino &&
-		    st.st_size == was.st_size);
-		assert_int_equal(fstatat(fd, aside, &st, 0), -1);
+		is_untouched(fd, &was, was.st_size);
 	}
 	unreadable = 40;
 	assert_null(reload(fd));
 	other = period_new(&f);		/* what comes meanwhile */
 	journal_open(other);
 	assert_int_equal(other->file.begin, 86401);
-	assert_int_equal(fstatat(fd, name, &st, 0), 0);
-	assert_true(st.st_ino == was.st_ino && st.st_size == was.st_size);
+	is_untouched(fd, &was, was.st_size);
 	journal_remove(other);
 	period_free(other);
 	close(file);
@@ -502,29 +521,38 @@ test_unreadable(void **state)
 	nloaded = 0;
 	journal_again(on_period);
 	assert_int_equal(nloaded, 1);
-	p = loaded[0];
-	assert_int_equal(messages(p), 10);
-	close(p->fd);
-	period_free(p);
+	assert_int_equal(messages(loaded[0]), 10);
+	close(loaded[0]->fd);
+	period_free(loaded[0]);
 	nloaded = 0;
 	assert_int_equal(journal_init(fd, on_period, again), 0);
 	assert_memory_equal(key, again, sizeof(key));
 	close(loaded[0]->fd);
 	period_free(loaded[0]);
-	/* another version, a year from now */
-	file = openat(fd, name, O_RDWR);
+	scratch_end(fd);
+}
+
+/* What a newer release left is as it is: a file of another version, a record
+ * of another type, or with more behind its end. */
+static void
+test_newer(void **state)
+{
+	uint8_t key[JOURNAL_KEY], b[REC_MAX];
+	struct rec r = { .type = REC_DONE, .no = 77 };
+	struct rec_file f;
+	struct period *p;
+	struct stat was;
+	int fd = ten_counted(&p, key), file = p->fd, i;
+	uint32_t crc;
+	size_t n;
+
+	period_free(p);
+	assert_int_equal(fstatat(fd, agg, &was, 0), 0);
 	assert_int_equal(pwrite(file, "MAILDAG2", 8, 0), 8);
 	assert_null(reload(fd));
 	assert_int_equal(pwrite(file, "MAILDAG1", 8, 0), 8);
-	assert_int_equal(fstatat(fd, name, &st, 0), 0);
-	assert_true(st.st_ino == was.st_ino && st.st_size == was.st_size);
-	/* a record of one, or with more behind its end */
+	is_untouched(fd, &was, was.st_size);
 	for (i = 0; i < 2; i++) {
-		uint8_t b[REC_MAX];
-		struct rec r = { .type = REC_DONE, .no = 77 };
-		uint32_t crc;
-		size_t n;
-
 		assert_int_equal(pread(file, b, REC_START, 0), REC_START);
 		assert_int_equal(rec_start_get(b, REC_START, &f), 0);
 		n = rec_put(b, &r, f.nonce);
@@ -536,8 +564,7 @@ test_unreadable(void **state)
 		memcpy(b, &crc, sizeof(crc));
 		assert_int_equal(pwrite(file, b, n, was.st_size), n);
 		assert_null(reload(fd));
-		assert_int_equal(fstatat(fd, name, &st, 0), 0);
-		assert_int_equal(st.st_size, was.st_size + (off_t)n);
+		is_untouched(fd, &was, was.st_size + (off_t)n);
 	}
 	close(file);
 	scratch_end(fd);
@@ -594,6 +621,7 @@ main(void)
 		cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_intervals),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_newer),
 		cmocka_unit_test(test_replay),
 	};
 
