@@ -82,6 +82,10 @@ session_start(struct session *s, const struct conf *conf)
 		r = store_open(&s->store, dir, STORE_SESSION);
 		close(dir);
 	}
+	if (r == STORE_OK && store_damaged(s->store) != 0)
+		log_warnx("imap-session: uid=%u journal is damaged at %llu: what "
+		    "stands behind is not shown", (unsigned int)getuid(),
+		    (unsigned long long)store_damaged(s->store));
 	if (r != STORE_OK) {
 		log_warnx("imap-session: store: %s (%s)", store_strerror(r),
 		    store_why(NULL));

@@ -87,6 +87,10 @@ session_open(struct session *s)
 		r = store_open(&s->store, dir, STORE_SESSION);
 		close(dir);
 	}
+	if (r == STORE_OK && store_damaged(s->store) != 0)
+		log_warnx("pop3-session: uid=%u journal is damaged at %llu: what "
+		    "stands behind is not shown", (unsigned int)getuid(),
+		    (unsigned long long)store_damaged(s->store));
 	if (r == STORE_OK)
 		r = store_view_open(&s->view, s->store, "INBOX",
 		    STORE_VIEW_NORECENT);

@@ -56,6 +56,7 @@ void	 account_flush(void);
 
 /* Of what hit the account as a whole: shown by mailctl status, if it is of
  * the kind that an operator has to mend. */
+void	 trouble_conf(const struct conf *);
 void	 trouble_set(uint32_t number, enum store_result, const char *why);
 void	 trouble_over(uint32_t number);
 

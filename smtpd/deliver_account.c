@@ -58,6 +58,7 @@ account_init(struct event_base *base, int dirfd, const struct conf *conf)
 
 	ac.dirfd = dirfd;
 	ac.conf = conf;
+	trouble_conf(conf);
 	ac.max = 64;
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur > FDS_RESERVE)
 		ac.max = (rl.rlim_cur - FDS_RESERVE) / FDS_ACCOUNT;
@@ -73,6 +74,7 @@ account_conf(const struct conf *conf)
 	struct account *a;
 
 	ac.conf = conf;
+	trouble_conf(conf);
 	for (a = ac.oldest; a != NULL; a = a->newer)
 		store_limit(a->store, conf->quota, 0);
 }

@@ -1,6 +1,6 @@
 /*
  * Accounts whose mail is deferred because their files cannot be used: not
- * readable, not permitted, damaged, of a newer release.  mailctl status tells
+ * there, not readable, not permitted, damaged, of a newer release.  mailctl status tells
  * of them until something could be delivered again.
  */
 #include "compat.h"
@@ -11,6 +11,7 @@
 #include "parse.h"
 #include "msg.h"
 #include "chan.h"
+#include "conf.h"
 #include "proc.h"
 #include "store.h"
 #include "deliver.h"
@@ -23,7 +24,14 @@ static struct {
 		char	 why[160];
 	}		 v[TROUBLE_MAX];
 	size_t		 n;
+	const char	*store;		/* its path outside of our root */
 } tr;
+
+void
+trouble_conf(const struct conf *conf)
+{
+	tr.store = conf->dir.store;
+}
 
 static size_t
 find(uint32_t number)
@@ -43,9 +51,10 @@ tell(void)
 		return;
 	}
 	proc_impaired("accounts", "mail for %s%zu account%s is deferred, for "
-	    "its files cannot be used, see maild-store(5); the last one is "
-	    "%u: %s", tr.n == TROUBLE_MAX ? "at least " : "", tr.n,
-	    tr.n == 1 ? "" : "s", tr.v[tr.n - 1].number, tr.v[tr.n - 1].why);
+	    "%s files cannot be used, see RESTORING in maild-store(5); the "
+	    "last one is %s/%u: %s", tr.n == TROUBLE_MAX ? "at least " : "",
+	    tr.n, tr.n == 1 ? "" : "s", tr.n == 1 ? "its" : "their",
+	    tr.store, tr.v[tr.n - 1].number, tr.v[tr.n - 1].why);
 }
 
 void
@@ -54,7 +63,7 @@ trouble_set(uint32_t number, enum store_result r, const char *why)
 	size_t i = find(number);
 
 	if (r != STORE_IO && r != STORE_ACCESS && r != STORE_DAMAGED &&
-	    r != STORE_NEWER)
+	    r != STORE_NEWER && r != STORE_NOTFOUND)
 		return;
 	if (i == TROUBLE_MAX)
 		return;

@@ -466,6 +466,12 @@ store_settle(struct store *st)
 	return r;
 }
 
+uint64_t
+store_damaged(const struct store *st)
+{
+	return st->damaged ? st->pos : 0;
+}
+
 /* Is there room for this much more? */
 bool
 store_room(const struct store *st, uint64_t bytes, uint64_t messages)

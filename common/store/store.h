@@ -116,6 +116,12 @@ void	 store_limit(struct store *, uint64_t bytes, uint64_t messages);
 bool	 store_behind(const struct store *);
 enum store_result store_settle(struct store *);
 
+/*
+ * There is damage, and only what stands before it is seen: where in the
+ * journal that ends; 0 when there is none.
+ */
+uint64_t store_damaged(const struct store *);
+
 /* What the account holds now (as of the last catch-up); cheap. */
 void	 store_usage(struct store *, uint64_t *bytes, uint64_t *messages);
 
