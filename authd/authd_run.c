@@ -44,7 +44,7 @@ struct command {
  * it again. */
 struct told {
 	uint32_t	 ask;
-	char		 text[160];
+	char		 text[640];
 };
 
 /* An account being made, or one getting a new password. */
@@ -422,8 +422,10 @@ account_state(uint32_t ask, const struct args *args, bool enabled)
 	log_info("account %s address=%s id=%u", enabled ? "enable" : "disable",
 	    a->address, a->id);
 	if (enabled)
-		state_tell(ask, a->id, false, "enabled; what was held of its "
-		    "mail stays so until: mailctl queue release --account %u",
+		state_tell(ask, a->id, false, "enabled; mail that waits for "
+		    "it is tried in its turn, or now with: mailctl queue "
+		    "flush --to %s\nwhat was held of its own mail stays so "
+		    "until: mailctl queue release --account %u", a->address,
 		    a->id);
 	else
 		state_tell(ask, a->id, true, "disabled; its sessions end, "
