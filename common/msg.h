@@ -168,7 +168,10 @@ struct msg_addr {			/* network address of a peer */
 	M(SIGN_DKIM_R, sign_dkim_r, CHAN_SIGN, 6, SIDE_B, MF_ANSWER)	\
 	/* what impairs the service; why a process ends */		\
 	M(PROC_IMPAIRED_EV, proc_impaired_ev, CHAN_MAIN, 25, SIDE_B, MF_EV) \
-	M(PROC_FATAL_EV, proc_fatal_ev, CHAN_MAIN, 27, SIDE_B, MF_EV)
+	M(PROC_FATAL_EV, proc_fatal_ev, CHAN_MAIN, 27, SIDE_B, MF_EV)	\
+	/* is it alive? */						\
+	M(PROC_PING, proc_ping, CHAN_MAIN, 34, SIDE_A, MF_ASK)		\
+	M(PROC_PING_R, proc_ping_r, CHAN_MAIN, 35, SIDE_B, MF_ANSWER)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -201,6 +204,10 @@ struct msg_addr {			/* network address of a peer */
 	F(str, id, 64) F(str, text, 512)
 #define PROC_FATAL_EV_FIELDS(F)						\
 	F(str, text, 512)
+#define PROC_PING_FIELDS(F)						\
+	F(u8, why, 0)
+#define PROC_PING_R_FIELDS(F)						\
+	F(u8, ok, 0)
 
 #define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
 	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)

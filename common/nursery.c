@@ -83,6 +83,7 @@ static void	nursery_done_socket(void);
 static int	nursery_wait(const sigset_t *);
 static void	nursery_message(struct msg *);
 static void	conf_replace(void);
+static void	ping_answer(uint32_t);
 static void	nursery_spawn(struct msg *);
 static bool	idle_take(struct msg *);
 static void	idle_add(pid_t);
@@ -192,6 +193,17 @@ nursery_message(struct msg *m)
 		proc_conf_item(nursery.next, &m->body->conf_item);
 	} else if (m->type == CONF_END)
 		conf_replace();
+	else if (m->type == PROC_PING)
+		ping_answer(m->id);
+}
+
+static void
+ping_answer(uint32_t id)
+{
+	struct proc_ping_r	 r = { 1 };
+
+	if (msg_send(PROC_FD_MAIN, PROC_PING_R, id, &r, NULL, 0) == -1)
+		fatal("channel to maild");
 }
 
 static void

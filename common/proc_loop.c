@@ -30,6 +30,7 @@ static void	 on_conf_end(struct chan *, struct msg *, void *);
 static void	 on_channel(struct chan *, struct msg *, void *);
 static void	 on_listen(struct chan *, struct msg *, void *);
 static void	 on_stop(struct chan *, struct msg *, void *);
+static void	 on_ping(struct chan *, struct msg *, void *);
 static void	 on_run(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 
@@ -41,6 +42,7 @@ static const struct chan_handler common_handlers[] = {
 	{ PROC_CHANNEL_EV,	on_channel },
 	{ PROC_LISTEN_EV,	on_listen },
 	{ PROC_STOP_EV,		on_stop },
+	{ PROC_PING,		on_ping },
 	{ MAIN_RUN,		on_run },
 };
 
@@ -142,6 +144,14 @@ on_stop(struct chan *c, struct msg *m, void *arg)
 		proc_state.role->stop();
 	else
 		proc_exit(0);
+}
+
+static void
+on_ping(struct chan *c, struct msg *m, void *arg)
+{
+	struct proc_ping_r r = { 1 };
+
+	chan_reply(c, m->id, PROC_PING_R, &r, NULL, 0);
 }
 
 static void

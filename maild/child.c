@@ -522,6 +522,7 @@ child_died(struct child *c, int status)
 	event_del(c->timer);
 	chan_last(c->chan);
 	c->chan = NULL;
+	alive_died(c);
 	impaired_died(c);
 	if (c->role == ROLE_IMAPD || c->role == ROLE_POP3D)
 		grant_front_died(h, c->role, c->instance);

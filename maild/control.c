@@ -414,6 +414,27 @@ command_unknown(struct command *cmd, const char *noun)
 	    log_text(noun, strlen(noun)), list);
 }
 
+static const char silent[] = "no answer: the process hangs, see mailctl "
+    "status";
+
+/* What was asked of it may come to pass all the same. */
+void
+control_silent(struct child *c)
+{
+	struct command *cmd, *next;
+
+	if (c->house->control == NULL)
+		return;
+	for (cmd = TAILQ_FIRST(&c->house->control->commands); cmd != NULL;
+	    cmd = next) {
+		next = TAILQ_NEXT(cmd, entry);
+		if (cmd->owner != c->chan)
+			continue;
+		chan_forget(cmd->owner, cmd->owner_ask);
+		command_done(cmd, EX_TEMPFAIL, "%s", silent);
+	}
+}
+
 /* Pass it on to the process that owns the thing. */
 static void
 command_pass(struct command *cmd, enum proc_role owner, struct slice args)
@@ -424,6 +445,10 @@ command_pass(struct command *cmd, enum proc_role owner, struct slice args)
 	if (c == NULL) {
 		command_done(cmd, EX_TEMPFAIL, "%s is not running now; try "
 		    "again", proc_name(owner));
+		return;
+	}
+	if (c->silent) {
+		command_done(cmd, EX_TEMPFAIL, "%s", silent);
 		return;
 	}
 	cmd->owner = c->chan;

@@ -463,6 +463,7 @@ run(struct house *h)
 			fatalx("signal events");
 	if (event_base_once(h->base, -1, EV_TIMEOUT, on_hold, h, &hold) == -1)
 		fatalx("no event");
+	alive_init(h);
 	start_children(h);
 	while (stop_status(h) == -1) {
 		log_flush();

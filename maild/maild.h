@@ -41,6 +41,8 @@ struct child {
 	unsigned int	 fast;		/* deaths soon after the start, in a row */
 	uint64_t	 again;		/* waiting: till then, now_ms() */
 	bool		 absent;	/* nobody waits for it: absent.c */
+	bool		 silent;	/* it hangs: alive.c */
+	uint64_t	 asked;		/* since when an answer is due, or 0 */
 	bool		 died;		/* once before; exit: as of wait(2) */
 	int		 exit;
 	char		 words[201];	/* the last of its last life */
@@ -167,6 +169,11 @@ void	 impaired_text(const struct house *, const struct child *,
 /* All of them, a line each with the process in front. */
 void	 impaired_list(const struct house *, char *buf, size_t size);
 
+/* ---- alive.c: processes that hang ---- */
+void	 alive_init(struct house *);
+/* It is dead: nothing is waited for. */
+void	 alive_died(struct child *);
+
 /* ---- absent.c: processes that are not there ---- */
 /* errno: why it could not even be forked. */
 void	 absent_unstarted(struct child *, const char *what);
@@ -270,6 +277,8 @@ void	 grant_on_exit(struct chan *, struct msg *, void *);
 int	 control_open(struct house *, char *err, size_t errsize);
 void	 control_close(struct house *);
 void	 control_on_row(struct chan *, struct msg *, void *);
+/* Commands that it has not answered are: try again later. */
+void	 control_silent(struct child *);
 
 /* A command under way for one mailctl. */
 struct command;
