@@ -63,6 +63,8 @@ static const struct chan_handler relay_handlers[] = {
 static struct {
 	struct secrets	*secrets;	/* sodium_malloc, read-only */
 	size_t		 npeers;
+	size_t		 nunused;	/* keys that are not used */
+	char		 unused[300];	/* the first of them, and why */
 } st;
 
 /* ---- peers --------------------------------------------------------------- */
@@ -241,9 +243,25 @@ role_key(enum key_use use, struct slice name, int fd)
 {
 	const char *why;
 
-	if (key_read(name, fd, use, &why) == -1)
-		log_warnx("key %s is not used: %s",
+	if (key_read(name, fd, use, &why) == 0)
+		return;
+	log_warnx("key %s is not used: %s", log_text(name.p, name.n), why);
+	if (st.nunused++ == 0)
+		snprintf(st.unused, sizeof(st.unused), "%s is not used: %s",
 		    log_text(name.p, name.n), why);
+}
+
+/* What such a key would sign leaves without its signature, or another's. */
+static void
+unused_tell(void)
+{
+	if (st.nunused > 1)
+		proc_impaired("keys", "%zu keys are not used; key %s; put the "
+		    "right ones in place, then: mailctl reload", st.nunused,
+		    st.unused);
+	else if (st.nunused == 1)
+		proc_impaired("keys", "key %s; put the right one in place, "
+		    "then: mailctl reload", st.unused);
 }
 
 static void
@@ -287,6 +305,7 @@ role_start(const struct conf *conf)
 {
 	sodium_mprotect_readonly(st.secrets);
 	log_info("%zu keys", key_count());
+	unused_tell();
 }
 
 static void
