@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include <event2/event.h>
 
@@ -21,11 +22,6 @@
 #include "queue.h"
 #include "queue_select.h"
 
-#define EX_USAGE_	64		/* sysexits */
-#define EX_NOTFOUND	66
-#define EX_NOACCOUNT	67
-#define EX_IO		74
-#define EX_LATER	75
 #define TURN_ROWS	200		/* rows of a list in one turn */
 #define ROW_US		50		/* mailctl has to take them */
 
@@ -98,7 +94,7 @@ control_run(uint32_t ask, uint32_t uid, struct slice args)
 			why = command_check(c);
 	}
 	if (why != NULL) {
-		proc_done(ask, EX_USAGE_, "%s%s%s", why == usage ? "" : why,
+		proc_done(ask, EX_USAGE, "%s%s%s", why == usage ? "" : why,
 		    why == usage ? "" : "; ", usage);
 		command_free(c);
 	} else if (c->verb == VERB_SHOW)
@@ -152,12 +148,12 @@ on_account(void *arg, enum dir_result r, uint32_t account)
 		return;
 	}
 	if (r == DIR_UNKNOWN)
-		proc_done(c->ask, EX_NOACCOUNT, "%s is not an account",
+		proc_done(c->ask, EX_NOUSER, "%s is not an account",
 		    c->sel.account_name);
 	else
-		proc_done(c->ask, EX_LATER, "authd does not tell the account "
-		    "of %s now; its number (account list) does as well",
-		    c->sel.account_name);
+		proc_done(c->ask, EX_TEMPFAIL, "authd does not tell the "
+		    "account of %s now; its number (account list) does as "
+		    "well", c->sel.account_name);
 	command_free(c);
 }
 
@@ -225,7 +221,7 @@ command_end(struct command *c)
 	struct row row = { .n = 0 };
 
 	if (c->verb != VERB_LIST && qlog_sync() == -1) {
-		proc_done(c->ask, EX_IO, "queue.log cannot be written");
+		proc_done(c->ask, EX_IOERR, "queue.log cannot be written");
 		command_free(c);
 		return;
 	}
@@ -236,13 +232,13 @@ command_end(struct command *c)
 		proc_row(c->ask, &row);
 	}
 	if (c->missing[0] != '\0')
-		proc_done(c->ask, EX_NOTFOUND, "no message%s; %llu messages, "
+		proc_done(c->ask, EX_NOINPUT, "no message%s; %llu messages, "
 		    "%llu recipients", c->missing, c->messages, c->rcpts);
 	else if (c->verb == VERB_LIST)
-		proc_done(c->ask, 0, "%llu messages, %llu recipients",
+		proc_done(c->ask, EX_OK, "%llu messages, %llu recipients",
 		    c->messages, c->rcpts);
 	else
-		proc_done(c->ask, 0, "%s", "");
+		proc_done(c->ask, EX_OK, "%s", "");
 	command_free(c);
 }
 
@@ -384,7 +380,7 @@ show(struct command *c)
 	int fd;
 
 	if (m == NULL) {
-		proc_done(c->ask, EX_NOTFOUND, "no message %s", c->sel.id[0]);
+		proc_done(c->ask, EX_NOINPUT, "no message %s", c->sel.id[0]);
 		command_free(c);
 		return;
 	}
@@ -394,8 +390,10 @@ show(struct command *c)
 		proc_row(c->ask, &row);
 	}
 	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
-		proc_done(c->ask, EX_IO, "%s: queue file damaged",
-		    c->sel.id[0]);
+		proc_done(c->ask, EX_IOERR, "%s: queue file %s%s",
+		    c->sel.id[0], is_damage(errno) ? "damaged" :
+		    "cannot be read now: ", is_damage(errno) ? "" :
+		    strerror(errno));
 		command_free(c);
 		return;
 	}
@@ -404,7 +402,7 @@ show(struct command *c)
 		n = 0;
 	message_used(m);
 	n = header_len(head, n);
-	proc_done(c->ask, 0, "%.*s%.*s", (int)(e.trace.n > 900 ? 900 :
+	proc_done(c->ask, EX_OK, "%.*s%.*s", (int)(e.trace.n > 900 ? 900 :
 	    e.trace.n), e.trace.p, (int)n, head);
 	command_free(c);
 }
