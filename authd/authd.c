@@ -178,8 +178,8 @@ may_relay(const struct front *f, const struct dir_rcpt *q)
 	if ((p = proved_find(f, q->conn)) != NULL &&
 	    (a = dir_account_id(authd_dir(NULL), p->account)) != NULL &&
 	    a->enabled)
-		return guard_take(a->id, &p->open, now_sec()) ? DIR_OK :
-		    DIR_LIMIT;
+		return guard_take(a->id, a->address, &p->open,
+		    now_sec()) ? DIR_OK : DIR_LIMIT;
 	return addr_in(&q->peer, conf->networks, conf->nnetworks) ? DIR_OK :
 	    DIR_DENIED;
 }

@@ -199,8 +199,9 @@ struct guard_counts { uint64_t hour, day, pending; };
 /* Recipients an hour and a day for each account; 0: any. */
 void	 guard_limits(unsigned int hour, unsigned int day);
 /* May that account write to one more recipient outside?  Then it is pending,
- * and counted in *open of its connection. */
-bool	 guard_take(uint32_t account, uint32_t *open, uint64_t now);
+ * and counted in *open of its connection.  name is for the log. */
+bool	 guard_take(uint32_t account, const char *name, uint32_t *open,
+	    uint64_t now);
 /* Another mail of that connection begins, or it ends: what it has open is
  * dropped a minute later, unless it is told to be sent. */
 void	 guard_leave(uint32_t account, uint32_t *open, uint64_t now);

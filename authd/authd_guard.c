@@ -177,15 +177,15 @@ beyond(const struct guard *g, const struct ring *r, unsigned int limit)
 
 /* Above what is allowed?  Told once in a while. */
 static bool
-guard_over(struct guard *g, uint64_t now)
+guard_over(struct guard *g, const char *name, uint64_t now)
 {
 	if (!beyond(g, &g->hour, st.hour) &&
 	    !beyond(g, &g->day, st.day))
 		return false;
 	if (g->told == 0 || now < g->told || now - g->told >= TOLD_SECONDS) {
-		log_notice("guard account=%u recipients hour=%u of %u day=%u "
-		    "of %u pending=%llu: more are refused for now", g->account,
-		    g->hour.sum, st.hour, g->day.sum,
+		log_notice("guard account=%u user=%s recipients hour=%u of %u "
+		    "day=%u of %u pending=%llu: more are refused for now",
+		    g->account, name, g->hour.sum, st.hour, g->day.sum,
 		    st.day, (unsigned long long)guard_pending(g));
 		g->told = now;
 	}
@@ -193,12 +193,12 @@ guard_over(struct guard *g, uint64_t now)
 }
 
 bool
-guard_take(uint32_t account, uint32_t *open, uint64_t now)
+guard_take(uint32_t account, const char *name, uint32_t *open, uint64_t now)
 {
 	struct guard *g = guard_get(account);
 
 	guard_to(g, now);
-	if (guard_over(g, now))
+	if (guard_over(g, name, now))
 		return false;
 	g->open++;
 	++*open;

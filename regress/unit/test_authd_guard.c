@@ -42,7 +42,7 @@ takes(uint32_t *open, unsigned int n, uint64_t now)
 	unsigned int i, got = 0;
 
 	for (i = 0; i < n; i++)
-		got += guard_take(account, open, now);
+		got += guard_take(account, "x", open, now);
 	return got;
 }
 
@@ -65,7 +65,7 @@ test_connections_share_one_limit(void **state)
 	assert_int_equal(takes(&a, 6, NOON), 6);
 	assert_int_equal(takes(&b, 6, NOON), 4);
 	assert_int_equal(takes(&c, 6, NOON), 0);
-	assert_true(guard_take(account + 1000, &other, NOON));
+	assert_true(guard_take(account + 1000, "y", &other, NOON));
 	counts(0, 0, 10, NOON);
 	guard_sent(account, 6, &a, NOON + 1);
 	assert_int_equal(a, 0);
