@@ -210,11 +210,17 @@ void
 impaired_list(const struct house *h, char *buf, size_t size)
 {
 	const struct condition *n;
+	char which[16];
 
 	buf[0] = '\0';
 	TAILQ_FOREACH(n, &h->conditions, entry) {
 		strlcat(buf, buf[0] == '\0' ? "" : "\n", size);
 		strlcat(buf, condition_name(n->child), size);
+		if (n->child != NULL && n->child->instance > 0) {
+			snprintf(which, sizeof(which), "[%u]",
+			    n->child->instance);
+			strlcat(buf, which, size);
+		}
 		strlcat(buf, ": ", size);
 		strlcat(buf, n->id, size);
 		strlcat(buf, ": ", size);

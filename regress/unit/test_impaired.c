@@ -119,6 +119,10 @@ test_bounds(void **state)
 	assert_string_equal(of(NULL), "c0: of the house");
 	impaired_died(&queue);
 	assert_string_equal(list(), "queue: c0: mine\nmaild: c0: of the house");
+	queue.instance = 1;		/* one of several says which it is */
+	assert_string_equal(list(),
+	    "queue[1]: c0: mine\nmaild: c0: of the house");
+	queue.instance = 0;
 	impaired_over(&house, NULL, "c0");
 	impaired_forget(&queue);
 	assert_false(impaired_any(&house));
