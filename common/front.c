@@ -29,7 +29,7 @@
 #include "front.h"
 
 #define BUCKETS		4096	/* of connections; ids are counted up */
-#define AUTH_MS		60000	/* authd answers in this time */
+#define AUTH_MS		20000	/* authd answers, else: try later */
 #define GRANT_S		20	/* maild and nursery give a session in it */
 #define CHAIN_MAX	(1024 * 1024)	/* octets of a certificate chain */
 #define TURN_COMMANDS	8	/* commands of a connection a loop turn */
