@@ -189,8 +189,9 @@ tell(void)
 
 	if ((why = file_lost()) != NULL)
 		proc_impaired("log", "lines of the log are lost: %s%s: %s; "
-		    "make room or mend it, mail goes on meanwhile", st.dir,
-		    LOG_PATH, why);
+		    "%s, mail goes on meanwhile", st.dir, LOG_PATH, why,
+		    strcmp(why, strerror(ENOENT)) == 0 ? "its directory was "
+		    "removed: restart maild" : "make room or mend it");
 	else
 		proc_impaired_over("log");
 	if ((why = file_stuck()) != NULL)
