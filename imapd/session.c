@@ -83,8 +83,8 @@ session_start(struct session *s, const struct conf *conf)
 		close(dir);
 	}
 	if (r == STORE_OK && store_damaged(s->store) != 0)
-		log_warnx("imap-session: uid=%u journal is damaged at %llu: what "
-		    "stands behind is not shown", (unsigned int)getuid(),
+		log_warnx("imap-session: uid=%u journal is damaged at %llu: "
+		    "what stands behind is not shown", (unsigned int)getuid(),
 		    (unsigned long long)store_damaged(s->store));
 	if (r != STORE_OK) {
 		log_warnx("imap-session: store: %s (%s)", store_strerror(r),

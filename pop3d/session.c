@@ -88,8 +88,8 @@ session_open(struct session *s)
 		close(dir);
 	}
 	if (r == STORE_OK && store_damaged(s->store) != 0)
-		log_warnx("pop3-session: uid=%u journal is damaged at %llu: what "
-		    "stands behind is not shown", (unsigned int)getuid(),
+		log_warnx("pop3-session: uid=%u journal is damaged at %llu: "
+		    "what stands behind is not shown", (unsigned int)getuid(),
 		    (unsigned long long)store_damaged(s->store));
 	if (r == STORE_OK)
 		r = store_view_open(&s->view, s->store, "INBOX",

@@ -1,7 +1,7 @@
 /*
  * Accounts whose mail is deferred because their files cannot be used: not
- * there, not readable, not permitted, damaged, of a newer release.  mailctl status tells
- * of them until something could be delivered again.
+ * there, not readable, not permitted, damaged, of a newer release.  mailctl
+ * status tells of them until something could be delivered again.
  */
 #include "compat.h"
 

@@ -157,7 +157,7 @@ struct segment {
 	uint32_t	 off;		/* where the next frame goes */
 	uint32_t	 live;		/* frames not done */
 	uint64_t	 live_bytes;
-	uint64_t	 last;		/* s of now_ms(): last commit or start */
+	uint64_t	 last;		/* s of now_ms(): commit or start */
 	uint64_t	 begun;		/* now_ms(), 0: before the start */
 	uint64_t	 done_gen;	/* log generation of its last done */
 	uint32_t	 nslot, capslot;
