@@ -65,6 +65,14 @@ selection_parse(struct selection *s, struct slice args, size_t off)
 	return r == -1 ? "damaged" : NULL;
 }
 
+/* Can it be one of an envelope?  What cannot would select nothing, silently. */
+static bool
+is_address(const char *value)
+{
+	return strchr(value, '@') != NULL || strcmp(value, "<>") == 0 ||
+	    slice_caseis(slice_str(value), "postmaster");
+}
+
 static const char *
 option_take(struct selection *s, const char *option, const char *value)
 {
@@ -83,7 +91,9 @@ option_take(struct selection *s, const char *option, const char *value)
 		return "no such option";
 	if (*to != NULL)
 		return "an option twice";
-	*to = xstrdup(value);
+	if ((to == &s->from || to == &s->to) && !is_address(value))
+		return "an address has an \"@\"";
+	*to = xstrdup(to == &s->domain && value[0] == '@' ? value + 1 : value);
 	if (to == &s->account_name) {
 		s->account = (uint32_t)strtonum(value, 1, ACCOUNT_MAX, &bad);
 		s->account_known = bad == NULL;
