@@ -268,14 +268,19 @@ reload_child(struct child *c, bool ready)
 	struct house *h = c->house;
 	struct reload *r = h->reload;
 	struct child *n, *done[2] = { NULL, NULL };
-	char err[200];
+	char err[300];
 
 	if (r == NULL || (c != r->next[0] && c != r->next[1]))
 		return;
 	if (!ready) {
 		r->next[c == r->next[0] ? 0 : 1] = NULL;
-		snprintf(err, sizeof(err), "%s does not take its keys; the "
-		    "log tells why (mailctl log)", proc_name(c->role));
+		if (c->words[0] != '\0')
+			snprintf(err, sizeof(err), "%s: %s",
+			    proc_name(c->role), c->words);
+		else
+			snprintf(err, sizeof(err), "%s does not take its "
+			    "keys; the log tells why (mailctl log)",
+			    proc_name(c->role));
 		reload_end(h, err);
 		return;
 	}
