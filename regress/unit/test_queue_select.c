@@ -46,8 +46,8 @@ test_words(void **state)
 	assert_non_null(words("all", "12.3", NULL));
 	assert_non_null(words("all", "--to", "x@y.test", NULL));
 	assert_non_null(words("--from", NULL));
-	assert_non_null(words("--from", "a", "--from", "b", NULL));
-	assert_non_null(words("--form", "a", NULL));
+	assert_non_null(words("--from", "a@b", "--from", "b@b", NULL));
+	assert_non_null(words("--form", "a@b", NULL));
 	for (i = 0; i < SELECT_IDS; i++)
 		assert_int_equal(item_arg_put(buf, sizeof(buf), &n, &it), 0);
 	selection_free(&sel);
@@ -98,8 +98,13 @@ test_matches(void **state)
 	assert_true(selected(m) && !selected(null));
 	assert_null(words("--from", "<>", NULL));
 	assert_true(!selected(m) && selected(null));
-	assert_null(words("--from", "", NULL));
-	assert_true(!selected(m) && selected(null));
+	/* a script's empty variable is not the null sender */
+	assert_non_null(words("--from", "", NULL));
+	assert_non_null(words("--to", "c", NULL));
+	assert_null(words("--to", "Postmaster", NULL));
+	assert_true(!selected(m) && !selected(null));
+	assert_null(words("--domain", "@d.test", NULL));
+	assert_true(selected(m) && !selected(null));
 	assert_null(words("--to", "C@d.test", NULL));
 	assert_true(selected(m) && !selected(null));
 	assert_null(words("--to", "list@b.test", NULL));
