@@ -224,8 +224,10 @@ front_catch_up(struct front *f)
 
 	if (d == NULL || f->role != ROLE_QUEUE)
 		return;
+	front_tell(f, 0, REVOKED_BEGIN);
 	dir_each(d, tell_disabled, f);
 	dir_gone_each(d, tell_gone, f);
+	front_tell(f, 0, REVOKED_END);
 }
 
 void

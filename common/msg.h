@@ -460,7 +460,9 @@ enum auth_revoked {
 	REVOKED_DISABLED,	/* queue holds what it still has of it */
 	REVOKED_DELETED,	/* so here */
 	REVOKED_PASSWORD,	/* a new one; not for queue */
-	REVOKED_OVER		/* enabled again; for queue alone */
+	REVOKED_OVER,		/* enabled again; for queue alone */
+	REVOKED_BEGIN,		/* account 0, for queue: here come all, */
+	REVOKED_END		/* and who was not named is enabled */
 };
 enum dir_result {
 	DIR_OK, DIR_UNKNOWN,	/* 550 5.1.1 */

@@ -22,6 +22,7 @@
 static struct {
 	struct numset	 revoked;	/* accounts */
 	struct numset	 fresh;		/* and not yet looked for */
+	struct numset	 named;		/* since REVOKED_BEGIN */
 	bool		 again;
 	struct walk	 walk;
 	struct event	*ev;
@@ -30,8 +31,7 @@ static struct {
 static bool
 hold_fresh(struct message *m, void *arg)
 {
-	if (m->account != 0 && numset_has(&rv.fresh, m->account))
-		control_hold(m, REASON);
+	revoked_last_look(m);
 	return true;
 }
 
@@ -56,20 +56,43 @@ on_fresh(evutil_socket_t fd, short what, void *arg)
 		log_warn("queue.log");
 }
 
+static void
+account_over(uint32_t account)
+{
+	numset_put(&rv.revoked, account, false);
+	numset_put(&rv.fresh, account, false);
+}
+
+/* An authd that died may have told nobody that it enabled one. */
+static void
+list_over(void)
+{
+	uint32_t n;
+
+	for (n = 0; n / 8 < rv.revoked.size; n++)
+		if (numset_has(&rv.revoked, n) && !numset_has(&rv.named, n))
+			account_over(n);
+	numset_clear(&rv.named);
+}
+
 void
 revoked_on_ev(struct chan *c, struct msg *m, void *arg)
 {
 	static const struct timeval now = { 0, 0 };
 	const struct auth_revoked_ev *e = &m->body->auth_revoked_ev;
 
+	if (e->why == REVOKED_BEGIN)
+		numset_clear(&rv.named);
+	else if (e->why == REVOKED_END)
+		list_over();
 	if (e->account == 0 || e->account >= ACCOUNT_MAX ||
 	    e->why == REVOKED_PASSWORD)
 		return;
 	if (e->why == REVOKED_OVER) {
-		numset_put(&rv.revoked, e->account, false);
-		numset_put(&rv.fresh, e->account, false);
+		account_over(e->account);
 		return;
 	}
+	numset_put(&rv.named, e->account, true);
 	if (numset_has(&rv.revoked, e->account))
 		return;		/* the operator may have released some */
 	numset_put(&rv.revoked, e->account, true);

@@ -346,6 +346,8 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 		    "log in again");
 		break;
 	case REVOKED_OVER:
+	case REVOKED_BEGIN:
+	case REVOKED_END:
 		break;
 	}
 }
