@@ -49,7 +49,7 @@ class Clock:
 
     @staticmethod
     def compile(*args):
-        subprocess.run([os.environ.get("CC", "cc"), *args], check=True)
+        subprocess.run([*os.environ.get("CC", "cc").split(), *args], check=True)
 
     def libexec(self, build, *names):
         """a directory with the programs of build, of which those of the names have this clock: maild gives no variable
