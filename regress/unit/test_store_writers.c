@@ -39,11 +39,15 @@ writer_child(const struct acct *a, int w)
 	struct store_delta dl;
 	struct store_appended ap;
 	struct store_view *v;
+	enum store_result r;
 	struct store *st;
 	int i;
 
 	if (w < 4) {
-		st = deliverer(a);
+		while ((r = store_open(&st, a->fd, STORE_DELIVER)) ==
+		    STORE_BUSY)
+			continue;
+		OK(r);
 		for (i = 0; i < EACH; i++)
 			while (deliver_one(st, w * 1000 + i, w == 3 ? "Junk" :
 			    NULL, false, NULL) == STORE_BUSY)
