@@ -1,7 +1,8 @@
 /*
- * The jail every role enters, in the order design section 2 gives: root,
- * directory, groups, ids, then what cannot be undone.  What is particular
- * to a system (filters, Landlock, pledge) is sandbox_enter() in compat.
+ * The jail every role enters, in the order that doc/design.md section 2
+ * gives: root, directory, groups, ids, then what cannot be undone.  What is
+ * particular to a system (filters, Landlock, pledge) is sandbox_enter() in
+ * compat.
  */
 #include "compat.h"
 

@@ -55,8 +55,8 @@ struct role {
 const char *proc_name(enum proc_role);		/* as ps and the log show it */
 const char *proc_program(enum proc_role);	/* file name of the program */
 
-/* main() of an event-driven role: start as design section 2 orders, run the
- * event loop, return the exit status. */
+/* main() of an event-driven role: start as doc/design.md section 2 orders,
+ * run the event loop, return the exit status. */
 int	 proc_enter(const struct role *, int argc, char *const *argv);
 /* The same without an event loop: returns when confined; fd 3 is the
  * channel to maild (msg_recv).  For nursery. */

@@ -1,7 +1,7 @@
 /*
  * TLS of servers whose private keys live in signd: the one file that knows
- * how a handshake reaches them (platform notes: libtls with a fake key and
- * an EVP_PKEY_METHOD whose digestsign asks signd).  Included after parse.h.
+ * how a handshake reaches them (libtls with a fake key and an EVP_PKEY_METHOD
+ * whose digestsign asks signd).  Included after parse.h.
  *
  * SIGN_TLS: spki is SHA-256 of the certificate's SubjectPublicKeyInfo;
  * version 12 or 13; padding 0 ECDSA, 1 PKCS#1 v1.5, 2 PSS; digest is the

@@ -1,8 +1,8 @@
 /*
  * Who may talk to whom: the static table of channels, and the socket pairs
  * made from it.  Run by maild.  A channel is a capability: there is no
- * other way for two processes of the house to meet, and this table is all
- * of design section 2's picture.
+ * other way for two processes of the house to meet, and this table is
+ * README's drawing (regress/man/t_doc compares them).
  */
 #include "compat.h"
 

@@ -1,8 +1,8 @@
 /*
  * What a child is told: its share of the configuration, the files and
  * secrets of its role, its listeners, and the log sockets.  Run by maild.
- * The table of design section 2 is here in code: nobody gets a file or a
- * secret that its row does not name.
+ * The table of doc/design.md section 2 is here in code: nobody gets a file or
+ * a secret that its row does not name.
  */
 #include "compat.h"
 

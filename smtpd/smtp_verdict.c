@@ -1,9 +1,9 @@
 /*
- * The verdict on mail from outside (design.md section 5, "evaluate or ask"):
- * common/verify says what SPF, DKIM, DMARC and ARC make of a message, this
- * file brings it the facts as they come, takes its questions to resolve and
- * the answers back.  Questions go out from DATA on, so that most answers are
- * there when the message is; JUDGE_MS later the client hears 451 at the
+ * The verdict on mail from outside (doc/design.md section 5, "evaluate or
+ * ask"): common/verify says what SPF, DKIM, DMARC and ARC make of a message,
+ * this file brings it the facts as they come, takes its questions to resolve
+ * and the answers back.  Questions go out from DATA on, so that most answers
+ * are there when the message is; JUDGE_MS later the client hears 451 at the
  * latest.  What follows from a verdict is in smtp_policy.c.
  */
 #include "compat.h"

@@ -2,8 +2,8 @@
  * Confinement on Linux: rlimits, capabilities, Landlock and a seccomp
  * allow-list.  One table tells what each role needs; everything else ends
  * the process (SIGSYS).  x86_64 only so far.  Calls that a library merely
- * tries and does without are answered with an errno.  The table is design
- * section 2 in code.
+ * tries and does without are answered with an errno.  The table is
+ * doc/design.md section 2 in code.
  * BUGS: before Linux 6.12 Landlock does not know of abstract sockets, and
  * those who may make local sockets (MAY_NOTIFY) can send datagrams there.
  */

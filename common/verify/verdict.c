@@ -1,8 +1,8 @@
 /*
  * One message, one verdict: SPF, DKIM, ARC and DMARC over the same facts and
- * the same DNS answers (design.md section 5).  smtpd feeds it as the message
- * arrives; mailctl, the tests and the fuzzer feed it from elsewhere.  It
- * keeps nothing of the message but hashes; its kit keeps the last keys.
+ * the same DNS answers (doc/design.md section 5).  smtpd feeds it as the
+ * message arrives; mailctl, the tests and the fuzzer feed it from elsewhere.
+ * It keeps nothing of the message but hashes; its kit keeps the last keys.
  */
 #include "compat.h"
 

@@ -5,9 +5,9 @@
  *
  * First what DKIM signing and verifying share (RFC 6376, 8463): body and
  * header canonicalisation, the hashes, the text of DKIM-Signature.  The
- * private key operation is signd's.  Then "evaluate or ask" (design.md 5):
- * DNS answers, SPF, DKIM, DMARC, ARC, and struct verdict, which is all of
- * them for one message.
+ * private key operation is signd's.  Then "evaluate or ask"
+ * (doc/design.md section 5): DNS answers, SPF, DKIM, DMARC, ARC, and struct
+ * verdict, which is all of them for one message.
  */
 #ifndef VERIFY_H
 #define VERIFY_H

@@ -1,7 +1,7 @@
 /*
  * The key table of the configuration: every row is sound, values go in and
  * come out the same, ranges hold at both ends, a misspelt key is guessed,
- * and no role is told what its row in the design does not name.
+ * and no role is told what its row in doc/design.md section 2 does not name.
  */
 #include "compat.h"
 
