@@ -30,7 +30,9 @@
 
 #define BUCKETS		4096	/* of connections; ids are counted up */
 #define AUTH_MS		20000	/* authd answers, else: try later */
-#define GRANT_S		20	/* maild and nursery give a session in it */
+#define GRANT_S		20	/* maild gives a session in it */
+#define FIRST_MS	300000	/* it may have a store to check before it
+				 * says its first word */
 #define CHAIN_MAX	(1024 * 1024)	/* octets of a certificate chain */
 #define TURN_COMMANDS	8	/* commands of a connection a loop turn */
 #define STOP_MS		2000	/* the last words may take this long */
@@ -590,7 +592,7 @@ front_session(struct front_conn *c)
 	    (unsigned long long)c->id, log_text(c->user, strlen(c->user)),
 	    conn_text(&c->source.peer, remote), c->tls);
 	conn_close(&c->source);
-	front_alive(c);
+	io_deadline(c->io, FIRST_MS);
 	io_resume(c->io);
 	front_pass_input(c);
 }

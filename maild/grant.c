@@ -176,7 +176,7 @@ grant_session(struct house *h, struct grant *g, uint64_t conn)
 	struct nursery_spawn_ev to_nursery = { .grant = g->id };
 	int sv[2], fds[2], ret = -1;
 
-	if (f == NULL || n == NULL)
+	if (f == NULL || n == NULL || n->silent)
 		return -1;
 	if ((fds[0] = account_open(h, g->account)) == -1) {
 		log_warn("grant account=%u", g->account);
