@@ -92,7 +92,7 @@ fuzz-cover:
 # What "make regress" runs, in this order; each group is a folder of
 # regress/ whose t_* programs print TAP lines.
 GROUPS_FAST =	unit conf script vectors man fuzz
-GROUPS_QUICK =	unit conf script man
+GROUPS_QUICK =	script unit conf man
 GROUPS_SAN =	san:unit san:script san:system
 GROUPS_HOUSE =	build system install jail keys durable kill
 
