@@ -72,6 +72,8 @@ static struct {
 	size_t		 recent_n;
 } g;
 
+static bool	 may_join(struct commit *);
+static size_t	 frame_room(const struct commit *);
 static bool	 is_late(uint64_t);
 static void	 plan(void);
 static void	 on_event(evutil_socket_t, short, void *);
@@ -95,6 +97,33 @@ commit_init(struct event_base *base)
 	g.buf = xcalloc(1, SEG_SIZE);
 }
 
+/* Else it has been answered. */
+static bool
+may_join(struct commit *c)
+{
+	if (!recover_done())
+		commit_refuse(c, QUEUE_IO, "the spool is not read yet");
+	else if (is_late(c->sent))
+		commit_refuse(c, QUEUE_IO, "it comes too late");
+	else if (commit_is_over_limit(c))
+		commit_refuse(c, QUEUE_LIMIT, "account's limit");
+	else
+		return true;
+	return false;
+}
+
+/* Octets that its frame needs at most. */
+static size_t
+frame_room(const struct commit *c)
+{
+	size_t i, room = FRAME_HDR + FRAME_ALIGN + 8192 +
+	    (c->large != 0 ? 0 : (size_t)c->size + c->facts);
+
+	for (i = 0; i < c->nrcpt; i++)
+		room += 16 + c->rcpt[i].address.n + c->rcpt[i].orig.n;
+	return room;
+}
+
 void
 commit_add(struct commit *c)
 {
@@ -103,26 +132,13 @@ commit_add(struct commit *c)
 	struct message *m;
 	struct pending *p;
 	enum queue_result r;
-	size_t off, len, room, i;
+	size_t off, len, room;
 
 	if (g.running)
 		fatalx("commit from within a commit");
-	if (!recover_done()) {
-		commit_refuse(c, QUEUE_IO, "the spool is not read yet");
+	if (!may_join(c))
 		return;
-	}
-	if (is_late(c->sent)) {
-		commit_refuse(c, QUEUE_IO, "it comes too late");
-		return;
-	}
-	if (commit_is_over_limit(c)) {
-		commit_refuse(c, QUEUE_LIMIT, "account's limit");
-		return;
-	}
-	room = FRAME_HDR + FRAME_ALIGN + 8192 +
-	    (c->large != 0 ? 0 : (size_t)c->size + c->facts);
-	for (i = 0; i < c->nrcpt; i++)
-		room += 16 + c->rcpt[i].address.n + c->rcpt[i].orig.n;
+	room = frame_room(c);
 	if (room > SEG_SIZE - SEG_START) {
 		commit_refuse(c, QUEUE_FULL, "message too large");
 		return;
