@@ -206,6 +206,11 @@ check_ranges(const struct conf *c, char *err, size_t errsize)
 		    "retry-max");
 		return -1;
 	}
+	if (c->log.max < c->log.size) {
+		snprintf(err, errsize, "log: max is for all files and less "
+		    "than size, which is for one");
+		return -1;
+	}
 	if ((c->relay.user == NULL) != (c->relay.password_file == NULL)) {
 		snprintf(err, errsize, "relay: user and password-file belong "
 		    "together; one is missing");
