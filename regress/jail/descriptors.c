@@ -340,14 +340,21 @@ send_abstract(int fd)
 	    strlen(st.open))) == -1 ? -1 : 0;
 }
 
+/* The other session's stand-in may be at it in the same directory. */
 static int
 bind_path(int fd)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int r;
+	int i, r;
 
 	strlcpy(sun.sun_path, "/standin.sock", sizeof(sun.sun_path));
-	if ((r = bind(fd, (struct sockaddr *)&sun, sizeof(sun))) == 0)
+	for (i = 0; i < 1000; i++) {
+		r = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+		if (r != -1 || errno != EADDRINUSE)
+			break;
+		unlink("/standin.sock");
+	}
+	if (r == 0)
 		unlink("/standin.sock");
 	return r;
 }
