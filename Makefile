@@ -30,7 +30,7 @@ WARN =		-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 		-Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers \
 		-Wvla -Wwrite-strings -Werror
 HARDEN =	-fstack-protector-strong -fstack-clash-protection -fcf-protection
-CPPFLAGS +=	-D_GNU_SOURCE -Icommon -Icommon/compat -Icommon/parse \
+CPPFLAGS +=	-D_GNU_SOURCE -I. -Icommon -Icommon/compat -Icommon/parse \
 		-Icommon/verify -Icommon/store \
 		-DMAILD_LIBEXECDIR='"$(LIBEXECDIR)"' \
 		-DMAILD_SYSCONFDIR='"$(SYSCONFDIR)"' \
@@ -75,44 +75,36 @@ SRCS.parse =	$(wildcard common/parse/*.c)
 SRCS.compat =	$(wildcard common/compat/*.c)
 ARCHIVES =	$(LIBS:%=$(O)/lib%.a)
 
-# ---- programs: a folder, its files, its outside libraries -------------------
+# ---- programs: a folder each, its outside libraries -------------------------
 
-SRCS.maild =	$(filter-out maild/keygen%,$(wildcard maild/*.c))
 LD.maild =	-lyaml -lcrypto -lsodium -levent_core
-SRCS.keygen =	$(wildcard maild/keygen*.c)
 LD.keygen =	-lcrypto -lsodium
-SRCS.mailctl =	$(wildcard mailctl/*.c)
 LD.mailctl =	-lldns -lyaml -lcrypto
-SRCS.smtpd =	$(wildcard smtpd/smtpd*.c smtpd/smtp_*.c)
 LD.smtpd =	-ltls -lcrypto -levent_core -lsodium -lidn2
-SRCS.queue =	$(wildcard smtpd/queue*.c)
 LD.queue =	-levent_core -lsodium -lcrypto
-SRCS.deliver =	$(wildcard smtpd/deliver*.c)
 LD.deliver =	-levent_core -lsodium -lcrypto
-SRCS.relay =	$(wildcard smtpd/relay*.c)
 LD.relay =	-ltls -lcrypto -levent_core -lsodium -lidn2
-SRCS.resolve =	$(wildcard smtpd/resolve*.c)
 LD.resolve =	-lldns -lcrypto -levent_core -lsodium
-SRCS.imapd =	$(wildcard imapd/imapd*.c)
 LD.imapd =	-ltls -lcrypto -levent_core -lsodium
-SRCS.imap-session = $(wildcard imapd/session*.c)
 LD.imap-session = $(STATIC) -lz
-SRCS.pop3d =	$(wildcard pop3d/pop3d*.c)
 LD.pop3d =	-ltls -lcrypto -levent_core -lsodium
-SRCS.pop3-session = $(wildcard pop3d/session*.c)
 LD.pop3-session = $(STATIC)
-SRCS.authd =	$(wildcard authd/authd*.c)
 LD.authd =	-lsqlite3 -lsodium -levent_core -lcrypto -lidn2
-SRCS.authd-hash = $(wildcard authd/hash*.c)
 LD.authd-hash =	-lsodium -levent_core -lcrypto
-SRCS.signd =	$(wildcard signd/*.c)
 LD.signd =	-lcrypto -lsodium -levent_core
-SRCS.report-in =	$(wildcard report/in*.c)
 LD.report-in =	-lexpat -ljansson -lz -levent_core -lsodium -lcrypto
-SRCS.report-out = $(wildcard report/out*.c)
 LD.report-out =	-lz -levent_core -lsodium -lcrypto
-SRCS.logd =	$(wildcard logd/*.c)
 LD.logd =	-levent_core -lsodium -lcrypto
+
+# A folder has its program's name, but for those inside another's.
+DIR.keygen =	maild/keygen
+DIR.imap-session = imapd/session
+DIR.pop3-session = pop3d/session
+DIR.authd-hash = authd/hash
+DIR.report-in =	report/in
+DIR.report-out = report/out
+folder =	$(or $(DIR.$(1)),$(1))
+srcs =		$(wildcard $(call folder,$(1))/*.c)
 
 ROLES =		keygen smtpd queue deliver relay resolve imapd imap-session pop3d \
 		pop3-session authd authd-hash signd report-in report-out logd
@@ -143,8 +135,8 @@ FORCE:
 # The build: a digest of all sources, compiled into every program.  Programs
 # of one build belong together, and maild takes no others; $(O)/build says
 # which they are, as the file that make install puts in place last.
-BUILD_SRCS =	$(sort $(shell find authd common imapd logd mailctl maild \
-		pop3d report signd smtpd -name '*.[ch]'))
+BUILD_SRCS =	$(sort $(shell find common $(foreach p,$(PROGS),$(call folder,$(p))) \
+		report -name '*.[ch]'))
 BUILD_OBJ =	$(O)/obj/common/build.o
 $(O)/build.id: FORCE
 	@mkdir -p $(@D)
@@ -168,10 +160,10 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 pie =		$(if $(findstring -static-pie,$(1)),,-pie)
 
 define program
-$(O)/$(1): $(call objs,$(SRCS.$(1))) $(BUILD_OBJ) $(ARCHIVES)
+$(O)/$(1): $(call objs,$(call srcs,$(1))) $(BUILD_OBJ) $(ARCHIVES)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $$(call pie,$$(LD.$(1))) \
-	    -o $$@ $(call objs,$(SRCS.$(1))) $(BUILD_OBJ) $(ARCHIVES) $(LD.$(1))
+	    -o $$@ $(call objs,$(call srcs,$(1))) $(BUILD_OBJ) $(ARCHIVES) $(LD.$(1))
 endef
 $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 

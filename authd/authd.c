@@ -27,7 +27,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "authd.h"
+#include "authd/authd.h"
 
 #define SAVE_SECONDS	60	/* between writes of the counters */
 #define TOKEN_SECONDS	3600	/* a sender token is good for so long */

@@ -1,7 +1,7 @@
 /*
  * authd: who may log in, who gets mail, who may send as whom.
  *
- * The database (authd_db.c) is read once into memory (authd_dir.c); all
+ * The database (db.c) is read once into memory (dir.c); all
  * questions are answered from there.  authd is the database's only writer:
  * a change goes to the database first and into memory when it is committed.
  * Included after parse.h, msg.h, chan.h, proc.h.
@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-/* ---- authd_table.c: chained hash tables of things with a node inside ----- */
+/* ---- table.c: chained hash tables of things with a node inside ----------- */
 
 struct node {
 	struct node	*next;
@@ -33,7 +33,7 @@ struct node *table_chain(const struct table *, uint64_t hash);
 /* Take every node out, calling fn for each, and free the slots. */
 void	 table_clear(struct table *, void (*fn)(struct node *));
 
-/* ---- authd_dir.c: the directory in memory -------------------------------- */
+/* ---- dir.c: the directory in memory -------------------------------------- */
 
 #define DIR_ADDRESS_MAX	330	/* octets of an address in messages */
 #define DIR_DEPTH_MAX	16	/* aliases within aliases */
@@ -41,7 +41,7 @@ void	 table_clear(struct table *, void (*fn)(struct node *));
 #define DIR_ROUTES_MAX	8000	/* octets of them, as queue can take */
 
 struct account {
-	struct node	 byaddress;	/* first: see authd_dir.c */
+	struct node	 byaddress;	/* first: see dir.c */
 	struct node	 byid;
 	uint32_t	 id;
 	bool		 enabled;	/* may log in and send */
@@ -139,7 +139,7 @@ char	**dir_list(const struct dir *, bool aliases, size_t *n);
 enum dir_result dir_resolve(struct dir *, struct slice address,
 	    struct dir_answer *);
 
-/* ---- authd_db.c: SQLite -------------------------------------------------- */
+/* ---- db.c: SQLite -------------------------------------------------------- */
 
 enum db_result {
 	DB_OK,
@@ -170,7 +170,7 @@ int	 db_alias_set(const char *address, char *const *targets, size_t n);
 int	 db_alias_delete(const char *address);
 const char *db_error(void);
 
-/* ---- authd_loose.c: databases that may be lost --------------------------- */
+/* ---- loose.c: databases that may be lost --------------------------------- */
 
 struct sqlite3;
 
@@ -192,7 +192,7 @@ struct sqlite3 *loose_begin(struct loose *, loose_load, void *arg);
 int	 loose_end(struct loose *, bool ok);
 void	 loose_close(struct loose *);
 
-/* ---- authd_guard.c: recipients outside ----------------------------------- */
+/* ---- guard.c: recipients outside ----------------------------------------- */
 
 struct guard_counts { uint64_t hour, day, pending; };
 
@@ -215,7 +215,7 @@ void	 guard_open(const char *path, uint64_t now);
 void	 guard_save(uint64_t now);
 void	 guard_close(void);
 
-/* ---- authd_slow.c: failures slow down ------------------------------------ */
+/* ---- slow.c: failures slow down ------------------------------------------ */
 
 #define SLOW_MS_MAX	15000	/* longest wait */
 
@@ -241,7 +241,7 @@ void	 slow_open(const char *path, uint64_t now);
 void	 slow_save(uint64_t now);	/* if there is something new */
 void	 slow_close(void);
 
-/* ---- authd_recent.c: recent successes ------------------------------------ */
+/* ---- recent.c: recent successes ------------------------------------------ */
 
 #define RECENT_SECONDS	600
 
@@ -251,7 +251,7 @@ bool	 recent_has(uint32_t account, struct slice password, uint64_t now);
 void	 recent_add(uint32_t account, struct slice password, uint64_t now);
 void	 recent_drop(uint32_t account);
 
-/* ---- authd_front.c: who asks, and what their connections proved ---------- */
+/* ---- front.c: who asks, and what their connections proved ---------------- */
 
 struct front {			/* a channel that asks */
 	enum proc_role	 role;
@@ -294,7 +294,7 @@ void	 front_restore_all(uint32_t account);
 void	 front_catch_up(struct front *);
 void	 front_catch_up_all(void);
 
-/* ---- authd_base.c: the directory as it stands ---------------------------- */
+/* ---- base.c: the directory as it stands ---------------------------------- */
 
 /* NULL while the database cannot be used; *why (may be NULL) tells. */
 struct dir *authd_dir(const char **why);
@@ -313,7 +313,7 @@ void	 base_on_highest(struct chan *, struct msg *, void *);
 /* mailctl account adopt: the directory is the store's from now on. */
 void	 base_adopt(uint32_t ask);
 
-/* ---- authd_login.c: logins ----------------------------------------------- */
+/* ---- login.c: logins ----------------------------------------------------- */
 
 void	 login_init(const struct conf *);
 /* Answers AUTH_LOGIN number ask of that front, now or later. */
@@ -321,7 +321,7 @@ void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
 /* That connection of a front went. */
 void	 login_forget(const struct front *, uint64_t conn);
 
-/* ---- authd_pool.c: the hash workers and who waits for them --------------- */
+/* ---- pool.c: the hash workers and who waits for them --------------------- */
 
 #define POOL_WORKERS	64
 
@@ -340,11 +340,11 @@ void	 pool_ask(struct slice password, struct slice hash, pool_cb,
 	    void *arg);
 void	 pool_tick(void);	/* every second: who waited too long */
 
-/* ---- authd_run.c: commands of mailctl ------------------------------------ */
+/* ---- run.c: commands of mailctl ------------------------------------------ */
 
 void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
 
-/* ---- authd_list.c: long answers to mailctl, in pieces -------------------- */
+/* ---- list.c: long answers to mailctl, in pieces -------------------------- */
 
 void	 list_accounts(uint32_t ask);
 void	 list_aliases(uint32_t ask);

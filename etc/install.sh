@@ -46,7 +46,7 @@ for p in $progs; do
 done
 file 644 "$build/build" "$LIBEXECDIR/build"
 for page in "$here"/maild/*.[58] "$here"/mailctl/*.[58] \
-    "$here"/smtpd/*.[58] "$here"/common/store/*.[58]; do
+    "$here"/queue/*.[58] "$here"/common/store/*.[58]; do
 	file 644 "$page" "$MANDIR/man${page##*.}/${page##*/}"
 done
 

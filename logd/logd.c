@@ -33,7 +33,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "logd.h"
+#include "logd/logd.h"
 
 #define LOG_PATH	"/maild.log"
 #define BATCH		8	/* datagrams a recvmmsg */

@@ -10,7 +10,7 @@
 #define LOGD_LINE	2304	/* octets of a whole line, newline included */
 #define LOGD_PATH	1024	/* of the log file, NUL included */
 
-/* ---- logd_line.c: records and lines (pure) ------------------------------- */
+/* ---- line.c: records and lines (pure) ------------------------------------ */
 
 struct logd_record {
 	unsigned int	 level;
@@ -33,7 +33,7 @@ const char *logd_level(unsigned int level);
 struct logd_parts { struct slice time, process, level, text; };
 int	 logd_parse(struct slice line, struct logd_parts *);
 
-/* ---- logd_ring.c: the recent lines --------------------------------------- */
+/* ---- ring.c: the recent lines -------------------------------------------- */
 
 #define RING_BYTES	(8 * 1024 * 1024)
 #define RING_LINES	65536
@@ -56,7 +56,7 @@ size_t	 ring_find(const struct ring *, struct slice text, size_t *index,
 size_t	 ring_why(const struct ring *, struct slice id, size_t *index,
 	    size_t max);
 
-/* ---- logd_file.c: the file ----------------------------------------------- */
+/* ---- file.c: the file ---------------------------------------------------- */
 
 /* Open (or make) path for appending.  0, -1 with a note on the next line
  * that can be written. */
@@ -77,7 +77,7 @@ const char *file_stuck(void);
  * the caller, NULL if there is nothing. */
 char	*file_tail(size_t max, size_t *n);
 
-/* ---- logd_rotate.c: old log files ---------------------------------------- */
+/* ---- rotate.c: old log files --------------------------------------------- */
 
 /* How long (s) and how much (octets) to keep, all included, and when a file
  * is large enough. */

@@ -15,7 +15,7 @@
 
 #include "parse.h"
 #include "verify.h"
-#include "local.h"
+#include "mailctl/lookup.h"
 
 #define LOOKUP_DATA	65536	/* octets of one answer */
 #define LOOKUP_SECONDS	10

@@ -23,8 +23,8 @@
 #include "build.h"
 #include "msg.h"
 #include "verify.h"
-#include "mailctl.h"
-#include "local.h"
+#include "mailctl/mailctl.h"
+#include "mailctl/lookup.h"
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
 #define PASSWORD_MAX	1024

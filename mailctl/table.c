@@ -14,7 +14,7 @@
 
 #include "parse.h"
 #include "msg.h"
-#include "mailctl.h"
+#include "mailctl/mailctl.h"
 
 #define COLUMNS_MAX	32
 

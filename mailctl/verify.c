@@ -21,8 +21,8 @@
 #include "parse.h"
 #include "msg.h"
 #include "verify.h"
-#include "mailctl.h"
-#include "local.h"
+#include "mailctl/mailctl.h"
+#include "mailctl/lookup.h"
 
 #define MESSAGE_MAX	(256 * 1024 * 1024)	/* octets of a file */
 #define CELL_TEXT	4096

@@ -16,7 +16,7 @@
 
 #include "parse.h"
 #include "verify.h"
-#include "local.h"
+#include "mailctl/lookup.h"
 
 #define ZONE_DATA	65536	/* octets of one answer */
 #define ZONE_CNAMES	8	/* of a chain that is followed */

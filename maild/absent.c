@@ -25,7 +25,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define FAST_DEATHS	2	/* in a row: it is absent */
 #define ACCEPT_TURN	16	/* connections answered in a loop turn */

@@ -23,7 +23,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define CLOSE_MS	10000	/* deliver, which may be syncing, answers */
 #define LIST_MAX	14336

@@ -17,7 +17,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define LOOK_MS		5000	/* between two rounds */
 #define SILENT_MS	20000	/* without an answer */

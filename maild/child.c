@@ -29,7 +29,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define FAST_MS		3000	/* a shorter life counts against it */
 #define DELAY_MIN	250	/* ms, doubled each time */

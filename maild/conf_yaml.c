@@ -24,7 +24,7 @@
 #include "conf_key.h"
 #include "util.h"
 
-#include "conf_yaml.h"
+#include "maild/conf_yaml.h"
 
 #define DEPTH_MAX	16	/* nesting of a value that is skipped */
 #define NAMES_MAX	64	/* keys of one mapping */

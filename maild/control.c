@@ -29,7 +29,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define PEERS_MAX	32
 #define PEER_SECONDS	900	/* a connection lasts no longer */

@@ -24,7 +24,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define PATH_LIMIT	1024
 

@@ -24,7 +24,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define LOOK_SECONDS	3600	/* at the keys' dates, at least so often */
 #define AGAIN_SECONDS	60	/* when what is due could not be done */

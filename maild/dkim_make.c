@@ -28,7 +28,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define STRING_MAX	255	/* octets of one string of a TXT record */
 #define PER_DAY		99	/* selectors of a domain made of one date */

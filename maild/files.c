@@ -29,7 +29,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define CHAIN_MAX	(256 * 1024)	/* octets of a certificate chain */
 #define RESOLV_MAX	65536		/* octets of resolv.conf */

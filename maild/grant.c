@@ -30,7 +30,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define GRANTS_FIRST	1024
 #define SLOT_BITS	16		/* of an id; the rest never repeats */

@@ -19,7 +19,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define CHANNEL_BUFFER	(512 * 1024)	/* octets in flight each way */
 

@@ -18,7 +18,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 struct condition {
 	TAILQ_ENTRY(condition) entry;

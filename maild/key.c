@@ -24,7 +24,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define ARGS_MAX	80		/* of keygen */
 

@@ -22,7 +22,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define BACKLOG		4096
 

@@ -34,8 +34,8 @@
 #include "proc.h"
 #include "util.h"
 
-#include "conf_yaml.h"
-#include "maild.h"
+#include "maild/conf_yaml.h"
+#include "maild/maild.h"
 
 #define UP_SECONDS	60		/* the caller waits no longer */
 #define HOLD_SECONDS	10		/* then the log is written anyway */

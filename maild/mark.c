@@ -34,7 +34,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define MARK		".maild"
 #define MARK_NEW	".maild.new"	/* of an adoption under way */

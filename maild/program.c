@@ -28,7 +28,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define FD_FIRST	10	/* a child's own are below */
 

@@ -22,8 +22,8 @@
 #include "proc.h"
 #include "util.h"
 
-#include "conf_yaml.h"
-#include "maild.h"
+#include "maild/conf_yaml.h"
+#include "maild/maild.h"
 
 #define READY_SECONDS	20	/* for signd to check its keys */
 #define OLD_MS		2000	/* the old signd may finish an answer */

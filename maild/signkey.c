@@ -33,7 +33,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define LINE_SIZE	80	/* of a state file */
 #define ENTRIES_MAX	(4 * DKIM_MAX)	/* retired ones too */

@@ -17,7 +17,7 @@
 #include "proc.h"
 #include "util.h"
 
-#include "maild.h"
+#include "maild/maild.h"
 
 #define STAGE_MS	5000	/* then SIGKILL */
 

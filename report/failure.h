@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* ---- out_redact.c, out_trace.c: a header without persons (RFC 6590) -------- */
+/* ---- report/out/redact.c, report/out/trace.c: a header without persons (RFC 6590) -------- */
 
 #define REDACT_KEY	32
 #define REDACT_ADDR	400	/* octets of redact_address with its NUL */
@@ -44,7 +44,7 @@ void	 trace_tags(const uint8_t key[REDACT_KEY], struct slice,
 int	 trace_identity(struct slice header, struct slice domain,
 	    struct slice selector, struct slice *identity);
 
-/* ---- out_arf.c: the report ------------------------------------------------- */
+/* ---- report/out/arf.c: the report ------------------------------------------------- */
 
 struct arf {
 	const struct report_mail_ev *mail;
@@ -65,7 +65,7 @@ void	 arf_text(const struct arf *, struct text *t);
  * above or below it.  1 found, 0 none. */
 int	 arf_signature(const struct report_mail_ev *, struct item_dkim *);
 
-/* ---- out_wanted.c: is a report wanted? ------------------------------------- */
+/* ---- report/out/wanted.c: is a report wanted? ------------------------------------- */
 
 /* Are all enums of the notice in range?  It came over a channel. */
 bool	 failure_sound(const struct report_mail_ev *);
@@ -79,7 +79,7 @@ bool	 failure_wanted(int fo, const struct report_mail_ev *);
 bool	 failure_is_report(const struct report_mail_ev *, const char *from,
 	    char *const *addresses, size_t naddresses);
 
-/* ---- out_limit.c: so many an hour ------------------------------------------ */
+/* ---- report/out/limit.c: so many an hour ------------------------------------------ */
 
 #define LIMIT_SLOTS	8192
 #define LIMIT_PERIOD	3600	/* s */
@@ -96,7 +96,7 @@ bool	 limit_take(struct limit *, int kind, struct slice name,
 bool	 limit_left(const struct limit *, int kind, struct slice name,
 	    unsigned int max, uint64_t now);
 
-/* ---- out_notice.c: one report on its way ----------------------------------- */
+/* ---- report/out/notice.c: one report on its way ----------------------------------- */
 
 /* A copy of what smtpd told, in one piece: free() it. */
 struct kept {
@@ -116,7 +116,7 @@ void	 notice_init(void);		/* the redaction key */
 void	 notice_start(struct kept *k, unsigned int incidents, bool copy,
 	    bool ruf);
 
-/* ---- out_failure.c ----------------------------------------------------------- */
+/* ---- report/out/failure.c ----------------------------------------------------------- */
 
 /* May one more report go to that address in this hour? */
 bool	 failure_may(const char *address);

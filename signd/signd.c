@@ -2,7 +2,7 @@
  * signd, the role: answers requests for signatures from keys that never
  * leave it.  As "tls" it signs handshakes of the fronts; as "dkim" it gives
  * tickets to smtpd and queue, signs what relay sends, and asks resolve for
- * the records of keys that wait (signd_next.c).  No network, no files after
+ * the records of keys that wait (next.c).  No network, no files after
  * the start.  Each instance knows only its own requests, each
  * channel only those of its peer.
  */
@@ -27,7 +27,7 @@
 #include "log.h"
 #include "util.h"
 #include "verify.h"
-#include "signd.h"
+#include "signd/signd.h"
 
 #define PEERS_MAX	256
 #define WRONG_MAX	16	/* wrong texts before a channel is ended */

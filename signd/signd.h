@@ -15,7 +15,7 @@ struct evp_pkey_st;
 
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
 
-/* ---- signd_key.c --------------------------------------------------------- */
+/* ---- key.c --------------------------------------------------------------- */
 
 #define KEYS_MAX	4160	/* as many as maild hands out, and some */
 #define KEY_FILE_MAX	16384	/* octets of a key file */
@@ -34,7 +34,7 @@ struct key {
 	struct evp_md_ctx_st	*ed25519;
 	enum key_type		 type;
 	enum key_use		 use;
-	int			 seen;	/* of signd_next.c, -1: nothing yet */
+	int			 seen;	/* of next.c, -1: nothing yet */
 	struct msg_mac		 spki;	/* SHA-256 of SubjectPublicKeyInfo */
 	char			 name[512];	/* of the file, for messages */
 	char			 domain[256];	/* DKIM: d= and s= */
@@ -55,14 +55,14 @@ bool	 key_has_domain(struct slice domain);
 struct key *key_waiting(const struct key *);
 size_t	 key_count(void);		/* without them */
 
-/* ---- signd_cert.c -------------------------------------------------------- */
+/* ---- cert.c -------------------------------------------------------------- */
 
 /* A chain in PEM of the fronts (fd is closed).  fatal() when unusable. */
 void	 cert_read(struct slice name, int fd);
 /* Every one of them must have its key here, else fatal(). */
 void	 cert_check(void);
 
-/* ---- signd_tls.c --------------------------------------------------------- */
+/* ---- tls.c --------------------------------------------------------------- */
 
 /*
  * Is this what a TLS server signs in a handshake and nothing else?  13: 64
@@ -75,7 +75,7 @@ bool	 tls_text_ok(unsigned int version, struct slice text);
 ssize_t	 tls_sign(struct key *, const struct sign_tls *, uint8_t *sig,
 	    size_t size);
 
-/* ---- signd_ticket.c ------------------------------------------------------ */
+/* ---- ticket.c ------------------------------------------------------------ */
 
 #define TICKET_MAX	512
 
@@ -94,7 +94,7 @@ size_t	 ticket_make(const struct ticket *, const uint8_t key[32],
 int	 ticket_check(struct slice, const uint8_t key[32], uint64_t now,
 	    struct ticket *);
 
-/* ---- signd_dkim.c -------------------------------------------------------- */
+/* ---- dkim.c -------------------------------------------------------------- */
 
 struct dkim_options {
 	const char	*headers;	/* h= list, NULL: chosen */
@@ -114,7 +114,7 @@ ssize_t	 key_sign(struct key *, const uint8_t hash[32], uint8_t *sig,
 ssize_t	 dkim_sign(struct slice head, const struct ticket *,
 	    const struct dkim_options *, char *out, size_t size);
 
-/* ---- signd_next.c -------------------------------------------------------- */
+/* ---- next.c -------------------------------------------------------------- */
 
 /* Look for the records of the keys that wait, from now on every dkim.poll. */
 void	 next_start(const struct conf *);

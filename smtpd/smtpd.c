@@ -6,7 +6,7 @@
  * relay nor deliver by itself.
  *
  * This file is the process: channels, listeners, certificates, the end.
- * The sessions are in smtp_session.c.
+ * The sessions are in session.c.
  */
 #include "compat.h"
 
@@ -33,7 +33,7 @@
 #include "listen.h"
 #include "tlskey.h"
 #include "util.h"
-#include "smtp.h"
+#include "smtpd/smtpd.h"
 
 #define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */
 #define AUTHD_WAIT_MS	5000		/* clients wait so long for it */

@@ -1,7 +1,7 @@
 /*
  * Addresses and login names as clients and operators give them, against a
  * small directory with aliases, a catch-all and a loop.  Links
- * authd/authd_table.c, authd_dir.c and authd_resolve.c.
+ * authd/table.c, authd/dir.c and authd/resolve.c.
  */
 #include "compat.h"
 
@@ -12,7 +12,7 @@
 #include "msg.h"
 #include "chan.h"
 #include "proc.h"
-#include "../../authd/authd.h"
+#include "authd/authd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

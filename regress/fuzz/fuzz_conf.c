@@ -13,7 +13,7 @@
 #include "parse.h"
 #include "conf.h"
 
-#include "../../maild/conf_yaml.h"
+#include "maild/conf_yaml.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -1,5 +1,5 @@
 /*
- * What a resolver sends: smtpd/resolve_packet.c.  The first octet chooses
+ * What a resolver sends: resolve/packet.c.  The first octet chooses
  * the type that was asked for; id and question are made to fit, so that the
  * fuzzer gets behind them.
  */
@@ -12,7 +12,7 @@
 #include "msg.h"
 #include "chan.h"
 #include "dns.h"
-#include "../../smtpd/resolve.h"
+#include "resolve/resolve.h"
 
 #define HDR	12
 

@@ -1,7 +1,7 @@
 /*
  * Fuzz entry: what a logged-in client sends to imap-session, on a real
  * store that is made anew from time to time.  Links imapd/session*.c but
- * for session_main.c.
+ * for imapd/session/main.c.
  */
 #include "compat.h"
 
@@ -24,7 +24,7 @@
 #include "store.h"
 #include "conf.h"
 #include "log.h"
-#include "../../imapd/imap.h"
+#include "imapd/session/imap.h"
 
 #define RUNS_PER_STORE	500
 #define INPUT_MAX	8192

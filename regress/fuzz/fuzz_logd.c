@@ -1,6 +1,6 @@
 /*
  * Datagrams of processes that talk to the network, as logd reads, writes,
- * keeps and searches them.  Links logd/logd_line.c and logd_ring.c.
+ * keeps and searches them.  Links logd/line.c and logd/ring.c.
  */
 #include "compat.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "parse.h"
-#include "../../logd/logd.h"
+#include "logd/logd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -1,7 +1,7 @@
 /*
  * What queue reads back from its disk: a segment with its frames and their
- * envelopes, and the records of queue.log.  Links smtpd/queue_frame.c,
- * queue_envelope.c and queue_record.c.  The checksums are made right before the
+ * envelopes, and the records of queue.log.  Links queue/frame.c,
+ * queue/envelope.c and queue/record.c.  The checksums are made right before the
  * reading, so that the fuzzer gets behind them; the first octet says which.
  */
 #include "compat.h"
@@ -12,7 +12,7 @@
 #include "parse.h"
 #include "msg.h"
 #include "chan.h"
-#include "../../smtpd/queue.h"
+#include "queue/queue.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

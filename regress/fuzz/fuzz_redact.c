@@ -12,7 +12,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "text.h"
-#include "../../report/failure.h"
+#include "report/failure.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

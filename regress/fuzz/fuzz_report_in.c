@@ -13,7 +13,7 @@
 #include "chan.h"
 #include "proc.h"
 #include "util.h"
-#include "../../report/in.h"
+#include "report/in/in.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

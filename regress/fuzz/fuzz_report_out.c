@@ -15,8 +15,8 @@
 #include "verify.h"
 #include "msg.h"
 #include "chan.h"
-#include "../../report/out.h"
-#include "../../report/out_agg.h"
+#include "report/out/out.h"
+#include "report/out/agg.h"
 
 #define NONCE	0x123456789abcdefULL
 

@@ -1,8 +1,8 @@
 /*
  * What the fronts and relay show to signd: handshake texts, tickets (the
  * keyed hash is made right, so that the fuzzer gets behind it), the From
- * field of a head.  Links signd/signd_tls.c, signd_ticket.c, signd_dkim.c
- * and signd_key.c.
+ * field of a head.  Links signd/tls.c, signd/ticket.c, signd/dkim.c
+ * and signd/key.c.
  */
 #include "compat.h"
 
@@ -13,7 +13,7 @@
 
 #include "parse.h"
 #include "msg.h"
-#include "../../signd/signd.h"
+#include "signd/signd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -61,9 +61,9 @@ bench-verdict: $(O)/regress/verdict_cost
 # regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
 FUZZERS =	$(patsubst regress/fuzz/fuzz_%.c,%,$(wildcard regress/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?=	60
-FLINK.queue =	smtpd/queue_frame.c smtpd/queue_envelope.c smtpd/queue_record.c
-FLINK.report_out = report/out_row.c report/out_rec.c report/out_xml.c \
-		report/out_table.c report/out_group.c report/out_dest.c
+FLINK.queue =	queue/frame.c queue/envelope.c queue/record.c
+FLINK.report_out = report/out/row.c report/out/rec.c report/out/xml.c \
+		report/out/table.c report/out/group.c report/out/dest.c
 flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
 
 define fuzzer

@@ -27,7 +27,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "../../smtpd/queue.h"
+#include "queue/queue.h"
 
 #define TEXT	"Subject: x\r\n\r\nbody\r\n"
 #define UNUSED	__attribute__((unused))

@@ -17,7 +17,7 @@
 #include "chan.h"
 #include "proc.h"
 #include "util.h"
-#include "../../report/in.h"
+#include "report/in/in.h"
 #include "cut.h"
 
 #define UNUSED	__attribute__((unused))

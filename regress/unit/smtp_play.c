@@ -33,7 +33,7 @@
 #include "io.h"
 #include "log.h"
 #include "util.h"
-#include "../../smtpd/smtp.h"
+#include "smtpd/smtpd.h"
 #include "smtp_play.h"
 
 struct play t;

@@ -20,7 +20,7 @@
 #include "chan.h"
 #include "proc.h"
 #include "util.h"
-#include "../../authd/authd.h"
+#include "authd/authd.h"
 
 static char name_a[] = "a.test", name_b[] = "B.Test.";
 static char *const domains[] = { name_a, name_b };

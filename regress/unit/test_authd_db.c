@@ -29,7 +29,7 @@
 #include "chan.h"
 #include "proc.h"
 #include "util.h"
-#include "../../authd/authd.h"
+#include "authd/authd.h"
 
 #define USERS	40		/* some pages of them */
 #define NEVER	UINT64_MAX

@@ -22,7 +22,7 @@
 #include "chan.h"
 #include "proc.h"
 #include "util.h"
-#include "../../authd/authd.h"
+#include "authd/authd.h"
 
 #define NOON	UINT64_C(1800000000)
 

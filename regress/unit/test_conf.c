@@ -21,7 +21,7 @@
 #include "conf.h"
 #include "conf_key.h"
 
-#include "../../maild/conf_yaml.h"
+#include "maild/conf_yaml.h"
 
 static void
 table_is_sound(void **state)

@@ -1,5 +1,5 @@
 /*
- * resolve_packet.c and resolve_cache.c: questions, answers as resolvers send
+ * resolve/packet.c and resolve/cache.c: questions, answers as resolvers send
  * them, answers as nobody should send them (pointer loops, counts, record
  * lengths 0..7, every cut, flipped octets), what is kept and for how long.
  */
@@ -17,7 +17,7 @@
 #include "msg.h"
 #include "chan.h"
 #include "dns.h"
-#include "../../smtpd/resolve.h"
+#include "resolve/resolve.h"
 
 #define ID	0x1234
 

@@ -23,7 +23,7 @@
 #include "session.h"
 #include "frames.h"
 #include "store.h"
-#include "../../imapd/imap.h"
+#include "imapd/session/imap.h"
 #include "serve.h"
 
 static struct frames	frames;

@@ -23,7 +23,7 @@
 #include "proc.h"
 #include "proc_impl.h"
 #include "util.h"
-#include "../../maild/maild.h"
+#include "maild/maild.h"
 
 static struct house house;
 static struct child queue = { .house = &house, .role = ROLE_QUEUE };

@@ -13,7 +13,7 @@
 
 #include "parse.h"
 #include "util.h"
-#include "../../logd/logd.h"
+#include "logd/logd.h"
 
 static void
 test_records(void **state)

@@ -21,7 +21,7 @@
 #include "session.h"
 #include "frames.h"
 #include "store.h"
-#include "../../pop3d/pop3.h"
+#include "pop3d/session/pop3.h"
 #include "serve.h"
 
 static void

@@ -3,7 +3,7 @@
  * torn and flipped octets; the schedule; the text of reports.
  */
 #include "queue_test.h"
-#include "../../smtpd/queue_dsn.h"
+#include "queue/dsn.h"
 
 #define NONCE	UINT64_C(0x1122334455667788)
 

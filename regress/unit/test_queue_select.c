@@ -3,7 +3,7 @@
  * turns.
  */
 #include "queue_test.h"
-#include "../../smtpd/queue_select.h"
+#include "queue/select.h"
 
 static struct selection sel;
 

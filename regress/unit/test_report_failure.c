@@ -16,7 +16,7 @@
 #include "verify.h"
 #include "msg.h"
 #include "text.h"
-#include "../../report/failure.h"
+#include "report/failure.h"
 #include "cut.h"
 
 static const uint8_t key[REDACT_KEY] = { 1, 2, 3 };

@@ -26,8 +26,8 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "../../report/out.h"
-#include "../../report/out_agg.h"
+#include "report/out/out.h"
+#include "report/out/agg.h"
 #include "cut.h"
 #include "report_out_test.h"
 

@@ -1,5 +1,5 @@
 /*
- * relay_route.c from tables: order of mail hosts, null MX, loops, hosts
+ * relay/route.c from tables: order of mail hosts, null MX, loops, hosts
  * without addresses, addresses nobody may be sent to.
  */
 #include "compat.h"
@@ -17,7 +17,7 @@
 #include "chan.h"
 #include "dns.h"
 #include "io.h"
-#include "../../smtpd/relay.h"
+#include "relay/relay.h"
 
 static uint8_t rrs[16384];
 static size_t nrrs;

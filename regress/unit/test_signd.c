@@ -15,7 +15,7 @@
 #include "parse.h"
 #include "msg.h"
 #include "verify.h"
-#include "../../signd/signd.h"
+#include "signd/signd.h"
 
 static const char ctx[] = "TLS 1.3, server CertificateVerify";
 

@@ -24,7 +24,7 @@
 #include "log.h"
 #include "proc.h"
 #include "util.h"
-#include "../../maild/maild.h"
+#include "maild/maild.h"
 
 #define NOW	1800000000u
 #define KEEP	3600

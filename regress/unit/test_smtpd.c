@@ -23,7 +23,7 @@
 #include "conn.h"
 #include "io.h"
 #include "util.h"
-#include "../../smtpd/smtp.h"
+#include "smtpd/smtpd.h"
 #include "smtp_play.h"
 
 static void

@@ -29,7 +29,7 @@
 #include "io.h"
 #include "tlskey.h"
 #include "util.h"
-#include "../../smtpd/smtp.h"
+#include "smtpd/smtpd.h"
 #include "smtp_play.h"
 
 #define LOGIN	"AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n"

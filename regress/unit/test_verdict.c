@@ -32,7 +32,7 @@
 #include "io.h"
 #include "log.h"
 #include "util.h"
-#include "../../smtpd/smtp.h"
+#include "smtpd/smtpd.h"
 
 #define ASKED	64		/* questions that wait */
 

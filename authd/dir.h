@@ -1,0 +1,31 @@
+/*
+ * What dir.c and resolve.c share.  Included after authd.h.
+ */
+#ifndef AUTHD_DIR_H
+#define AUTHD_DIR_H
+
+struct domain {
+	char		 name[256];	/* lower case, A-labels, no final dot */
+	size_t		 n;
+	struct account	*first;		/* the oldest one there, or NULL */
+};
+
+struct dir {
+	struct domain	 domain[CONF_NLIST];
+	size_t		 ndomains;
+	char		 host[256];
+	char		 report[CONF_NREPORT][DIR_ADDRESS_MAX];
+	size_t		 nreports;
+	struct table	 accounts;	/* by address; owns them */
+	struct table	 ids;		/* the same by id */
+	struct table	 aliases;
+	uint32_t	*gone;		/* ids deleted lately */
+	size_t		 ngone;
+};
+
+void	 ascii_lowercase(char *);
+/* A domain in lower case with A-labels (RFC 5890).  0, -1. */
+int	 domain_ascii(const char *name, char *out, size_t size);
+struct domain *dir_domain_find(const struct dir *, const char *name);
+
+#endif

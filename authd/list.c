@@ -1,0 +1,197 @@
+/*
+ * Long answers to mailctl: rows in pieces, a bounded number a loop turn and
+ * none while the channel to maild is full.  What is deleted meanwhile is
+ * left out.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "proc.h"
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "authd/authd.h"
+
+#define LIST_ROWS	100	/* a loop turn */
+#define LIST_AGAIN_MS	20	/* when the channel is full */
+
+struct list {
+	struct event	*ev;
+	uint32_t	 ask;
+	void		(*row)(uint32_t ask, struct dir *, const char *key);
+	char		**key;
+	size_t		 n, at;
+};
+
+static void
+row_date(struct row *r, const char *name, uint64_t t)
+{
+	char date[DATE_TEXT_MAX];
+	size_t n = isodate_print((int64_t)t, date, sizeof(date));
+
+	row_str(r, name, slice_of(date, n));
+}
+
+void
+list_account_row(uint32_t ask, const struct account *a, const char *password)
+{
+	struct row r = { .n = 0 };
+
+	row_str(&r, "address", slice_str(a->address));
+	row_num(&r, "id", a->id);
+	row_bool(&r, "enabled", a->enabled);
+	row_num(&r, "quota", (long long)(a->quota != 0 ? a->quota :
+	    proc_conf()->quota));
+	row_date(&r, "created", a->created);
+	if (password != NULL)
+		row_str(&r, "password", slice_str(password));
+	proc_row(ask, &r);
+	if (password != NULL)
+		explicit_bzero(&r, sizeof(r));
+}
+
+static void
+list_alias_rows(uint32_t ask, const struct alias *a)
+{
+	struct row r;
+	size_t i;
+
+	for (i = 0; i < a->ntargets; i++) {
+		r.n = 0;
+		row_str(&r, "address", slice_str(a->address));
+		row_str(&r, "target", slice_str(a->target[i]));
+		proc_row(ask, &r);
+	}
+}
+
+static void
+row_account(uint32_t ask, struct dir *d, const char *key)
+{
+	struct account *a = dir_account(d, slice_str(key));
+
+	if (a != NULL)
+		list_account_row(ask, a, NULL);
+}
+
+static void
+row_alias(uint32_t ask, struct dir *d, const char *key)
+{
+	struct alias *a = dir_alias(d, slice_str(key));
+
+	if (a != NULL)
+		list_alias_rows(ask, a);
+}
+
+/* An account that sent nothing lately has no row. */
+static void
+row_guard(uint32_t ask, struct dir *d, const char *key)
+{
+	const struct conf *conf = proc_conf();
+	struct account *a = dir_account(d, slice_str(key));
+	struct guard_counts n;
+	struct row r = { .n = 0 };
+
+	if (a == NULL || !guard_counts(a->id, &n, now_sec()))
+		return;
+	row_str(&r, "address", slice_str(a->address));
+	row_num(&r, "id", a->id);
+	row_num(&r, "hour", (long long)n.hour);
+	row_num(&r, "hour-limit", conf->guard.hour);
+	row_num(&r, "day", (long long)n.day);
+	row_num(&r, "day-limit", conf->guard.day);
+	row_num(&r, "pending", (long long)n.pending);
+	proc_row(ask, &r);
+}
+
+static void
+list_free(struct list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		free(l->key[i]);
+	free(l->key);
+	event_free(l->ev);
+	free(l);
+}
+
+static void
+on_more(evutil_socket_t fd, short ev, void *arg)
+{
+	struct timeval again = { 0, 0 };
+	struct dir *d = authd_dir(NULL);
+	struct list *l = arg;
+	size_t i;
+
+	if (proc_main() == NULL) {
+		list_free(l);
+		return;
+	}
+	if (chan_full(proc_main()))
+		again.tv_usec = LIST_AGAIN_MS * 1000;
+	else
+		for (i = 0; i < LIST_ROWS && l->at < l->n; i++, l->at++)
+			if (d != NULL)
+				l->row(l->ask, d, l->key[l->at]);
+	if (l->at == l->n) {
+		proc_done(l->ask, 0, "%s", "");
+		list_free(l);
+	} else
+		event_add(l->ev, &again);
+}
+
+static void
+list_start(uint32_t ask, bool aliases, void (*row)(uint32_t, struct dir *,
+    const char *))
+{
+	struct list *l = xcalloc(1, sizeof(*l));
+
+	l->ask = ask;
+	l->row = row;
+	l->key = dir_list(authd_dir(NULL), aliases, &l->n);
+	if ((l->ev = event_new(proc_base(), -1, 0, on_more, l)) == NULL)
+		fatalx("list: no event");
+	on_more(-1, 0, l);
+}
+
+void
+list_accounts(uint32_t ask)
+{
+	list_start(ask, false, row_account);
+}
+
+void
+list_aliases(uint32_t ask)
+{
+	list_start(ask, true, row_alias);
+}
+
+void
+list_guard(uint32_t ask)
+{
+	list_start(ask, false, row_guard);
+}
+
+void
+list_domains(uint32_t ask)
+{
+	struct dir *d = authd_dir(NULL);
+	const char *name;
+	struct row r;
+	size_t i;
+
+	for (i = 0; (name = dir_domain(d, i)) != NULL; i++) {
+		r.n = 0;
+		row_str(&r, "domain", slice_str(name));
+		row_bool(&r, "default", i == 0);
+		proc_row(ask, &r);
+	}
+	proc_done(ask, 0, "%s", "");
+}

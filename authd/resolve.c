@@ -1,0 +1,283 @@
+/*
+ * Where mail for an address goes: sub-addresses, aliases within aliases,
+ * catch-alls, postmaster.  Pure but for the marks it leaves in aliases
+ * while it expands them.  Every recipient costs at most DIR_TARGETS_MAX
+ * steps; a loop or a limit hurts only the recipient it was found under.
+ */
+#include "compat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "proc.h"
+#include "conf.h"
+#include "authd/authd.h"
+#include "authd/dir.h"
+
+struct walk {
+	struct dir		*dir;
+	struct dir_answer	*out;
+	size_t			 steps;		/* targets looked at */
+	size_t			 nroutes;
+	bool			 looped;	/* an alias led to itself */
+	bool			 broken;	/* a limit was met */
+};
+
+static void	 walk_address(struct walk *, const struct address *, int);
+
+static bool
+route_put(struct walk *w, const struct item_route *r)
+{
+	if (w->nroutes >= DIR_TARGETS_MAX || item_route_put(w->out->routes,
+	    sizeof(w->out->routes), &w->out->n, r) == -1) {
+		w->broken = true;
+		return false;
+	}
+	w->nroutes++;
+	return true;
+}
+
+static void
+route_local(struct walk *w, const struct account *a, const char *text)
+{
+	struct item_route r = { .type = ROUTE_LOCAL, .account = a->id,
+	    .address = slice_str(text) };
+	size_t i;
+
+	for (i = 0; i < w->out->naccounts; i++)
+		if (w->out->account[i] == a->id)
+			return;
+	if (route_put(w, &r))
+		w->out->account[w->out->naccounts++] = a->id;
+}
+
+static void
+route_remote(struct walk *w, const struct address *a)
+{
+	struct item_route r = { .type = ROUTE_REMOTE }, seen;
+	char text[ADDR_TEXT_MAX];
+	struct slice routes = { (const char *)w->out->routes, w->out->n };
+	size_t off = 0;
+	ssize_t n;
+
+	if ((n = address_print(a, text, sizeof(text))) == -1 ||
+	    n >= DIR_ADDRESS_MAX) {
+		w->broken = true;
+		return;
+	}
+	r.address = slice_of(text, (size_t)n);
+	while (item_route_get(routes, &off, &seen) == 1)
+		if (seen.type == ROUTE_REMOTE &&
+		    slice_eq(seen.address, r.address))
+			return;
+	route_put(w, &r);
+}
+
+static void
+walk_alias(struct walk *w, struct alias *al, int depth)
+{
+	struct address a;
+	size_t i;
+
+	if (depth >= DIR_DEPTH_MAX) {
+		w->broken = true;
+		return;
+	}
+	al->active = true;
+	for (i = 0; i < al->ntargets; i++) {
+		if (w->steps++ >= DIR_TARGETS_MAX) {
+			w->broken = true;
+			break;
+		}
+		if (address_parse(slice_str(al->target[i]), PATH_UTF8, &a,
+		    NULL) == 0)
+			walk_address(w, &a, depth + 1);
+	}
+	al->active = false;
+}
+
+/* Alias first, so that an account's mail can be sent on as well; an alias
+ * that names itself means the account of that name. */
+static bool
+walk_name(struct walk *w, const char *key, const char *text, int depth)
+{
+	struct slice s = slice_str(key);
+	struct alias *al = dir_alias(w->dir, s);
+	struct account *ac;
+
+	if (al != NULL && !al->active) {
+		walk_alias(w, al, depth);
+		return true;
+	}
+	if ((ac = dir_account(w->dir, s)) != NULL) {
+		route_local(w, ac, text);
+		return true;
+	}
+	if (al != NULL)
+		w->looped = true;
+	return al != NULL;
+}
+
+/* Reports about us are read by a program. */
+static bool
+walk_report(struct walk *w, const char *key)
+{
+	struct item_route r = { .type = ROUTE_REPORT,
+	    .address = slice_str(key) };
+	size_t i;
+
+	for (i = 0; i < w->dir->nreports; i++)
+		if (strcmp(w->dir->report[i], key) == 0)
+			return route_put(w, &r);
+	return false;
+}
+
+static bool
+is_role_name(const char *local)
+{
+	return strcmp(local, "postmaster") == 0 ||
+	    strcmp(local, "abuse") == 0;
+}
+
+/* RFC 5321 4.5.1, RFC 2142: these are always read by somebody. */
+static void
+walk_role(struct walk *w, const char *local, const struct domain *dom,
+    const char *text, int depth)
+{
+	char key[ADDR_TEXT_MAX];
+	struct account *a = dom != NULL ? dom->first : NULL;
+	size_t i;
+
+	if (w->dir->ndomains > 0 && dom != &w->dir->domain[0]) {
+		snprintf(key, sizeof(key), "%s@%s", local,
+		    w->dir->domain[0].name);
+		if (walk_name(w, key, text, depth))
+			return;
+	}
+	for (i = 0; a == NULL && i < w->dir->ndomains; i++)
+		a = w->dir->domain[i].first;
+	if (a != NULL)
+		route_local(w, a, text);
+	else
+		w->broken = true;	/* nobody is there yet */
+}
+
+static void
+walk_local(struct walk *w, const struct address *a, const struct domain *dom,
+    int depth)
+{
+	char local[ADDR_LOCAL_MAX + 1], key[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], *plus;
+
+	memcpy(local, a->local, a->localn + 1);
+	ascii_lowercase(local);
+	if (address_print(a, text, sizeof(text)) == -1 ||
+	    strlen(local) != a->localn)
+		return;
+	snprintf(key, sizeof(key), "%s@%s", local, a->domain);
+	if (walk_name(w, key, text, depth))
+		return;
+	if ((plus = strchr(local, '+')) != NULL && plus != local) {
+		*plus = '\0';
+		snprintf(key, sizeof(key), "%s@%s", local, a->domain);
+		if (walk_name(w, key, text, depth))
+			return;
+	}
+	snprintf(key, sizeof(key), "%s@%s", local, a->domain);
+	if (address_is_routed(a) || walk_report(w, key))
+		return;
+	snprintf(key, sizeof(key), "@%s", a->domain);
+	if (dom != NULL && walk_name(w, key, text, depth))
+		return;
+	if (is_role_name(local))
+		walk_role(w, local, dom, text, depth);
+}
+
+static void
+walk_address(struct walk *w, const struct address *a, int depth)
+{
+	struct domain *dom = dir_domain_find(w->dir, a->domain);
+
+	if (dom != NULL || strcmp(a->domain, w->dir->host) == 0)
+		walk_local(w, a, dom, depth);
+	else
+		route_remote(w, a);
+}
+
+/* [127.0.0.1] and its like: this host by the back door. */
+static bool
+literal_is_here(const char *domain)
+{
+	static const uint8_t zero[15];
+	struct ipaddr ip;
+	const uint8_t *v4 = ip.b;
+
+	if (ipaddr_literal(slice_str(domain), &ip) == -1)
+		return true;
+	if (ip.family == 6) {
+		if (memcmp(ip.b, zero, 15) == 0)
+			return true;		/* :: and ::1 */
+		if (memcmp(ip.b, zero, 10) != 0 || ip.b[10] != 0xff ||
+		    ip.b[11] != 0xff)
+			return false;
+		v4 = ip.b + 12;			/* ::ffff:a.b.c.d */
+	}
+	return v4[0] == 127 || v4[0] == 0;
+}
+
+/* Completes and canonicalises a; false when there can be no such mailbox. */
+static bool
+resolve_parse(struct dir *d, struct slice in, struct address *a)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+
+	if (address_parse(in, PATH_NODOMAIN | PATH_UTF8, a, NULL) == -1 ||
+	    a->flags & ADDR_NULLSENDER || a->localn == 0)
+		return false;
+	if (a->domainn == 0) {
+		ascii_lowercase(a->local);
+		if (strcmp(a->local, "postmaster") != 0 || d->ndomains == 0)
+			return false;
+		strlcpy(a->domain, d->domain[0].name, sizeof(a->domain));
+		a->flags &= ~ADDR_NODOMAIN;
+	} else if (!(a->flags & ADDR_LITERAL)) {
+		if (domain_ascii(a->domain, domain, sizeof(domain)) == -1)
+			return false;
+		strlcpy(a->domain, domain, sizeof(a->domain));
+	}
+	a->domainn = strlen(a->domain);
+	return true;
+}
+
+enum dir_result
+dir_resolve(struct dir *d, struct slice in, struct dir_answer *out)
+{
+	struct walk w = { .dir = d, .out = out };
+	struct address a;
+	ssize_t n;
+
+	out->n = out->naccounts = out->addressn = 0;
+	out->address[0] = out->domain[0] = '\0';
+	out->outside = false;
+	if (!resolve_parse(d, in, &a))
+		return DIR_UNKNOWN;
+	n = address_print(&a, out->address, sizeof(out->address));
+	if (n == -1)
+		return DIR_UNKNOWN;
+	out->addressn = (size_t)n;
+	strlcpy(out->domain, a.domain, sizeof(out->domain));
+	out->outside = !dir_is_local(d, a.domain) &&
+	    strcmp(a.domain, d->host) != 0;
+	if (a.flags & ADDR_LITERAL && literal_is_here(a.domain))
+		return DIR_DENIED;
+	walk_address(&w, &a, 0);
+	if (w.broken)
+		return DIR_TEMP;
+	if (w.nroutes == 0)
+		return w.looped ? DIR_TEMP :
+		    address_is_routed(&a) ? DIR_DENIED : DIR_UNKNOWN;
+	return DIR_OK;
+}

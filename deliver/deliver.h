@@ -1,0 +1,108 @@
+/*
+ * The nouns of deliver: a delivery that queue asked for, the batch they are
+ * collected in, the accounts kept open.  Included after parse.h, msg.h,
+ * chan.h and store.h.
+ */
+#ifndef DELIVER_H
+#define DELIVER_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf;
+struct event_base;
+
+/* ---- account.c: accounts kept open ------------------------------------ */
+
+struct account {
+	uint32_t	 number;
+	dev_t		 dev;		/* of the directory that is open */
+	ino_t		 ino;
+	struct store	*store;
+	bool		 flush;		/* forgotten ids wait in it */
+	bool		 bad;		/* to be dropped after the batch */
+	bool		 settling;	/* checked piece by piece */
+	struct account	*hash;
+	struct account	*older, *newer;
+};
+
+/* dirfd: the directory that holds the accounts' directories. */
+void	 account_init(struct event_base *, int dirfd, const struct conf *);
+void	 account_conf(const struct conf *);
+/* Nothing is written to it until it is opened again. */
+void	 account_close(uint32_t number);
+void	 account_reopen(uint32_t number);
+void	 account_reopen_all(void);
+bool	 account_closed(uint32_t number);
+/* The account, open (NOTFOUND: it is not there, or closed).  Good until the
+ * next account_get of another. */
+enum store_result account_get(uint32_t number, struct account **);
+/* Why it could not be opened (a is NULL) or written, with file and errno. */
+const char *account_why(const struct account *, enum store_result);
+/* So many stay open at the same time. */
+size_t	 account_max(void);
+/* Its state is not to be trusted any more: open it anew next time. */
+void	 account_drop(struct account *);
+/* Is the directory that is open still the one by its name? */
+bool	 account_current(const struct account *);
+/* It has more to check than was done at once: go on between batches. */
+void	 account_settle(struct account *);
+/* Write the forgotten ids that still wait. */
+void	 account_flush(void);
+
+/* ---- trouble.c: accounts that cannot be used --------------------------- */
+
+/* Of what hit the account as a whole: shown by mailctl status, if it is of
+ * the kind that an operator has to mend. */
+void	 trouble_conf(const struct conf *);
+void	 trouble_set(uint32_t number, enum store_result, const char *why);
+void	 trouble_over(uint32_t number);
+
+/* ---- batch.c: many messages, one sync --------------------------------- */
+
+struct delivery {			/* a message and those it is for */
+	struct chan	*chan;		/* NULL: nobody waits */
+	uint32_t	 ask;
+	int		 fd;		/* of a large one, else -1 */
+	uint64_t	 size;
+	struct slice	 body, facts;	/* in the arena */
+	uint64_t	 received;
+	bool		 maybe;
+	char		*sid, *folder;	/* C strings in the arena */
+	struct slice	 path;		/* Return-Path line */
+	struct slice	 trace;
+	uint32_t	 first, n;	/* targets */
+	size_t		 at, len;	/* its part of the arena */
+	uint64_t	 until;		/* waits no longer; 0: does not yet */
+};
+
+struct target {
+	struct delivery	*d;
+	uint32_t	 index, account;
+	struct msg_id	 id;
+	struct slice	 to;		/* Delivered-To line */
+	enum store_result result;
+	bool		 done;		/* that is what it stays */
+	bool		 closed;	/* result apart: the account is shut */
+	bool		 own;		/* it is about this message alone */
+	uint32_t	 uid;
+};
+
+void	 batch_init(struct event_base *, int dirfd, const struct conf *);
+void	 batch_conf(const struct conf *);
+/* Add what queue asked in m; it is answered when the batch was synced. */
+void	 batch_add(struct chan *, struct msg *);
+void	 batch_run(void);
+/* Nobody waits there any more. */
+void	 batch_gone(struct chan *);
+
+/* ---- answer.c: what queue is told ------------------------------------- */
+
+/* What became of the targets at t; closes the message. */
+void	 answer_send(struct delivery *, const struct target *t);
+/* Nothing of it can be delivered now. */
+void	 answer_refuse(struct chan *, uint32_t ask, const struct deliver_msg *);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * imap-session: APPEND, several messages at once too (RFC 3501 6.3.11,
+ * 3502, 4315).  Messages go from the client's packets to the store as they
+ * come and are parsed for their facts on the way; nothing shows before the
+ * last one is complete.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+#include <time.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+struct append {
+	struct store_append *to;
+	struct mime	*mime;
+	enum reply	 reply;		/* what went wrong, REPLY_OK so far */
+	unsigned int	 n;
+};
+
+static void	append_all(struct session *, struct imap_in *,
+	    struct append *);
+static enum reply append_args(struct session *, struct imap_in *,
+	    struct flagset *, int64_t *);
+static enum reply append_start(struct session *, struct append *,
+	    const struct store_flagset *, int64_t);
+static enum reply append_literal(struct session *, struct append *);
+static enum reply append_end(struct session *, struct append *);
+static enum reply append_commit(struct session *, struct append *,
+	    const char *);
+static enum reply append_refuse(struct session *, enum reply);
+
+enum reply
+cmd_append(struct session *s, struct imap_in *in)
+{
+	struct append		 a = { .reply = REPLY_OK };
+	enum store_result	 sr;
+	char			 name[STORE_NAME_MAX + 1];
+
+	a.reply = arg_mailbox(s, in, name);
+	if (a.reply == REPLY_OK && imap_space(in) == -1)
+		a.reply = reply_syntax(s, in);
+	if (a.reply == REPLY_OK && !s->literal)
+		a.reply = reply_bad(s, "A message is a literal");
+	if (a.reply == REPLY_OK) {
+		sr = store_append_new(&a.to, s->store, name);
+		if (sr == STORE_NOTFOUND)
+			a.reply = reply_no(s, "TRYCREATE", "No such mailbox");
+		else
+			a.reply = reply_store(s, sr);
+	}
+	append_all(s, in, &a);
+	if (a.reply == REPLY_OK)
+		a.reply = append_commit(s, &a, name);
+	mime_free(a.mime);
+	store_append_free(a.to);
+	return a.reply;
+}
+
+/*
+ * Each message, then what follows its literal: another one or the end of
+ * the line.  After an error a client that waits for "+" gets the tagged
+ * line; what one that does not wait has sent is passed over.
+ */
+static void
+append_all(struct session *s, struct imap_in *in, struct append *a)
+{
+	struct imap_in	 rest;
+	struct flagset	 fs = { .text = NULL };
+	int64_t		 date;
+	char		*p;
+	size_t		 n;
+
+	while (s->literal) {
+		date = 0;
+		if (a->reply == REPLY_OK)
+			a->reply = append_args(s, in, &fs, &date);
+		if (a->reply == REPLY_OK)
+			a->reply = append_start(s, a, &fs.set, date);
+		flagset_free(&fs);
+		if (a->reply == REPLY_OK) {
+			input_continue(s);
+			a->reply = append_literal(s, a);
+		} else
+			a->reply = append_refuse(s, a->reply);
+		if (a->reply == REPLY_GONE || !s->literal)
+			return;
+		switch (input_rest(s, &p, &n)) {
+		case INPUT_COMMAND:
+			break;
+		case INPUT_BAD:
+			a->reply = reply_bad(s, "No end of a command");
+			return;
+		case INPUT_GONE:
+			a->reply = REPLY_GONE;
+			return;
+		}
+		imap_start(&rest, p, n);
+		in = &rest;
+		if (a->reply == REPLY_OK && s->literal &&
+		    imap_space(in) == -1)
+			a->reply = reply_syntax(s, in);
+	}
+	if (a->reply == REPLY_OK && imap_end(in) == -1)
+		a->reply = reply_syntax(s, in);
+}
+
+/* [flags SP] [date SP] and the literal, which ends the line. */
+static enum reply
+append_args(struct session *s, struct imap_in *in, struct flagset *fs,
+    int64_t *date)
+{
+	struct imap_flags	 flags;
+	int			 zone;
+
+	flags.system = 0;
+	flags.n = 0;
+	if (imap_peek(in) == '(' && (imap_flags(in, 0, &flags) == -1 ||
+	    imap_space(in) == -1))
+		return reply_syntax(s, in);
+	*date = (int64_t)time(NULL);
+	if (imap_peek(in) == '"' && (imap_date_time(in, date, &zone) == -1 ||
+	    imap_space(in) == -1))
+		return reply_syntax(s, in);
+	if (imap_peek(in) != '{')
+		return reply_bad(s, "A message is a literal");
+	if (flagset_make(fs, &flags) == -1)
+		return reply_store(s, STORE_NOMEM);
+	return REPLY_OK;
+}
+
+static enum reply
+append_start(struct session *s, struct append *a,
+    const struct store_flagset *flags, int64_t date)
+{
+	enum store_result	 r;
+
+	if (a->n == IMAP_APPENDS_MAX)
+		return reply_no(s, "LIMIT", "Too many messages at once");
+	if (s->literal_size == 0)
+		return reply_no(s, NULL, "An empty message");
+	if (s->literal_size > s->max_append ||
+	    s->literal_size > STORE_MESSAGE_MAX)
+		return reply_no(s, "TOOBIG", "Message too large");
+	mime_free(a->mime);
+	if ((a->mime = mime_new()) == NULL)
+		return reply_store(s, STORE_NOMEM);
+	r = store_append_message(a->to, flags, date, (size_t)s->literal_size);
+	return reply_store(s, r);
+}
+
+/* The octets; an error of the store does not stop reading them. */
+static enum reply
+append_literal(struct session *s, struct append *a)
+{
+	enum store_result	 r = STORE_OK;
+	struct slice		 c;
+	uint64_t		 left;
+
+	for (left = s->literal_size; left > 0; left -= c.n) {
+		c = frames_chunk(s->io, left > MSG_MAX ? MSG_MAX :
+		    (size_t)left);
+		if (c.n == 0)
+			return REPLY_GONE;
+		if (r != STORE_OK)
+			continue;
+		if (memchr(c.p, '\0', c.n) != NULL)
+			r = STORE_INVALID;
+		else if (mime_feed(a->mime, c.p, c.n) == -1)
+			r = STORE_NOMEM;
+		else
+			r = store_append_write(a->to, c.p, c.n);
+	}
+	if (r == STORE_INVALID)
+		return reply_no(s, NULL, "The message has a NUL octet");
+	return r != STORE_OK ? reply_store(s, r) : append_end(s, a);
+}
+
+static enum reply
+append_end(struct session *s, struct append *a)
+{
+	const char	*facts;
+	size_t		 n;
+
+	if (mime_end(a->mime, &facts, &n) == -1)
+		return reply_store(s, STORE_NOMEM);
+	a->n++;
+	return reply_store(s, store_append_end(a->to, facts, n));
+}
+
+static enum reply
+append_commit(struct session *s, struct append *a, const char *name)
+{
+	struct store_appended	 done;
+	enum store_result	 sr;
+	enum reply		 r;
+
+	if ((sr = store_append_commit(a->to, &done)) != STORE_OK)
+		return reply_store(s, sr);
+	if ((r = reply_commit(s)) != REPLY_OK) {
+		store_take_back(s->store, name, done.uids);
+		return r;
+	}
+	if (fbuf_add(&s->code, "APPENDUID ", 10) == -1 ||
+	    ranges_print(&s->code, &(struct store_range){ done.uidvalidity,
+	    done.uidvalidity }, 1) == -1 ||
+	    fbuf_add(&s->code, " ", 1) == -1 ||
+	    ranges_print(&s->code, &done.uids, 1) == -1)
+		s->code.n = 0;
+	return REPLY_OK;
+}
+
+/* Refused before the literal was sent, or with its octets on the way. */
+static enum reply
+append_refuse(struct session *s, enum reply r)
+{
+	if (!(s->literal_flags & IMAP_LITERAL_PLUS)) {
+		s->literal = false;
+		return r;
+	}
+	if (!input_skip(s, s->literal_size))
+		return REPLY_GONE;
+	return r;
+}

@@ -1,0 +1,178 @@
+/*
+ * imap-session: arguments that several commands take: mailbox names, sets
+ * of messages, flags.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+_Static_assert(IMAP_SEEN == STORE_SEEN && IMAP_ANSWERED == STORE_ANSWERED &&
+    IMAP_FLAGGED == STORE_FLAGGED && IMAP_DELETED == STORE_DELETED &&
+    IMAP_DRAFT == STORE_DRAFT, "flag bits are the same");
+
+static int	set_room(struct session *, size_t);
+static enum reply set_seqs(struct session *, struct imap_range *, size_t,
+	    uint32_t);
+static void	set_uids(struct session *, struct imap_range *, size_t);
+static void	set_add(struct session *, uint32_t, uint32_t);
+
+enum reply
+arg_mailbox(struct session *s, struct imap_in *in,
+    char name[STORE_NAME_MAX + 1])
+{
+	struct slice	 v;
+	ssize_t		 n;
+
+	if (imap_mailbox(in, &v) == -1)
+		return reply_syntax(s, in);
+	n = mutf7_decode(v, name, STORE_NAME_MAX);
+	if (n == -1)
+		return reply_no(s, "CANNOT", "Not a mailbox name");
+	name[n] = '\0';
+	if (strlen(name) != (size_t)n)
+		return reply_no(s, "CANNOT", "Not a mailbox name");
+	return REPLY_OK;
+}
+
+enum reply
+arg_set(struct session *s, struct imap_in *in)
+{
+	struct store_view_info	 info;
+	struct imap_range	*v;
+	const struct store_msg	*last;
+	enum reply		 r = REPLY_OK;
+	size_t			 i, max = 1;
+	ssize_t			 n;
+
+	for (i = in->off; i < in->n && in->p[i] != ' '; i++)
+		max += in->p[i] == ',';
+	if (set_room(s, max) == -1 || (v = calloc(max, sizeof(*v))) == NULL)
+		return reply_store(s, STORE_NOMEM);
+	if ((n = imap_set(in, v, max)) <= 0) {
+		free(v);
+		return reply_syntax(s, in);
+	}
+	store_view_info(s->view, &info);
+	s->nset = 0;
+	if (!s->uid)
+		r = set_seqs(s, v, (size_t)n, info.exists);
+	else if (info.exists > 0) {
+		last = store_view_msg(s->view, info.exists);
+		n = (ssize_t)imap_set_resolve(v, (size_t)n, last->uid);
+		set_uids(s, v, (size_t)n);
+	}
+	free(v);
+	return r;
+}
+
+static int
+set_room(struct session *s, size_t n)
+{
+	struct store_range	*set;
+
+	if (n <= s->set_size)
+		return 0;
+	if ((set = reallocarray(s->set, n, sizeof(*set))) == NULL)
+		return -1;
+	s->set = set;
+	s->set_size = n;
+	return 0;
+}
+
+/*
+ * A sequence number that is not there is an error (RFC 3501 9, seq-number);
+ * but "1:*" in an empty mailbox, which everybody sends, is nothing.
+ */
+static enum reply
+set_seqs(struct session *s, struct imap_range *v, size_t n, uint32_t exists)
+{
+	size_t	 i;
+	bool	 star = false;
+
+	for (i = 0; i < n; i++)
+		star = star || v[i].lo == IMAP_SEQ_STAR ||
+		    v[i].hi == IMAP_SEQ_STAR;
+	if (exists == 0 && star)
+		return REPLY_OK;
+	n = imap_set_resolve(v, n, exists);
+	for (i = 0; i < n; i++) {
+		if (v[i].lo == 0 || v[i].hi > exists)
+			return reply_bad(s, "No message has this number");
+		set_add(s, v[i].lo, v[i].hi);
+	}
+	return REPLY_OK;
+}
+
+/* UIDs that are not there are passed over (RFC 3501 6.4.8). */
+static void
+set_uids(struct session *s, struct imap_range *v, size_t n)
+{
+	uint32_t	 lo, hi;
+	size_t		 i;
+
+	for (i = 0; i < n; i++) {
+		lo = store_view_seq_from(s->view, v[i].lo);
+		hi = store_view_seq_from(s->view, v[i].hi);
+		if (store_view_seq(s->view, v[i].hi) == 0)
+			hi--;
+		if (lo <= hi)
+			set_add(s, lo, hi);
+	}
+}
+
+static void
+set_add(struct session *s, uint32_t lo, uint32_t hi)
+{
+	struct store_range	*last;
+
+	if (s->nset > 0) {
+		last = &s->set[s->nset - 1];
+		if (lo <= last->last + 1) {
+			if (hi > last->last)
+				last->last = hi;
+			return;
+		}
+	}
+	s->set[s->nset].first = lo;
+	s->set[s->nset++].last = hi;
+}
+
+int
+flagset_make(struct flagset *fs, const struct imap_flags *f)
+{
+	size_t	 i, n = 1;
+	char	*p;
+
+	for (i = 0; i < f->n; i++)
+		n += f->keyword[i].n + 1;
+	if ((p = fs->text = malloc(n)) == NULL)
+		return -1;
+	for (i = 0; i < f->n; i++) {
+		fs->name[i] = p;
+		memcpy(p, f->keyword[i].p, f->keyword[i].n);
+		p += f->keyword[i].n;
+		*p++ = '\0';
+	}
+	fs->set.sys = (uint32_t)f->system & STORE_FLAGS;
+	fs->set.keywords = fs->name;
+	fs->set.nkeywords = f->n;
+	return 0;
+}
+
+void
+flagset_free(struct flagset *fs)
+{
+	free(fs->text);
+	fs->text = NULL;
+}

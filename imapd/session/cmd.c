@@ -1,0 +1,329 @@
+/*
+ * imap-session: the command table and the one dispatcher.  State, flags and
+ * whether there are arguments are checked here, once; every tagged line is
+ * sent here.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+#define ANY	(AUTHENTICATED | SELECTED)
+
+#define F_UID		0x01	/* may have the UID prefix */
+#define F_UIDONLY	0x02	/* has to have it, or another row is meant */
+#define F_NOEXPUNGE	0x04	/* no EXPUNGE in its answer (7.4.1) */
+#define F_NOUPDATE	0x08	/* says itself what is new, or nothing */
+
+enum args { NONE, SOME };
+
+struct command {
+	const char	*verb;
+	unsigned int	 states;
+	unsigned int	 flags;
+	enum args	 args;
+	enum reply	(*fn)(struct session *, struct imap_in *);
+};
+
+static enum reply cmd_capability(struct session *, struct imap_in *);
+static enum reply cmd_noop(struct session *, struct imap_in *);
+static enum reply cmd_logout(struct session *, struct imap_in *);
+static enum reply cmd_namespace(struct session *, struct imap_in *);
+static enum reply cmd_id(struct session *, struct imap_in *);
+static enum reply cmd_enable(struct session *, struct imap_in *);
+static enum reply cmd_too_late(struct session *, struct imap_in *);
+
+static const struct command commands[] = {
+	{ "FETCH",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_fetch },
+	{ "NOOP",	ANY,	0,			NONE, cmd_noop },
+	{ "SELECT",	ANY,	F_NOUPDATE,		SOME, cmd_select },
+	{ "LOGOUT",	ANY,	F_NOUPDATE,		NONE, cmd_logout },
+	{ "STORE",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_store },
+	{ "IDLE",	ANY,	0,			NONE, cmd_idle },
+	{ "SEARCH",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_search },
+	{ "STATUS",	ANY,	0,			SOME, cmd_status },
+	{ "LIST",	ANY,	0,			SOME, cmd_list },
+	{ "LSUB",	ANY,	0,			SOME, cmd_lsub },
+	{ "EXAMINE",	ANY,	F_NOUPDATE,		SOME, cmd_examine },
+	{ "APPEND",	ANY,	0,			SOME, cmd_append },
+	{ "COPY",	SELECTED, F_UID,		SOME, cmd_copy },
+	{ "MOVE",	SELECTED, F_UID,		SOME, cmd_move },
+	{ "EXPUNGE",	SELECTED, F_UIDONLY,		SOME, cmd_expunge },
+	{ "EXPUNGE",	SELECTED, 0,			NONE, cmd_expunge },
+	{ "CHECK",	SELECTED, 0,			NONE, cmd_noop },
+	{ "CLOSE",	SELECTED, F_NOUPDATE,		NONE, cmd_close },
+	{ "UNSELECT",	SELECTED, F_NOUPDATE,		NONE, cmd_unselect },
+	{ "CREATE",	ANY,	0,			SOME, cmd_create },
+	{ "DELETE",	ANY,	0,			SOME, cmd_delete },
+	{ "RENAME",	ANY,	0,			SOME, cmd_rename },
+	{ "SUBSCRIBE",	ANY,	0,			SOME, cmd_subscribe },
+	{ "UNSUBSCRIBE", ANY,	0,			SOME, cmd_unsubscribe },
+	{ "CAPABILITY",	ANY,	0,			NONE, cmd_capability },
+	{ "NAMESPACE",	ANY,	0,			NONE, cmd_namespace },
+	{ "ID",		ANY,	0,			SOME, cmd_id },
+	{ "ENABLE",	ANY,	0,			SOME, cmd_enable },
+	{ "LOGIN",	0,	0,			SOME, cmd_too_late },
+	{ "AUTHENTICATE", 0,	0,			SOME, cmd_too_late },
+	{ "STARTTLS",	0,	0,			NONE, cmd_too_late },
+};
+
+static const struct command *command_find(const struct session *,
+	    struct slice);
+static enum reply command_parse(struct session *, struct imap_in *,
+	    const struct command **);
+static void	command_done(struct session *, const struct command *,
+	    enum reply);
+
+void
+command_run(struct session *s, char *p, size_t n)
+{
+	const struct command	*c = NULL;
+	struct imap_in		 in;
+	struct slice		 tag;
+	enum reply		 r;
+
+	imap_start(&in, p, n);
+	s->uid = false;
+	s->text = NULL;
+	s->code.n = 0;
+	strlcpy(s->tag, "*", sizeof(s->tag));
+	if (imap_tag(&in, &tag) == -1 || imap_space(&in) == -1)
+		r = reply_bad(s, "A command is a tag, a blank and a name");
+	else if (slice_cpy(tag, s->tag, sizeof(s->tag)) == -1)
+		r = reply_bad(s, "Tag too long");
+	else
+		r = command_parse(s, &in, &c);
+	if (r == REPLY_OK)
+		r = c->fn(s, &in);
+	/* A literal nobody took: its octets are no commands. */
+	if (s->literal && r != REPLY_GONE) {
+		s->literal = false;
+		if (s->literal_flags & IMAP_LITERAL_PLUS)
+			session_bye(s, "Literal not expected");
+	}
+	if (r != REPLY_GONE)
+		command_done(s, c, r);
+}
+
+/* Verb, state and whether arguments are due. */
+static enum reply
+command_parse(struct session *s, struct imap_in *in, const struct command **cp)
+{
+	const struct command	*c;
+	struct slice		 verb;
+
+	if (imap_word(in, "UID")) {
+		s->uid = true;
+		if (imap_space(in) == -1)
+			return reply_bad(s, "UID of what?");
+	}
+	if (imap_atom(in, &verb) == -1 || (c = command_find(s, verb)) == NULL)
+		return reply_bad(s, "No such command");
+	if (c->states == 0)
+		return c->fn(s, in);
+	if ((c->states & s->state) == 0)
+		return reply_bad(s, "Select a mailbox first");
+	*cp = c;
+	if ((c->args == SOME ? imap_space(in) : imap_end(in)) == -1)
+		return reply_syntax(s, in);
+	return REPLY_OK;
+}
+
+static const struct command *
+command_find(const struct session *s, struct slice verb)
+{
+	const struct command	*c;
+	size_t			 i;
+
+	for (i = 0; i < NITEMS(commands); i++) {
+		c = &commands[i];
+		if (!slice_caseis(verb, c->verb))
+			continue;
+		if (s->uid ? c->flags & (F_UID | F_UIDONLY) :
+		    !(c->flags & F_UIDONLY))
+			return c;
+	}
+	return NULL;
+}
+
+/* What is new in the mailbox, then the tagged line. */
+static void
+command_done(struct session *s, const struct command *c, enum reply r)
+{
+	static const char *const word[] = { " OK ", " NO ", " BAD " };
+
+	if (s->state == SELECTED && c != NULL && !(c->flags & F_NOUPDATE))
+		session_update(s, s->uid || !(c->flags & F_NOEXPUNGE));
+	frames_puts(s->io, s->tag);
+	frames_puts(s->io, word[r]);
+	if (s->code.n > 0) {
+		frames_putc(s->io, '[');
+		frames_write(s->io, s->code.p, s->code.n);
+		frames_puts(s->io, "] ");
+	}
+	frames_puts(s->io, s->text != NULL ? s->text : "Done");
+	frames_puts(s->io, "\r\n");
+	if (r == REPLY_OK)
+		s->nbad = 0;
+	if (r == REPLY_BAD && ++s->nbad >= IMAP_BAD_MAX &&
+	    s->state != LOGGED_OUT)
+		session_bye(s, "Too many bad commands");
+}
+
+enum reply
+reply_no(struct session *s, const char *code, const char *text)
+{
+	s->code.n = 0;
+	if (code != NULL)
+		fbuf_add(&s->code, code, strlen(code));
+	s->text = text;
+	return REPLY_NO;
+}
+
+enum reply
+reply_bad(struct session *s, const char *text)
+{
+	s->code.n = 0;
+	s->text = text;
+	return REPLY_BAD;
+}
+
+enum reply
+reply_syntax(struct session *s, const struct imap_in *in)
+{
+	return reply_bad(s, in->err.why != NULL ? in->err.why :
+	    "Syntax error");
+}
+
+enum reply
+reply_store(struct session *s, enum store_result r)
+{
+	switch (r) {
+	case STORE_OK:
+		return REPLY_OK;
+	case STORE_BUSY:
+		return reply_no(s, "INUSE", "Busy, try again");
+	case STORE_DAMAGED:
+		return reply_no(s, "CORRUPTION", "The mailbox is damaged");
+	case STORE_NOSPACE:
+		return reply_no(s, "UNAVAILABLE", "Out of disk space");
+	case STORE_OVERQUOTA:
+		return reply_no(s, "OVERQUOTA", "Over quota");
+	case STORE_IO:
+	case STORE_NOMEM:
+	case STORE_ACCESS:
+	case STORE_NEWER:
+	case STORE_GONE:
+		return reply_no(s, "UNAVAILABLE", "Try again later");
+	case STORE_NOTFOUND:
+		return reply_no(s, "NONEXISTENT", "No such mailbox");
+	case STORE_EXISTS:
+	case STORE_DUPLICATE:
+		return reply_no(s, "ALREADYEXISTS", "It exists already");
+	case STORE_INVALID:
+		return reply_no(s, "CANNOT", "Not possible with this name");
+	case STORE_LIMIT:
+		return reply_no(s, "LIMIT", "Too many or too large");
+	case STORE_READONLY:
+		return reply_no(s, "NOPERM", "The mailbox is read-only");
+	}
+	return REPLY_NO;
+}
+
+enum reply
+reply_commit(struct session *s)
+{
+	return reply_store(s, store_commit(s->store));
+}
+
+static enum reply
+cmd_capability(struct session *s, struct imap_in *in)
+{
+	frames_puts(s->io, "* CAPABILITY " IMAP_CAPABILITIES "\r\n");
+	return REPLY_OK;
+}
+
+/* NOOP and CHECK: the news come with every answer, and nothing is ever
+ * left unsynced. */
+static enum reply
+cmd_noop(struct session *s, struct imap_in *in)
+{
+	return REPLY_OK;
+}
+
+static enum reply
+cmd_logout(struct session *s, struct imap_in *in)
+{
+	session_bye(s, "Bye");
+	return REPLY_OK;
+}
+
+/* RFC 2342: one personal namespace. */
+static enum reply
+cmd_namespace(struct session *s, struct imap_in *in)
+{
+	frames_puts(s->io, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	return REPLY_OK;
+}
+
+/* RFC 2971: read what the client says, tell our name. */
+static enum reply
+cmd_id(struct session *s, struct imap_in *in)
+{
+	struct slice	 v;
+	int		 i;
+
+	if (imap_peek(in) != '(') {
+		if (imap_nstring(in, &v) == -1 || v.p != NULL)
+			return reply_syntax(s, in);
+	} else {
+		imap_open(in);
+		for (i = 0; imap_peek(in) != ')'; i++) {
+			if ((i > 0 && imap_space(in) == -1) ||
+			    imap_string(in, &v) == -1 ||
+			    imap_space(in) == -1 ||
+			    imap_nstring(in, &v) == -1)
+				return reply_syntax(s, in);
+			if (i == IMAP_ID_MAX)
+				return reply_bad(s, "Too many pairs");
+		}
+		if (imap_close(in) == -1)
+			return reply_syntax(s, in);
+	}
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	frames_puts(s->io, "* ID (\"name\" \"maild\")\r\n");
+	return REPLY_OK;
+}
+
+/* RFC 5161: nothing here needs to be enabled; what is not known is passed
+ * over. */
+static enum reply
+cmd_enable(struct session *s, struct imap_in *in)
+{
+	struct slice	 v;
+
+	do {
+		if (imap_atom(in, &v) == -1)
+			return reply_syntax(s, in);
+	} while (imap_space(in) == 0);
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	frames_puts(s->io, "* ENABLED\r\n");
+	return REPLY_OK;
+}
+
+static enum reply
+cmd_too_late(struct session *s, struct imap_in *in)
+{
+	return reply_bad(s, "Already logged in");
+}

@@ -1,0 +1,81 @@
+/*
+ * imap-session: IDLE (RFC 2177): wait for the client's DONE and for pokes
+ * of whoever commits to the account.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "log.h"
+#include "imapd/session/imap.h"
+
+static bool	idle_wait(struct session *, int);
+
+enum reply
+cmd_idle(struct session *s, struct imap_in *in)
+{
+	char	*p;
+	size_t	 n;
+	int	 fd;
+
+	if ((fd = store_watch(s->store)) == -1)
+		log_warn("imap-session: watch");
+	frames_puts(s->io, "+ idling\r\n");
+	do {
+		if (s->state == SELECTED)
+			session_update(s, true);
+		frames_flush(s->io);
+		if (s->state == LOGGED_OUT)
+			break;
+	} while (!idle_wait(s, fd));
+	store_unwatch(s->store);
+	if (s->state == LOGGED_OUT)
+		return REPLY_OK;
+	s->cmd.n = 0;
+	switch (frames_line(s->io, &s->cmd, IMAP_LINE_MAX, &p, &n)) {
+	case FRAMES_LINE:
+		if (!slice_caseis(slice_of(p, n - 2), "DONE"))
+			return reply_bad(s, "DONE expected");
+		return REPLY_OK;
+	case FRAMES_TOOLONG:
+	case FRAMES_BARE:
+		return reply_bad(s, "DONE expected");
+	case FRAMES_GONE:
+		break;
+	}
+	return REPLY_GONE;
+}
+
+/* True: the client said something, or left.  False: the mailbox stirred. */
+static bool
+idle_wait(struct session *s, int fd)
+{
+	struct pollfd	 pfd[2] = {
+		{ .fd = s->io->sock, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN }
+	};
+
+	while (!frames_ready(s->io)) {
+		if (poll(pfd, 2, -1) == -1) {
+			if (errno == EINTR)
+				continue;
+			log_warn("imap-session: poll");
+			return true;
+		}
+		if (pfd[0].revents != 0)
+			return true;
+		if (store_watch_drain(s->store))
+			return false;
+	}
+	return true;
+}

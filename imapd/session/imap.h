@@ -1,0 +1,237 @@
+/*
+ * imap-session: the parts of the session program (session*.c).  One process
+ * serves one connection of one account; everything here is sequential and
+ * blocking.  Included after parse.h, imap_parse.h, store.h, msg.h, session.h,
+ * frames.h.
+ */
+#ifndef IMAP_H
+#define IMAP_H
+
+#include <stdbool.h>
+
+#define IMAP_LINE_MAX	65536	/* octets of a command without its literals */
+#define IMAP_LITERAL_MAX (1024 * 1024)	/* sum of a command's literals */
+#define IMAP_BAD_MAX	10	/* bad commands in a row */
+#define IMAP_ITEMS_MAX	64	/* items of one FETCH */
+#define IMAP_STATUS_ITEMS 16	/* items of one STATUS */
+#define IMAP_PATTERNS_MAX 32	/* patterns of one LIST (RFC 5258) */
+#define IMAP_SEARCH_KEYS 1024	/* keys of one SEARCH */
+#define IMAP_SEARCH_DEPTH 32	/* nested OR, NOT and parentheses */
+#define IMAP_APPENDS_MAX 256	/* messages of one APPEND (RFC 3502) */
+#define IMAP_ID_MAX	30	/* pairs of ID (RFC 2971) */
+
+#define IMAP_CAPABILITIES						\
+	"IMAP4rev1 LITERAL+ SASL-IR ID IDLE UIDPLUS MOVE NAMESPACE "	\
+	"UNSELECT CHILDREN SPECIAL-USE MULTIAPPEND LIST-EXTENDED "	\
+	"LIST-STATUS STATUS=SIZE ENABLE"
+
+/* RFC 3501 3; changed only by session_state(). */
+enum session_state {
+	AUTHENTICATED = 0x1,
+	SELECTED = 0x2,
+	LOGGED_OUT = 0x4
+};
+
+/* How a command ended: which tagged line follows. */
+enum reply {
+	REPLY_OK,
+	REPLY_NO,
+	REPLY_BAD,
+	REPLY_GONE		/* the client left: none */
+};
+
+struct session {
+	struct frames	*io;
+	struct store	*store;
+	struct store_view *view;	/* SELECTED */
+	enum session_state state;
+	size_t		 nkeywords;	/* told in FLAGS */
+	uint64_t	 max_append;
+
+	/* of the command that runs */
+	char		 tag[IMAP_TAG_MAX + 1];
+	bool		 uid;		/* it has the UID prefix */
+	bool		 literal;	/* APPEND: its line ended in {n} */
+	uint64_t	 literal_size;
+	int		 literal_flags;
+	const char	*text;		/* of the tagged line, or NULL */
+	struct fbuf	 code;		/* its response code, no brackets */
+
+	struct fbuf	 cmd;		/* a command not in one packet */
+	struct fbuf	 tmp;		/* fields chosen, text decoded */
+	struct fbuf	 hdr;		/* a header of more than 256 KiB */
+	struct store_range *set;	/* sequence numbers of the command */
+	size_t		 nset, set_size;
+	unsigned int	 nbad;
+};
+
+/* ---- session.c ----------------------------------------------------------- */
+
+/* The session (nursery_fn): serve sock, working directory = the account. */
+struct conf;
+int	 session_main(int sock, const struct conf *);
+/* What session_main leaves to _exit(2): for those who call it again. */
+void	 session_free(void);
+/* The one writer of s->state; leaving SELECTED closes the view. */
+void	 session_state(struct session *, enum session_state,
+	    struct store_view *);
+/* "* BYE text": the session ends after this command. */
+void	 session_bye(struct session *, const char *text);
+/* What others did to the mailbox; EXPUNGE only where RFC 3501 7.4.1 lets. */
+void	 session_update(struct session *, bool expunge);
+
+/* ---- in.c ---------------------------------------------------------------- */
+
+enum input {
+	INPUT_COMMAND,		/* complete, or up to the literal of APPEND */
+	INPUT_BAD,		/* was refused and answered */
+	INPUT_GONE
+};
+/* The next command with its literals; "+" was sent where it is due. */
+enum input input_command(struct session *, char **p, size_t *n);
+/* The rest of a line behind a streamed literal, into s->cmd.  INPUT_BAD: the
+ * command's own answer is still due. */
+enum input input_rest(struct session *, char **p, size_t *n);
+/* Ask for the literal of s->literal_* if the client waits for it. */
+void	 input_continue(struct session *);
+/* Throw n octets away; false: gone. */
+bool	 input_skip(struct session *, uint64_t n);
+
+/* ---- cmd.c --------------------------------------------------------------- */
+
+/* Run one command and send its tagged line. */
+void	 command_run(struct session *, char *p, size_t n);
+/* For the tagged line: REPLY_NO with the code of RFC 5530 and a text. */
+enum reply reply_store(struct session *, enum store_result);
+enum reply reply_no(struct session *, const char *code, const char *text);
+enum reply reply_bad(struct session *, const char *text);
+/* What the parser did not like. */
+enum reply reply_syntax(struct session *, const struct imap_in *);
+/* Make what was written durable, then OK. */
+enum reply reply_commit(struct session *);
+
+/* ---- args.c: arguments that several commands take ------------------------ */
+
+/* A mailbox name in modified UTF-7, as UTF-8 with NUL.  REPLY_OK or what to
+ * answer. */
+enum reply arg_mailbox(struct session *, struct imap_in *,
+	    char name[STORE_NAME_MAX + 1]);
+/* A set of sequence numbers, or of UIDs with s->uid, into s->set, as
+ * ascending ranges of sequence numbers that exist. */
+enum reply arg_set(struct session *, struct imap_in *);
+
+/* Flags as the store wants them, NUL-terminated.  Free with flagset_free. */
+struct flagset {
+	struct store_flagset set;
+	const char	*name[IMAP_KEYWORDS_MAX];
+	char		*text;
+};
+/* 0, or -1: out of memory. */
+int	 flagset_make(struct flagset *, const struct imap_flags *);
+void	 flagset_free(struct flagset *);
+
+/* ---- out.c --------------------------------------------------------------- */
+
+/* A mailbox name from UTF-8 as an astring. */
+void	 out_mailbox(struct session *, const char *name);
+/* Octets as a string: quoted, or a literal. */
+/* "\Seen \Flagged keyword": without the parentheses. */
+void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);
+/* "* FLAGS (...)" and, with permanent, "* OK [PERMANENTFLAGS ...". */
+void	 out_flags_line(struct session *, bool permanent);
+/* "* n FETCH (FLAGS (...))", with UID in a UID command. */
+void	 out_fetch_flags(struct session *, uint32_t seq);
+/* UID ranges "1:4,7" to a text. */
+int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
+
+/* ---- the commands -------------------------------------------------------- */
+
+struct imap_in;
+#define COMMAND(name)	enum reply name(struct session *, struct imap_in *)
+COMMAND(cmd_select);		/* mailbox.c */
+COMMAND(cmd_examine);
+COMMAND(cmd_create);
+COMMAND(cmd_delete);
+COMMAND(cmd_rename);
+COMMAND(cmd_subscribe);
+COMMAND(cmd_unsubscribe);
+COMMAND(cmd_close);
+COMMAND(cmd_unselect);
+COMMAND(cmd_status);		/* status.c */
+COMMAND(cmd_list);		/* list.c */
+COMMAND(cmd_lsub);
+COMMAND(cmd_append);		/* append.c */
+COMMAND(cmd_fetch);		/* fetch.c */
+COMMAND(cmd_search);		/* search.c */
+COMMAND(cmd_store);		/* store.c */
+COMMAND(cmd_expunge);
+COMMAND(cmd_copy);		/* copy.c */
+COMMAND(cmd_move);
+COMMAND(cmd_idle);		/* idle.c */
+#undef COMMAND
+
+/* STATUS items, for LIST too. */
+struct status_items {
+	size_t	 n;
+	int	 item[IMAP_STATUS_ITEMS];
+};
+int	 status_items(struct imap_in *, struct status_items *);
+/* "* STATUS name (...)". */
+enum store_result status_send(struct session *, const char *name,
+	    const struct status_items *);
+
+/* ---- fetch_body.c -------------------------------------------------------- */
+
+/* The octets of BODY[section] of a message. */
+struct body {
+	uint64_t	 off, len;	/* in the message, prefix included */
+	bool		 missing;	/* no such part: NIL */
+	struct slice	 text;		/* or made here: HEADER.FIELDS */
+	bool		 made;
+};
+/* facts: of the message; BODY[] alone needs none. */
+enum store_result body_find(struct session *, const struct store_msg *,
+	    struct slice facts, const struct imap_section *, struct body *);
+/* Send it as a literal, <first.count> applied. */
+enum store_result body_send(struct session *, const struct store_msg *,
+	    const struct imap_section *, const struct body *);
+/* Octets of a header in one piece, at most HEADER_MAX; offsets count from
+ * the prefix.  Good until the next call that reads messages. */
+enum store_result body_bytes(struct session *, const struct store_msg *,
+	    uint64_t off, uint64_t len, struct slice *);
+
+/* ---- search_match.c ------------------------------------------------------ */
+
+enum search_op {
+	KEY_ALL, KEY_AND, KEY_OR, KEY_NOT,
+	KEY_FLAG, KEY_NOFLAG, KEY_KEYWORD, KEY_NOKEYWORD,
+	KEY_RECENT, KEY_OLD, KEY_NEW,
+	KEY_SEQ, KEY_UID, KEY_LARGER, KEY_SMALLER,
+	KEY_BEFORE, KEY_ON, KEY_SINCE,
+	KEY_SENTBEFORE, KEY_SENTON, KEY_SENTSINCE,
+	KEY_SUBJECT, KEY_FROM, KEY_TO, KEY_CC, KEY_BCC,
+	KEY_HEADER, KEY_BODY, KEY_TEXT
+};
+
+/* A node; sub and next are indices + 1 into the program, 0 none. */
+struct search_key {
+	enum search_op	 op;
+	unsigned int	 cost;		/* 0 flags .. 3 the body */
+	int		 sub, next;
+	uint64_t	 number;	/* flag bits, keyword bit, size */
+	int64_t		 day;
+	struct slice	 name, value;
+	struct imap_range *set;		/* resolved; owned by the program */
+	size_t		 nset;
+};
+
+struct search_prog {
+	size_t			 n, size;
+	struct search_key	*key;
+	struct search		*needle;	/* scratch of BODY, TEXT */
+};
+/* Does message seq match the program?  1, 0; -1 with *r. */
+int	 search_match(struct session *, const struct search_prog *,
+	    uint32_t seq, enum store_result *r);
+
+#endif

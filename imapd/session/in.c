@@ -1,0 +1,182 @@
+/*
+ * imap-session: the strict reader.  Puts a command together out of lines
+ * and literals (RFC 3501 4.3, 7888), within stated sums; the literals of
+ * APPEND's messages are left for append.c to stream.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+static enum input input_part(struct session *, size_t, char **, size_t *);
+static enum input input_refuse(struct session *, const char *, size_t,
+	    const char *);
+static bool	is_message_literal(const char *, size_t);
+static enum input literal_refuse(struct session *, const char *, size_t,
+	    uint64_t, int);
+
+enum input
+input_command(struct session *s, char **p, size_t *n)
+{
+	struct slice	 line;
+	enum input	 r;
+	uint64_t	 size, sum = 0;
+	size_t		 begin = 0;
+	int		 flags;
+
+	s->literal = false;
+	for (;;) {
+		r = input_part(s, IMAP_LINE_MAX + (size_t)sum, p, n);
+		if (r != INPUT_COMMAND)
+			return r;
+		line = slice_of(*p + begin, *n - begin - 2);
+		switch (imap_literal(line, &size, &flags)) {
+		case 0:
+			return INPUT_COMMAND;
+		case -1:
+			return input_refuse(s, *p, *n, "Bad literal");
+		}
+		if (is_message_literal(*p, *n)) {
+			s->literal = true;
+			s->literal_size = size;
+			s->literal_flags = flags;
+			return INPUT_COMMAND;
+		}
+		if (size > IMAP_LITERAL_MAX - sum)
+			return literal_refuse(s, *p, *n, size, flags);
+		sum += size;
+		if (s->cmd.n == 0 && fbuf_add(&s->cmd, *p, *n) == -1)
+			return INPUT_GONE;
+		if (!(flags & IMAP_LITERAL_PLUS))
+			frames_puts(s->io, "+ OK\r\n");
+		if (frames_read(s->io, &s->cmd, (size_t)size) == -1)
+			return INPUT_GONE;
+		begin = s->cmd.n;
+		if (size > 0 &&
+		    memchr(s->cmd.p + begin - size, '\0', size) != NULL)
+			return input_refuse(s, s->cmd.p, s->cmd.n,
+			    "NUL in a literal");
+	}
+}
+
+enum input
+input_rest(struct session *s, char **p, size_t *n)
+{
+	struct slice	 line;
+	enum input	 r;
+
+	s->cmd.n = 0;
+	s->literal = false;
+	if ((r = input_part(s, IMAP_LINE_MAX, p, n)) != INPUT_COMMAND)
+		return r;
+	line = slice_of(*p, *n - 2);
+	switch (imap_literal(line, &s->literal_size, &s->literal_flags)) {
+	case 1:
+		s->literal = true;
+		break;
+	case -1:
+		return INPUT_BAD;
+	}
+	return INPUT_COMMAND;
+}
+
+void
+input_continue(struct session *s)
+{
+	if (!(s->literal_flags & IMAP_LITERAL_PLUS))
+		frames_puts(s->io, "+ OK\r\n");
+}
+
+bool
+input_skip(struct session *s, uint64_t n)
+{
+	struct slice	 chunk;
+
+	for (; n > 0; n -= chunk.n) {
+		chunk = frames_chunk(s->io, n > MSG_MAX ? MSG_MAX : (size_t)n);
+		if (chunk.n == 0)
+			return false;
+	}
+	return true;
+}
+
+/* One line; refusals are answered here. */
+static enum input
+input_part(struct session *s, size_t max, char **p, size_t *n)
+{
+	*p = s->cmd.p;
+	*n = s->cmd.n;
+	switch (frames_line(s->io, &s->cmd, max, p, n)) {
+	case FRAMES_LINE:
+		return INPUT_COMMAND;
+	case FRAMES_TOOLONG:
+		return input_refuse(s, s->cmd.p, s->cmd.n,
+		    "Command too long");
+	case FRAMES_BARE:
+		return input_refuse(s, *p, *n,
+		    "A line ends in CRLF and has no other CR, LF or NUL");
+	case FRAMES_GONE:
+		break;
+	}
+	return INPUT_GONE;
+}
+
+/* With the tag, if the command got so far. */
+static enum input
+input_refuse(struct session *s, const char *p, size_t n, const char *why)
+{
+	struct imap_in	 in;
+	struct slice	 tag;
+
+	imap_start(&in, (char *)p, n);
+	if (p != NULL && imap_tag(&in, &tag) == 0)
+		frames_write(s->io, tag.p, tag.n);
+	else
+		frames_putc(s->io, '*');
+	frames_printf(s->io, " BAD %s\r\n", why);
+	return INPUT_BAD;
+}
+
+/*
+ * A literal over the limit.  A client that waits for "+" is told no; one
+ * that does not sends the octets and the rest of the command anyway, so the
+ * connection ends (RFC 7888 4).
+ */
+static enum input
+literal_refuse(struct session *s, const char *p, size_t n, uint64_t size,
+    int flags)
+{
+	input_refuse(s, p, n, "[TOOBIG] Literals too large");
+	if (flags & IMAP_LITERAL_PLUS)
+		session_bye(s, "Literals too large");
+	return INPUT_BAD;
+}
+
+/*
+ * "tag APPEND mailbox ... {n}": is this the literal of a message, not that
+ * of the mailbox name?  The latter comes right behind the verb.
+ */
+static bool
+is_message_literal(const char *p, size_t n)
+{
+	struct slice	 s = slice_of(p, n), verb;
+	size_t		 i;
+
+	i = slice_find(s, ' ');
+	if (i >= n)
+		return false;
+	verb = slice_of(p + i + 1, n - i - 1);
+	if (!slice_casestarts(verb, "APPEND ") || verb.n < 8)
+		return false;
+	/* A name given as literal: what is behind its octets counts. */
+	return verb.p[7] != '{' || memchr(verb.p, '\n', verb.n - 2) != NULL;
+}

@@ -1,0 +1,221 @@
+/*
+ * imap-session: mailboxes: SELECT, EXAMINE, CLOSE, UNSELECT, CREATE, DELETE,
+ * RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3, 6.4.2; 3691; 6154).
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+static enum reply mailbox_open(struct session *, struct imap_in *, bool);
+static void	mailbox_show(struct session *);
+static enum reply mailbox_subscribe(struct session *, struct imap_in *, bool);
+static enum reply create_use(struct session *, struct imap_in *, uint32_t *);
+
+enum reply
+cmd_select(struct session *s, struct imap_in *in)
+{
+	return mailbox_open(s, in, false);
+}
+
+enum reply
+cmd_examine(struct session *s, struct imap_in *in)
+{
+	return mailbox_open(s, in, true);
+}
+
+/* The old mailbox is closed even when the new one cannot be opened. */
+static enum reply
+mailbox_open(struct session *s, struct imap_in *in, bool readonly)
+{
+	struct store_view	*view;
+	enum store_result	 sr;
+	enum reply		 r;
+	char			 name[STORE_NAME_MAX + 1];
+
+	if ((r = arg_mailbox(s, in, name)) == REPLY_BAD)
+		return r;
+	if (r == REPLY_OK && imap_end(in) == -1)
+		return reply_syntax(s, in);
+	session_state(s, AUTHENTICATED, NULL);
+	if (r != REPLY_OK)
+		return r;
+	sr = store_view_open(&view, s->store, name,
+	    readonly ? STORE_VIEW_READONLY : 0);
+	if (sr != STORE_OK)
+		return reply_store(s, sr);
+	session_state(s, SELECTED, view);
+	mailbox_show(s);
+	s->text = readonly ? "Examined" : "Selected";
+	fbuf_add(&s->code, readonly ? "READ-ONLY" : "READ-WRITE",
+	    readonly ? 9 : 10);
+	return REPLY_OK;
+}
+
+static void
+mailbox_show(struct session *s)
+{
+	struct store_view_info	 i;
+
+	store_view_info(s->view, &i);
+	out_flags_line(s, true);
+	frames_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n", i.exists,
+	    i.recent);
+	if (i.first_unseen != 0)
+		frames_printf(s->io, "* OK [UNSEEN %u] First unseen\r\n",
+		    i.first_unseen);
+	frames_printf(s->io, "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
+	    "* OK [UIDNEXT %u] Next UID\r\n", i.uidvalidity, i.uidnext);
+}
+
+/* Expunges without a word (RFC 3501 6.4.2). */
+enum reply
+cmd_close(struct session *s, struct imap_in *in)
+{
+	struct store_view_info	 info;
+	enum store_result	 sr = STORE_OK;
+	uint32_t		 n = 0;
+
+	store_view_info(s->view, &info);
+	if (!info.readonly) {
+		sr = store_expunge(s->view, NULL, 0, false, &n);
+		if (sr == STORE_OK && n > 0)
+			sr = store_commit(s->store);
+	}
+	session_state(s, AUTHENTICATED, NULL);
+	return reply_store(s, sr);
+}
+
+enum reply
+cmd_unselect(struct session *s, struct imap_in *in)
+{
+	session_state(s, AUTHENTICATED, NULL);
+	return REPLY_OK;
+}
+
+/* A trailing separator only says that there will be children (6.3.3). */
+enum reply
+cmd_create(struct session *s, struct imap_in *in)
+{
+	enum store_result	 sr;
+	enum reply		 r;
+	uint32_t		 special = 0;
+	char			 name[STORE_NAME_MAX + 1];
+	size_t			 n;
+
+	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
+		return r;
+	if (imap_space(in) == 0 &&
+	    (r = create_use(s, in, &special)) != REPLY_OK)
+		return r;
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	n = strlen(name);
+	if (n > 1 && name[n - 1] == STORE_SEP)
+		name[n - 1] = '\0';
+	sr = store_mailbox_create(s->store, name, special);
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+}
+
+/* "(USE (\Sent))", RFC 6154 3. */
+static enum reply
+create_use(struct session *s, struct imap_in *in, uint32_t *special)
+{
+	static const struct {
+		const char	*name;
+		uint32_t	 bit;
+	} uses[] = {
+		{ "Drafts", STORE_MB_DRAFTS }, { "Sent", STORE_MB_SENT },
+		{ "Junk", STORE_MB_JUNK }, { "Trash", STORE_MB_TRASH },
+		{ "Archive", STORE_MB_ARCHIVE },
+	};
+	struct slice	 v;
+	size_t		 i;
+
+	if (imap_open(in) == -1 || !imap_word(in, "USE") ||
+	    imap_space(in) == -1 || imap_open(in) == -1)
+		return reply_syntax(s, in);
+	if (imap_peek(in) != '\\')
+		return reply_bad(s, "A special use starts with a backslash");
+	in->off++;
+	if (imap_atom(in, &v) == -1 || imap_close(in) == -1 ||
+	    imap_close(in) == -1)
+		return reply_syntax(s, in);
+	for (i = 0; i < NITEMS(uses); i++)
+		if (slice_caseis(v, uses[i].name)) {
+			*special = uses[i].bit;
+			return REPLY_OK;
+		}
+	return reply_no(s, "USEATTR", "Not a special use we know");
+}
+
+enum reply
+cmd_delete(struct session *s, struct imap_in *in)
+{
+	enum store_result	 sr;
+	enum reply		 r;
+	char			 name[STORE_NAME_MAX + 1];
+
+	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
+		return r;
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	sr = store_mailbox_delete(s->store, name);
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+}
+
+enum reply
+cmd_rename(struct session *s, struct imap_in *in)
+{
+	enum store_result	 sr;
+	enum reply		 r;
+	char			 from[STORE_NAME_MAX + 1];
+	char			 to[STORE_NAME_MAX + 1];
+
+	if ((r = arg_mailbox(s, in, from)) != REPLY_OK)
+		return r;
+	if (imap_space(in) == -1)
+		return reply_syntax(s, in);
+	if ((r = arg_mailbox(s, in, to)) != REPLY_OK)
+		return r;
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	sr = store_mailbox_rename(s->store, from, to);
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+}
+
+enum reply
+cmd_subscribe(struct session *s, struct imap_in *in)
+{
+	return mailbox_subscribe(s, in, true);
+}
+
+enum reply
+cmd_unsubscribe(struct session *s, struct imap_in *in)
+{
+	return mailbox_subscribe(s, in, false);
+}
+
+static enum reply
+mailbox_subscribe(struct session *s, struct imap_in *in, bool on)
+{
+	enum store_result	 sr;
+	enum reply		 r;
+	char			 name[STORE_NAME_MAX + 1];
+
+	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
+		return r;
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	sr = store_mailbox_subscribe(s->store, name, on);
+	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+}

@@ -1,0 +1,157 @@
+/*
+ * imap-session: the pieces answers are made of: names, strings, flags.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+#define NAME_OUT	(STORE_NAME_MAX * 4 + 64)
+
+static const struct {
+	uint32_t	 bit;
+	const char	*name;
+} flag_names[] = {
+	{ STORE_ANSWERED,	"\\Answered" },
+	{ STORE_FLAGGED,	"\\Flagged" },
+	{ STORE_DELETED,	"\\Deleted" },
+	{ STORE_SEEN,		"\\Seen" },
+	{ STORE_DRAFT,		"\\Draft" },
+};
+
+static void	out_keywords(struct session *);
+
+void
+out_mailbox(struct session *s, const char *name)
+{
+	char	 enc[NAME_OUT], out[2 * NAME_OUT + 32];
+	ssize_t	 n;
+
+	n = mutf7_encode(slice_str(name), enc, sizeof(enc));
+	if (n != -1)
+		n = imap_put_astring(slice_of(enc, (size_t)n), out,
+		    sizeof(out));
+	if (n != -1)
+		frames_write(s->io, out, (size_t)n);
+	else
+		frames_puts(s->io, "\"\"");
+}
+
+void
+out_flags(struct session *s, uint32_t seq, const struct store_msg *m)
+{
+	const char	*name;
+	uint64_t	 left = m->keywords;
+	size_t		 i;
+	bool		 some = false;
+
+	for (i = 0; i < NITEMS(flag_names); i++) {
+		if (!(m->flags & flag_names[i].bit))
+			continue;
+		if (some)
+			frames_putc(s->io, ' ');
+		frames_puts(s->io, flag_names[i].name);
+		some = true;
+	}
+	if (store_view_recent(s->view, seq)) {
+		frames_puts(s->io, some ? " \\Recent" : "\\Recent");
+		some = true;
+	}
+	for (i = 0; left != 0; i++, left >>= 1) {
+		if (!(left & 1) ||
+		    (name = store_view_keyword(s->view, i)) == NULL)
+			continue;
+		if (some)
+			frames_putc(s->io, ' ');
+		frames_puts(s->io, name);
+		some = true;
+	}
+}
+
+static void
+out_keywords(struct session *s)
+{
+	const char	*name;
+	size_t		 i;
+
+	for (i = 0; (name = store_view_keyword(s->view, i)) != NULL; i++) {
+		frames_putc(s->io, ' ');
+		frames_puts(s->io, name);
+	}
+}
+
+void
+out_flags_line(struct session *s, bool permanent)
+{
+	static const char	 system[] =
+	    "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
+	struct store_view_info	 info;
+
+	store_view_info(s->view, &info);
+	s->nkeywords = info.nkeywords;
+	frames_puts(s->io, "* FLAGS (");
+	frames_puts(s->io, system);
+	out_keywords(s);
+	frames_puts(s->io, ")\r\n");
+	if (!permanent)
+		return;
+	frames_puts(s->io, "* OK [PERMANENTFLAGS (");
+	if (!info.readonly) {
+		frames_puts(s->io, system);
+		out_keywords(s);
+		if (info.nkeywords < STORE_KEYWORDS_MAX)
+			frames_puts(s->io, " \\*");
+	}
+	frames_puts(s->io, ")] Flags that stay\r\n");
+}
+
+void
+out_fetch_flags(struct session *s, uint32_t seq)
+{
+	const struct store_msg	*m;
+
+	if ((m = store_view_msg(s->view, seq)) == NULL)
+		return;
+	frames_puts(s->io, "* ");
+	frames_num(s->io, seq);
+	frames_puts(s->io, " FETCH (FLAGS (");
+	out_flags(s, seq, m);
+	if (s->uid) {
+		frames_puts(s->io, ") UID ");
+		frames_num(s->io, m->uid);
+		frames_puts(s->io, ")\r\n");
+	} else
+		frames_puts(s->io, "))\r\n");
+}
+
+int
+ranges_print(struct fbuf *b, const struct store_range *v, size_t n)
+{
+	char	 text[32];
+	size_t	 i;
+	int	 len;
+
+	for (i = 0; i < n; i++) {
+		if (v[i].first == v[i].last)
+			len = snprintf(text, sizeof(text), "%s%" PRIu32,
+			    i > 0 ? "," : "", v[i].first);
+		else
+			len = snprintf(text, sizeof(text),
+			    "%s%" PRIu32 ":%" PRIu32, i > 0 ? "," : "",
+			    v[i].first, v[i].last);
+		if (fbuf_add(b, text, (size_t)len) == -1)
+			return -1;
+	}
+	return 0;
+}

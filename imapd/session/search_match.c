@@ -1,0 +1,392 @@
+/*
+ * imap-session: does a message match a search program?  Flags, numbers and
+ * dates come from the index, address fields and subject from facts; only
+ * HEADER, BODY and TEXT read the message, and text parts are decoded to
+ * UTF-8 block by block on the way.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+#define DAY		86400
+#define BLOCK		8192	/* octets of a part decoded at a time */
+#define CUT		8	/* octets of a character left over */
+
+/* The message being looked at, with what was fetched for it so far. */
+struct look {
+	struct session		*s;
+	const struct search_prog *prog;
+	uint32_t		 seq;
+	struct store_msg	 m;
+	struct slice		 facts;	/* p NULL: not yet */
+	enum store_result	 error;
+};
+
+/* In bss: not touched by sessions that never search bodies. */
+static char	 raw[BLOCK + CTE_SLACK + CUT];
+static char	 text[CHARSET_UTF8_MAX(BLOCK + CTE_SLACK + CUT)];
+
+static int	match_key(struct look *, int);
+static int	match_index(struct look *, const struct search_key *);
+static int	match_sent(struct look *, const struct search_key *);
+static int	match_field(struct look *, const struct search_key *);
+static int	match_header(struct look *, const struct search_key *);
+static int	match_text(struct look *, const struct search_key *);
+static int	match_fields(struct look *, uint64_t, uint64_t,
+	    struct slice, const struct slice *);
+static int	match_value(struct look *, struct slice, struct slice);
+static int	match_part(struct look *, const struct facts_part *,
+	    struct slice);
+static int	match_body(struct look *, const struct facts_part *,
+	    struct search *);
+static int	look_facts(struct look *);
+static int	look_error(struct look *, enum store_result);
+
+int
+search_match(struct session *s, const struct search_prog *prog, uint32_t seq,
+    enum store_result *r)
+{
+	struct look		 l = { .s = s, .prog = prog, .seq = seq };
+	const struct store_msg	*m;
+	int			 match;
+
+	if ((m = store_view_msg(s->view, seq)) == NULL)
+		return 0;
+	l.m = *m;
+	match = match_key(&l, 1);
+	*r = l.error;
+	return match;
+}
+
+/* 1, 0, or -1: l->error.  Depth is bounded by the parser. */
+static int
+match_key(struct look *l, int key)
+{
+	const struct search_key	*k = &l->prog->key[key - 1];
+	int			 sub, r;
+
+	switch (k->op) {
+	case KEY_AND:
+	case KEY_OR:
+		for (sub = k->sub; sub != 0; sub = l->prog->key[sub - 1].next)
+			if ((r = match_key(l, sub)) == -1 ||
+			    r == (k->op == KEY_OR))
+				return r;
+		return k->op == KEY_AND;
+	case KEY_NOT:
+		r = match_key(l, k->sub);
+		return r == -1 ? -1 : !r;
+	case KEY_SENTBEFORE:
+	case KEY_SENTON:
+	case KEY_SENTSINCE:
+		return match_sent(l, k);
+	case KEY_SUBJECT:
+	case KEY_FROM:
+	case KEY_TO:
+	case KEY_CC:
+	case KEY_BCC:
+		return match_field(l, k);
+	case KEY_HEADER:
+		return match_header(l, k);
+	case KEY_BODY:
+	case KEY_TEXT:
+		return match_text(l, k);
+	case KEY_ALL:
+	case KEY_FLAG:
+	case KEY_NOFLAG:
+	case KEY_KEYWORD:
+	case KEY_NOKEYWORD:
+	case KEY_RECENT:
+	case KEY_OLD:
+	case KEY_NEW:
+	case KEY_SEQ:
+	case KEY_UID:
+	case KEY_LARGER:
+	case KEY_SMALLER:
+	case KEY_BEFORE:
+	case KEY_ON:
+	case KEY_SINCE:
+		return match_index(l, k);
+	}
+	return 0;
+}
+
+/* Keys that the index alone can answer. */
+static int
+match_index(struct look *l, const struct search_key *k)
+{
+	const struct store_msg	*m = &l->m;
+	int64_t			 day = m->date / DAY;
+
+	if (m->date < 0 && m->date % DAY != 0)
+		day--;
+	switch (k->op) {
+	case KEY_FLAG:
+		return (m->flags & k->number) != 0;
+	case KEY_NOFLAG:
+		return (m->flags & k->number) == 0;
+	case KEY_KEYWORD:
+		return (m->keywords & k->number) != 0;
+	case KEY_NOKEYWORD:
+		return (m->keywords & k->number) == 0;
+	case KEY_RECENT:
+		return store_view_recent(l->s->view, l->seq);
+	case KEY_OLD:
+		return !store_view_recent(l->s->view, l->seq);
+	case KEY_NEW:
+		return !(m->flags & STORE_SEEN) &&
+		    store_view_recent(l->s->view, l->seq);
+	case KEY_SEQ:
+		return imap_set_has(k->set, k->nset, l->seq);
+	case KEY_UID:
+		return imap_set_has(k->set, k->nset, m->uid);
+	case KEY_LARGER:
+		return m->size > k->number;
+	case KEY_SMALLER:
+		return m->size < k->number;
+	case KEY_BEFORE:
+		return day < k->day;
+	case KEY_ON:
+		return day == k->day;
+	case KEY_SINCE:
+		return day >= k->day;
+	default:
+		return 1;	/* ALL */
+	}
+}
+
+/* The day as the Date: field has it, whatever its zone (6.4.4). */
+static int
+match_sent(struct look *l, const struct search_key *k)
+{
+	struct slice	 v;
+	int64_t		 t;
+	int		 zone;
+
+	if (look_facts(l) == -1)
+		return -1;
+	if (facts_get(l->facts.p, l->facts.n, FACTS_DATE, &v) == -1)
+		return look_error(l, STORE_DAMAGED);
+	if (date_parse(v, &t, &zone) == -1)
+		return 0;
+	t += (int64_t)zone * 60;
+	t = t >= 0 ? t / DAY : -((-t + DAY - 1) / DAY);
+	if (k->op == KEY_SENTBEFORE)
+		return t < k->day;
+	return k->op == KEY_SENTON ? t == k->day : t >= k->day;
+}
+
+static int
+match_field(struct look *l, const struct search_key *k)
+{
+	enum facts_field	 field = FACTS_SUBJECT;
+	struct slice		 v;
+
+	if (look_facts(l) == -1)
+		return -1;
+	switch (k->op) {
+	case KEY_FROM:
+		field = FACTS_FROM;
+		break;
+	case KEY_TO:
+		field = FACTS_TO;
+		break;
+	case KEY_CC:
+		field = FACTS_CC;
+		break;
+	case KEY_BCC:
+		field = FACTS_BCC;
+		break;
+	default:
+		break;
+	}
+	if (facts_get(l->facts.p, l->facts.n, field, &v) == -1)
+		return look_error(l, STORE_DAMAGED);
+	if (field == FACTS_SUBJECT)
+		return utf8_casefind(v, k->value);
+	return match_value(l, v, k->value);
+}
+
+/* A raw field value: decoded only where there is something to decode. */
+static int
+match_value(struct look *l, struct slice v, struct slice needle)
+{
+	size_t	 n;
+
+	if (memmem(v.p, v.n, "=?", 2) == NULL && memchr(v.p, '\n', v.n) == NULL)
+		return utf8_casefind(v, needle);
+	l->s->tmp.n = 0;
+	if (v.n > HEADER_MAX)
+		v.n = HEADER_MAX;
+	/* Room for what the words become: three octets from one at most. */
+	if (fbuf_add(&l->s->tmp, v.p, v.n) == -1 ||
+	    fbuf_add(&l->s->tmp, v.p, v.n) == -1 ||
+	    fbuf_add(&l->s->tmp, v.p, v.n) == -1)
+		return look_error(l, STORE_NOMEM);
+	n = words_decode(v, l->s->tmp.p, l->s->tmp.n);
+	return utf8_casefind(slice_of(l->s->tmp.p, n), needle);
+}
+
+/* HEADER name "": is there such a field?  Else, is the text in one? */
+static int
+match_header(struct look *l, const struct search_key *k)
+{
+	uint64_t	 hdr, len, lines;
+
+	if (look_facts(l) == -1)
+		return -1;
+	if (facts_size(l->facts.p, l->facts.n, &hdr, &len, &lines) == -1)
+		return look_error(l, STORE_DAMAGED);
+	return match_fields(l, 0, hdr + l->m.prefix, k->value, &k->name);
+}
+
+/* Fields of a header: those called *name, or all with their names. */
+static int
+match_fields(struct look *l, uint64_t off, uint64_t len, struct slice needle,
+    const struct slice *name)
+{
+	struct header_field	 f;
+	struct slice		 rest;
+	enum store_result	 r;
+	int			 match;
+
+	if ((r = body_bytes(l->s, &l->m, off, len, &rest)) != STORE_OK)
+		return look_error(l, r);
+	while (header_next(&rest, &f)) {
+		if (name == NULL)
+			match = match_value(l, slice_trim(f.raw), needle);
+		else if (slice_caseeq(f.name, *name))
+			match = match_value(l, f.value, needle);
+		else
+			continue;
+		if (match != 0)
+			return match;
+	}
+	return 0;
+}
+
+/* TEXT is the header and BODY; BODY is every text part, reports too, the
+ * headers of parts and of messages in the message. */
+static int
+match_text(struct look *l, const struct search_key *k)
+{
+	struct facts_part	 part;
+	uint64_t		 hdr, len, lines;
+	int			 i, n, r;
+
+	if (k->value.n == 0)
+		return 1;
+	if (look_facts(l) == -1)
+		return -1;
+	n = facts_nparts(l->facts.p, l->facts.n);
+	if (n == -1 ||
+	    facts_size(l->facts.p, l->facts.n, &hdr, &len, &lines) == -1)
+		return look_error(l, STORE_DAMAGED);
+	if (k->op == KEY_TEXT && (r = match_fields(l, 0, hdr + l->m.prefix,
+	    k->value, NULL)) != 0)
+		return r;
+	for (i = 0; i < n; i++) {
+		if (facts_nth(l->facts.p, l->facts.n, i, &part) == -1)
+			return look_error(l, STORE_DAMAGED);
+		if ((r = match_part(l, &part, k->value)) != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+match_part(struct look *l, const struct facts_part *part, struct slice needle)
+{
+	struct search	*search = l->prog->needle;
+	int		 r = 0;
+
+	if (part->hdr_off != 0 && part->hdr_len > 0)
+		r = match_fields(l, part->hdr_off + l->m.prefix,
+		    part->hdr_len, needle, NULL);
+	if (r == 0 && part->type == FACTS_MESSAGE && part->msg_hdr_off != 0)
+		r = match_fields(l, part->msg_hdr_off + l->m.prefix,
+		    part->msg_hdr_len, needle, NULL);
+	if (r != 0 || (part->type != FACTS_TEXT &&
+	    (part->type != FACTS_OTHER || part->charset == CHARSET_UNKNOWN)))
+		return r;
+	if (search_start(search, needle) == -1)
+		return 0;
+	return match_body(l, part, search);
+}
+
+/* The text of one part, decoded. */
+static int
+match_body(struct look *l, const struct facts_part *part, struct search *search)
+{
+	struct cte		 cte = { .cte = part->cte };
+	struct iovec		 v;
+	enum store_result	 r;
+	uint64_t		 off = part->body_off + l->m.prefix;
+	uint64_t		 left = part->body_len;
+	size_t			 n = 0, made, used;
+	bool			 plain;
+
+	if (off > l->m.size || left > l->m.size - off)
+		return look_error(l, STORE_DAMAGED);
+	plain = part->cte == CTE_NONE && (part->charset == CHARSET_ASCII ||
+	    part->charset == CHARSET_UTF8);
+	for (; left > 0 && !search->found; off += v.iov_len,
+	    left -= v.iov_len) {
+		r = store_peek(l->s->store, &l->m, (uint32_t)off,
+		    (uint32_t)(plain || left < BLOCK ? left : BLOCK), &v);
+		if (r != STORE_OK)
+			return look_error(l, r);
+		if (v.iov_len > left)
+			v.iov_len = left;
+		if (plain) {
+			search_feed(search, v.iov_base, v.iov_len);
+			continue;
+		}
+		if (v.iov_len > BLOCK)
+			v.iov_len = BLOCK;
+		n += cte_decode(&cte, v.iov_base, v.iov_len,
+		    v.iov_len == left, raw + n, sizeof(raw) - n);
+		made = charset_utf8(part->charset, raw, n, v.iov_len == left,
+		    text, sizeof(text), &used);
+		search_feed(search, text, made);
+		n -= used;
+		memmove(raw, raw + used, n);
+		if (n > CUT)
+			n = 0;
+	}
+	return search->found;
+}
+
+/* The facts of the message, fetched once. */
+static int
+look_facts(struct look *l)
+{
+	struct iovec		 v;
+	enum store_result	 r;
+
+	if (l->facts.p != NULL)
+		return 0;
+	if ((r = store_facts(l->s->store, &l->m, &v)) != STORE_OK)
+		return look_error(l, r);
+	l->facts = slice_of(v.iov_base, v.iov_len);
+	return 0;
+}
+
+static int
+look_error(struct look *l, enum store_result r)
+{
+	l->error = r;
+	return -1;
+}

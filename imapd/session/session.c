@@ -1,0 +1,189 @@
+/*
+ * imap-session: main of the program that maild starts as nursery, and the
+ * life of one session: greet, read a command, run it, answer.  The session
+ * runs with the account's uid in the account's directory; all it can reach
+ * is that directory and its front.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "conf.h"
+#include "log.h"
+#include "imapd/session/imap.h"
+
+static struct frames	frames;
+static struct session	session;
+
+static int	session_start(struct session *, const struct conf *);
+static int	start_tag(struct session *, struct slice);
+static void	session_loop(struct session *);
+
+int
+session_main(int sock, const struct conf *conf)
+{
+	struct session	*s = &session;
+
+	frames_init(&frames, sock);
+	s->io = &frames;
+	s->state = AUTHENTICATED;
+	s->max_append = conf->imap.max_append;
+	if (session_start(s, conf) == 0) {
+		session_loop(s);
+		frames_bye(s->io);
+		store_maintain(s->store);
+		store_unwatch(s->store);
+	}
+	frames_bye(s->io);
+	session_free();
+	return 0;
+}
+
+void
+session_free(void)
+{
+	struct session	*s = &session;
+
+	store_view_close(s->view);
+	store_close(s->store);
+	fbuf_free(&s->code);
+	fbuf_free(&s->cmd);
+	fbuf_free(&s->tmp);
+	fbuf_free(&s->hdr);
+	free(s->set);
+	memset(s, 0, sizeof(*s));
+}
+
+/* The answer to LOGIN or AUTHENTICATE is given here, when the account is
+ * open: its tag came with SESSION_START. */
+static int
+session_start(struct session *s, const struct conf *conf)
+{
+	enum store_result r;
+	struct slice	 payload;
+	int		 dir;
+
+	if (frames_start(s->io, &payload) == -1 || start_tag(s, payload) == -1)
+		return -1;
+	if ((dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		r = STORE_IO;
+	else {
+		r = store_open(&s->store, dir, STORE_SESSION);
+		close(dir);
+	}
+	if (r == STORE_OK && store_damaged(s->store) != 0)
+		log_warnx("imap-session: uid=%u journal is damaged at %llu: "
+		    "what stands behind is not shown", (unsigned int)getuid(),
+		    (unsigned long long)store_damaged(s->store));
+	if (r != STORE_OK) {
+		log_warnx("imap-session: store: %s (%s)", store_strerror(r),
+		    store_why(NULL));
+		frames_printf(s->io, "%s NO [UNAVAILABLE] Mailbox is not "
+		    "available now\r\n* BYE Try again later\r\n", s->tag);
+		return -1;
+	}
+	store_limit(s->store, conf->quota, 0);
+	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
+	    IMAP_CAPABILITIES);
+	return 0;
+}
+
+/* SESSION_START is a list of key, value pairs; the tag is what we need. */
+static int
+start_tag(struct session *s, struct slice payload)
+{
+	struct item_arg	 key, value;
+	size_t		 off = 0;
+
+	while (item_arg_get(payload, &off, &key) == 1 &&
+	    item_arg_get(payload, &off, &value) == 1)
+		if (slice_is(key.text, "tag"))
+			return slice_cpy(value.text, s->tag, sizeof(s->tag));
+	return -1;
+}
+
+static void
+session_loop(struct session *s)
+{
+	char	*p;
+	size_t	 n;
+
+	while (s->state != LOGGED_OUT) {
+		switch (input_command(s, &p, &n)) {
+		case INPUT_COMMAND:
+			command_run(s, p, n);
+			/* A sync failed; what it left is for a new one. */
+			if (s->state != LOGGED_OUT && store_failed(s->store))
+				session_bye(s, "Storage error, log in again");
+			break;
+		case INPUT_BAD:
+			if (++s->nbad >= IMAP_BAD_MAX)
+				session_bye(s, "Too many bad commands");
+			break;
+		case INPUT_GONE:
+			return;
+		}
+		s->cmd.n = 0;
+	}
+}
+
+void
+session_state(struct session *s, enum session_state state,
+    struct store_view *view)
+{
+	if (s->view != NULL)
+		store_view_close(s->view);
+	s->view = view;
+	s->state = state;
+}
+
+void
+session_bye(struct session *s, const char *text)
+{
+	frames_printf(s->io, "* BYE %s\r\n", text);
+	session_state(s, LOGGED_OUT, NULL);
+}
+
+void
+session_update(struct session *s, bool expunge)
+{
+	enum store_result	 r;
+	struct store_view_info	 info;
+	struct store_delta	 d;
+	size_t			 i;
+
+	r = store_view_refresh(s->view, expunge ? STORE_REFRESH_EXPUNGE : 0,
+	    &d);
+	if (r != STORE_OK) {
+		log_warnx("imap-session: refresh: %s", store_strerror(r));
+		return;
+	}
+	if (d.deleted) {
+		session_bye(s, "The mailbox was deleted");
+		return;
+	}
+	for (i = 0; i < d.nexpunged; i++) {
+		frames_puts(s->io, "* ");
+		frames_num(s->io, d.expunged[i]);
+		frames_puts(s->io, " EXPUNGE\r\n");
+	}
+	store_view_info(s->view, &info);
+	if (info.nkeywords != s->nkeywords)
+		out_flags_line(s, true);
+	if (d.grown)
+		frames_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n",
+		    d.exists, d.recent);
+	for (i = 0; i < d.nchanged; i++)
+		out_fetch_flags(s, d.changed[i]);
+}

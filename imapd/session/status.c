@@ -1,0 +1,104 @@
+/*
+ * imap-session: STATUS (RFC 3501 6.3.10, 8438), also for LIST (RFC 5819).
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+
+#include "parse.h"
+#include "imap_parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "imapd/session/imap.h"
+
+enum { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE };
+
+static const char *const item_names[] = {
+	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE"
+};
+
+static uint64_t	item_value(const struct store_status *, int);
+
+/* "(" item SP item ")"; 0, or -1 with in->err. */
+int
+status_items(struct imap_in *in, struct status_items *items)
+{
+	size_t	 i;
+
+	items->n = 0;
+	if (imap_open(in) == -1)
+		return -1;
+	do {
+		for (i = 0; i < NITEMS(item_names); i++)
+			if (imap_word(in, item_names[i]))
+				break;
+		if (i == NITEMS(item_names) ||
+		    items->n == IMAP_STATUS_ITEMS) {
+			in->err.why = "Not a STATUS item";
+			return -1;
+		}
+		items->item[items->n++] = (int)i;
+	} while (imap_space(in) == 0);
+	return imap_close(in);
+}
+
+static uint64_t
+item_value(const struct store_status *st, int item)
+{
+	switch (item) {
+	case MESSAGES:
+		return st->messages;
+	case RECENT:
+		return st->recent;
+	case UIDNEXT:
+		return st->uidnext;
+	case UIDVALIDITY:
+		return st->uidvalidity;
+	case UNSEEN:
+		return st->unseen;
+	case SIZE:
+		return st->bytes;
+	}
+	return 0;
+}
+
+enum store_result
+status_send(struct session *s, const char *name,
+    const struct status_items *items)
+{
+	struct store_status	 st;
+	enum store_result	 r;
+	size_t			 i;
+
+	if ((r = store_status(s->store, name, &st)) != STORE_OK)
+		return r;
+	frames_puts(s->io, "* STATUS ");
+	out_mailbox(s, name);
+	for (i = 0; i < items->n; i++) {
+		frames_puts(s->io, i == 0 ? " (" : " ");
+		frames_puts(s->io, item_names[items->item[i]]);
+		frames_putc(s->io, ' ');
+		frames_num(s->io, item_value(&st, items->item[i]));
+	}
+	frames_puts(s->io, ")\r\n");
+	return STORE_OK;
+}
+
+enum reply
+cmd_status(struct session *s, struct imap_in *in)
+{
+	struct status_items	 items;
+	enum reply		 r;
+	char			 name[STORE_NAME_MAX + 1];
+
+	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
+		return r;
+	if (imap_space(in) == -1 || status_items(in, &items) == -1 ||
+	    imap_end(in) == -1)
+		return reply_syntax(s, in);
+	return reply_store(s, status_send(s, name, &items));
+}

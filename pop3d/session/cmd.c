@@ -1,0 +1,271 @@
+/*
+ * pop3-session: the commands after login (RFC 1939, CAPA of 2449).
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "pop3d/session/pop3.h"
+
+enum args { ARGS_NONE, ARGS_OPT, ARGS_MSG, ARGS_TOP };
+
+/* What a command was given; msg 0: nothing. */
+struct args_given {
+	uint32_t	 msg;
+	uint64_t	 lines;
+};
+
+static void	cmd_stat(struct session *, const struct args_given *);
+static void	cmd_list(struct session *, const struct args_given *);
+static void	cmd_uidl(struct session *, const struct args_given *);
+static void	cmd_retr(struct session *, const struct args_given *);
+static void	cmd_top(struct session *, const struct args_given *);
+static void	cmd_dele(struct session *, const struct args_given *);
+static void	cmd_rset(struct session *, const struct args_given *);
+static void	cmd_noop(struct session *, const struct args_given *);
+static void	cmd_capa(struct session *, const struct args_given *);
+static void	cmd_quit(struct session *, const struct args_given *);
+
+static const struct command {
+	const char	*verb;
+	enum args	 args;
+	void		(*fn)(struct session *, const struct args_given *);
+} commands[] = {
+	{ "RETR",	ARGS_MSG,	cmd_retr },
+	{ "DELE",	ARGS_MSG,	cmd_dele },
+	{ "TOP",	ARGS_TOP,	cmd_top },
+	{ "STAT",	ARGS_NONE,	cmd_stat },
+	{ "LIST",	ARGS_OPT,	cmd_list },
+	{ "UIDL",	ARGS_OPT,	cmd_uidl },
+	{ "QUIT",	ARGS_NONE,	cmd_quit },
+	{ "NOOP",	ARGS_NONE,	cmd_noop },
+	{ "RSET",	ARGS_NONE,	cmd_rset },
+	{ "CAPA",	ARGS_NONE,	cmd_capa },
+};
+
+static bool	args_parse(struct session *, const struct command *,
+	    struct slice, struct args_given *);
+static void	bad(struct session *, const char *);
+static bool	is_deleted(const struct session *, uint32_t);
+static void	put_list(struct session *, uint32_t);
+static void	put_uidl(struct session *, uint32_t);
+static void	put_all(struct session *,
+	    void (*)(struct session *, uint32_t));
+
+void
+command_run(struct session *s, struct slice line)
+{
+	struct args_given	 given = { 0, 0 };
+	struct slice		 verb, rest;
+	size_t			 i, n;
+
+	n = slice_find(line, ' ');
+	verb = slice_of(line.p, n);
+	rest = slice_trim(slice_of(line.p + n, line.n - n));
+	for (i = 0; i < NITEMS(commands); i++)
+		if (slice_caseis(verb, commands[i].verb))
+			break;
+	if (i == NITEMS(commands))
+		bad(s, "-ERR No such command\r\n");
+	else if (args_parse(s, &commands[i], rest, &given))
+		commands[i].fn(s, &given);
+}
+
+/* The number of a message that is there, and of lines with TOP. */
+static bool
+args_parse(struct session *s, const struct command *c, struct slice rest,
+    struct args_given *given)
+{
+	uint64_t	 msg;
+	size_t		 n = slice_find(rest, ' ');
+	bool		 ok;
+
+	if (rest.n == 0 && (c->args == ARGS_NONE || c->args == ARGS_OPT))
+		return true;
+	ok = c->args != ARGS_NONE &&
+	    slice_number(slice_of(rest.p, n), UINT32_MAX, &msg) == 0;
+	rest = slice_trim(slice_of(rest.p + n, rest.n - n));
+	if (ok && c->args == ARGS_TOP)
+		ok = slice_number(rest, UINT32_MAX, &given->lines) == 0;
+	else if (rest.n > 0)
+		ok = false;
+	if (!ok) {
+		bad(s, "-ERR Arguments are not right\r\n");
+		return false;
+	}
+	if (msg == 0 || msg > s->n || is_deleted(s, (uint32_t)msg)) {
+		frames_puts(s->io, "-ERR No such message\r\n");
+		return false;
+	}
+	given->msg = (uint32_t)msg;
+	return true;
+}
+
+static void
+bad(struct session *s, const char *line)
+{
+	s->nbad++;
+	frames_puts(s->io, line);
+}
+
+static bool
+is_deleted(const struct session *s, uint32_t msg)
+{
+	return s->deleted != NULL &&
+	    s->deleted[msg / 8] & (1 << (msg % 8));
+}
+
+static void
+cmd_stat(struct session *s, const struct args_given *given)
+{
+	frames_printf(s->io, "+OK %u %llu\r\n", s->n - s->ndeleted,
+	    (unsigned long long)s->octets);
+}
+
+static void
+put_list(struct session *s, uint32_t msg)
+{
+	frames_num(s->io, msg);
+	frames_putc(s->io, ' ');
+	frames_num(s->io, store_view_msg(s->view, msg)->size);
+	frames_puts(s->io, "\r\n");
+}
+
+/* The same for ever: a UID never means another message. */
+static void
+put_uidl(struct session *s, uint32_t msg)
+{
+	frames_num(s->io, msg);
+	frames_putc(s->io, ' ');
+	frames_num(s->io, s->uidvalidity);
+	frames_putc(s->io, '.');
+	frames_num(s->io, store_view_msg(s->view, msg)->uid);
+	frames_puts(s->io, "\r\n");
+}
+
+static void
+put_all(struct session *s, void (*put)(struct session *, uint32_t))
+{
+	uint32_t	 i;
+
+	frames_printf(s->io, "+OK %u messages\r\n", s->n - s->ndeleted);
+	for (i = 1; i <= s->n; i++)
+		if (!is_deleted(s, i))
+			put(s, i);
+	frames_puts(s->io, ".\r\n");
+}
+
+static void
+cmd_list(struct session *s, const struct args_given *given)
+{
+	if (given->msg == 0) {
+		put_all(s, put_list);
+		return;
+	}
+	frames_puts(s->io, "+OK ");
+	put_list(s, given->msg);
+}
+
+static void
+cmd_uidl(struct session *s, const struct args_given *given)
+{
+	if (given->msg == 0) {
+		put_all(s, put_uidl);
+		return;
+	}
+	frames_puts(s->io, "+OK ");
+	put_uidl(s, given->msg);
+}
+
+static void
+cmd_retr(struct session *s, const struct args_given *given)
+{
+	retr_send(s, given->msg, UINT64_MAX);
+}
+
+static void
+cmd_top(struct session *s, const struct args_given *given)
+{
+	retr_send(s, given->msg, given->lines);
+}
+
+static void
+cmd_dele(struct session *s, const struct args_given *given)
+{
+	if (s->deleted == NULL &&
+	    (s->deleted = calloc(1, s->n / 8 + 1)) == NULL) {
+		frames_puts(s->io, "-ERR [SYS/TEMP] Out of memory\r\n");
+		return;
+	}
+	s->deleted[given->msg / 8] |=
+	    (unsigned char)(1 << (given->msg % 8));
+	s->ndeleted++;
+	s->octets -= store_view_msg(s->view, given->msg)->size;
+	frames_puts(s->io, "+OK Marked\r\n");
+}
+
+static void
+cmd_rset(struct session *s, const struct args_given *given)
+{
+	uint32_t	 i;
+
+	for (i = 1; i <= s->n; i++)
+		if (is_deleted(s, i))
+			s->octets += store_view_msg(s->view, i)->size;
+	free(s->deleted);
+	s->deleted = NULL;
+	s->ndeleted = 0;
+	frames_printf(s->io, "+OK %u messages\r\n", s->n);
+}
+
+static void
+cmd_noop(struct session *s, const struct args_given *given)
+{
+	frames_puts(s->io, "+OK\r\n");
+}
+
+static void
+cmd_capa(struct session *s, const struct args_given *given)
+{
+	frames_puts(s->io, "+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\n"
+	    "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n.\r\n");
+}
+
+/* The UPDATE state: what is marked goes, all of it or nothing. */
+static void
+cmd_quit(struct session *s, const struct args_given *given)
+{
+	struct store_range	*v;
+	enum store_result	 r = STORE_OK;
+	uint32_t		 i;
+	size_t			 n = 0;
+
+	s->quit = true;
+	if (s->ndeleted > 0) {
+		if ((v = calloc(s->ndeleted, sizeof(*v))) == NULL)
+			r = STORE_NOMEM;
+		for (i = 1; i <= s->n && r == STORE_OK; i++) {
+			if (!is_deleted(s, i))
+				continue;
+			if (n > 0 && v[n - 1].last + 1 == i)
+				v[n - 1].last = i;
+			else
+				v[n++] = (struct store_range){ i, i };
+		}
+		if (r == STORE_OK)
+			r = store_expunge(s->view, v, n, true, NULL);
+		if (r == STORE_OK)
+			r = store_commit(s->store);
+		free(v);
+	}
+	frames_puts(s->io, r == STORE_OK ? "+OK Bye\r\n" :
+	    "-ERR [SYS/TEMP] Some messages were not removed\r\n");
+}

@@ -1,0 +1,132 @@
+/*
+ * pop3-session: the TRANSACTION and UPDATE states of RFC 1939 for one
+ * connection.  INBOX as it was at login; nothing is removed but by QUIT.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "session.h"
+#include "frames.h"
+#include "store.h"
+#include "conf.h"
+#include "log.h"
+#include "pop3d/session/pop3.h"
+
+static struct frames	frames;
+static struct session	session;
+
+static int	session_start(struct session *);
+static void	session_free(struct session *);
+static enum store_result session_open(struct session *);
+static void	session_loop(struct session *);
+
+int
+session_main(int sock, const struct conf *conf)
+{
+	struct session	*s = &session;
+
+	frames_init(&frames, sock);
+	s->io = &frames;
+	if (session_start(s) == 0) {
+		session_loop(s);
+		frames_bye(s->io);
+		store_maintain(s->store);
+	}
+	frames_bye(s->io);
+	session_free(s);
+	return 0;
+}
+
+static void
+session_free(struct session *s)
+{
+	store_view_close(s->view);
+	store_close(s->store);
+	fbuf_free(&s->cmd);
+	free(s->deleted);
+	memset(s, 0, sizeof(*s));
+}
+
+/* The answer to PASS or AUTH is given here, when INBOX is open. */
+static int
+session_start(struct session *s)
+{
+	enum store_result	 r;
+	struct slice		 payload;
+
+	if (frames_start(s->io, &payload) == -1)
+		return -1;
+	if ((r = session_open(s)) != STORE_OK) {
+		log_warnx("pop3-session: store: %s (%s)", store_strerror(r),
+		    store_why(NULL));
+		frames_puts(s->io, "-ERR [SYS/TEMP] Mailbox is not available "
+		    "now\r\n");
+		return -1;
+	}
+	frames_printf(s->io, "+OK %u messages\r\n", s->n);
+	return 0;
+}
+
+static enum store_result
+session_open(struct session *s)
+{
+	struct store_view_info	 info;
+	enum store_result	 r = STORE_IO;
+	uint32_t		 i;
+	int			 dir;
+
+	if ((dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
+		r = store_open(&s->store, dir, STORE_SESSION);
+		close(dir);
+	}
+	if (r == STORE_OK && store_damaged(s->store) != 0)
+		log_warnx("pop3-session: uid=%u journal is damaged at %llu: "
+		    "what stands behind is not shown", (unsigned int)getuid(),
+		    (unsigned long long)store_damaged(s->store));
+	if (r == STORE_OK)
+		r = store_view_open(&s->view, s->store, "INBOX",
+		    STORE_VIEW_NORECENT);
+	if (r != STORE_OK)
+		return r;
+	store_view_info(s->view, &info);
+	s->n = info.exists;
+	s->uidvalidity = info.uidvalidity;
+	for (i = 1; i <= s->n; i++)
+		s->octets += store_view_msg(s->view, i)->size;
+	return STORE_OK;
+}
+
+static void
+session_loop(struct session *s)
+{
+	char		*p;
+	size_t		 n;
+
+	while (!s->quit) {
+		s->cmd.n = 0;
+		switch (frames_line(s->io, &s->cmd, POP3_LINE_MAX, &p, &n)) {
+		case FRAMES_LINE:
+			command_run(s, slice_of(p, n - 2));
+			break;
+		case FRAMES_TOOLONG:
+		case FRAMES_BARE:
+			frames_puts(s->io, "-ERR Not a command line\r\n");
+			s->nbad++;
+			break;
+		case FRAMES_GONE:
+			return;
+		}
+		if (s->nbad >= POP3_BAD_MAX) {
+			frames_puts(s->io, "-ERR Too many errors\r\n");
+			return;
+		}
+	}
+}

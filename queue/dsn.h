@@ -1,0 +1,35 @@
+/*
+ * The text of a report to the sender (dsn.c), pure.  Included after
+ * queue.h.
+ */
+#ifndef QUEUE_DSN_H
+#define QUEUE_DSN_H
+
+struct dsn_rcpt {
+	struct slice	 address, orig;	/* orig "" if the same */
+	struct slice	 status;	/* "5.1.1" */
+	struct slice	 mta;		/* remote host or "" */
+	struct slice	 text;		/* what it said */
+};
+
+struct dsn {
+	enum dsn_action	 action;
+	struct slice	 hostname, domain;	/* ours; From is at domain */
+	struct slice	 sender;	/* who gets it */
+	uint64_t	 now, arrival, expires;	/* seconds UTC */
+	struct msg_id	 unique;	/* boundary and Message-ID */
+	struct slice	 id;		/* queue id */
+	struct slice	 header;	/* of the original */
+	const struct dsn_rcpt *rcpt;
+	size_t		 nrcpt;
+};
+
+#define DSN_HEADER_MAX	(64 * 1024)	/* of the original given back */
+#define DSN_RCPTS_MAX	100		/* named in one report */
+
+/* RFC 3464 report, CRLF; malloc'ed, *n octets, or NULL. */
+char	*dsn_text(const struct dsn *, size_t *n);
+/* The From field of it as it stands there, without its name. */
+int	 dsn_from(const struct dsn *, char *buf, size_t size);
+
+#endif

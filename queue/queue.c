@@ -1,0 +1,228 @@
+/*
+ * queue: takes messages from smtpd, keeps them on stable storage and sees
+ * each recipient through: to deliver, to relay, or back in a report.  Runs
+ * as _mailq in the spool directory, where it is the only writer; never
+ * touches the network, never parses message content (what its own reports
+ * say is written, not read).
+ *
+ * This file is the role, and the second hand of the clock.  A
+ * message's way: front.c (smtpd) -> commit.c (disk, answer) ->
+ * schedule.c (jobs) -> local.c or remote.c ->
+ * result.c -> queue_message_done().
+ */
+#include "compat.h"
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+#include "queue/queue.h"
+
+#define RETIRE_AFTER	10		/* s: smtpd may still ask */
+
+static struct {
+	const struct conf *conf;
+	struct event	*tick;
+	uint64_t	*unlink;	/* large files to go after a log sync */
+	size_t		 nunlink, capunlink;
+} q;
+
+static void	 queue_secret(enum conf_secret_kind, const uint8_t *);
+static void	 queue_start(const struct conf *);
+static void	 queue_channel(enum chan_kind, enum proc_role, uint16_t, int);
+static void	 queue_reload(const struct conf *);
+static void	 queue_stop(void);
+static void	 on_tick(evutil_socket_t, short, void *);
+static void	 tick_synced(void);
+static void	 tick_segments(void);
+
+static const struct role role = {
+	.id = ROLE_QUEUE,
+	.secret = queue_secret,
+	.start = queue_start,
+	.channel = queue_channel,
+	.reload = queue_reload,
+	.stop = queue_stop,
+	.run = control_run,
+};
+
+int
+main(int argc, char *argv[])
+{
+	return proc_enter(&role, argc, argv);
+}
+
+/* ---- the role --------------------------------------------------------- */
+
+static void
+queue_secret(enum conf_secret_kind what, const uint8_t *key)
+{
+	if (what == SECRET_RCPT)
+		front_secret(key);
+}
+
+static void
+queue_start(const struct conf *conf)
+{
+	static const struct timeval second = { 1, 0 };
+	struct event_base *base = proc_base();
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	umask(077);
+	spool_name(conf->dir.spool);
+	if (fd == -1 || spool_init(fd) == -1 || large_init(fd) == -1)
+		fatal("spool directory");
+	q.conf = conf;
+	front_init(conf);
+	clock_init(conf);
+	local_init(conf->proc.deliver);
+	schedule_init(base, conf);
+	result_conf(conf);
+	bounce_init(base, conf);
+	post_init(base, conf);
+	report_conf(conf);
+	settle_init(base);
+	commit_init(base);
+	rewrite_init(base);
+	recover_run();
+	space_look(q.conf);
+	q.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
+	if (q.tick == NULL || event_add(q.tick, &second) == -1)
+		fatalx("event_new");
+}
+
+static void
+queue_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	if (kind == CHAN_DELIVER && peer == ROLE_REPORT_IN)
+		local_report_channel(proc_base(), fd);
+	else if (kind == CHAN_DELIVER)
+		local_channel(proc_base(), instance, fd);
+	else if (kind == CHAN_RELAY)
+		remote_channel(proc_base(), instance, fd);
+	else if (kind == CHAN_AUTH || kind == CHAN_SIGN)
+		post_channel(kind, proc_base(), fd);
+	else if (kind == CHAN_QUEUE && peer == ROLE_REPORT_OUT)
+		report_channel(proc_base(), fd);
+	else if (kind == CHAN_QUEUE)
+		front_channel(proc_base(), instance, fd);
+	else
+		close(fd);
+}
+
+static void
+queue_reload(const struct conf *conf)
+{
+	q.conf = conf;
+	front_conf(conf);
+	clock_conf(conf);
+	schedule_conf(conf);
+	result_conf(conf);
+	bounce_conf(conf);
+	post_conf(conf);
+	report_conf(conf);
+}
+
+/* What is on disk stays there; what was promised is on disk. */
+static void
+queue_stop(void)
+{
+	commit_run();
+	if (recover_done()) {
+		if (qlog_sync() == -1 && rewrite_now() == -1)
+			log_warn("queue.log");
+		else
+			tick_synced();
+	}
+	proc_exit(0);
+}
+
+/* ---- the end of a message, and the clock ------------------------------ */
+
+void
+queue_message_done(struct message *m)
+{
+	struct segment *s = m->seg;
+
+	if (m->hdr.flags & FRAME_LARGE) {
+		if (q.nunlink == q.capunlink) {
+			q.capunlink = q.capunlink == 0 ? 64 : q.capunlink * 2;
+			q.unlink = xreallocarray(q.unlink, q.capunlink,
+			    sizeof(*q.unlink));
+		}
+		q.unlink[q.nunlink++] = m->hdr.large;
+	}
+	schedule_forget(m);
+	s->slot[m->no].m = NULL;
+	s->live--;
+	s->live_bytes -= frame_len(&m->hdr);
+	message_free(m);
+}
+
+/* Once a second: what happened becomes durable, then what hangs on that. */
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	recover_tick();
+	if (recover_done()) {
+		if (qlog_dirty() && qlog_sync() == -1 && rewrite_begin() == -1)
+			log_warn("queue.log");
+		if (!qlog_dirty())
+			tick_synced();
+		tick_segments();
+		compact_look();
+		if (qlog_long() && rewrite_begin() == -1)
+			log_warn("queue.log");
+	}
+	clock_look();
+	quarantine_tick();
+	space_look(q.conf);
+}
+
+static void
+tick_synced(void)
+{
+	local_forget_send();
+	while (q.nunlink > 0)
+		settle_unlink(q.unlink[--q.nunlink]);
+}
+
+/* Segments in which nothing lives are retired, and once the log says so on
+ * disk, used again. */
+static void
+tick_segments(void)
+{
+	struct segment *s;
+	uint64_t now = now_ms() / 1000;
+
+	TAILQ_FOREACH(s, spool_segments(), entry) {
+		if (s->state == SEG_FULL && s->live == 0 && !s->keep &&
+		    !recover_keeps(s) &&
+		    s->done_gen <= qlog_synced() && q.nunlink == 0 &&
+		    local_forget_count() == 0 &&
+		    s->last + RETIRE_AFTER <= now) {
+			qlog_add(&(struct log_rec){ .type = LOG_RETIRED,
+			    .seg = s->id });
+			s->done_gen = qlog_gen();
+			s->state = SEG_RETIRING;
+		} else if (s->state == SEG_RETIRING &&
+		    s->done_gen <= qlog_synced()) {
+			ids_retire(s);
+			segment_spare(s);
+		}
+	}
+	ids_expire(now_ms());
+	spool_trim();
+}

@@ -1,0 +1,799 @@
+/*
+ * The nouns of queue: envelope and frame on disk, segment, log, message in
+ * memory, destination, job.  One process owns them all; see queue.c for the
+ * whole and each file's top for what lies on disk.  Included after parse.h,
+ * msg.h and chan.h.
+ */
+#ifndef QUEUE_H
+#define QUEUE_H
+
+#include <sys/queue.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf;
+struct event_base;
+
+/* ---- clock.c: a clock that does not jump ------------------------------ */
+
+void	 clock_init(const struct conf *);
+void	 clock_conf(const struct conf *);
+uint64_t clock_now(void);		/* s; about now_sec() at the start */
+uint64_t clock_start(void);		/* when this life began */
+uint64_t clock_to_wall(uint64_t);	/* as it goes to disk; 0 stays 0 */
+/* What was on disk: a time in the past, not after now; and that of the next
+ * attempt, not further away than the longest wait, 0: at once. */
+uint64_t clock_past(uint64_t wall);
+uint64_t clock_due(uint64_t wall);
+void	 clock_look(void);		/* now and then: log a jump */
+
+/* ---- envelope.c: the envelope of a frame, pure ------------------------ */
+
+#define ENV_MAX		(2U << 20)	/* octets of an encoded envelope */
+#define ENV_RCPTS_MAX	4096		/* targets of one message */
+
+enum rcpt_state {
+	RCPT_WAIT,		/* due at next */
+	RCPT_READY,		/* in a job that waits */
+	RCPT_SENT,		/* in a job that deliver or relay has */
+	RCPT_HELD,		/* until the operator releases it */
+	RCPT_FAILED,		/* to be reported */
+	RCPT_BOUNCING,		/* its report is being made */
+	RCPT_DONE		/* delivered, relayed, reported or removed */
+};
+
+struct envelope {
+	struct msg_id	 commit;
+	uint64_t	 origin_seg;	/* delivery ids are made of these; */
+	uint32_t	 origin_no;	/* a copied frame keeps them */
+	uint64_t	 received;	/* seconds UTC */
+	uint32_t	 account;	/* submitter, 0 from outside */
+	uint8_t		 flags;		/* QF_ */
+	uint8_t		 copy;		/* copied out of another segment */
+	uint8_t		 warned;	/* the delay warning was sent */
+	struct slice	 sid, sender, folder, trace, ticket;
+	uint32_t	 nrcpt;
+	struct slice	 rcpts;		/* encoded, env_rcpt_get */
+};
+
+struct env_rcpt {
+	uint8_t		 type;		/* enum route_type */
+	uint8_t		 state;		/* WAIT, HELD or DONE */
+	uint16_t	 attempts;
+	uint32_t	 account;	/* of a local one */
+	uint32_t	 next;		/* seconds UTC, 0 at once */
+	struct slice	 address;	/* where it goes */
+	struct slice	 orig;		/* as RCPT said it, "" if the same */
+};
+
+/* Append to buf; 0, or -1 when it does not fit in size. */
+int	 env_put(uint8_t *buf, size_t size, size_t *off,
+	    const struct envelope *);
+int	 env_rcpt_put(uint8_t *buf, size_t size, size_t *off,
+	    const struct env_rcpt *);
+/* Whole encoded envelope; slices point into it.  Every recipient was checked
+ * when 0 comes back.  -1: damaged; ENV_NEWER: of a version that only a newer
+ * release knows. */
+#define ENV_NEWER	1
+int	 env_get(const uint8_t *, size_t, struct envelope *);
+/* Next recipient at *off of e->rcpts: 1, 0 at the end, -1 damaged. */
+int	 env_rcpt_get(const struct envelope *, size_t *off, struct env_rcpt *);
+
+/* ---- frame.c: a frame in a segment, pure ------------------------------ */
+
+#define SEG_SIZE	(8U << 20)
+#define SEG_START	1024U		/* first frame */
+#define FRAME_HDR	64U
+#define FRAME_ALIGN	64U
+#define FRAME_LARGE	0x01		/* message and facts are in large/;
+					 * no other flag changes its length */
+
+struct frame_hdr {
+	uint32_t	 no;		/* number in its segment */
+	uint32_t	 env_len;
+	uint32_t	 facts_len;
+	uint32_t	 flags;		/* FRAME_ */
+	uint64_t	 size;		/* octets of the message */
+	uint64_t	 large;		/* number of the file, else 0 */
+	uint32_t	 env_crc;
+	uint32_t	 body_crc;	/* message and facts */
+};
+
+void	 frame_hdr_put(uint8_t *, const struct frame_hdr *, uint64_t nonce);
+int	 frame_hdr_get(const uint8_t *, uint64_t nonce, struct frame_hdr *);
+/* Octets on disk, header and padding included; 0: not possible. */
+uint32_t frame_len(const struct frame_hdr *);
+/* Checksums against the octets behind the header: 0, -1. */
+int	 frame_check(const uint8_t *frame, const struct frame_hdr *);
+
+enum scan_result {
+	SCAN_FRAME,		/* *h, at *off; next is *off + frame_len */
+	SCAN_DAMAGE,		/* [*off, *to) is bad, frames follow */
+	SCAN_TORN,		/* begun frames at *off, nothing good after */
+	SCAN_END		/* nothing of this segment from *off on */
+};
+/* What is at *off of the segment image buf[0..n)? */
+enum scan_result frame_scan(const uint8_t *buf, size_t n, uint64_t nonce,
+	    size_t *off, size_t *to, struct frame_hdr *h);
+
+/* ---- spool.c: segments ------------------------------------------------ */
+
+struct message;
+
+struct ids;
+
+struct slot {				/* one frame of a segment */
+	struct message	*m;		/* NULL: done */
+};
+
+enum seg_state {
+	SEG_ACTIVE,			/* commits go here */
+	SEG_FULL,			/* no more commits, frames may live */
+	SEG_RETIRING,			/* retired, not yet in the synced log */
+	SEG_SPARE,			/* to be used again */
+	SEG_BROKEN			/* cannot be read: what is in it is
+					 * not known, and kept */
+};
+
+/* A frame that a newer release left, or one that it wrote about. */
+enum newer_what { NEWER_FRAME, NEWER_ENVELOPE, NEWER_TICKET, NEWER_RECORD };
+
+struct newer {
+	uint32_t	 no;
+	uint32_t	 what;		/* enum newer_what */
+	uint32_t	 version;	/* its, or type or flags */
+	uint64_t	 size;
+};
+
+struct segment {
+	TAILQ_ENTRY(segment) entry;
+	enum seg_state	 state;
+	uint32_t	 file;		/* name in seg/ */
+	int		 fd;		/* -1: closed */
+	uint64_t	 seq;		/* grows; the visible name */
+	uint64_t	 id;		/* random, of delivery ids */
+	uint64_t	 nonce;		/* random, of frame headers */
+	uint32_t	 off;		/* where the next frame goes */
+	uint32_t	 live;		/* frames not done */
+	uint64_t	 live_bytes;
+	uint64_t	 last;		/* s of now_ms(): commit or start */
+	uint64_t	 begun;		/* now_ms(), 0: before the start */
+	uint64_t	 done_gen;	/* log generation of its last done */
+	uint32_t	 nslot, capslot;
+	struct slot	*slot;
+	struct ids	*ids;		/* ids.c */
+	int		 err;		/* why the last read of it failed */
+	bool		 keep;		/* named by what is not known here */
+	struct newer	*newer;		/* by no; they count as live */
+	uint32_t	 nnewer, capnewer;
+};
+TAILQ_HEAD(segments, segment);
+
+/* Use the directory (kept open by the caller); makes seg, large and
+ * quarantine.  0, -1 with errno. */
+int	 spool_init(int dirfd);
+int	 spool_dir(void);		/* dirfd */
+void	 spool_name(const char *);	/* for messages to the operator */
+const char *spool_path(void);
+struct segments *spool_segments(void);
+/* Find every segment that is there and read its header: SEG_FULL, SEG_SPARE
+ * (never used) or SEG_BROKEN; one whose header is damaged goes to the
+ * quarantine.  0, -1 with errno: the list is empty. */
+int	 spool_load(void);
+/* Look at one that is SEG_BROKEN again: 0, when its header is known, else -1
+ * with errno, and it may be gone. */
+int	 segment_again(struct segment *);
+/* A segment to write into, a spare one or a new file, its header on disk.
+ * NULL with errno. */
+struct segment *segment_new(void);
+struct segment *segment_find(uint64_t id);
+struct segment *segment_seq(uint64_t seq);
+/* Read the whole into buf of SEG_SIZE; octets read, -1. */
+ssize_t	 segment_image(struct segment *, uint8_t *buf);
+int	 segment_read(struct segment *, void *, size_t, off_t);
+int	 segment_write(struct segment *, const void *, size_t, off_t);
+int	 segment_sync(struct segment *);	/* fdatasync */
+/* Sync what an earlier process wrote; if that fails (-1), the next reads see
+ * what the disk has. */
+int	 segment_settle(struct segment *);
+/* The next slot; its number. */
+uint32_t segment_slot(struct segment *, struct message *);
+void	 segment_spare(struct segment *);	/* nothing in it counts */
+/* Unlink spares beyond what is worth keeping. */
+void	 spool_trim(void);
+
+/* ---- quarantine.c: what is damaged ------------------------------------ */
+
+int	 quarantine_init(int spoolfd);		/* 0, -1 with errno */
+/* Log it, and keep a copy while there is room. */
+void	 quarantine_keep(const struct segment *, const void *, size_t,
+	    size_t off, const char *why);
+/* Move a file there.  0, -1 with errno: it stays where it is. */
+int	 quarantine_take(int dirfd, const char *name, const char *as);
+/* Now and then: maild hears when there is room again. */
+void	 quarantine_tick(void);
+
+/* ---- large.c: messages that are files of their own -------------------- */
+
+int	 large_init(int spoolfd);
+/* Make one; *file is its number.  Descriptor to hand out, or -1. */
+int	 large_new(uint64_t *file);
+int	 large_open(uint64_t file);		/* read only; -1 */
+/* What is behind the descriptor of one, and its name, on disk.  0, -1. */
+int	 large_sync(int fd);
+void	 large_unlink(uint64_t file);
+/* Unlink every file for which keep() says no. */
+void	 large_sweep(bool (*keep)(uint64_t));
+
+/* ---- settle.c: what takes long with them, in slices ------------------- */
+
+struct settling;
+/* error: 0, or an errno (EINVAL: it is not of that size; EBADMSG: not of that
+ * checksum). */
+typedef void (*settle_cb)(void *arg, int error);
+
+void	 settle_init(struct event_base *);
+/* Everything of the file on disk.  end is called once, later. */
+struct settling *settle_sync(uint64_t file, uint64_t size, settle_cb end,
+	    void *arg);
+/* Read it and compare. */
+void	 settle_check(uint64_t file, uint64_t size, uint32_t crc,
+	    settle_cb end, void *arg);
+void	 settle_stop(struct settling *);	/* end is not called */
+void	 settle_forget(const void *arg);	/* the check with that arg */
+void	 settle_unlink(uint64_t file);		/* soon */
+
+/* ---- text.c: the words of last errors --------------------------------- */
+
+#define LOG_TEXT_MAX	600
+
+/* Its number, held once more; 0 for the empty one.  Cut at LOG_TEXT_MAX. */
+uint32_t text_hold(struct slice);
+void	 text_drop(uint32_t);
+const char *text_get(uint32_t);
+/* Is it in the log file of that number?  From now on it is. */
+bool	 text_told(uint32_t, uint32_t file);
+/* The numbers of a file that is read. */
+void	 text_map_put(uint32_t, struct slice);
+uint32_t text_map_get(uint32_t);	/* not held */
+void	 text_map_end(void);
+
+/* ---- record.c: a record of queue.log, pure ---------------------------- */
+
+enum log_type {
+	LOG_DONE = 1,		/* rcpt is done */
+	LOG_RANGE,		/* frames no .. no + next - 1 are done */
+	LOG_DEFERRED,		/* as LOG_DEFER, with text: not written now */
+	LOG_HELD,
+	LOG_RELEASED,
+	LOG_WARNED,		/* delay warning sent for the message */
+	LOG_RETIRED,		/* the whole segment */
+	LOG_TEXT,		/* text_id stands for text from here on */
+	LOG_DEFER,		/* next, attempts, text_id */
+	LOG_TYPE_MAX
+	/* 10 and 11 are kept for SITE and SEALED. */
+};
+
+#define LOG_ALL		UINT16_MAX	/* rcpt: every one */
+#define LOG_MAY_PASS	0x80		/* by who does not know the type */
+#define LOG_HDR		32U		/* octets before text or text_id */
+#define LOG_LEN_MAX	4096U		/* of a record, now or later */
+#define LOG_REC_MAX	(LOG_HDR + 8 + LOG_TEXT_MAX)	/* of ours */
+
+struct log_rec {
+	unsigned int	 type;		/* enum log_type, or of a newer one */
+	uint8_t		 flags;		/* LOG_MAY_PASS */
+	uint64_t	 seg;		/* id, 0: of no segment */
+	uint32_t	 no;
+	uint16_t	 rcpt;
+	uint16_t	 attempts;
+	uint32_t	 next;
+	uint32_t	 text_id;
+	struct slice	 text;		/* last error */
+};
+
+/* Encode into buf of LOG_REC_MAX, aligned length; seed is the file's. */
+size_t	 log_rec_put(uint8_t *buf, const struct log_rec *, uint32_t seed);
+/* Octets of the record at p, 0: none is there. */
+size_t	 log_rec_get(const uint8_t *p, size_t n, uint32_t seed,
+	    struct log_rec *);
+
+/* ---- log.c: what became of each recipient ----------------------------- */
+
+#define LOG_START	32
+#define LOG_WINDOW	(1U << 20)	/* octets of a file in memory */
+
+struct log_reader {
+	int		 fd;		/* -1: closed; the caller's */
+	uint32_t	 seed;
+	off_t		 off;		/* of the window */
+	off_t		 end;		/* not read beyond */
+	off_t		 last;		/* behind the last record */
+	uint8_t		*buf;		/* LOG_WINDOW */
+	size_t		 n, at, bad;
+	bool		 whole;		/* the end is in the window */
+};
+
+/* Begin to read the file from its first record.  -1 with errno: EBADMSG no
+ * header, ENOTSUP one of a newer release. */
+int	 log_reader_open(struct log_reader *, int fd, off_t end);
+void	 log_reader_close(struct log_reader *);
+/* 1: the next record and its octets, good till the next call; 0: the end;
+ * -1 with errno: it cannot be read now, and may be called again. */
+int	 log_reader_next(struct log_reader *, struct log_rec *,
+	    const uint8_t **octets, size_t *len);
+/* What LOG_TEXT says is remembered, LOG_DEFER gets its text. */
+void	 log_rec_words(struct log_rec *);
+
+/* Read queue.log of the spool, calling fn for each record in order.  0, -1
+ * with errno; the next call goes on where this one failed. */
+int	 qlog_read(int spoolfd, void (*fn)(const struct log_rec *));
+/* Go on with the file that was read.  0, -1 with errno. */
+int	 qlog_continue(int spoolfd);
+int	 qlog_file(void);		/* its descriptor, -1: none */
+void	 qlog_add(const struct log_rec *);	/* collected */
+int	 qlog_write(void);			/* 0, -1 */
+int	 qlog_sync(void);			/* write and fdatasync */
+bool	 qlog_dirty(void);			/* something is not synced */
+/* Records added so far have this generation; synced ones are <=
+ * qlog_synced(). */
+uint64_t qlog_gen(void);
+uint64_t qlog_synced(void);
+bool	 qlog_long(void);			/* worth a rewrite */
+
+/* A new file beside it; 0, -1 with errno. */
+int	 qlog_next_begin(int spoolfd);
+void	 qlog_next_add(const struct log_rec *);
+void	 qlog_next_carry(const uint8_t *octets, size_t);
+off_t	 qlog_next_length(void);
+int	 qlog_next_write(void);
+/* Sync it, and it is the file: 0.  -1: it is not.  1: it is, but that is not
+ * synced, and a later one has to be. */
+int	 qlog_next_end(int spoolfd);
+void	 qlog_next_drop(void);
+
+/* ---- rewrite.c: a new queue.log, in pieces ---------------------------- */
+
+void	 rewrite_init(struct event_base *);
+/* Begin one, if none is on its way and the last did not fail just now; it
+ * goes on by itself.  0, -1 with errno. */
+int	 rewrite_begin(void);
+/* The next piece: 1 there is more, 0 the new file is there, -1 with errno. */
+int	 rewrite_turn(void);
+int	 rewrite_now(void);		/* all at once; 0, -1 */
+void	 rewrite_stop(void);
+/* The frame that the record is about is in the new file already. */
+bool	 rewrite_has(const struct log_rec *);
+/* Where the records end that the last one did not make but copy. */
+off_t	 rewrite_carried(void);
+
+/* ---- message.c: a message in memory ----------------------------------- */
+
+struct job;
+
+struct rcpt {
+	uint32_t	 account;
+	uint32_t	 next;		/* of clock_now(), 0 at once */
+	uint32_t	 address;	/* offset in m->text, C strings */
+	uint32_t	 orig;
+	uint16_t	 attempts;
+	uint8_t		 type;		/* enum route_type */
+	uint8_t		 state;		/* enum rcpt_state */
+	uint8_t		 maybe;		/* an attempt may have been done */
+	uint8_t		 lost;		/* attempts that ended with the peer */
+	uint8_t		 hold;		/* SENT: HELD when it comes back */
+	uint32_t	 error;		/* last one, text_get() */
+};
+
+struct message {
+	struct segment	*seg;
+	uint32_t	 no;
+	uint32_t	 off;		/* of the frame header in seg */
+	struct frame_hdr hdr;
+	uint64_t	 origin_seg;
+	uint32_t	 origin_no;
+	uint32_t	 received;	/* of clock_now() */
+	uint32_t	 account;
+	uint32_t	 heap;		/* place in the heap + 1, 0 not in it */
+	uint32_t	 next;		/* earliest of waiting recipients */
+	int		 fd;		/* memfd kept, or -1 */
+	uint16_t	 nrcpt;
+	uint16_t	 nlive;		/* recipients not done */
+	uint16_t	 njobs;		/* that point here */
+	uint16_t	 nwait;		/* of them, not handed out */
+	uint8_t		 flags;		/* QF_ */
+	uint8_t		 warned;
+	uint8_t		 copying;	/* a copy waits for its sync */
+	uint8_t		 newer;		/* at the start: newer_what + 1 */
+	uint8_t		 newer_version;
+	uint8_t		 counted;	/* among what its account has waiting */
+	uint8_t		 checked;	/* its large file, in this life */
+	uint8_t		 checking;	/* a settling has it as its arg */
+	uint8_t		 in_line;	/* for a report of what failed */
+	uint32_t	 sid, sender;	/* offsets in text */
+	char		*text;
+	struct rcpt	 rcpt[];
+};
+
+#define MSG_ID_TEXT	32
+
+/* From an envelope that env_get accepted. */
+struct message *message_new(const struct envelope *, const struct frame_hdr *);
+void	 message_free(struct message *);
+uint32_t message_rcpts(void);		/* of all that are in memory */
+void	 queue_id(uint64_t seq, uint32_t no, char buf[MSG_ID_TEXT]);
+void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
+struct message *message_find(const char *id);	/* NULL: none */
+bool	 message_is_id(const char *);	/* looks like one */
+const char *message_sid(const struct message *);
+const char *message_sender(const struct message *);
+const char *rcpt_address(const struct message *, const struct rcpt *);
+const char *rcpt_orig(const struct message *, const struct rcpt *);
+const char *rcpt_error(const struct rcpt *);	/* "" none */
+void	 rcpt_error_set(struct rcpt *, const char *text);
+void	 rcpt_done(struct message *, struct rcpt *);	/* in memory alone */
+void	 rcpt_delivery_id(const struct message *, unsigned int idx,
+	    struct msg_id *);
+/* The envelope, from the group just written or from disk; good until the
+ * next call of this or of message_fd().  0, -1 with errno (EBADMSG: damaged). */
+int	 message_envelope(struct message *, struct envelope *);
+uint8_t	*message_envelope_copy(struct message *, struct envelope *);
+/* A descriptor with the message at 0 and the facts behind it, to be handed
+ * out; owned by the message, see message_release.  -1 with errno. */
+int	 message_fd(struct message *);
+/* What came of reading it will come of it again, else it may be read later. */
+static inline bool
+is_damage(int e)
+{
+	return e == EBADMSG || e == ENOENT || e == EINVAL;	/* its size */
+}
+void	 message_keep(struct message *, int fd);	/* takes fd */
+void	 message_release(struct message *);
+/* It was used: kept for the jobs that wait, if there is room. */
+void	 message_used(struct message *);
+
+/* ---- account.c: what each account has waiting ------------------------- */
+
+/* The recipients of m that are not done count for its account from here on,
+ * until they are done or m is freed.  Mail from outside counts for nobody. */
+void	 account_enter(struct message *);
+void	 account_leave(struct message *);
+void	 account_less(struct message *);	/* one more is done */
+/* Recipients that the account has waiting. */
+uint32_t account_waiting(uint32_t account);
+
+/* ---- ids.c: commit ids ------------------------------------------------ */
+
+/*
+ * How long commit ids are known after their segment was retired, or, for one
+ * that was retired before, after the start: smtpd asks within 20 s of the
+ * end of a queue (SMTP_LOST_MS).  report-out may ask a day later; such a
+ * report may come twice.
+ */
+#define IDS_KEEP	60		/* s */
+
+struct ids_place {
+	struct segment	*seg;		/* NULL: retired */
+	uint64_t	 seq;
+	uint32_t	 no;
+};
+
+void	 ids_add(struct segment *, uint32_t no, const struct msg_id *);
+/* The frame with that commit id; false: none. */
+bool	 ids_find(const struct msg_id *, struct ids_place *);
+void	 ids_retire(struct segment *);
+void	 ids_drop(struct segment *);	/* at once */
+void	 ids_expire(uint64_t now);	/* now_ms() */
+
+/* ---- commit.c: group commit ------------------------------------------- */
+
+/*
+ * A commit of smtpd's counts only when it is on disk so soon after it was
+ * sent: later its client may have heard 451, and brings the message again.
+ */
+#define COMMIT_LATE	50000		/* ms; smtpd waits SMTP_COMMIT_MS */
+
+struct commit {
+	struct envelope	 env;		/* nrcpt, rcpts, origin: filled in */
+	const struct env_rcpt *rcpt;
+	size_t		 nrcpt;
+	uint64_t	 size;
+	uint32_t	 facts;
+	uint64_t	 large;		/* file, or 0 */
+	uint32_t	 large_crc;
+	int		 fd;		/* memfd, or -1; taken over */
+	struct slice	 body[2];	/* message and facts, when no fd */
+	uint32_t	 limit;		/* of what its account has waiting; 0 */
+	uint64_t	 conn;		/* that sent it, for the guard */
+	uint32_t	 outside;	/* recipients it asked for outside */
+	uint64_t	 sent;		/* now_ms(); 0: it is never late */
+	/* who waits: a channel, or fn */
+	struct chan	*chan;
+	uint32_t	 ask;
+	void		(*fn)(void *, enum queue_result, struct message *);
+	void		*arg;
+};
+
+void	 commit_init(struct event_base *);
+/* Join the next group.  The answer comes later in every case. */
+void	 commit_add(struct commit *);
+/* The answer is no: descriptor and file go. */
+void	 commit_refuse(struct commit *, enum queue_result, const char *why);
+/* Its account has too much waiting to add this; logged. */
+bool	 commit_is_over_limit(const struct commit *);
+/* The queue id of what was committed under that id; false: nothing was. */
+bool	 commit_known(const struct msg_id *, char id[MSG_ID_TEXT]);
+/* QUEUE_KNOWN, of anybody who commits. */
+void	 commit_on_known(struct chan *, struct msg *, void *);
+void	 commit_gone(struct chan *);	/* nobody waits there any more */
+void	 commit_run(void);		/* sync now */
+/* Envelope octets of a message of the last group, NULL when gone. */
+const uint8_t *commit_recent(const struct message *);
+
+/* ---- wait.c: commits that wait for their large file ------------------- */
+
+/* Commit it when its file is on disk. */
+void	 wait_add(struct commit *);
+/* One with that id waits already: it is answered there now.  false: none. */
+bool	 wait_again(const struct msg_id *commit, struct chan *, uint32_t ask,
+	    uint64_t sent);
+void	 wait_gone(const struct chan *);	/* what waits from there goes */
+
+/* ---- front.c: what smtpd brings --------------------------------------- */
+
+void	 front_init(const struct conf *);
+void	 front_conf(const struct conf *);
+void	 front_secret(const uint8_t *key);	/* 32 octets, of capabilities */
+void	 front_channel(struct event_base *, uint16_t instance, int fd);
+/* Whether mail is taken, and the free octets: to every smtpd. */
+void	 front_tell(bool accepting, uint64_t free_bytes);
+
+/* ---- schedule.c: when and where to ------------------------------------ */
+
+#define DEST_KEY_MAX	256
+
+struct dest {
+	TAILQ_HEAD(jobs_head, job) jobs;	/* waiting */
+	TAILQ_ENTRY(dest) ready;	/* has jobs and room */
+	struct dest	*hash;
+	enum route_type	 route;
+	bool		 listed;	/* on the ready list */
+	uint16_t	 instance;	/* of deliver; report-in: 0 */
+	unsigned int	 active;	/* jobs handed out */
+	unsigned int	 limit;
+	uint32_t	 last_account;	/* whose job went last */
+	char		 key[];		/* domain */
+};
+
+struct job {
+	TAILQ_ENTRY(job) entry;
+	struct message	*m;
+	struct dest	*dest;
+	struct chan	*chan;		/* that has it */
+	uint32_t	 n;
+	uint32_t	 idx[];		/* recipients */
+};
+
+#define JOB_RCPTS	100		/* of one RELAY_MSG */
+
+void	 schedule_init(struct event_base *, const struct conf *);
+void	 schedule_conf(const struct conf *);
+/* Deal with recipients that are due now; plan the others. */
+void	 schedule_message(struct message *);
+void	 schedule_forget(struct message *);	/* it is going away */
+/* Hand out what can go.  Called at the end of a turn. */
+void	 schedule_run(void);
+void	 schedule_kick(void);		/* call schedule_run soon */
+void	 schedule_job_end(struct job *);	/* frees it */
+/* Back in line, at the front (its channel was full or lost). */
+void	 schedule_job_back(struct job *);
+/* Only its first n recipients are sent; the others get a job of their own. */
+void	 schedule_job_split(struct job *, uint32_t n);
+void	 schedule_wake(void);		/* peers have room, or are back */
+/* Seconds to wait after so many failed attempts. */
+uint32_t schedule_delay(const struct conf *, unsigned int attempts,
+	    uint32_t random);
+/* Attempts that are made in so many seconds. */
+unsigned int schedule_tries(const struct conf *, uint64_t seconds);
+
+/* ---- result.c: what came of an attempt -------------------------------- */
+
+/* One recipient's result; then result_end once for the message, after which
+ * it may be gone. */
+void	 result_conf(const struct conf *);
+void	 result_rcpt(struct message *, unsigned int idx,
+	    const struct item_result *);
+void	 result_lost(struct message *, unsigned int idx);
+/* All that a job's peer said (list of item_result); who is not in it got no
+ * answer.  Ends the job. */
+void	 result_job(struct job *, struct slice results);
+void	 result_end(struct message *);
+/* Its frame cannot be read, errno says why: after a read error, or for want of
+ * memory or descriptors, it is tried again, else kept for the operator.  Ends
+ * the job. */
+void	 result_unreadable(struct job *);
+/* true: before the first attempt of this life its large file is being read;
+ * it is scheduled after that. */
+bool	 result_check(struct message *);
+/* Mark done and log; no report. */
+void	 result_done(struct message *, unsigned int idx);
+
+/* ---- local.c, remote.c ------------------------------------------------ */
+
+/* So many instances there are; an account is always the same one's, also
+ * while another is away, so that two never have it at the same time. */
+void	 local_init(unsigned int n);
+void	 local_channel(struct event_base *, uint16_t instance, int fd);
+void	 local_report_channel(struct event_base *, int fd);
+unsigned int local_count(void);
+/* Send it; false: no room now. */
+bool	 local_send(struct job *);
+void	 local_forget(const struct msg_id *, uint32_t account);
+void	 local_forget_send(void);	/* the log was synced */
+size_t	 local_forget_count(void);
+void	 remote_channel(struct event_base *, uint16_t instance, int fd);
+bool	 remote_send(struct job *);
+
+/* ---- bounce.c: reports; their text is dsn.h --------------------------- */
+
+enum dsn_action { DSN_FAILED, DSN_DELAYED };
+
+void	 bounce_init(struct event_base *, const struct conf *);
+void	 bounce_conf(const struct conf *);
+/* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
+ * that were deferred.  Where many are under way, the first have to wait. */
+void	 bounce_message(struct message *, enum dsn_action);
+bool	 bounce_room(void);		/* for one more now */
+
+/* ---- post.c: mail of the system itself -------------------------------- */
+
+/* A message that nobody submitted: its route is asked of authd, its ticket,
+ * if it goes outside, of signd; then it is committed. */
+struct post {
+	struct msg_id	 commit;
+	const char	*rcpt, *sender, *sid;
+	const char	*domain;	/* of From, to be signed for */
+	uint8_t		 flags;		/* QF_ */
+	uint64_t	 size;
+	uint32_t	 facts;
+	int		 fd;		/* message and facts, or -1 */
+	struct slice	 body[2];	/* the same, when no fd */
+	bool		 unhashed;	/* the hashes are not there: unsigned */
+	struct msg_mac	 bodyhash, fromhash;
+	/* How it ended, once; text: the queue id, or why not.  QUEUE_REFUSED:
+	 * there is no such recipient.  fd is closed then. */
+	void		(*end)(void *, enum queue_result, const char *text);
+	void		*arg;
+	/* of post.c */
+	uint8_t		*routes;
+	size_t		 routesn;
+	unsigned int	 tries;		/* to have it signed */
+};
+
+void	 post_init(struct event_base *, const struct conf *);
+void	 post_conf(const struct conf *);
+void	 post_channel(enum chan_kind, struct event_base *, int fd);
+/* end() is called later, never before this returns. */
+void	 post_start(struct post *);
+/* Tell authd that an account is over its quota: no RCPT for a while. */
+void	 post_full(uint32_t account);
+/* Tell authd's guard that a message of that connection is on disk. */
+void	 post_sent(uint64_t conn, uint32_t account, uint32_t recipients);
+/* Which account an address is.  fn is called once: DIR_OK, DIR_UNKNOWN (no
+ * account, or more than one), DIR_TEMP. */
+void	 post_account(const char *address,
+	    void (*fn)(void *, enum dir_result, uint32_t account), void *arg);
+
+/* ---- report.c: what report-out sends ---------------------------------- */
+
+void	 report_conf(const struct conf *);
+void	 report_channel(struct event_base *, int fd);
+
+/* ---- walk.c: messages one after the other ----------------------------- */
+
+struct walk {				/* { 0 }: from the beginning */
+	uint64_t	 seq;		/* segment, and */
+	uint32_t	 no;		/* the frame that is next */
+};
+
+/* Go on with the walk: fn is called for each message, which it may end, until
+ * enough was looked at for a loop turn or fn says false.  false: that was the
+ * end of the queue. */
+bool	 walk_turn(struct walk *, bool (*fn)(struct message *, void *), void *);
+/* The same with what is kept and not tried: a frame of a newer release, or
+ * (NULL) a segment that cannot be read. */
+bool	 walk_kept(struct walk *, bool (*fn)(const struct segment *,
+	    const struct newer *, void *), void *);
+
+/* ---- compact.c -------------------------------------------------------- */
+
+/* Copy what still lives in a mostly finished segment; now and then. */
+void	 compact_look(void);
+
+/* ---- revoked.c: accounts that may send no more ------------------------- */
+
+void	 revoked_on_ev(struct chan *, struct msg *, void *base);
+/* A message that has just come: hold it if it is one of theirs. */
+void	 revoked_look(struct message *);
+/* The same for one that is about to be handed out, while those that came
+ * before the word are still looked for. */
+void	 revoked_last_look(struct message *);
+
+/* ---- space.c ----------------------------------------------------------- */
+
+/* Is there room for more mail?  Tell whom it concerns. */
+void	 space_look(const struct conf *);
+bool	 space_for(size_t nrcpt);	/* so many recipients more */
+
+/* ---- load.c: a segment into memory ------------------------------------ */
+
+/* Its frames; buf of SEG_SIZE.  late: others have begun.  0, -1 with errno:
+ * it cannot be read, load_drop what there is. */
+int	 load_segment(struct segment *, uint8_t *buf, bool late);
+void	 load_drop(struct segment *);
+void	 load_apply(struct segment *, const struct log_rec *);
+void	 load_finish(struct segment *);	/* the log was applied */
+/* Its messages are due from now on; their number. */
+unsigned int load_begin(struct segment *);
+/* The frame was left by a newer release. */
+bool	 segment_is_newer(const struct segment *, uint32_t no);
+
+/* ---- recover.c: the start --------------------------------------------- */
+
+/* Bring back what is on disk; false: not all of what is needed can be read
+ * now, recover_tick() tries again. */
+bool	 recover_run(void);
+bool	 recover_done(void);
+void	 recover_tick(void);		/* once a second */
+void	 recover_count(void);
+/* There is something that this process does not know or cannot read. */
+bool	 recover_unknown(void);
+/* A record of the old log that only it knows. */
+bool	 recover_carries(const struct log_rec *);
+bool	 recover_keeps(const struct segment *);	/* not to be retired yet */
+void	 recover_large(uint64_t file);	/* is named by a frame */
+
+/* ---- control.c, queue.c ----------------------------------------------- */
+
+void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
+/* Hold what waits of the message, and what is under way if it comes back;
+ * recipients that are held by this.  m may not be copying; the caller syncs
+ * the log.  by: for the log. */
+unsigned int control_hold(struct message *, const char *by);
+
+/* The message has no recipient left: free it, note its segment. */
+void	 queue_message_done(struct message *);
+
+/* ---- numbers on disk: little endian ---- */
+
+static inline void
+put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+}
+
+static inline void
+put64(uint8_t *p, uint64_t v)
+{
+	put32(p, (uint32_t)v);
+	put32(p + 4, (uint32_t)(v >> 32));
+}
+
+static inline uint32_t
+get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t
+get64(const uint8_t *p)
+{
+	return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Which messages and recipients a command of the operator is about
+ * (select.c).  Included after queue.h.
+ */
+#ifndef QUEUE_SELECT_H
+#define QUEUE_SELECT_H
+
+#define SELECT_IDS	60
+#define SELECT_WORD_MAX	512
+
+struct selection {
+	char		*from, *to, *domain;	/* NULL: any */
+	char		*account_name;		/* NULL: of any */
+	uint32_t	 account;	/* 0 while only its name is known */
+	bool		 account_known;
+	bool		 all;		/* the word, said */
+	unsigned int	 nid;
+	char		*id[SELECT_IDS];
+};
+
+void	 selection_free(struct selection *);	/* what it points to */
+/* Words of a command (list of item_arg) from off on.  NULL, or what is wrong
+ * with them; to be freed in both cases. */
+const char *selection_parse(struct selection *, struct slice args, size_t off);
+bool	 selection_narrows(const struct selection *);	/* by more than ids */
+bool	 selection_message(const struct selection *, const struct message *);
+bool	 selection_rcpt(const struct selection *, const struct message *,
+	    const struct rcpt *);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * What relay and a mail host say to each other before the first message:
+ * greeting, EHLO or HELO, STARTTLS, AUTH (RFC 5321 3.1, 3.2, RFC 3207).
+ *
+ * TLS is opportunistic: any certificate will do, and a host whose TLS does
+ * not work is tried once more without, unless the configuration insists
+ * (smarthost-tls).  Octets behind the reply to STARTTLS end the connection.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "dns.h"
+#include "io.h"
+#include "log.h"
+#include "relay/relay.h"
+
+static bool	 reply_greeting(struct session *);
+static bool	 reply_ehlo(struct session *);
+static bool	 reply_helo(struct session *);
+static bool	 reply_starttls(struct session *);
+static bool	 reply_auth(struct session *);
+static bool	 refused(struct session *);
+
+static void	 hello_say(struct session *, enum session_state);
+static bool	 hello_done(struct session *);
+static bool	 session_ready(struct session *);
+
+bool
+hello_reply(struct session *s)
+{
+	switch (s->state) {
+	case GREETING_EXPECTED:
+		return reply_greeting(s);
+	case EHLO_EXPECTED:
+		return reply_ehlo(s);
+	case HELO_EXPECTED:
+		return reply_helo(s);
+	case STARTTLS_EXPECTED:
+		return reply_starttls(s);
+	case AUTH_EXPECTED:
+	case USER_EXPECTED:
+	case PASS_EXPECTED:
+		return reply_auth(s);
+	case CONNECT_EXPECTED:
+	case SECURED_EXPECTED:
+	case MESSAGE_EXPECTED:
+	case MAIL_EXPECTED:
+	case RCPT_EXPECTED:
+	case DATA_EXPECTED:
+	case DRAIN_EXPECTED:
+	case END_EXPECTED:
+	case RSET_EXPECTED:
+	case STATE_MAX:
+		break;
+	}
+	fatalx("hello reply in state %d", s->state);
+}
+
+void
+hello_again(struct session *s)
+{
+	s->ext = 0;		/* RFC 3207 4.2: forget it all */
+	s->size_max = 0;
+	hello_say(s, EHLO_EXPECTED);
+}
+
+/* The reply is what keeps us from using this address. */
+static bool
+refused(struct session *s)
+{
+	struct reason why;
+
+	session_reason(s, &why);
+	/* A host that turns us away says nothing about the recipients, so
+	 * others are asked, now and later. */
+	why.result = DELIVERY_TEMP;
+	why.status[0] = '4';
+	session_fail(s, &why);
+	return false;
+}
+
+static bool
+reply_greeting(struct session *s)
+{
+	if (s->reply.code / 100 != 2)
+		return refused(s);
+	hello_say(s, EHLO_EXPECTED);
+	return true;
+}
+
+static void
+hello_say(struct session *s, enum session_state state)
+{
+	io_printf(s->io, "%s %s\r\n", state == EHLO_EXPECTED ? "EHLO" : "HELO",
+	    relay_conf()->hostname);
+	session_expect(s, state);
+}
+
+static bool
+reply_ehlo(struct session *s)
+{
+	if (s->reply.code / 100 == 5 && io_tls(s->io) == NULL) {
+		s->ext = 0;
+		hello_say(s, HELO_EXPECTED);
+		return true;
+	}
+	if (s->reply.code / 100 != 2)
+		return refused(s);
+	return hello_done(s);
+}
+
+static bool
+reply_helo(struct session *s)
+{
+	if (s->reply.code / 100 != 2)
+		return refused(s);
+	return hello_done(s);
+}
+
+/* Greeted: TLS, then AUTH, then work. */
+static bool
+hello_done(struct session *s)
+{
+	const struct route_addr *a = &s->route->addr[s->addr];
+
+	if (io_tls(s->io) == NULL && (s->ext & EXT_STARTTLS) && !a->notls) {
+		io_write(s->io, "STARTTLS\r\n", 10);
+		session_expect(s, STARTTLS_EXPECTED);
+		return true;
+	}
+	return session_ready(s);
+}
+
+static bool
+reply_starttls(struct session *s)
+{
+	struct tls_config *config = relay_tls(hello_tls_insist());
+	const char *host = session_host(s);
+	char name[HOST_TEXT];
+
+	if (s->reply.code / 100 != 2) {
+		if (hello_tls_insist())
+			return refused(s);
+		return session_ready(s);
+	}
+	if (io_peek(s->io).n > 0) {
+		session_fail_text(s, "4.7.5",
+		    "clear text behind the reply to STARTTLS");
+		return false;
+	}
+	/* A literal "[IPv6:...]" or "[192.0.2.1]" is no name for SNI. */
+	(void)strlcpy(name, host, sizeof(name));
+	if (host[0] == '[')
+		ipaddr_print(&s->route->addr[s->addr].ip, name, sizeof(name));
+	if (config == NULL || io_start_tls(s->io, config, name) == -1) {
+		s->retry_clear = !hello_tls_insist();
+		session_fail_text(s, "4.7.5", config == NULL ?
+		    "TLS is not configured" : io_error(s->io));
+		return false;
+	}
+	session_expect(s, SECURED_EXPECTED);
+	return false;
+}
+
+/* Everything is as it should be, but for AUTH. */
+static bool
+session_ready(struct session *s)
+{
+	if (hello_tls_insist() && io_tls(s->io) == NULL) {
+		session_fail_text(s, "4.7.4", "no TLS, but it is required");
+		return false;
+	}
+	if (!auth_wanted()) {
+		dest_session_ready(s->dest, s);
+		return session_next(s);
+	}
+	if (auth_start(s) == -1) {
+		session_fail_text(s, "4.7.0", io_tls(s->io) == NULL ?
+		    "no login without TLS" : "no login that both sides know");
+		return false;
+	}
+	return true;
+}
+
+static bool
+reply_auth(struct session *s)
+{
+	switch (auth_reply(s)) {
+	case -1:
+		return refused(s);
+	case 0:
+		return true;
+	default:
+		dest_session_ready(s->dest, s);
+		return session_next(s);
+	}
+}
+
+void
+hello_keyword(struct session *s, struct slice line)
+{
+	struct slice word = slice_of(line.p, slice_find(line, ' '));
+	struct slice arg = slice_trim(slice_of(line.p + word.n,
+	    line.n - word.n));
+	struct slice mech;
+
+	if (slice_caseis(word, "PIPELINING"))
+		s->ext |= EXT_PIPELINING;
+	else if (slice_caseis(word, "8BITMIME"))
+		s->ext |= EXT_8BITMIME;
+	else if (slice_caseis(word, "STARTTLS"))
+		s->ext |= EXT_STARTTLS;
+	else if (slice_caseis(word, "SMTPUTF8"))
+		s->ext |= EXT_SMTPUTF8;
+	else if (slice_caseis(word, "SIZE")) {
+		s->ext |= EXT_SIZE;
+		if (slice_number(arg, INT64_MAX, &s->size_max) == -1)
+			s->size_max = 0;
+	} else if (slice_caseis(word, "AUTH"))
+		while (arg.n > 0) {
+			mech = slice_of(arg.p, slice_find(arg, ' '));
+			if (slice_caseis(mech, "PLAIN"))
+				s->ext |= EXT_AUTH_PLAIN;
+			else if (slice_caseis(mech, "LOGIN"))
+				s->ext |= EXT_AUTH_LOGIN;
+			arg = slice_trim(slice_of(arg.p + mech.n,
+			    arg.n - mech.n));
+		}
+}
+
+bool
+hello_tls_insist(void)
+{
+	const struct conf *conf = relay_conf();
+
+	return conf->relay.smarthost != NULL && conf->relay.smarthost_tls;
+}

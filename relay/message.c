@@ -1,0 +1,265 @@
+/*
+ * A message that queue wants sent: its envelope, its descriptor (read only,
+ * at an offset), what became of each recipient.  relay adds nothing to a
+ * message but the signature; the trace fields were made by smtpd.
+ *
+ * BUGS: a head of more than 256 KiB or 2000 fields goes out unsigned.
+ */
+#include "compat.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "dns.h"
+#include "io.h"
+#include "log.h"
+#include "util.h"
+#include "relay/relay.h"
+
+#define HEAD_MAX	(256 * 1024)	/* octets looked through for fields */
+#define TARGETS_MAX	1024
+#define RESULTS_MAX	14336		/* octets of RELAY_MSG_R.results */
+#define RESULT_FIXED	32		/* of an item besides mta and text */
+
+static int	 message_targets(struct message *, struct slice);
+static char	*head_read(const struct message *, size_t *);
+static bool	 text_clean(struct slice, bool *);
+static void	 result_log(const struct message *, const struct rcpt *,
+	    const char *, const char *);
+static void	 results_put(const struct message *, uint8_t *, size_t *);
+
+struct message *
+message_new(struct chan *queue, struct msg *msg)
+{
+	const struct relay_msg *b = &msg->body->relay_msg;
+	struct message *m = xcalloc(1, sizeof(*m));
+
+	m->queue = queue;
+	m->ask = msg->id;
+	m->since = now_ms();
+	m->fd = msg->fd[0];
+	msg->fd[0] = -1;
+	m->flags = b->flags;
+	m->offset = b->offset;
+	m->size = b->size;
+	m->sid = xstrndup(b->sid.p, b->sid.n);
+	m->sender = xstrndup(b->sender.p, b->sender.n);
+	m->domain = xstrndup(b->domain.p, b->domain.n);
+	m->ticket = xstrndup(b->ticket.p, b->ticket.n);
+	m->nticket = b->ticket.n;
+	m->trace = xstrndup(b->trace.p, b->trace.n);
+	m->ntrace = b->trace.n;
+	if (m->offset > INT64_MAX || m->size > INT64_MAX - m->offset ||
+	    !text_clean(b->sender, &m->utf8) ||
+	    message_targets(m, b->targets) == -1) {
+		message_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static int
+message_targets(struct message *m, struct slice list)
+{
+	struct item_rcptto to;
+	size_t off = 0, n = 0;
+	int r;
+
+	while ((r = item_rcptto_get(list, &off, &to)) == 1)
+		n++;
+	if (r == -1 || n == 0 || n > TARGETS_MAX)
+		return -1;
+	m->rcpt = xcalloc(n, sizeof(*m->rcpt));
+	for (off = 0; m->nrcpt < n; m->nrcpt++) {
+		item_rcptto_get(list, &off, &to);
+		if (!text_clean(to.address, &m->utf8) || to.address.n == 0)
+			return -1;
+		m->rcpt[m->nrcpt].index = to.index;
+		m->rcpt[m->nrcpt].address = xstrndup(to.address.p,
+		    to.address.n);
+	}
+	return 0;
+}
+
+/* What goes between angle brackets on the wire: queue checked it long ago,
+ * smtpd before that, and we once more. */
+static bool
+text_clean(struct slice s, bool *utf8)
+{
+	size_t i;
+	int c;
+
+	for (i = 0; i < s.n; i++) {
+		c = (unsigned char)s.p[i];
+		if (c < 32 || c == 127 || c == '<' || c == '>')
+			return false;
+		if (c > 127)
+			*utf8 = true;
+	}
+	return true;
+}
+
+void
+message_free(struct message *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->nrcpt; i++)
+		free(m->rcpt[i].address);
+	free(m->rcpt);
+	free(m->sid);
+	free(m->sender);
+	free(m->domain);
+	free(m->ticket);
+	free(m->trace);
+	free(m->signature);
+	close(m->fd);
+	free(m);
+}
+
+/* ---- the head ---- */
+
+ssize_t
+message_head(const struct message *m, char *buf, size_t size)
+{
+	struct slice rest;
+	struct header_field f;
+	size_t n, len;
+	char *head;
+	ssize_t ret = -1;
+
+	if ((head = head_read(m, &n)) == NULL)
+		return -1;
+	len = header_len(head, n);
+	rest = slice_of(head, len);
+	if (len == n && m->size > HEAD_MAX)
+		ret = 0;
+	else if (header_find(rest, "From", 0, &f)) {
+		/* Without the empty line. */
+		while (header_next(&rest, &f))
+			ret = f.raw.p + f.raw.n - head;
+		if ((size_t)ret <= size)
+			memcpy(buf, head, (size_t)ret);
+	}
+	free(head);
+	return ret;
+}
+
+static char *
+head_read(const struct message *m, size_t *n)
+{
+	size_t want = m->size < HEAD_MAX ? (size_t)m->size : HEAD_MAX;
+	char *p;
+
+	/* Most heads end within the first few thousand octets. */
+	*n = want < 8192 ? want : 8192;
+	for (;;) {
+		p = xcalloc(1, *n + 1);
+		if (pread_all(m->fd, p, *n, (off_t)m->offset) == -1) {
+			log_warn("%s relay read message", m->sid);
+			free(p);
+			return NULL;
+		}
+		if (*n == want || header_len(p, *n) < *n)
+			return p;
+		free(p);
+		*n = want;
+	}
+}
+
+/* ---- results ---- */
+
+void
+message_result(struct message *m, size_t i, const struct reason *why)
+{
+	struct rcpt *r = &m->rcpt[i];
+
+	if (r->done)
+		return;
+	r->done = true;
+	r->why = *why;
+}
+
+void
+message_fail(struct message *m, const struct reason *why)
+{
+	size_t i;
+
+	for (i = 0; i < m->nrcpt; i++)
+		message_result(m, i, why);
+}
+
+void
+message_done(struct message *m, const char *relay, const char *tls)
+{
+	static uint8_t buf[RESULTS_MAX];
+	struct relay_msg_r r;
+	size_t i, n = 0;
+
+	for (i = 0; i < m->nrcpt; i++)
+		result_log(m, &m->rcpt[i], relay, tls);
+	if (m->queue != NULL) {
+		results_put(m, buf, &n);
+		r.results = slice_of((const char *)buf, n);
+		chan_reply(m->queue, m->ask, RELAY_MSG_R, &r, NULL, 0);
+	}
+	relay_message_gone(m);
+	message_free(m);
+}
+
+static void
+result_log(const struct message *m, const struct rcpt *r, const char *relay,
+    const char *tls)
+{
+	static const char *const word[] = {
+		[DELIVERY_OK] = "sent",
+		[DELIVERY_TEMP] = "deferred",
+		[DELIVERY_PERM] = "failed",
+	};
+	char text[REASON_TEXT], *p;
+
+	/* Printable already; a quote would end it early. */
+	(void)strlcpy(text, r->why.text, sizeof(text));
+	for (p = text; (p = strchr(p, '"')) != NULL; )
+		*p = '\'';
+	log_info("%s relay to=<%s> relay=%s tls=%s status=%s dsn=%s "
+	    "delay=%.3f text=\"%s\"", m->sid,
+	    log_text(r->address, strlen(r->address)), relay, tls,
+	    word[r->why.result], r->why.status,
+	    (double)(now_ms() - m->since) / 1000, text);
+}
+
+/* Texts are cut where many recipients must fit into one answer. */
+static void
+results_put(const struct message *m, uint8_t *buf, size_t *n)
+{
+	size_t i, share = RESULTS_MAX / m->nrcpt, room, mta, text;
+	const struct rcpt *r;
+	struct item_result item;
+
+	room = share > RESULT_FIXED ? share - RESULT_FIXED : 0;
+	for (i = 0; i < m->nrcpt; i++) {
+		r = &m->rcpt[i];
+		mta = strlen(r->why.mta);
+		if (mta > room / 2 || mta > 255)
+			mta = 0;
+		text = strlen(r->why.text);
+		if (text > room - mta)
+			text = room - mta;
+		item.index = r->index;
+		item.result = (uint8_t)r->why.result;
+		item.status = slice_str(r->why.status);
+		item.mta = slice_of(r->why.mta, mta);
+		item.text = slice_of(r->why.text, text);
+		if (item_result_put(buf, RESULTS_MAX, n, &item) == -1) {
+			log_warnx("%s relay results do not fit", m->sid);
+			return;
+		}
+	}
+}

@@ -1,0 +1,270 @@
+/*
+ * The parts of relay: routes (pure), look-ups, destinations, sessions,
+ * transactions, messages.  Private to smtpd/relay*.c.  Included after
+ * parse.h, msg.h, chan.h, dns.h and io.h.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+
+struct conf;
+struct tls_config;
+
+#define HOST_TEXT	256	/* a host name, NUL included */
+#define STATUS_TEXT	13	/* enhanced status code, NUL included */
+#define REASON_TEXT	513	/* item_result.text, NUL included */
+
+/* Why something did not work, as it goes to queue and the log. */
+struct reason {
+	enum delivery_result result;	/* DELIVERY_TEMP or DELIVERY_PERM */
+	char		 status[STATUS_TEXT];
+	char		 mta[HOST_TEXT];	/* who said it, "" we */
+	char		 text[REASON_TEXT];	/* one line, printable */
+};
+
+/* Fill in; the text is made printable and cut. */
+void	 reason_set(struct reason *, enum delivery_result, const char *status,
+	    const char *mta, const char *fmt, ...)
+	    __attribute__((format(printf, 5, 6)));
+
+/* ---- route.c: hosts, addresses, their order; pure ---------- */
+
+#define ROUTE_HOSTS	8	/* mail hosts tried */
+#define ROUTE_ADDRS	16	/* addresses tried */
+#define HOST_ADDRS	8	/* of one family of a host */
+#define ROUTE_MX_MAX	64	/* MX records looked at */
+
+struct route_host {
+	char		 name[HOST_TEXT];
+	uint16_t	 pref;
+	bool		 temp;		/* a look-up of it failed for now */
+	size_t		 n4, n6;
+	struct ipaddr	 v4[HOST_ADDRS], v6[HOST_ADDRS];
+};
+
+struct route_addr {
+	struct ipaddr	 ip;
+	size_t		 host;		/* index */
+	bool		 notls;		/* its TLS does not work */
+	uint64_t	 bad_until;	/* ms, not to be tried before */
+};
+
+struct route {
+	unsigned int	 refs;
+	bool		 loopback;	/* may go to 127/8 and ::1 */
+	int		 family;	/* 4, 6: only these; 0 both */
+	unsigned int	 skipped;	/* addresses that may not be used */
+	size_t		 nhost, naddr;
+	struct route_host host[ROUTE_HOSTS];
+	struct route_addr addr[ROUTE_ADDRS];
+};
+
+/* The hosts for domain out of the answer for MX (NULL: none came), RFC 5321
+ * 5.1, 7505.  self: our own name, which ends the list.  seed orders equal
+ * preferences.  0: host[] is set; -1: *why tells. */
+int	 route_mx(struct route *, const char *domain, const char *self,
+	    const struct dns_ask_r *, uint64_t seed, struct reason *why);
+/* One host only (smarthost, or no MX). */
+void	 route_single(struct route *, const char *host);
+/* "[192.0.2.1]", "[IPv6:...]": 0, or -1 if it is no literal. */
+int	 route_literal(struct route *, const char *literal);
+/* The answer (NULL: none) for A or AAAA of a host. */
+void	 route_addresses(struct route *, size_t host, const struct dns_ask_r *);
+/* All answers are there: put addr[] in order.  0, or -1: *why tells. */
+int	 route_finish(struct route *, uint64_t seed, struct reason *why);
+/* May mail go there? */
+bool	 route_usable(const struct ipaddr *, bool loopback);
+
+/* ---- lookup.c: asking resolve for a route ---------- */
+
+struct lookup;
+
+/* Called once, not from within lookup_start: route (the receiver releases
+ * it), or NULL and why.  The lookup is gone then. */
+typedef void (*lookup_cb)(struct route *, const struct reason *why, void *);
+struct lookup *lookup_start(const char *domain, lookup_cb, void *arg);
+void	 lookup_free(struct lookup *);		/* no callback */
+void	 route_release(struct route *);
+
+/* ---- message.c: a message to send ---------- */
+
+struct rcpt {
+	uint32_t	 index;		/* queue's name for it */
+	char		*address;
+	bool		 done;		/* *why or success is final */
+	struct reason	 why;
+};
+
+struct message {
+	TAILQ_ENTRY(message) entry;	/* of all */
+	TAILQ_ENTRY(message) waiting;	/* at its destination */
+	struct chan	*queue;		/* NULL: it went away */
+	uint32_t	 ask;
+	struct chan	*signer;	/* whom we asked */
+	uint32_t	 signing;	/* its number, 0 none */
+	uint64_t	 since;		/* ms */
+	unsigned int	 tries;		/* connections it was begun on */
+	int		 fd;
+	uint8_t		 flags;		/* QF_ */
+	bool		 utf8;		/* an address needs SMTPUTF8 */
+	uint64_t	 offset, size;
+	char		*sid, *sender, *domain;
+	char		*ticket, *trace, *signature;
+	size_t		 nticket, ntrace, nsignature;
+	size_t		 nrcpt;
+	struct rcpt	*rcpt;
+};
+
+/* Take a RELAY_MSG over (with its descriptor).  NULL: a field is damaged. */
+struct message *message_new(struct chan *, struct msg *);
+/* The fields of its head, raw, in order, in buf.  Returns their octets, which
+ * begin the message; buf has them if they are not more than size.  0: it is
+ * larger than is ever signed, -1: it cannot be read or has no From:. */
+ssize_t	 message_head(const struct message *, char *buf, size_t size);
+/* A recipient's end; only the first one counts. */
+void	 message_result(struct message *, size_t rcpt, const struct reason *);
+/* The same end for all that have none yet. */
+void	 message_fail(struct message *, const struct reason *);
+void	 message_free(struct message *);	/* without an answer */
+/* Log and answer queue; the message is gone.  relay: "host[ip]:port". */
+void	 message_done(struct message *, const char *relay, const char *tls);
+
+/* ---- dest.c: where messages wait for a connection ---------- */
+
+struct dest;
+struct session;
+
+/* Send it when a connection is there; its answer goes out in any case. */
+void	 dest_add(struct message *);
+/* The next message for a session that is ready, NULL none. */
+struct message *dest_take(struct dest *);
+/* It lost its connection before it was sent: first in line again. */
+void	 dest_return(struct dest *, struct message *);
+/* A session found the destination usable / has ended (why: not as it should,
+ * else NULL).  dest may be gone after the second. */
+void	 dest_session_ready(struct dest *, struct session *);
+void	 dest_session_gone(struct dest *, struct session *,
+	    const struct reason *why);
+/* queue is gone: drop what waits. */
+void	 dest_drop(struct chan *);
+/* Answer what waits with this and close what is idle. */
+void	 dest_stop(const struct reason *);
+
+/* ---- session.c: one connection ---------- */
+
+/* What is expected next. */
+enum session_state {
+	CONNECT_EXPECTED, GREETING_EXPECTED, EHLO_EXPECTED, HELO_EXPECTED,
+	STARTTLS_EXPECTED, SECURED_EXPECTED, AUTH_EXPECTED, USER_EXPECTED,
+	PASS_EXPECTED, MESSAGE_EXPECTED, MAIL_EXPECTED, RCPT_EXPECTED,
+	DATA_EXPECTED, DRAIN_EXPECTED, END_EXPECTED, RSET_EXPECTED,
+	STATE_MAX
+};
+
+#define EXT_PIPELINING	0x01
+#define EXT_8BITMIME	0x02
+#define EXT_STARTTLS	0x04
+#define EXT_SIZE	0x08
+#define EXT_SMTPUTF8	0x10
+#define EXT_AUTH_PLAIN	0x20
+#define EXT_AUTH_LOGIN	0x40
+
+struct session {
+	TAILQ_ENTRY(session) entry;	/* of its destination */
+	struct dest	*dest;
+	struct route	*route;
+	size_t		 addr;		/* index, the one we talk to */
+	struct io	*io;
+	enum session_state state;
+	bool		 ready;		/* told the destination so */
+	bool		 retry_clear;	/* TLS failed here: once without */
+	unsigned int	 ext;		/* EXT_ */
+	uint64_t	 size_max;	/* of SIZE, 0 none told */
+	unsigned int	 sent;		/* messages begun */
+	struct smtp_reply reply;
+	struct reason	 last;		/* why the last address failed */
+	char		 peer[HOST_TEXT + 64];	/* "host[ip]:port" */
+	char		 tls[32];	/* "TLSv1.3", "none" */
+
+	/* the transaction */
+	struct message	*m;
+	size_t		 rcpt;		/* whose reply comes next */
+	size_t		 accepted;
+	bool		 piped;		/* MAIL RCPT DATA went together */
+	bool		 discard;	/* nobody accepted, but DATA was */
+	uint64_t	 off;		/* octets of the message read */
+	struct data_stuff stuff;
+};
+
+/* Begin to connect to the first address of route that is not known bad;
+ * takes a reference.  NULL: all are bad. */
+struct session *session_new(struct dest *, struct route *);
+/* A message may be waiting; only when state is MESSAGE_EXPECTED. */
+void	 session_wake(struct session *);
+/* Ready for the next message or to be idle.  False: the session ended. */
+bool	 session_next(struct session *);
+/* Say QUIT and end. */
+void	 session_quit(struct session *);
+/* This connection is of no more use: a message on it is sent again on
+ * another one if it can be, an unready session tries its next address.  The
+ * session may be gone afterwards. */
+void	 session_fail(struct session *, const struct reason *);
+void	 session_fail_text(struct session *, const char *status,
+	    const char *text);
+void	 session_expect(struct session *, enum session_state);
+/* The reply as a reason, dflt ("4.0.0" form) where it had no code. */
+void	 session_reason(const struct session *, struct reason *);
+const char *session_host(const struct session *);
+
+/* ---- hello.c: greeting, EHLO, STARTTLS, AUTH ---------- */
+
+/* A complete reply in one of its states.  False: the session is gone, or has
+ * another connection now, or TLS. */
+bool	 hello_reply(struct session *);
+/* TLS is there: EHLO once more. */
+void	 hello_again(struct session *);
+/* A line of the reply to EHLO but the first. */
+void	 hello_keyword(struct session *, struct slice);
+/* Must TLS be there and the certificate be right? */
+bool	 hello_tls_insist(void);
+
+/* ---- transaction.c: MAIL, RCPT, DATA ---------- */
+
+/* Take the message; false: it was answered without a word to the host.
+ * Never ends the session. */
+bool	 transaction_start(struct session *, struct message *);
+/* A complete reply in a state of the transaction.  The session may be gone
+ * afterwards: false. */
+bool	 transaction_reply(struct session *);
+/* The socket can take more of the message.  False: the session may be gone. */
+bool	 transaction_more(struct session *);
+/* The connection is lost.  True: the message waits for another one. */
+bool	 transaction_lost(struct session *, const struct reason *);
+
+/* ---- auth.c: SASL at a smarthost ---------- */
+
+bool	 auth_wanted(void);
+/* Begin; state becomes AUTH_EXPECTED.  -1: no way both know. */
+int	 auth_start(struct session *);
+/* Returns 1 done, 0 go on, -1 refused. */
+int	 auth_reply(struct session *);
+/* One password, from the configuration; taken over and wiped. */
+void	 auth_password(char *, size_t);
+
+/* ---- relay.c ---- */
+
+struct event_base;
+
+const struct conf *relay_conf(void);
+struct chan *relay_resolve(void);	/* NULL: gone for now */
+struct tls_config *relay_tls(bool verify);	/* NULL: no such */
+size_t	 relay_max(void);	/* messages, and connections, at once */
+bool	 relay_stopping(void);
+/* Out of the list of all; ends the process when stopping and it was the last
+ * one. */
+void	 relay_message_gone(struct message *);
+
+#endif

@@ -1,0 +1,462 @@
+/*
+ * One connection of relay to a mail host: its addresses one after another,
+ * its events and deadlines, its end.  What is said over it stands in
+ * hello.c and transaction.c.  What the host says was written by
+ * a stranger: replies are bounded by the parser, everything else that comes
+ * ends the connection.
+ */
+#include "compat.h"
+
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tls.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "dns.h"
+#include "io.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+#include "relay/relay.h"
+
+#define CONNECT_MS	30000
+#define QUIT_MS		2000	/* for the last words to go out */
+#define BAD_MS		60000	/* an address that failed is left alone */
+#define SESSION_MAX	100	/* messages over one connection */
+
+static bool	 session_connect(struct session *);
+static bool	 session_open(struct session *);
+static void	 session_next_address(struct session *, const struct reason *);
+static void	 session_close(struct session *, bool);
+static void	 session_end(struct session *, const struct reason *);
+static void	 session_event(struct io *, enum io_event, void *);
+static void	 session_read(struct session *);
+static bool	 session_line(struct session *, struct slice);
+static bool	 session_reply(struct session *);
+static bool	 reply_idle(struct session *);
+static socklen_t sockaddr_make(struct sockaddr_storage *,
+	    const struct ipaddr *, unsigned int);
+
+static size_t	 nsession;	/* connections there are */
+
+static const struct {
+	bool		(*reply)(struct session *);	/* NULL: none is due */
+	const char	*name;
+} states[STATE_MAX] = {
+	[CONNECT_EXPECTED] =	{ NULL, "connecting" },
+	[GREETING_EXPECTED] =	{ hello_reply, "waiting for the greeting" },
+	[EHLO_EXPECTED] =	{ hello_reply, "after EHLO" },
+	[HELO_EXPECTED] =	{ hello_reply, "after HELO" },
+	[STARTTLS_EXPECTED] =	{ hello_reply, "after STARTTLS" },
+	[SECURED_EXPECTED] =	{ NULL, "in the TLS handshake" },
+	[AUTH_EXPECTED] =	{ hello_reply, "after AUTH" },
+	[USER_EXPECTED] =	{ hello_reply, "after AUTH" },
+	[PASS_EXPECTED] =	{ hello_reply, "after AUTH" },
+	[MESSAGE_EXPECTED] =	{ reply_idle, "idle" },
+	[MAIL_EXPECTED] =	{ transaction_reply, "after MAIL" },
+	[RCPT_EXPECTED] =	{ transaction_reply, "after RCPT" },
+	[DATA_EXPECTED] =	{ transaction_reply, "after DATA" },
+	[DRAIN_EXPECTED] =	{ transaction_reply, "sending the message" },
+	[END_EXPECTED] =	{ transaction_reply, "after the message" },
+	[RSET_EXPECTED] =	{ transaction_reply, "after RSET" },
+};
+
+/* ---- life ---- */
+
+struct session *
+session_new(struct dest *d, struct route *r)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+
+	s->dest = d;
+	s->route = r;
+	r->refs++;
+	s->addr = (size_t)-1;
+	(void)strlcpy(s->tls, "none", sizeof(s->tls));
+	if (!session_connect(s)) {
+		route_release(r);
+		free(s);
+		return NULL;
+	}
+	nsession++;
+	return s;
+}
+
+/* The next address that is worth a try; false: none is left. */
+static bool
+session_connect(struct session *s)
+{
+	uint64_t now = now_ms();
+
+	for (s->addr++; s->addr < s->route->naddr; s->addr++)
+		if (s->route->addr[s->addr].bad_until <= now && session_open(s))
+			return true;
+	return false;
+}
+
+static bool
+session_open(struct session *s)
+{
+	const struct conf *conf = relay_conf();
+	const struct route_addr *a = &s->route->addr[s->addr];
+	struct sockaddr_storage sa, src;
+	socklen_t len, srclen = 0;
+	struct ipaddr from;
+	char ip[IPADDR_TEXT_MAX];
+
+	ipaddr_print(&a->ip, ip, sizeof(ip));
+	(void)snprintf(s->peer, sizeof(s->peer), "%s[%s]:%u", session_host(s),
+	    ip, conf->relay.port);
+	len = sockaddr_make(&sa, &a->ip, conf->relay.port);
+	if (conf->relay.source != NULL &&
+	    ipaddr_parse(slice_str(conf->relay.source), &from) == 0)
+		srclen = sockaddr_make(&src, &from, 0);
+	s->io = io_connect(proc_base(), (struct sockaddr *)&sa, len,
+	    srclen > 0 ? (struct sockaddr *)&src : NULL, srclen,
+	    session_event, s);
+	s->ext = 0;
+	s->size_max = 0;
+	(void)strlcpy(s->tls, "none", sizeof(s->tls));
+	if (s->io == NULL) {
+		reason_set(&s->last, DELIVERY_TEMP, "4.3.0", "",
+		    "no socket for a connection");
+		return false;
+	}
+	session_expect(s, CONNECT_EXPECTED);
+	return true;
+}
+
+/* Close what there is; politely if the host may still listen. */
+static void
+session_close(struct session *s, bool polite)
+{
+	if (s->io == NULL)
+		return;
+	if (polite) {
+		io_write(s->io, "QUIT\r\n", 6);
+		io_finish(s->io, QUIT_MS);
+	} else
+		io_free(s->io);
+	s->io = NULL;
+}
+
+/* Out of the destination's list and gone. */
+static void
+session_end(struct session *s, const struct reason *why)
+{
+	struct reason copy;
+
+	if (why != NULL) {
+		copy = *why;
+		why = &copy;
+	}
+	nsession--;
+	dest_session_gone(s->dest, s, why);
+	route_release(s->route);
+	free(s);
+}
+
+void
+session_quit(struct session *s)
+{
+	session_close(s, s->state > GREETING_EXPECTED);
+	session_end(s, NULL);
+}
+
+void
+session_wake(struct session *s)
+{
+	struct message *m;
+
+	while ((m = dest_take(s->dest)) != NULL)
+		if (transaction_start(s, m))
+			return;
+}
+
+bool
+session_next(struct session *s)
+{
+	session_expect(s, MESSAGE_EXPECTED);
+	/* What it says now, it says to no command: it wants to close. */
+	if (s->sent < SESSION_MAX && io_peek(s->io).n == 0) {
+		session_wake(s);
+		if (s->state != MESSAGE_EXPECTED)
+			return true;
+		/* Descriptors are for messages first. */
+		if (relay_conf()->relay.idle > 0 && !relay_stopping() &&
+		    nsession < relay_max() / 2)
+			return true;
+	}
+	session_quit(s);
+	return false;
+}
+
+void
+session_fail_text(struct session *s, const char *status, const char *text)
+{
+	struct reason why;
+
+	reason_set(&why, DELIVERY_TEMP, status, session_host(s), "%s: %s",
+	    s->peer, text);
+	session_fail(s, &why);
+}
+
+void
+session_fail(struct session *s, const struct reason *why)
+{
+	bool used = s->sent > 1;
+
+	if (!s->ready) {
+		session_next_address(s, why);
+		return;
+	}
+	session_close(s, false);
+	if (s->m != NULL) {
+		log_notice("relay %s lost: %s", s->peer, why->text);
+		/* A host may tire of a connection; but a fresh one that does
+		 * not live through a message is not asked again at once. */
+		if (transaction_lost(s, why) && !used)
+			s->route->addr[s->addr].bad_until = now_ms() + BAD_MS;
+	}
+	session_end(s, why);
+}
+
+static void
+session_next_address(struct session *s, const struct reason *why)
+{
+	log_info("relay %s not usable: %s", s->peer, why->text);
+	s->last = *why;
+	session_close(s, s->state > GREETING_EXPECTED &&
+	    s->state != SECURED_EXPECTED);
+	if (s->retry_clear && !s->route->addr[s->addr].notls) {
+		s->route->addr[s->addr].notls = true;
+		s->retry_clear = false;
+		if (session_open(s))
+			return;
+	}
+	s->retry_clear = false;
+	s->route->addr[s->addr].bad_until = now_ms() + BAD_MS;
+	if (!session_connect(s))
+		session_end(s, &s->last);
+}
+
+const char *
+session_host(const struct session *s)
+{
+	return s->route->host[s->route->addr[s->addr].host].name;
+}
+
+/* ---- events ---- */
+
+void
+session_expect(struct session *s, enum session_state state)
+{
+	const struct conf *conf = relay_conf();
+	uint64_t ms = (uint64_t)conf->relay.timeout * 1000;
+
+	s->state = state;
+	switch (state) {
+	case CONNECT_EXPECTED:
+		if (ms > CONNECT_MS)
+			ms = CONNECT_MS;
+		break;
+	case MESSAGE_EXPECTED:
+		ms = (uint64_t)conf->relay.idle * 1000;
+		break;
+	case DRAIN_EXPECTED:	/* at least 1 KiB a second */
+		ms += s->m->size;
+		break;
+	case END_EXPECTED:	/* RFC 5321 4.5.3.2.6 */
+		ms *= 2;
+		break;
+	case GREETING_EXPECTED:
+	case EHLO_EXPECTED:
+	case HELO_EXPECTED:
+	case STARTTLS_EXPECTED:
+	case SECURED_EXPECTED:
+	case AUTH_EXPECTED:
+	case USER_EXPECTED:
+	case PASS_EXPECTED:
+	case MAIL_EXPECTED:
+	case RCPT_EXPECTED:
+	case DATA_EXPECTED:
+	case RSET_EXPECTED:
+	case STATE_MAX:
+		break;
+	}
+	smtp_reply_start(&s->reply);
+	io_deadline(s->io, ms > INT32_MAX ? INT32_MAX : (unsigned int)ms);
+}
+
+static void
+session_event(struct io *io, enum io_event ev, void *arg)
+{
+	struct session *s = arg;
+	char text[64];
+
+	switch (ev) {
+	case IO_CONNECTED:
+		session_expect(s, GREETING_EXPECTED);
+		break;
+	case IO_READ:
+		session_read(s);
+		break;
+	case IO_DRAINED:
+		if (s->state == DRAIN_EXPECTED)
+			(void)transaction_more(s);
+		break;
+	case IO_SECURED:
+		(void)snprintf(s->tls, sizeof(s->tls), "%s%s",
+		    tls_conn_version(io_tls(io)),
+		    hello_tls_insist() ? ",verified" : "");
+		hello_again(s);
+		break;
+	case IO_EOF:
+	case IO_ERROR:
+		if (s->state == MESSAGE_EXPECTED) {
+			session_close(s, false);
+			session_end(s, NULL);
+			break;
+		}
+		s->retry_clear = s->state == SECURED_EXPECTED &&
+		    !hello_tls_insist();
+		session_fail_text(s, s->state == SECURED_EXPECTED ? "4.7.5" :
+		    s->state == CONNECT_EXPECTED ? "4.4.1" : "4.4.2",
+		    ev == IO_EOF ? "connection closed by the host" :
+		    io_error(io));
+		break;
+	case IO_DEADLINE:
+		if (s->state == MESSAGE_EXPECTED) {
+			session_quit(s);
+			break;
+		}
+		s->retry_clear = s->state == SECURED_EXPECTED &&
+		    !hello_tls_insist();
+		(void)snprintf(text, sizeof(text), "timeout %s",
+		    states[s->state].name);
+		session_fail_text(s, s->state == CONNECT_EXPECTED ? "4.4.1" :
+		    "4.4.2", text);
+		break;
+	}
+}
+
+/* Lines as long as they come; each makes the parser's bounds tighter. */
+static void
+session_read(struct session *s)
+{
+	struct slice line;
+
+	for (;;) {
+		switch (io_line(s->io, SMTP_REPLY_LINE_MAX, &line)) {
+		case IO_MORE:
+			return;
+		case IO_LINE:
+			break;
+		case IO_TOOLONG:
+			session_fail_text(s, "4.5.0", "reply line too long");
+			return;
+		case IO_BARE:
+			session_fail_text(s, "4.5.0",
+			    "reply line with a bare CR or LF");
+			return;
+		}
+		if (!session_line(s, line))
+			return;
+	}
+}
+
+/* False: the session is gone, or has another connection now, or TLS. */
+static bool
+session_line(struct session *s, struct slice line)
+{
+	struct parse_err err;
+	struct slice text;
+
+	switch (smtp_reply_line(&s->reply, line, &text, &err)) {
+	case -1:
+		session_fail_text(s, "4.5.0", err.why);
+		return false;
+	case 0:
+		if (s->state == EHLO_EXPECTED && s->reply.lines > 1)
+			hello_keyword(s, text);
+		return true;
+	default:
+		if (s->state == EHLO_EXPECTED && s->reply.lines > 1)
+			hello_keyword(s, text);
+		return session_reply(s);
+	}
+}
+
+static bool
+session_reply(struct session *s)
+{
+	bool more = s->piped && (s->state == MAIL_EXPECTED ||
+	    s->state == RCPT_EXPECTED);
+
+	/* More than was asked for: the next reply would be for a command not
+	 * yet sent.  After the message it may be 421; session_next looks. */
+	if (states[s->state].reply == NULL || (s->reply.code < 400 && !more &&
+	    s->state != END_EXPECTED && s->state != RSET_EXPECTED &&
+	    s->state != STARTTLS_EXPECTED && io_peek(s->io).n > 0)) {
+		session_fail_text(s, "4.5.0", "reply without a command");
+		return false;
+	}
+	return states[s->state].reply(s);
+}
+
+void
+session_reason(const struct session *s, struct reason *why)
+{
+	const struct smtp_reply *r = &s->reply;
+	char status[STATUS_TEXT], code[STATUS_TEXT + 1] = "";
+	enum delivery_result result = r->code >= 500 ? DELIVERY_PERM :
+	    r->code >= 300 ? DELIVERY_TEMP : DELIVERY_OK;
+
+	(void)snprintf(status, sizeof(status), "%d.0.0",
+	    result == DELIVERY_PERM ? 5 : result == DELIVERY_TEMP ? 4 : 2);
+	if (r->enhanced[0] != 0) {
+		(void)snprintf(status, sizeof(status), "%d.%d.%d",
+		    r->enhanced[0], r->enhanced[1], r->enhanced[2]);
+		(void)snprintf(code, sizeof(code), "%s ", status);
+	}
+	reason_set(why, result, status, session_host(s), "%d %s%s", r->code,
+	    code, r->text);
+}
+
+/* Words nobody asked for, mostly 421: it wants to close. */
+static bool
+reply_idle(struct session *s)
+{
+	session_close(s, false);
+	session_end(s, NULL);
+	return false;
+}
+
+static socklen_t
+sockaddr_make(struct sockaddr_storage *sa, const struct ipaddr *ip,
+    unsigned int port)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)sa;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
+
+	memset(sa, 0, sizeof(*sa));
+	if (ip->family == 4) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons((uint16_t)port);
+		memcpy(&in->sin_addr, ip->b, 4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons((uint16_t)port);
+	memcpy(&in6->sin6_addr, ip->b, 16);
+	return sizeof(*in6);
+}

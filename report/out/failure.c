@@ -1,0 +1,302 @@
+/*
+ * Failure reports (RFC 9991): which of the messages that smtpd told of gets
+ * one, and how many.  The first of a kind (network, domain, signer) is
+ * reported at once; what is like it within a while is counted, and reported
+ * as one with the first of them (Incidents, RFC 5965 3.2).  All tables have
+ * a fixed size: who invents domains gets no more memory than that.  They are
+ * in memory only: a failure report need not outlive us.  Part of report-out.
+ */
+#include "compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "text.h"
+#include "util.h"
+#include "report/failure.h"
+#include "report/out/out.h"
+
+#define SEEN_MAX	512	/* kinds counted at one time */
+#define SEEN_WHILE	600	/* s; not longer than reports.interval */
+#define TOTAL_FACTOR	100	/* times reports.failure-limit, for all */
+#define TOTAL_MAX	1000	/* with FAILURE_RUF + 2 entries of each they
+				 * fit into LIMIT_SLOTS */
+#define LOST_EVERY	60	/* s between two lines about what is lost */
+
+enum limit_kind { LIMIT_COPIES, LIMIT_COPY, LIMIT_REPORTS, LIMIT_REPORT,
+	    LIMIT_ADDRESS };
+
+struct seen {
+	uint64_t	 hash;
+	uint64_t	 since;		/* of now_ms; 0: free */
+	unsigned int	 n;		/* after the one that was reported */
+	bool		 copy, ruf;	/* who is told */
+	struct kept	*first;		/* of those, NULL if n is 0 */
+};
+
+static struct {
+	const struct conf *conf;
+	struct event	*ev;		/* a while is over */
+	struct limit	*limit;
+	uint8_t		 key[16];
+	size_t		 nseen;
+	struct seen	 seen[SEEN_MAX];
+	unsigned int	 lost;
+	uint64_t	 told;		/* when lost was, 0 never */
+} failure;
+
+static void	 on_while(evutil_socket_t, short, void *);
+static struct seen *seen_find(uint64_t);
+static void	 seen_report(struct seen *);
+static void	 timer_set(void);
+
+void
+failure_init(struct event_base *base, const struct conf *conf)
+{
+	uint8_t key[16];
+
+	failure.conf = conf;
+	random_bytes(failure.key, sizeof(failure.key));
+	random_bytes(key, sizeof(key));
+	failure.limit = limit_new(key);
+	if ((failure.ev = event_new(base, -1, 0, on_while, NULL)) == NULL)
+		fatalx("event_new");
+	notice_init();
+}
+
+void
+failure_conf(const struct conf *conf)
+{
+	failure.conf = conf;
+}
+
+void
+failure_lost(const char *why)
+{
+	uint64_t now = now_ms() / 1000;
+
+	failure.lost++;
+	if (failure.told != 0 && now - failure.told < LOST_EVERY)
+		return;
+	failure.told = now;
+	log_notice("failure reports left out: %u, the last as %s",
+	    failure.lost, why);
+	failure.lost = 0;
+}
+
+/* ---- limits ------------------------------------------------------------------ */
+
+/* One more about that domain: for the copy, or for ruf=. */
+static bool
+domain_may(enum limit_kind all, enum limit_kind one, struct slice domain)
+{
+	unsigned int max = failure.conf->reports.failure_limit, total;
+	uint64_t now = now_ms() / 1000;
+
+	total = max < TOTAL_MAX / TOTAL_FACTOR ? max * TOTAL_FACTOR :
+	    TOTAL_MAX;
+	return limit_left(failure.limit, (int)all, slice_of("", 0), total,
+	    now) && limit_take(failure.limit, (int)one, domain, max, now) &&
+	    limit_take(failure.limit, (int)all, slice_of("", 0), total, now);
+}
+
+bool
+failure_may(const char *address)
+{
+	return limit_take(failure.limit, LIMIT_ADDRESS, slice_str(address),
+	    failure.conf->reports.failure_limit, now_ms() / 1000);
+}
+
+/* ---- what is like another ---------------------------------------------------- */
+
+static unsigned int
+seen_while(void)
+{
+	return failure.conf->reports.interval < SEEN_WHILE ?
+	    failure.conf->reports.interval : SEEN_WHILE;
+}
+
+/* The network it came from, the policy's domain, and the signer to blame. */
+static uint64_t
+hash_of(const struct report_mail_ev *m)
+{
+	char b[1 + 8 + 2 * (DOMAIN_TEXT + 2)];
+	struct item_dkim d;
+	struct slice signer = { "", 0 };
+	size_t i, n = 0;
+
+	b[n++] = (char)m->peer.family;
+	memcpy(b + n, m->peer.b, 8);
+	memset(b + n + (m->peer.family == 4 ? 3 : 8), 0,
+	    m->peer.family == 4 ? 5 : 0);
+	n += 8;
+	for (i = 0; i < m->at.n && i < DOMAIN_TEXT; i++)
+		b[n++] = (char)ascii_lower((unsigned char)m->at.p[i]);
+	b[n++] = '\0';
+	if (!m->dkim_aligned && arf_signature(m, &d))
+		signer = d.selector;
+	for (i = 0; i < signer.n && i < DOMAIN_TEXT; i++)
+		b[n++] = (char)ascii_lower((unsigned char)signer.p[i]);
+	return siphash24(failure.key, b, n);
+}
+
+static struct seen *
+seen_find(uint64_t hash)
+{
+	size_t i;
+
+	for (i = 0; i < SEEN_MAX; i++)
+		if (failure.seen[i].since != 0 &&
+		    failure.seen[i].hash == hash)
+			return &failure.seen[i];
+	return NULL;
+}
+
+static struct seen *
+seen_add(uint64_t hash)
+{
+	size_t i;
+
+	for (i = 0; i < SEEN_MAX; i++)
+		if (failure.seen[i].since == 0) {
+			failure.seen[i] = (struct seen){ .hash = hash,
+			    .since = now_ms() };
+			failure.nseen++;
+			return &failure.seen[i];
+		}
+	return NULL;
+}
+
+static void
+seen_count(struct seen *s, const struct report_mail_ev *m, bool copy,
+    bool ruf)
+{
+	if (s->first == NULL &&
+	    (s->first = kept_new(m, now_sec())) == NULL) {
+		failure_lost("there is no memory");
+		return;
+	}
+	s->n++;
+	s->copy |= copy;
+	s->ruf |= ruf;
+}
+
+/* Its while is over: report what came since, or forget it. */
+static void
+seen_report(struct seen *s)
+{
+	bool copy, ruf;
+
+	if (s->n == 0) {
+		s->since = 0;
+		failure.nseen--;
+		return;
+	}
+	copy = s->copy && failure.conf->reports.failure_copy != NULL &&
+	    domain_may(LIMIT_COPIES, LIMIT_COPY, s->first->mail.at);
+	ruf = s->ruf && failure.conf->reports.failure &&
+	    domain_may(LIMIT_REPORTS, LIMIT_REPORT, s->first->mail.at);
+	s->since = now_ms();
+	if (!copy && !ruf) {		/* counted on */
+		failure_lost("there are too many");
+		return;
+	}
+	notice_start(s->first, s->n, copy, ruf);
+	s->first = NULL;
+	s->n = 0;
+	s->copy = s->ruf = false;
+}
+
+static void
+on_while(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t now = now_ms(), w = seen_while() * 1000ULL;
+	size_t i;
+
+	for (i = 0; i < SEEN_MAX; i++)
+		if (failure.seen[i].since != 0 &&
+		    now - failure.seen[i].since >= w)
+			seen_report(&failure.seen[i]);
+	timer_set();
+}
+
+/* To the end of the oldest while. */
+static void
+timer_set(void)
+{
+	uint64_t now = now_ms(), w = seen_while() * 1000ULL, next = w, age;
+	struct timeval tv;
+	size_t i;
+
+	if (failure.nseen == 0)
+		return;
+	for (i = 0; i < SEEN_MAX; i++) {
+		if (failure.seen[i].since == 0)
+			continue;
+		age = now - failure.seen[i].since;
+		if (age >= w)
+			next = 0;
+		else if (w - age < next)
+			next = w - age;
+	}
+	next += 10;
+	tv = (struct timeval){ (time_t)(next / 1000),
+	    (suseconds_t)(next % 1000 * 1000) };
+	event_add(failure.ev, &tv);
+}
+
+/* ---- a message ----------------------------------------------------------------- */
+
+static bool
+ruf_wanted(const struct report_mail_ev *m)
+{
+	struct dmarc_record r;
+	const char *why;
+
+	return failure.conf->reports.failure &&
+	    dmarc_record_parse(m->record, &r, &why) == 0 && r.ruf.n > 0 &&
+	    r.psd != 'y' &&		/* RFC 9991 2 */
+	    failure_wanted(r.fo, m);
+}
+
+void
+failure_mail(const struct report_mail_ev *m)
+{
+	const struct conf *c = failure.conf;
+	struct kept *k;
+	struct seen *s;
+	uint64_t hash;
+	bool copy, ruf;
+
+	if (m->header.n == 0 || !failure_sound(m))
+		return;
+	copy = m->dmarc == DMARC_FAIL && c->reports.failure_copy != NULL;
+	ruf = ruf_wanted(m);
+	if ((!copy && !ruf) || failure_is_report(m, c->reports.from,
+	    c->reports.addresses, c->reports.naddresses))
+		return;
+	hash = hash_of(m);
+	if ((s = seen_find(hash)) != NULL) {
+		seen_count(s, m, copy, ruf);
+		return;
+	}
+	copy = copy && domain_may(LIMIT_COPIES, LIMIT_COPY, m->at);
+	ruf = ruf && domain_may(LIMIT_REPORTS, LIMIT_REPORT, m->at);
+	if ((!copy && !ruf) || seen_add(hash) == NULL) {
+		failure_lost("there are too many");
+		return;
+	}
+	timer_set();
+	if ((k = kept_new(m, now_sec())) == NULL)
+		failure_lost("there is no memory");
+	else
+		notice_start(k, 1, copy, ruf);
+}

@@ -1,0 +1,138 @@
+/*
+ * report-out: hears from smtpd what became of mail from outside, and makes
+ * the reports that the owners of its domains ask for: aggregate reports
+ * (RFC 9990) and failure reports (RFC 9991).  They leave through queue.  No
+ * network; asks resolve who may be told.
+ */
+#include "compat.h"
+
+#include <event2/event.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "log.h"
+#include "proc.h"
+#include "report/out/out.h"
+
+static void	 on_mail(struct chan *, struct msg *, void *);
+static void	 on_gone(struct chan *, void *);
+
+static const struct chan_handler handlers[] = {
+	{ REPORT_MAIL_EV,	on_mail },
+};
+
+static struct {
+	const struct conf *conf;
+	struct chan	*queue, *dns;
+} out;
+
+struct chan *
+out_dns(void)
+{
+	return out.dns;
+}
+
+uint64_t
+out_whom(void)
+{
+	static uint64_t last;
+
+	return ++last;
+}
+
+struct chan *
+out_queue(void)
+{
+	return out.queue;
+}
+
+const struct conf *
+out_conf(void)
+{
+	return out.conf;
+}
+
+static void
+on_mail(struct chan *c, struct msg *m, void *arg)
+{
+	aggregate_mail(&m->body->report_mail_ev);
+	failure_mail(&m->body->report_mail_ev);
+}
+
+static void
+on_gone(struct chan *c, void *arg)
+{
+	if (out.queue == c)
+		out.queue = NULL;
+	if (out.dns == c)
+		out.dns = NULL;
+}
+
+static void
+out_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+    int fd)
+{
+	static const struct chan_ops ops = { on_gone, NULL };
+	struct chan *old;
+
+	if (kind == CHAN_REPORT && peer == ROLE_SMTPD)
+		chan_new(proc_base(), fd, kind, SIDE_B, handlers,
+		    sizeof(handlers) / sizeof(handlers[0]), &ops, NULL);
+	else if (kind == CHAN_QUEUE) {
+		old = out.queue;
+		out.queue = NULL;	/* its open asks end now */
+		chan_free(old);
+		out.queue = chan_new(proc_base(), fd, kind, SIDE_A, NULL, 0,
+		    &ops, NULL);
+		send_again();
+	} else if (kind == CHAN_DNS) {
+		old = out.dns;
+		out.dns = NULL;
+		chan_free(old);
+		out.dns = chan_new(proc_base(), fd, kind, SIDE_A, NULL, 0,
+		    &ops, NULL);
+	} else
+		fatalx("channel kind %d to %s is not for report-out", kind,
+		    proc_name(peer));
+}
+
+static void
+out_start(const struct conf *conf)
+{
+	out.conf = conf;
+	aggregate_init(proc_base(), conf);
+	failure_init(proc_base(), conf);
+}
+
+static void
+out_reload(const struct conf *conf)
+{
+	out.conf = conf;
+	aggregate_conf(conf);
+	failure_conf(conf);
+}
+
+static void
+out_stop(void)
+{
+	aggregate_stop();
+	proc_exit(0);
+}
+
+static const struct role role = {
+	.id = ROLE_REPORT_OUT,
+	.start = out_start,
+	.channel = out_channel,
+	.reload = out_reload,
+	.stop = out_stop,
+	.run = pending_run,
+};
+
+int
+main(int argc, char *argv[])
+{
+	return proc_enter(&role, argc, argv);
+}

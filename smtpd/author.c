@@ -1,0 +1,200 @@
+/*
+ * Who a submitted message says it is from.  What would fail our own DMARC
+ * policy elsewhere is not taken (RFC 6409 6.3): a message has one From field
+ * that can be read in one way only, its addresses are of one domain, and each
+ * is the account's own or an alias that reaches it.  authd is asked about
+ * those that are not the envelope's sender, of whom it said so already.
+ * Sender and Resent- fields are for the reader; no policy looks at them, nor
+ * does this.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "util.h"
+#include "smtpd/smtpd.h"
+
+#define NOT_YOURS	"550 5.7.1 the address in From is not yours: use " \
+			"one of your account or its aliases"
+
+static const char *authors_refusal(struct mail *, struct slice value,
+		    bool *others);
+static int	 author_next(struct mail *, char *out, size_t size);
+static bool	 is_sender(const struct mail *, const struct addritem *,
+		    const char *domain);
+static int	 from_hash(struct mail *, struct slice raw);
+static void	 on_author(struct chan *, struct msg *, void *);
+
+/* All that can be said about From without authd. */
+void
+author_take(struct mail *m, unsigned int fields,
+    const struct header_field *from)
+{
+	bool others = false;
+
+	if (m->refusal != NULL)
+		return;
+	if (fields != 1)
+		m->refusal = fields == 0 ? "550 5.7.1 a From field with your "
+		    "address is missing" : "550 5.7.1 more than one From "
+		    "field: leave one, with your address";
+	else if (from->raw.n > DKIM_FROM_MAX)	/* it would go unsigned */
+		m->refusal = "550 5.7.1 the From field is too long";
+	else
+		m->refusal = authors_refusal(m, from->value, &others);
+	if (m->refusal != NULL)
+		return;
+	m->hasfrom = from_hash(m, from->raw) == 0;
+	if (!others)
+		return;
+	if ((m->from_value = malloc(from->value.n)) == NULL) {
+		m->refusal = "452 4.3.1 out of memory, try later";
+		return;
+	}
+	memcpy(m->from_value, from->value.p, from->value.n);
+	addrlist_start(&m->authors, slice_of(m->from_value, from->value.n));
+}
+
+/* NULL: it can be read in one way, and names one domain.  *others: it names
+ * more than the envelope's sender. */
+static const char *
+authors_refusal(struct mail *m, struct slice value, bool *others)
+{
+	char first[DOMAIN_TEXT] = "", domain[DOMAIN_TEXT];
+	const char *why = NULL;
+	struct addrlist list;
+	struct addritem *item;
+
+	if (mailboxes_check(value, NULL) == -1)
+		return "550 5.7.1 From must be your address, as in: Name "
+		    "<user@domain>";
+	if ((item = malloc(sizeof(*item))) == NULL)
+		return "452 4.3.1 out of memory, try later";
+	addrlist_start(&list, value);
+	while (why == NULL && addrlist_next(&list, item) == 1) {
+		if (item->odd || item->cut ||
+		    domain_ascii(item->domain, domain) == -1)
+			why = NOT_YOURS;
+		else if (first[0] != '\0' && strcmp(first, domain) != 0)
+			why = "550 5.7.1 the addresses in From are not of one "
+			    "domain";
+		else if (!is_sender(m, item, domain))
+			*others = true;
+		strlcpy(first, domain, sizeof(first));
+	}
+	free(item);
+	return why;
+}
+
+/* Local parts may tell cases apart, domains do not. */
+static bool
+is_sender(const struct mail *m, const struct addritem *item,
+    const char *domain)
+{
+	const char *at = strrchr(m->sender, '@');
+
+	return at != NULL && strcasecmp(at + 1, domain) == 0 &&
+	    slice_eq(item->local, slice_of(m->sender,
+	    (size_t)(at - m->sender)));
+}
+
+static int
+from_hash(struct mail *m, struct slice raw)
+{
+	size_t size = raw.n + 2;
+	char *canon;
+	ssize_t n;
+	int r;
+
+	if ((canon = malloc(size)) == NULL)
+		return -1;
+	n = dkim_header_canon(raw, DKIM_RELAXED, canon, size);
+	r = n > 0 ? dkim_sha256(canon, (size_t)n, m->fromhash.b) : -1;
+	free(canon);
+	return r;
+}
+
+/* ---- those that authd knows ---------------------------------------------- */
+
+/* 1: out is the next author to ask about; 0: there is none; -1: it cannot be
+ * asked about, so it is nobody's. */
+static int
+author_next(struct mail *m, char *out, size_t size)
+{
+	struct address a = { .localn = 0 };
+	struct addritem item;
+
+	if (m->from_value == NULL)
+		return 0;
+	do {
+		if (addrlist_next(&m->authors, &item) != 1)
+			return 0;
+		if (domain_ascii(item.domain, a.domain) == -1)
+			return -1;
+	} while (is_sender(m, &item, a.domain));
+	a.domainn = strlen(a.domain);
+	a.localn = item.local.n;
+	if (slice_cpy(item.local, a.local, sizeof(a.local)) == -1 ||
+	    address_print(&a, out, size) == -1)
+		return -1;
+	return 1;
+}
+
+void
+author_ask(struct session *s)
+{
+	char address[ADDR_TEXT_MAX];
+	struct dir_sender ask = { .conn = s->id };
+
+	switch (author_next(s->mail, address, sizeof(address))) {
+	case 0:
+		commit_ticket(s);
+		return;
+	case -1:
+		s->mail->refusal = NOT_YOURS;
+		data_refused(s);
+		return;
+	}
+	ask.address = slice_str(address);
+	if (session_ask(s, house()->authd, DIR_SENDER, &ask, NULL,
+	    SMTP_ASK_MS, on_author) == -1) {
+		s->mail->refusal = "451 4.3.0 try later";
+		data_refused(s);
+	}
+}
+
+/* Theirs: the signature is for its domain, which all of them have. */
+static void
+on_author(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct dir_sender_r *r;
+	struct session *s;
+	struct mail *m;
+
+	if ((s = session_find(arg, NULL)) == NULL)
+		return;
+	session_answered(s);
+	m = s->mail;
+	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
+	if (r != NULL && r->result == DIR_OK) {
+		m->from = *r;
+		slice_cpy(r->domain, m->domain, sizeof(m->domain));
+		m->from.domain = slice_str(m->domain);
+		author_ask(s);
+	} else {
+		m->refusal = r == NULL || r->result == DIR_TEMP ?
+		    "451 4.3.0 try later" : NOT_YOURS;
+		data_refused(s);
+	}
+	session_run(s);
+}

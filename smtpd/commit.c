@@ -1,0 +1,280 @@
+/*
+ * The end of a transaction: the authors and the ticket for the signature of
+ * submitted mail, then queue's commit, then 250.  A queue that dies meanwhile
+ * is asked in its next life whether it has the message; only when it does not
+ * is the commit sent again (it is idempotent by its id), and only when no new
+ * queue comes in time does the client hear 451.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "util.h"
+#include "smtpd/smtpd.h"
+
+#define RCPTS_EV	14336		/* of QUEUE_RCPT_EV */
+#define RCPTS_COMMIT	8192		/* of QUEUE_COMMIT */
+
+static void	 commit_send(struct session *);
+static void	 on_ticket(struct chan *, struct msg *, void *);
+static void	 on_commit(struct chan *, struct msg *, void *);
+static void	 on_known(struct chan *, struct msg *, void *);
+static void	 commit_lost(struct session *);
+static void	 commit_ok(struct session *, struct slice id);
+static void	 commit_failed(struct session *, const char *);
+
+/* Unlike every other of this house: random per process, then counted. */
+static struct msg_id
+commit_id(void)
+{
+	static uint64_t prefix, counter;
+	struct msg_id id;
+
+	if (prefix == 0)
+		random_bytes(&prefix, sizeof(prefix));
+	counter++;
+	memcpy(id.b, &prefix, 8);
+	memcpy(id.b + 8, &counter, 8);
+	return id;
+}
+
+void
+commit_start(struct session *s)
+{
+	struct mail *m = s->mail;
+
+	m->commit = commit_id();
+	header_trace(s, m);
+	if (s->proto == PROTO_SMTP)
+		commit_send(s);
+	else
+		author_ask(s);
+}
+
+void
+commit_ticket(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct sign_ticket ask = { .conn = s->id };
+
+	if (!m->hasfrom) {
+		commit_send(s);
+		return;
+	}
+	ask.domain = slice_str(m->domain);
+	ask.account = m->from.account;
+	ask.expires = m->from.expires;
+	ask.token = m->from.token;
+	ask.bodyhash = m->bodyhash;
+	ask.fromhash = m->fromhash;
+	if (session_ask(s, house()->signd, SIGN_TICKET, &ask, NULL,
+	    SMTP_ASK_MS, on_ticket) == -1)
+		commit_failed(s, "451 4.7.0 cannot be signed now, try later");
+}
+
+/* Without a key for the domain there is no ticket, and no signature. */
+static void
+on_ticket(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct sign_ticket_r *r;
+	struct session *s;
+	struct mail *m;
+
+	if ((s = session_find(arg, NULL)) == NULL)
+		return;
+	session_answered(s);
+	m = s->mail;
+	if (msg == NULL) {
+		commit_failed(s, "451 4.7.0 cannot be signed now, try later");
+		session_run(s);
+		return;
+	}
+	r = &msg->body->sign_ticket_r;
+	if (r->ticket.n <= sizeof(m->ticket)) {
+		memcpy(m->ticket, r->ticket.p, r->ticket.n);
+		m->ticketn = r->ticket.n;
+	}
+	commit_send(s);
+	session_run(s);
+}
+
+/* What does not fit into the commit goes before it.  The rest. */
+static struct slice
+rcpts_send(struct mail *m)
+{
+	struct slice all = { (const char *)m->rcpts, m->rcptsn };
+	struct queue_rcpt_ev ev = { .commit = m->commit };
+	struct item_rcpt item;
+	size_t from = 0, off = 0, last = 0;
+
+	while (all.n - from > RCPTS_COMMIT) {
+		while (off - from <= RCPTS_EV) {
+			last = off;
+			if (item_rcpt_get(all, &off, &item) != 1)
+				break;
+		}
+		ev.rcpts = slice_of(all.p + from, last - from);
+		chan_send(house()->queue, QUEUE_RCPT_EV, &ev, NULL, 0);
+		from = off = last;
+	}
+	return slice_of(all.p + from, all.n - from);
+}
+
+static void
+commit_send(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct queue_commit ask = { .commit = m->commit, .conn = s->id };
+
+	m->committing = true;
+	m->lost = false;
+	if (house()->queue == NULL) {
+		commit_lost(s);
+		return;
+	}
+	ask.file = m->file;
+	ask.sid = slice_str(s->sid);
+	ask.sender = slice_str(m->sender);
+	ask.flags = (m->scan.seen & DATA_8BIT ? QF_8BIT : 0) |
+	    (s->proto != PROTO_SMTP ? QF_SUBMITTED : 0);
+	ask.account = s->account;
+	ask.size = m->size;
+	ask.facts = (uint32_t)m->facts;
+	ask.crc = m->crc;
+	ask.sent = now_ms();
+	ask.trace = slice_of(m->trace, m->tracen);
+	ask.ticket = slice_of((const char *)m->ticket, m->ticketn);
+	ask.folder = slice_str(m->folder != NULL ? m->folder : "");
+	ask.rcpts = rcpts_send(m);
+	if (session_ask(s, house()->queue, QUEUE_COMMIT, &ask,
+	    m->file == 0 ? &m->fd : NULL, SMTP_COMMIT_MS, on_commit) == -1)
+		commit_lost(s);
+}
+
+static void
+on_commit(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct queue_commit_r *r;
+	struct session *s;
+
+	if ((s = session_find(arg, NULL)) == NULL)
+		return;
+	session_answered(s);
+	if (msg == NULL) {
+		commit_lost(s);
+		session_run(s);
+		return;
+	}
+	r = &msg->body->queue_commit_r;
+	switch ((enum queue_result)r->result) {
+	case QUEUE_OK:
+		commit_ok(s, r->id);
+		break;
+	case QUEUE_FULL:
+		commit_failed(s, "452 4.3.1 not enough space, try later");
+		break;
+	case QUEUE_LIMIT:
+		commit_failed(s, "452 4.7.28 too many recipients of yours "
+		    "wait already, try later");
+		break;
+	case QUEUE_IO:
+	case QUEUE_REFUSED:
+		log_warnx("%s queue result=%u text=\"%s\"", s->sid, r->result,
+		    log_text(r->text.p, r->text.n));
+		commit_failed(s, "451 4.3.0 try later");
+		break;
+	}
+	session_run(s);
+}
+
+static void
+commit_done(struct session *s)
+{
+	session_reset(s);
+	session_state(s, SMTP_MAIL);
+}
+
+static void
+commit_ok(struct session *s, struct slice id)
+{
+	struct mail *m = s->mail;
+	char peer[46], text[33];
+
+	if (slice_cpy(id, text, sizeof(text)) == -1)
+		text[0] = '\0';
+	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s"
+	    "%s%s", s->sid, conn_text(&s->conn.peer, peer),
+	    log_text(m->sender, strlen(m->sender)), m->nrcpt,
+	    (unsigned long long)m->size, text, s->authed ? " user=" : "",
+	    s->authed ? log_text(s->user, strlen(s->user)) : "",
+	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
+	report_mail(s);
+	commit_done(s);
+	replyf(s, "250 2.0.0 ok, queued as %s", text);
+}
+
+static void
+commit_failed(struct session *s, const char *text)
+{
+	commit_done(s);
+	reply(s, text);
+}
+
+/* ---- when queue went away ------------------------------------------------ */
+
+static void
+commit_lost(struct session *s)
+{
+	s->mail->lost = true;
+	session_state(s, SMTP_ANSWER);
+	io_deadline(s->io, SMTP_LOST_MS);
+}
+
+void
+commit_again(struct session *s)
+{
+	struct queue_known ask = { s->mail->commit };
+
+	session_ask(s, house()->queue, QUEUE_KNOWN, &ask, NULL, SMTP_LOST_MS,
+	    on_known);
+}
+
+static void
+on_known(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct queue_known_r *r;
+	struct session *s;
+
+	if ((s = session_find(arg, NULL)) == NULL)
+		return;
+	session_answered(s);
+	if (msg == NULL) {
+		session_run(s);		/* still lost; the deadline goes on */
+		return;
+	}
+	r = &msg->body->queue_known_r;
+	if (r->known)
+		commit_ok(s, r->id);
+	else
+		commit_send(s);
+	session_run(s);
+}
+
+void
+commit_give_up(struct session *s)
+{
+	log_warnx("%s message not acknowledged, queue is gone", s->sid);
+	if (s->ask != 0)
+		chan_forget(s->asked, s->ask);
+	session_answered(s);
+	commit_failed(s, "451 4.3.0 try later");
+}

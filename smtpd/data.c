@@ -1,0 +1,293 @@
+/*
+ * DATA: the message as it comes, block by block.  Only CRLF . CRLF ends it;
+ * whatever looks like another end makes the message refused, whole, when
+ * the true end has come, so that one message can never be read as two.
+ * What was refused is still read to its end, within bounds.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "smtpd/smtpd.h"
+
+#define SMTP_FIRST	256	/* octets of a first line that must tell */
+#define REFUSED_MAX	(16 * 1024 * 1024)	/* read on for so long */
+
+static void	 data_begin(struct session *);
+static void	 data_take(struct session *, struct slice);
+static void	 data_header(struct session *, struct mail *, bool);
+static void	 data_body(struct mail *, const char *, size_t);
+static void	 data_flush(struct session *, struct mail *);
+static int	 file_ask(struct session *);
+static void	 on_file(struct chan *, struct msg *, void *);
+static void	 data_end(struct session *);
+
+void
+data_command(struct session *s, struct slice arg)
+{
+	struct mail *m = s->mail;
+
+	if (s->state != SMTP_DATA) {
+		reply_error(s, "554 5.5.1 no valid recipients");
+		return;
+	}
+	if ((m->mime == NULL && (m->mime = mime_new()) == NULL) ||
+	    (s->proto != PROTO_SMTP && m->body == NULL &&
+	    (m->body = dkim_body_new(DKIM_RELAXED, UINT64_MAX)) == NULL)) {
+		reply(s, "452 4.3.1 out of memory, try later");
+		return;
+	}
+	if (m->judge == NULL && judge_start(s) == -1) {
+		reply(s, "451 4.3.2 too busy, try later");
+		return;
+	}
+	m->hashing = s->proto != PROTO_SMTP;
+	if (m->hashing)
+		dkim_body_reset(m->body);
+	if (!store_wants_file(m, m->declared))
+		data_begin(s);
+	else if (file_ask(s) == -1)
+		reply(s, "451 4.3.0 try later");
+}
+
+static void
+data_begin(struct session *s)
+{
+	session_state(s, SMTP_MESSAGE);
+	reply(s, "354 go on, end with a line of one dot");
+}
+
+static void
+refuse(struct mail *m, const char *why)
+{
+	if (m->refusal == NULL)
+		m->refusal = why;
+	m->n = 0;
+}
+
+bool
+data_input(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct slice in = io_peek(s->io), run;
+	size_t off = 0;
+
+	if (house()->hold)
+		return false;
+	while (off < in.n && !m->scan.done && s->state == SMTP_MESSAGE) {
+		off += data_scan(&m->scan, in.p + off, in.n - off, &run);
+		if (run.n > 0)
+			data_take(s, run);
+	}
+	io_drain(s->io, off);
+	if (s->state != SMTP_MESSAGE)
+		return false;
+	if (m->scan.done) {
+		data_end(s);
+		return true;
+	}
+	if (m->wire > house()->conf->smtp.max_size + REFUSED_MAX)
+		session_end(s, "552 5.3.4 message too large");
+	return false;
+}
+
+static void
+data_take(struct session *s, struct slice run)
+{
+	struct mail *m = s->mail;
+
+	m->wire += run.n;
+	if (m->refusal != NULL)
+		return;
+	if (m->wire > house()->conf->smtp.max_size) {
+		refuse(m, "552 5.3.4 message too large");
+		return;
+	}
+	if (store_room(m, run.n) == -1) {
+		refuse(m, "452 4.3.1 out of memory, try later");
+		return;
+	}
+	memcpy(m->buf + m->n, run.p, run.n);
+	m->n += run.n;
+	m->size += run.n;
+	if (m->in_header)
+		data_header(s, m, false);
+	else
+		data_body(m, run.p, run.n);
+	if (m->refusal == NULL && m->n >= SMTP_BUFFER && !m->in_header)
+		data_flush(s, m);
+}
+
+/* Octets of the header with its empty line, 0 if it is not all here. */
+static size_t
+header_search(struct mail *m)
+{
+	const char *p;
+
+	if (m->n >= 2 && memcmp(m->buf, "\r\n", 2) == 0)
+		return 2;
+	p = memmem(m->buf + m->scanned, m->n - m->scanned, "\r\n\r\n", 4);
+	if (p != NULL)
+		return (size_t)(p + 4 - m->buf);
+	m->scanned = m->n > 3 ? m->n - 3 : 0;
+	return 0;
+}
+
+/* Look for the end of the header; at the end of the message all of it is. */
+static void
+data_header(struct session *s, struct mail *m, bool last)
+{
+	size_t n = header_search(m), kept;
+
+	if (n == 0 && !last) {
+		if (m->n > SMTP_HEADER)
+			refuse(m, "552 5.3.4 header too large");
+		return;
+	}
+	if (n == 0)
+		n = m->n;
+	m->in_header = false;
+	if (judge_header(m, slice_of(m->buf, n)) == -1)
+		m->refusal = "452 4.3.1 out of memory, try later";
+	kept = header_take(s, m, n);
+	if (m->refusal != NULL) {
+		refuse(m, m->refusal);
+		return;
+	}
+	m->headless = !header_first(m->buf, m->n < SMTP_FIRST ? m->n :
+	    SMTP_FIRST);
+	if (mime_feed(m->mime, m->buf, kept) == -1)
+		refuse(m, "452 4.3.1 out of memory, try later");
+	else if (m->n > kept)
+		data_body(m, m->buf + kept, m->n - kept);
+}
+
+static void
+data_body(struct mail *m, const char *p, size_t n)
+{
+	if (mime_feed(m->mime, p, n) == -1) {
+		refuse(m, "452 4.3.1 out of memory, try later");
+		return;
+	}
+	if (m->hashing)
+		dkim_body_feed(m->body, p, n);
+	judge_body(m, p, n);
+}
+
+static void
+data_flush(struct session *s, struct mail *m)
+{
+	if (!store_wants_file(m, m->stored + m->n))
+		store_flush(m);
+	else if (file_ask(s) == -1)
+		refuse(m, "451 4.3.0 try later");
+}
+
+/* ---- a spool file for a large message ------------------------------------ */
+
+static int
+file_ask(struct session *s)
+{
+	struct queue_file ask = { s->id };
+
+	return session_ask(s, house()->queue, QUEUE_FILE, &ask, NULL,
+	    SMTP_ASK_MS, on_file);
+}
+
+static void
+on_file(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct queue_file_r *r;
+	struct queue_drop_ev ev;
+	struct session *s;
+	struct mail *m;
+	int fd = -1;
+
+	if (msg != NULL && msg->body->queue_file_r.result == QUEUE_OK) {
+		fd = msg->fd[0];
+		msg->fd[0] = -1;
+	}
+	if ((s = session_find(arg, NULL)) == NULL) {
+		if (fd != -1) {
+			close(fd);
+			ev.file = msg->body->queue_file_r.file;
+			chan_send(c, QUEUE_DROP_EV, &ev, NULL, 0);
+		}
+		return;
+	}
+	session_answered(s);
+	m = s->mail;
+	r = msg != NULL ? &msg->body->queue_file_r : NULL;
+	if (fd == -1)
+		refuse(m, r != NULL && r->result == QUEUE_FULL ?
+		    "452 4.3.1 not enough space, try later" :
+		    "451 4.3.0 try later");
+	else if (store_file(m, fd, r->file) == 0)
+		store_flush(m);
+	if (m->wire > 0 || m->scan.done)
+		session_state(s, SMTP_MESSAGE);
+	else if (m->refusal == NULL)
+		data_begin(s);
+	else {
+		reply(s, m->refusal);
+		session_reset(s);
+		session_state(s, SMTP_MAIL);
+	}
+	session_run(s);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/* CRLF . CRLF was there. */
+static void
+data_end(struct session *s)
+{
+	struct mail *m = s->mail;
+
+	if (m->scan.seen & DATA_BARE)
+		m->refusal = "550 5.5.2 message has a bare CR or LF";
+	else if (m->scan.seen & DATA_NUL)
+		m->refusal = "550 5.6.0 message has a NUL octet";
+	if (m->refusal == NULL && m->in_header)
+		data_header(s, m, true);
+	s->idle = 0;
+	s->since = smtpd_now();
+	if (m->refusal == NULL && m->hashing &&
+	    dkim_body_end(m->body, m->bodyhash.b, NULL) == -1)
+		m->refusal = "451 4.3.0 try later";
+	if (m->refusal == NULL && store_seal(m) == 0)
+		judge_end(s);
+	else
+		data_refused(s);
+}
+
+void
+data_refused(struct session *s)
+{
+	struct mail *m = s->mail;
+	char peer[46];
+
+	log_info("%s reject peer=%s sender=%s size=%llu why=\"%s\"%s%s",
+	    s->sid, conn_text(&s->conn.peer, peer),
+	    log_text(m->sender, strlen(m->sender)),
+	    (unsigned long long)m->wire,
+	    log_text(m->refusal, strlen(m->refusal)),
+	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
+	session_state(s, SMTP_MAIL);
+	if (m->refusal[0] == '4')
+		reply(s, m->refusal);
+	else
+		reply_error(s, m->refusal);
+	session_reset(s);
+}

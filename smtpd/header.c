@@ -1,0 +1,177 @@
+/*
+ * The header of a message while it is received: loops are counted, forged
+ * Authentication-Results of this host are taken out of mail from outside
+ * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
+ * (RFC 6409 8).  And the trace fields of our own (RFC 5321 4.4, 3848).
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tls.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "util.h"
+#include "smtpd/smtpd.h"
+
+struct seen {
+	bool		 date, msgid;
+	unsigned int	 from;
+	struct header_field first;	/* From */
+};
+
+static size_t	 header_add(struct session *, struct mail *, size_t,
+		    const struct seen *);
+static const char *date_now(void);
+
+static void
+field_look(struct mail *m, const struct header_field *f, struct seen *seen)
+{
+	if (f->name.n == 0)
+		return;
+	switch (ascii_lower((unsigned char)f->name.p[0])) {
+	case 'r':
+		if (slice_caseis(f->name, "Received"))
+			m->hops++;
+		break;
+	case 'd':
+		if (slice_caseis(f->name, "Date"))
+			seen->date = true;
+		break;
+	case 'm':
+		if (slice_caseis(f->name, "Message-ID"))
+			seen->msgid = true;
+		break;
+	case 'f':
+		if (slice_caseis(f->name, "From") && seen->from++ == 0)
+			seen->first = *f;
+		break;
+	}
+}
+
+size_t
+header_take(struct session *s, struct mail *m, size_t n)
+{
+	struct slice rest = slice_of(m->buf, n);
+	struct header_field f;
+	struct seen seen = { 0 };
+	char *out = m->buf;
+	const char *in = m->buf;
+	size_t fields = 0;
+
+	while (header_next(&rest, &f) == 1) {
+		if (fields++ == HEADER_FIELDS_MAX) {
+			m->refusal = "552 5.3.4 too many header fields";
+			return n;
+		}
+		field_look(m, &f, &seen);
+		in = f.raw.p + f.raw.n;
+		if (s->proto == PROTO_SMTP &&
+		    authres_forged(&f, house()->conf->hostname))
+			continue;
+		if (out != f.raw.p)
+			memmove(out, f.raw.p, f.raw.n);
+		out += f.raw.n;
+	}
+	if (m->hops > SMTP_HOPS)
+		m->refusal = "554 5.4.6 too many hops, is this a loop?";
+	if (out != in) {		/* fields went: the rest moves up */
+		memmove(out, in, (size_t)(m->buf + m->n - in));
+		n -= (size_t)(in - out);
+		m->n -= (size_t)(in - out);
+		m->size -= (size_t)(in - out);
+	}
+	if (s->proto == PROTO_SMTP)
+		return n;
+	author_take(m, seen.from, &seen.first);
+	return m->refusal == NULL ? header_add(s, m, n, &seen) : n;
+}
+
+/* Put in front what a submitted message lacks.  The header's new length. */
+static size_t
+header_add(struct session *s, struct mail *m, size_t n,
+    const struct seen *seen)
+{
+	char text[SMTP_ADDED];
+	uint64_t r;
+	int k = 0;
+
+	if (seen->date && seen->msgid)
+		return n;
+	if (!seen->date)
+		k = snprintf(text, sizeof(text), "Date: %s\r\n", date_now());
+	if (!seen->msgid) {
+		r = random_u64();
+		k += snprintf(text + k, sizeof(text) - (size_t)k,
+		    "Message-ID: <%s.%016llx@%s>\r\n", s->sid,
+		    (unsigned long long)r, house()->conf->hostname);
+	}
+	if ((size_t)k >= sizeof(text) || m->cap - m->n < (size_t)k)
+		return n;
+	memmove(m->buf + k, m->buf, m->n);
+	memcpy(m->buf, text, (size_t)k);
+	m->n += (size_t)k;
+	m->size += (size_t)k;
+	return n + (size_t)k;
+}
+
+/* ---- our own ------------------------------------------------------------- */
+
+/* Made once a second. */
+static const char *
+date_now(void)
+{
+	static char text[DATE_TEXT_MAX];
+	static uint64_t made;
+	uint64_t now = smtpd_now();
+
+	if (now != made) {
+		date_print((int64_t)now, text, sizeof(text));
+		made = now;
+	}
+	return text;
+}
+
+void
+header_trace(struct session *s, struct mail *m)
+{
+	const struct conf *conf = house()->conf;
+	struct tls *tls = io_tls(s->io);
+	char peer[46], from[SMTP_HELO_MAX + 80], how[160] = "";
+	char rcpt[ADDR_TEXT_MAX + 16] = "";
+	size_t used;
+	int n;
+
+	used = policy_trace(m, m->trace, sizeof(m->trace) - SMTP_RECEIVED);
+	conn_text(&s->conn.peer, peer);
+	if (s->proto != PROTO_SMTP && !conf->smtp.received_client)
+		strlcpy(from, "client.invalid", sizeof(from));
+	else
+		snprintf(from, sizeof(from), "%s ([%s%s])", s->helo,
+		    s->conn.peer.family == 6 ? "IPv6:" : "", peer);
+	if (tls != NULL)
+		snprintf(how, sizeof(how), "\r\n\t(%s %s)",
+		    tls_conn_version(tls), tls_conn_cipher(tls));
+	if (m->nrcpt == 1)
+		snprintf(rcpt, sizeof(rcpt), "\r\n\tfor <%s>", m->rcpt);
+	/* In front of a text without header, the header ends here. */
+	n = snprintf(m->trace + used, sizeof(m->trace) - used,
+	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n%s",
+	    from, how, conf->hostname, s->esmtp ? "ESMTP" : "SMTP",
+	    s->esmtp && s->tls ? "S" : "", s->esmtp && s->authed ? "A" : "",
+	    s->sid, rcpt, date_now(),
+	    m->headless ? "\r\n" : "");
+	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) - used ?
+	    used + (size_t)n : 0;
+}

@@ -1,0 +1,428 @@
+/*
+ * MAIL and RCPT: the envelope of a transaction.  Whether a sender is the
+ * client's own and where a recipient's mail goes, authd says; its answer to
+ * a RCPT carries the capability without which queue takes nothing.  RCPTs
+ * of one batch are asked all at once and answered in order.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "util.h"
+#include "smtpd/smtpd.h"
+
+#define RCPTS_MAX	(8U * 1024 * 1024)	/* octets of the list */
+#define SPARE_MAX	64		/* mails kept for the next */
+#define SPARE_BUFFER	(192 * 1024)	/* a larger buffer is not kept */
+
+static const char *mail_refusal(const struct session *,
+	    const struct smtp_path *);
+static void	 mail_accept(struct session *, const struct smtp_path *);
+static void	 on_sender(struct chan *, struct msg *, void *);
+static void	 on_rcpt(struct chan *, struct msg *, void *);
+static const char *rcpt_take(struct session *, const struct dir_rcpt_r *);
+static void	 rcpt_flush(struct session *);
+
+static struct {
+	SLIST_HEAD(, mail) head;
+	unsigned int	 n;
+} spare;
+
+/* ---- a transaction ------------------------------------------------------- */
+
+struct mail *
+mail_new(void)
+{
+	struct mail *m;
+	char *buf = NULL;
+	uint8_t *rcpts = NULL;
+	struct dkim_body *body = NULL;
+	size_t cap = 0, rcptscap = 0;
+
+	if ((m = SLIST_FIRST(&spare.head)) != NULL) {
+		SLIST_REMOVE_HEAD(&spare.head, spare);
+		spare.n--;
+		buf = m->buf;
+		cap = m->cap;
+		rcpts = m->rcpts;
+		rcptscap = m->rcptscap;
+		body = m->body;
+	} else if ((m = malloc(sizeof(*m))) == NULL)
+		return NULL;
+	memset(m, 0, offsetof(struct mail, trace));
+	m->tracen = m->ticketn = 0;
+	m->buf = buf;
+	m->cap = cap;
+	m->rcpts = rcpts;
+	m->rcptscap = rcptscap;
+	m->body = body;
+	m->fd = -1;
+	m->in_header = true;
+	return m;
+}
+
+void
+mail_free(struct mail *m)
+{
+	store_drop(m);
+	judge_free(m);
+	free(m->from_value);
+	if (m->mime != NULL)
+		mime_free(m->mime);
+	m->mime = NULL;
+	if (spare.n == SPARE_MAX || m->cap > SPARE_BUFFER ||
+	    m->rcptscap > SPARE_BUFFER) {
+		free(m->buf);
+		free(m->rcpts);
+		dkim_body_free(m->body);
+		free(m);
+		return;
+	}
+	SLIST_INSERT_HEAD(&spare.head, m, spare);
+	spare.n++;
+}
+
+/* ---- MAIL ---------------------------------------------------------------- */
+
+static bool
+is_submission(const struct session *s)
+{
+	return s->proto != PROTO_SMTP;
+}
+
+static const char *
+path_refusal(enum smtp_path_result r, bool mail)
+{
+	switch (r) {
+	case SMTP_PATH_OK:
+		break;
+	case SMTP_PATH_SYNTAX:
+		return mail ? "501 5.5.4 say MAIL FROM:<address>" :
+		    "501 5.5.4 say RCPT TO:<address>";
+	case SMTP_PATH_ADDRESS:
+		return mail ? "553 5.1.7 that is no address" :
+		    "553 5.1.3 that is no address";
+	case SMTP_PATH_PARAM:
+		return "501 5.5.4 bad parameter";
+	case SMTP_PATH_UNKNOWN:
+		return "555 5.5.4 parameter not known";
+	}
+	return NULL;
+}
+
+void
+mail_command(struct session *s, struct slice arg)
+{
+	struct dir_sender ask = { .conn = s->id };
+	enum smtp_path_result r;
+	struct smtp_path path;
+	const char *why;
+
+	if (is_submission(s) && !s->authed) {
+		reply_error(s, s->tls || s->plaintext_auth ?
+		    "530 5.7.0 log in first" : "530 5.7.0 say STARTTLS first");
+		return;
+	}
+	r = smtp_mail_parse(arg, &path, NULL);
+	if ((why = path_refusal(r, true)) != NULL ||
+	    (why = mail_refusal(s, &path)) != NULL) {
+		reply_error(s, why);
+		return;
+	}
+	if ((s->mail = mail_new()) == NULL) {
+		reply(s, "452 4.3.1 out of memory, try later");
+		return;
+	}
+	mail_accept(s, &path);
+	if (!is_submission(s)) {
+		session_state(s, SMTP_RCPT);
+		reply(s, "250 2.1.0 sender ok");
+		return;
+	}
+	ask.address = slice_str(s->mail->sender);
+	if (session_ask(s, house()->authd, DIR_SENDER, &ask, NULL,
+	    SMTP_ASK_MS, on_sender) == -1) {
+		session_reset(s);
+		reply(s, "451 4.3.0 try later");
+	}
+}
+
+/* NULL: this mail may begin. */
+static const char *
+mail_refusal(const struct session *s, const struct smtp_path *p)
+{
+	const struct house *h = house();
+
+	if (p->utf8 || p->requiretls || p->ret != 0 || p->envid.p != NULL ||
+	    (p->auth.p != NULL && !is_submission(s)))
+		return "555 5.5.4 parameter not offered";
+	if (p->body == SMTP_BODY_BINARYMIME)
+		return "555 5.5.4 BINARYMIME not offered";
+	if (p->size > h->conf->smtp.max_size)
+		return "552 5.3.4 message too large";
+	/* A queue that has just gone will be back before the data are here. */
+	if (smtpd_without(CHAN_QUEUE))
+		return "451 4.3.0 the queue is not there, try later";
+	if (!h->queue_accepting || p->size > h->queue_free)
+		return "452 4.3.1 not enough space, try later";
+	return NULL;
+}
+
+/* A name without a domain is one of this host. */
+static void
+complete(struct address *a, const char *domain)
+{
+	if (!(a->flags & ADDR_NODOMAIN))
+		return;
+	a->flags &= ~ADDR_NODOMAIN;
+	a->domainn = strlcpy(a->domain, domain, sizeof(a->domain));
+}
+
+static void
+mail_accept(struct session *s, const struct smtp_path *p)
+{
+	struct address a = p->addr;
+
+	complete(&a, house()->conf->hostname);
+	if (address_print(&a, s->mail->sender, sizeof(s->mail->sender)) == -1)
+		s->mail->sender[0] = '\0';
+	s->mail->declared = p->size;
+}
+
+static void
+on_sender(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct dir_sender_r *r;
+	struct session *s;
+
+	if ((s = session_find(arg, NULL)) == NULL)
+		return;
+	session_answered(s);
+	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
+	if (r != NULL && r->result == DIR_OK) {
+		s->mail->from = *r;
+		slice_cpy(r->domain, s->mail->domain, sizeof(s->mail->domain));
+		s->mail->from.domain = slice_str(s->mail->domain);
+		session_state(s, SMTP_RCPT);
+		reply(s, "250 2.1.0 sender ok");
+	} else {
+		if (r != NULL && r->result != DIR_TEMP)
+			log_info("%s reject user=%s sender=%s why=\"not "
+			    "theirs\"", s->sid, log_text(s->user,
+			    strlen(s->user)), log_text(s->mail->sender,
+			    strlen(s->mail->sender)));
+		session_reset(s);
+		session_state(s, SMTP_MAIL);
+		if (r == NULL || r->result == DIR_TEMP)
+			reply(s, "451 4.3.0 try later");
+		else
+			reply_error(s, "550 5.7.1 that sender is not you");
+	}
+	session_run(s);
+}
+
+/* ---- RCPT ---------------------------------------------------------------- */
+
+/* Whose domain a bare local part gets. */
+static const char *
+rcpt_domain(const struct address *a)
+{
+	const struct conf *conf = house()->conf;
+	struct slice local = slice_of(a->local, a->localn);
+
+	if (conf->ndomains == 0 || slice_caseis(local, "postmaster") ||
+	    slice_caseis(local, "abuse"))
+		return conf->hostname;
+	return conf->domains[0];
+}
+
+/* Some tricks are refused before authd hears of them. */
+static const char *
+rcpt_refusal(const struct session *s, const struct smtp_path *p)
+{
+	if (p->notify != 0 || p->orcpt.p != NULL)
+		return "555 5.5.4 parameter not offered";
+	if (p->addr.flags & ADDR_NULLSENDER)
+		return "553 5.1.3 that is no address";
+	if (address_is_routed(&p->addr) || (p->addr.flags & ADDR_LITERAL))
+		return "550 5.7.1 no relaying";
+	if (s->mail->nrcpt + s->nslots >= house()->conf->smtp.max_recipients)
+		return "452 4.5.3 too many recipients";
+	return NULL;
+}
+
+static void
+rcpt_wait(struct session *s, uint32_t ask)
+{
+	struct rcpt_slot *r;
+
+	r = &s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING];
+	*r = (struct rcpt_slot){ ask, NULL };
+	io_cork(s->io, true);
+}
+
+void
+rcpt_command(struct session *s, struct slice arg)
+{
+	struct dir_rcpt ask = { .conn = s->id, .peer = s->conn.peer };
+	char text[ADDR_TEXT_MAX];
+	enum smtp_path_result r;
+	struct smtp_path path;
+	const char *why;
+	ssize_t n;
+	uint32_t id = 0;
+
+	r = smtp_rcpt_parse(arg, 0, &path, NULL);
+	if ((why = path_refusal(r, false)) != NULL ||
+	    (why = rcpt_refusal(s, &path)) != NULL) {
+		reply_error(s, why);
+		return;
+	}
+	complete(&path.addr, rcpt_domain(&path.addr));
+	if ((n = address_print(&path.addr, text, sizeof(text))) == -1) {
+		reply_error(s, "553 5.1.3 that is no address");
+		return;
+	}
+	ask.address = slice_of(text, (size_t)n);
+	ask.size = s->mail->declared;
+	if (house()->authd != NULL)
+		id = chan_ask(house()->authd, DIR_RCPT, &ask, NULL, 0,
+		    SMTP_ASK_MS, on_rcpt, session_arg(s, (s->slot0 +
+		    s->nslots) % SMTP_PENDING));
+	if (id == 0)
+		reply(s, "451 4.3.0 try later");
+	else
+		rcpt_wait(s, id);
+}
+
+static void
+on_rcpt(struct chan *c, struct msg *msg, void *arg)
+{
+	struct session *s;
+	struct rcpt_slot *slot;
+	unsigned int i;
+
+	if ((s = session_find(arg, &i)) == NULL)
+		return;
+	slot = &s->slot[i];
+	slot->ask = 0;
+	if (msg == NULL)
+		slot->reply = "451 4.3.0 try later";
+	else
+		slot->reply = rcpt_take(s, &msg->body->dir_rcpt_r);
+	rcpt_flush(s);
+	session_run(s);
+}
+
+/* The replies that are due, in order. */
+static void
+rcpt_flush(struct session *s)
+{
+	struct rcpt_slot *slot;
+	const char *text;
+
+	while (s->nslots > 0) {
+		slot = &s->slot[s->slot0];
+		if (slot->ask != 0)
+			return;
+		text = slot->reply;
+		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
+		s->nslots--;
+		io_write(s->io, text, strlen(text));
+		io_write(s->io, "\r\n", 2);
+	}
+	io_cork(s->io, false);
+	if (s->errors >= house()->conf->smtp.max_errors)
+		session_end(s, "421 4.7.0 too many errors");
+}
+
+void
+rcpt_forget(struct session *s)
+{
+	struct rcpt_slot *slot;
+
+	if (s->nslots > 0 && s->io != NULL)
+		io_cork(s->io, false);
+
+	for (; s->nslots > 0; s->nslots--) {
+		slot = &s->slot[s->slot0];
+		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
+		if (slot->ask != 0 && house()->authd != NULL)
+			chan_forget(house()->authd, slot->ask);
+	}
+}
+
+static int
+rcpts_add(struct mail *m, const struct item_rcpt *item)
+{
+	uint8_t *p;
+	size_t cap;
+
+	while (item_rcpt_put(m->rcpts, m->rcptscap, &m->rcptsn, item) == -1) {
+		cap = m->rcptscap != 0 ? m->rcptscap * 2 : 1024;
+		if (cap > RCPTS_MAX || item->routes.n > 8192 ||
+		    (p = realloc(m->rcpts, cap)) == NULL)
+			return -1;
+		m->rcpts = p;
+		m->rcptscap = cap;
+	}
+	return 0;
+}
+
+static void
+rcpt_refused(struct session *s, const struct dir_rcpt_r *r, const char *why)
+{
+	char peer[46];
+
+	log_info("%s reject peer=%s sender=%s rcpt=%s why=\"%s\"", s->sid,
+	    conn_text(&s->conn.peer, peer), log_text(s->mail->sender,
+	    strlen(s->mail->sender)), log_text(r->address.p, r->address.n),
+	    why);
+	s->errors++;
+	conn_penalty(&s->conn, 1);
+}
+
+/* authd's answer becomes a recipient or a refusal. */
+static const char *
+rcpt_take(struct session *s, const struct dir_rcpt_r *r)
+{
+	struct item_rcpt item = { r->address, r->routes, r->cap };
+	struct mail *m = s->mail;
+
+	switch ((enum dir_result)r->result) {
+	case DIR_OK:
+		break;
+	case DIR_UNKNOWN:
+		rcpt_refused(s, r, "unknown");
+		return "550 5.1.1 no such user";
+	case DIR_DENIED:
+		rcpt_refused(s, r, "relaying");
+		return "550 5.7.1 no relaying";
+	case DIR_FULL:
+		return "452 4.2.2 mailbox full";
+	case DIR_LIMIT:
+		return "452 4.7.1 this account has written to too many "
+		    "recipients for now, try later";
+	case DIR_TEMP:
+		return "451 4.3.0 try later";
+	}
+	if (r->result != DIR_OK || rcpts_add(m, &item) == -1)
+		return "451 4.3.0 try later";
+	if (m->nrcpt++ == 0)
+		slice_cpy(r->address, m->rcpt, sizeof(m->rcpt));
+	if (s->state == SMTP_RCPT)
+		session_state(s, SMTP_DATA);
+	return "250 2.1.5 recipient ok";
+}

@@ -1,0 +1,297 @@
+/*
+ * What follows from a verdict: the message is taken, taken into Junk,
+ * refused, or deferred where a temporary failure of the DNS leaves open what
+ * would follow (RFC 7208 8, RFC 9989 5.4; the configuration's verify
+ * section).  And what is written about it, in the message and in the log.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "parse.h"
+#include "verify.h"
+#include "msg.h"
+#include "addr.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "smtpd/smtpd.h"
+
+#define EXP_MAX		160	/* octets of an explanation in a reply */
+
+/* What one of the checks asks for. */
+struct ruling {
+	enum conf_action action;
+	bool		 later;		/* nobody knows yet */
+	const char	*text;		/* the reply for reject and later */
+	const char	*excuse;	/* why it is not what the domain asks */
+};
+
+static enum report_override excused_by(const struct session *,
+		    const struct verdict *, const char **);
+static enum report_override override_of(const struct dmarc *,
+		    enum report_override);
+static struct fate fate_of(const struct dmarc *, const struct ruling *,
+		    bool);
+static struct ruling rule_dmarc(const struct dmarc *);
+static struct ruling rule_identities(const struct verdict *);
+static struct ruling rule_spf(const struct spf *);
+static const char *spf_refusal(const struct spf *);
+static void	 verdict_print(const struct verdict *, char *, size_t);
+
+void
+policy_apply(struct session *s, const struct verdict *v)
+{
+	const struct conf *conf = house()->conf;
+	struct mail *m = s->mail;
+	struct ruling dmarc = rule_dmarc(verdict_dmarc(v));
+	struct ruling spf = rule_identities(v), *r = &dmarc;
+	const char *excuse = NULL;
+	enum report_override why = excused_by(s, v, &excuse);
+
+	verdict_print(v, m->verdict, sizeof(m->verdict));
+	if (why != OVERRIDE_NONE || (conf->verify.dmarc != DMARC_OFF &&
+	    verdict_dmarc(v)->result == DMARC_PASS)) {
+		m->fate = (struct fate){ REPORT_NONE,
+		    override_of(verdict_dmarc(v), why), excuse };
+		commit_start(s);
+		return;
+	}
+	/* DMARC may still excuse what SPF refuses. */
+	if (verdict_dmarc(v)->result == DMARC_TEMPERROR &&
+	    spf.action == ACTION_REJECT)
+		spf.later = conf->verify.dmarc != DMARC_OFF;
+	if (dmarc.action != ACTION_REJECT && (spf.later ||
+	    (!dmarc.later && spf.action > dmarc.action)))
+		r = &spf;
+	if (r->later)
+		m->refusal = "451 4.7.0 the sender cannot be verified now, "
+		    "the DNS does not answer; try later";
+	else if (r->action == ACTION_REJECT)
+		m->refusal = r->text;
+	else if (r->action == ACTION_JUNK)
+		m->folder = "Junk";
+	m->fate = fate_of(verdict_dmarc(v), r, r == &spf);
+	if (m->refusal == NULL) {
+		commit_start(s);
+		return;
+	}
+	if (!r->later)
+		report_mail(s);
+	data_refused(s);
+}
+
+/* Of a forwarder, or sealed by one, that the operator trusts. */
+static enum report_override
+excused_by(const struct session *s, const struct verdict *v,
+    const char **comment)
+{
+	const struct conf *conf = house()->conf;
+	const struct arc *arc = verdict_arc(v);
+
+	if (addr_in(&s->conn.peer, conf->verify.forwarders,
+	    conf->verify.nforwarders))
+		return OVERRIDE_TRUSTED_FORWARDER;
+	if (arc == NULL || arc->result != ARC_PASS)
+		return OVERRIDE_NONE;
+	*comment = "arc=pass";
+	for (size_t i = 0; i < conf->verify.narc_trusted; i++)
+		if (strcmp(arc->domain, conf->verify.arc_trusted[i]) == 0)
+			return OVERRIDE_LOCAL_POLICY;
+	return OVERRIDE_NONE;
+}
+
+/* Only where the domain asked for something is it overridden. */
+static enum report_override
+override_of(const struct dmarc *d, enum report_override why)
+{
+	if (d->result != DMARC_FAIL)
+		return OVERRIDE_NONE;
+	if (why != OVERRIDE_NONE && d->policy != DMARC_P_NONE)
+		return why;
+	return d->policy != d->published ? OVERRIDE_POLICY_TEST_MODE :
+	    OVERRIDE_NONE;
+}
+
+/* What is reported as done, and why it is not what the domain asked for. */
+static struct fate
+fate_of(const struct dmarc *d, const struct ruling *r, bool by_spf)
+{
+	static const enum report_disposition done[] = {
+		[ACTION_MARK] = REPORT_NONE,
+		[ACTION_JUNK] = REPORT_QUARANTINE,
+		[ACTION_REJECT] = REPORT_REJECT
+	};
+	bool spf = by_spf && r->action != ACTION_MARK;
+	struct fate f = { done[r->action], OVERRIDE_LOCAL_POLICY, "SPF" };
+
+	if (spf)
+		return f;
+	f.override = override_of(d, r->excuse != NULL ?
+	    OVERRIDE_LOCAL_POLICY : OVERRIDE_NONE);
+	f.comment = r->excuse;
+	return f;
+}
+
+static struct ruling
+rule_dmarc(const struct dmarc *d)
+{
+	static char text[DOMAIN_TEXT + 80];
+	const struct conf *conf = house()->conf;
+	struct ruling r = { ACTION_MARK, false, text, NULL };
+	bool asked = d->result == DMARC_FAIL && d->policy != DMARC_P_NONE;
+
+	if (conf->verify.dmarc != DMARC_ENFORCE) {
+		r.excuse = asked ? "policies are reported only" : NULL;
+		return r;
+	}
+	for (size_t i = 0; i < conf->verify.ndmarc_exempt; i++)
+		if (strcmp(d->author, conf->verify.dmarc_exempt[i]) == 0) {
+			r.excuse = asked ? "exempt" : NULL;
+			return r;
+		}
+	if (d->result == DMARC_TEMPERROR)	/* with p=none it is no matter */
+		r.later = d->tag == '\0' || d->policy != DMARC_P_NONE;
+	if (d->result != DMARC_FAIL)
+		return r;
+	if (d->policy == DMARC_P_QUARANTINE)
+		r.action = ACTION_JUNK;
+	if (d->policy == DMARC_P_REJECT)
+		r.action = ACTION_REJECT;
+	snprintf(text, sizeof(text), "550 5.7.1 %s refuses this by its DMARC "
+	    "policy: not signed by it, nor sent for it", d->author);
+	return r;
+}
+
+/* MAIL FROM and HELO (RFC 7208 2.3, 2.4), whichever is worse. */
+static struct ruling
+rule_identities(const struct verdict *v)
+{
+	const struct spf *helo = verdict_spf_helo(v);
+	enum conf_action action =
+	    (enum conf_action)house()->conf->verify.spf_helo_fail;
+	struct ruling r = rule_spf(verdict_spf(v));
+
+	if (helo == NULL || action <= r.action)
+		return r;
+	if (helo->result == SPF_TEMPERROR)
+		r.later = true;
+	if (helo->result != SPF_FAIL)
+		return r;
+	r.action = action;
+	if (action == ACTION_REJECT)
+		r.text = spf_refusal(helo);
+	return r;
+}
+
+static struct ruling
+rule_spf(const struct spf *spf)
+{
+	const struct conf *conf = house()->conf;
+	struct ruling r = { ACTION_MARK, false, NULL, NULL };
+
+	switch (spf->result) {
+	case SPF_NONE:
+	case SPF_NEUTRAL:
+	case SPF_PASS:
+		break;
+	case SPF_FAIL:
+		r.action = conf->verify.spf_fail;
+		break;
+	case SPF_SOFTFAIL:
+		r.action = conf->verify.spf_softfail;
+		break;
+	case SPF_PERMERROR:
+		r.action = conf->verify.spf_permerror;
+		break;
+	case SPF_TEMPERROR:	/* it might have been a fail */
+		r.later = conf->verify.spf_fail != ACTION_MARK;
+		break;
+	}
+	if (r.action == ACTION_REJECT)
+		r.text = spf_refusal(spf);
+	return r;
+}
+
+/* RFC 7372 3.2; whose words the explanation is must be told (RFC 7208 8.4). */
+static const char *
+spf_refusal(const struct spf *spf)
+{
+	static char text[2 * DOMAIN_TEXT + EXP_MAX + 100];
+
+	if (spf->result == SPF_PERMERROR)
+		snprintf(text, sizeof(text), "550 5.7.24 the SPF record of %s "
+		    "is broken: %s", spf->domain,
+		    spf->why != NULL ? spf->why : "no reason");
+	else if (spf->exp[0] != '\0')
+		snprintf(text, sizeof(text), "550 5.7.23 SPF: this host may "
+		    "not send for %s, which says: %.*s", spf->domain, EXP_MAX,
+		    spf->exp);
+	else
+		snprintf(text, sizeof(text), "550 5.7.23 SPF: this host may "
+		    "not send for %s", spf->domain);
+	return text;
+}
+
+/* ---- what is written ----------------------------------------------------- */
+
+/* The signature worth naming: one that passes, else the first. */
+static const struct dkim *
+dkim_best(const struct verdict *v)
+{
+	const struct dkim *d;
+
+	for (size_t i = 0; i < verdict_ndkim(v); i++) {
+		d = verdict_dkim(v, i);
+		if (d->result == DKIM_PASS)
+			return d;
+	}
+	return verdict_ndkim(v) > 0 ? verdict_dkim(v, 0) : NULL;
+}
+
+/* For the log: "spf:pass,dkim:pass(a.example),dmarc:pass". */
+static void
+verdict_print(const struct verdict *v, char *p, size_t size)
+{
+	const struct dkim *d = dkim_best(v);
+	const struct arc *arc = verdict_arc(v);
+	bool has_arc = arc != NULL && arc->result != ARC_NONE;
+
+	snprintf(p, size, "spf:%s,dkim:%s%s%.80s%s,dmarc:%s%s%s",
+	    spf_name(verdict_spf(v)->result),
+	    d != NULL ? dkim_name(d->result) : "none",
+	    d != NULL ? "(" : "", d != NULL ? d->domain : "",
+	    d != NULL ? ")" : "", dmarc_name(verdict_dmarc(v)->result),
+	    has_arc ? ",arc:" : "", has_arc ? arc_name(arc->result) : "");
+}
+
+/*
+ * Authentication-Results above Received-SPF, both above our own Received
+ * (RFC 8601 5, RFC 7208 9.1).  Where many signatures need more room than
+ * there is, the short form has what readers go by.
+ */
+size_t
+policy_trace(const struct mail *m, char *p, size_t size)
+{
+	const struct verdict *v = judge_verdict(m);
+	ssize_t n, k;
+
+	if (v == NULL)
+		return 0;
+	if ((n = authres_print(v, NULL, p, size)) == -1) {
+		n = snprintf(p, size, "Authentication-Results: %s;\r\n"
+		    "\tspf=%s; dmarc=%s header.from=%s\r\n",
+		    house()->conf->hostname, spf_name(verdict_spf(v)->result),
+		    dmarc_name(verdict_dmarc(v)->result),
+		    verdict_dmarc(v)->author[0] != '\0' ?
+		    verdict_dmarc(v)->author : "invalid");
+		return n > 0 && (size_t)n < size ? (size_t)n : 0;
+	}
+	k = spf_received_print(v, p + n, size - (size_t)n);
+	return (size_t)n + (size_t)(k > 0 ? k : 0);
+}

@@ -1,0 +1,488 @@
+/*
+ * One SMTP session: its life, the input it goes through step by step, its
+ * replies.  Replies leave in the order of the commands: while RCPTs wait
+ * for authd, only more RCPTs are read, and each has a slot.  A session asks
+ * one thing at a time besides; callbacks name it by number, so it may be
+ * gone when an answer comes.
+ */
+#include "compat.h"
+
+#include <sys/types.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tls.h>
+
+#include "parse.h"
+#include "msg.h"
+#include "chan.h"
+#include "conf.h"
+#include "conn.h"
+#include "io.h"
+#include "log.h"
+#include "proc.h"
+#include "util.h"
+#include "smtpd/smtpd.h"
+
+#define TABLE_MAX	(1u << 20)	/* sessions of a process */
+#define SPARE_MAX	64		/* structs kept for the next */
+#define LINGER_MS	2000		/* so that a last reply is seen */
+
+static struct session *session_new(void);
+static void	 session_free(struct session *);
+static bool	 session_line(struct session *);
+static void	 session_await(struct session *);
+static void	 tls_failed(struct session *, const char *);
+static bool	 slot_push(struct session *, const char *, uint32_t);
+
+/* Sessions by number; a number is used again with another generation. */
+static struct {
+	struct session	**s;
+	uint32_t	*generation;
+	uint32_t	 n;
+	uint32_t	*unused;	/* stack of free numbers */
+	uint32_t	 nunused;
+	LIST_HEAD(, session) spare;
+	unsigned int	 nspare;
+	uint32_t	 counter;
+	uint16_t	 stamp;		/* of this process's start */
+} table;
+
+/* ---- life ---------------------------------------------------------------- */
+
+static int
+table_grow(void)
+{
+	uint32_t n = table.n != 0 ? table.n * 2 : 256, i;
+
+	if (n > TABLE_MAX)
+		return -1;
+	table.s = xreallocarray(table.s, n, sizeof(*table.s));
+	table.generation = xreallocarray(table.generation, n,
+	    sizeof(*table.generation));
+	table.unused = xreallocarray(table.unused, n, sizeof(*table.unused));
+	for (i = n; i-- > table.n; ) {
+		table.s[i] = NULL;
+		table.generation[i] = 0;
+		table.unused[table.nunused++] = i;
+	}
+	table.n = n;
+	return 0;
+}
+
+static struct session *
+session_new(void)
+{
+	struct session *s;
+	uint32_t i;
+
+	if (table.nunused == 0 && table_grow() == -1)
+		return NULL;
+	if ((s = LIST_FIRST(&table.spare)) != NULL) {
+		LIST_REMOVE(s, entry);
+		table.nspare--;
+		memset(s, 0, offsetof(struct session, user));
+		s->user[0] = s->helo[0] = '\0';
+	} else if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	i = table.unused[--table.nunused];
+	table.s[i] = s;
+	s->handle = (uintptr_t)++table.generation[i] << 24 | i;
+	if (table.counter == 0) {	/* unlike in an earlier life */
+		table.stamp = (uint16_t)smtpd_now();
+		table.counter = (uint32_t)random_u64() & 0xffffff;
+	}
+	s->id = (uint64_t)ROLE_SMTPD << 56 |
+	    (uint64_t)(proc_instance() & 0xff) << 48 |
+	    (uint64_t)table.stamp << 32 | ++table.counter;
+	snprintf(s->sid, sizeof(s->sid), "%x%04x%06x", proc_instance() & 0xff,
+	    table.stamp, table.counter);
+	s->since = smtpd_now();
+	return s;
+}
+
+void
+session_start(int fd, struct conn *conn, enum conf_protocol proto,
+    bool plaintext_auth)
+{
+	struct session *s;
+
+	if ((s = session_new()) == NULL || (s->io = io_new(house()->base, fd,
+	    session_io, s)) == NULL) {
+		log_warnx("session not started, out of memory");
+		if (s != NULL)
+			table.unused[table.nunused++] =
+			    (uint32_t)(s->handle & 0xffffff);
+		free(s);
+		conn_close(conn);
+		close(fd);
+		return;
+	}
+	s->conn = *conn;
+	s->proto = proto;
+	s->plaintext_auth = plaintext_auth;
+	smtpd_session(s, true);
+	if (proto != PROTO_SMTPS) {
+		replyf(s, "220 %s ESMTP", house()->conf->hostname);
+		session_state(s, SMTP_HELLO);
+		session_await(s);
+	} else if (house()->tls != NULL &&
+	    io_accept_tls(s->io, house()->tls) == 0) {
+		session_state(s, SMTP_TLS);
+		session_await(s);
+	} else {
+		log_warnx("%s tls error=\"no certificate\"", s->sid);
+		session_end(s, NULL);
+		session_run(s);
+	}
+}
+
+static void
+session_free(struct session *s)
+{
+	struct auth_close_ev ev = { s->id };
+	uint32_t i = (uint32_t)(s->handle & 0xffffff);
+
+	session_reset(s);
+	auth_forget(s);
+	if (s->ask != 0)
+		chan_forget(s->asked, s->ask);
+	if (s->loginsent && house()->authd != NULL)
+		chan_send(house()->authd, AUTH_CLOSE_EV, &ev, NULL, 0);
+	io_free(s->io);		/* NULL after session_end */
+	conn_close(&s->conn);
+	smtpd_session(s, false);
+	table.s[i] = NULL;
+	table.unused[table.nunused++] = i;
+	if (table.nspare == SPARE_MAX) {
+		free(s);
+		return;
+	}
+	LIST_INSERT_HEAD(&table.spare, s, entry);
+	table.nspare++;
+}
+
+void *
+session_arg(struct session *s, unsigned int slot)
+{
+	return (void *)(s->handle | (uintptr_t)slot << 56);
+}
+
+struct session *
+session_find(void *arg, unsigned int *slot)
+{
+	uintptr_t h = (uintptr_t)arg;
+	uint32_t i = (uint32_t)(h & 0xffffff);
+
+	if (slot != NULL)
+		*slot = (unsigned int)(h >> 56);
+	h &= ((uintptr_t)1 << 56) - 1;
+	if (i >= table.n || table.s[i] == NULL || table.s[i]->handle != h)
+		return NULL;
+	return table.s[i];
+}
+
+void
+session_reset(struct session *s)
+{
+	rcpt_forget(s);
+	if (s->mail != NULL) {
+		mail_free(s->mail);
+		s->mail = NULL;
+	}
+}
+
+void
+session_state(struct session *s, enum smtp_state state)
+{
+	s->state = state;
+	s->fresh = true;
+}
+
+void
+session_end(struct session *s, const char *text)
+{
+	if (s->state == SMTP_END)
+		return;
+	rcpt_forget(s);
+	if (text != NULL)
+		reply(s, text);
+	io_finish(s->io, text != NULL && strncmp(text, "221", 3) == 0 ? 0 :
+	    LINGER_MS);
+	s->io = NULL;
+	session_state(s, SMTP_END);
+}
+
+static void
+session_over_now(struct session *s)
+{
+	log_info("%s end user=%s why=\"%s\"", s->sid, log_text(s->user,
+	    strlen(s->user)), s->over);
+	session_end(s, s->over);
+}
+
+void
+session_over(struct session *s, const char *text)
+{
+	s->over = text;
+	if (s->mail != NULL && s->mail->committing)
+		return;
+	session_over_now(s);
+	session_run(s);
+}
+
+/*
+ * Deadlines are for the whole of what is awaited, not for each octet; and
+ * no session lives for ever between two mails.
+ */
+static void
+session_await(struct session *s)
+{
+	const struct conf *conf = house()->conf;
+	uint64_t left, now = smtpd_now();
+	unsigned int sec = conf->smtp.timeout;
+
+	s->fresh = false;
+	if (s->state == SMTP_ANSWER)
+		return;
+	if (s->state == SMTP_MESSAGE)
+		sec = conf->smtp.data_timeout;
+	else {
+		/* nearly all places taken: nobody may sit for long */
+		if (conn_count() > conf->smtp.max_connections / 16 * 15 &&
+		    sec > SMTP_STRESS_S)
+			sec = SMTP_STRESS_S;
+		left = now - s->since < SMTP_SESSION_S ?
+		    SMTP_SESSION_S - (now - s->since) : 1;
+		if (left < sec)
+			sec = (unsigned int)left;
+	}
+	io_deadline(s->io, sec * 1000);
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+static void
+session_secured(struct session *s)
+{
+	s->tls = true;
+	session_state(s, SMTP_HELLO);
+	if (s->proto == PROTO_SMTPS)
+		replyf(s, "220 %s ESMTP", house()->conf->hostname);
+}
+
+static void
+session_deadline(struct session *s)
+{
+	if (s->delayed != NULL)
+		auth_delayed(s);
+	else if (s->state != SMTP_ANSWER)
+		session_end(s, "421 4.4.2 took too long");
+	else if (s->mail != NULL && s->mail->lost)
+		commit_give_up(s);
+	else
+		judge_late(s);
+}
+
+void
+session_io(struct io *io, enum io_event ev, void *arg)
+{
+	struct session *s = arg;
+
+	switch (ev) {
+	case IO_READ:
+		break;
+	case IO_SECURED:
+		session_secured(s);
+		break;
+	case IO_EOF:
+		s->eof = true;
+		break;
+	case IO_DEADLINE:
+		session_deadline(s);
+		break;
+	case IO_ERROR:
+		if (s->state == SMTP_TLS)
+			tls_failed(s, io_error(io));
+		io_free(s->io);
+		s->io = NULL;
+		session_state(s, SMTP_END);
+		break;
+	case IO_DRAINED:
+		if (!s->eof)
+			return;
+		break;
+	case IO_CONNECTED:
+		return;
+	}
+	session_run(s);
+}
+
+static void
+tls_failed(struct session *s, const char *error)
+{
+	char peer[46];
+
+	log_info("%s tls peer=%s error=\"%s\"", s->sid,
+	    conn_text(&s->conn.peer, peer), log_text(error, strlen(error)));
+	conn_penalty(&s->conn, 1);
+}
+
+void
+session_run(struct session *s)
+{
+	unsigned int n;
+	bool going = true, full = false;
+
+	for (n = 0; going && n < SMTP_TURN; n++) {
+		/* it reads first what it was told */
+		if (s->state != SMTP_END && (full = io_full(s->io)))
+			break;
+		switch (s->state) {
+		case SMTP_MESSAGE:
+			going = data_input(s);
+			break;
+		case SMTP_HELLO:
+		case SMTP_MAIL:
+		case SMTP_RCPT:
+		case SMTP_DATA:
+		case SMTP_RESPONSE:
+			going = session_line(s);
+			break;
+		case SMTP_ANSWER:
+		case SMTP_TLS:
+		case SMTP_END:
+			going = false;
+			break;
+		}
+	}
+	if (going && !full && s->state != SMTP_END)
+		io_again(s->io);
+	else if (s->eof && !full && s->state != SMTP_ANSWER &&
+	    s->state != SMTP_END && s->nslots == 0 && !house()->hold)
+		session_end(s, NULL);
+	if (s->state == SMTP_END)
+		session_free(s);
+	else if (s->fresh)
+		session_await(s);
+}
+
+/* The next command or response.  False: not now. */
+static bool
+session_line(struct session *s)
+{
+	struct slice line;
+
+	if (s->nslots > 0 && (s->nslots == SMTP_PENDING ||
+	    !command_is_rcpt(io_peek(s->io))))
+		return false;
+	if (s->over != NULL) {
+		session_over_now(s);
+		return false;
+	}
+	if (house()->hold)
+		return false;
+	if (house()->stopping) {
+		session_end(s, "421 4.3.2 going down, try later");
+		return false;
+	}
+	switch (io_line(s->io, command_max(s), &line)) {
+	case IO_MORE:
+		return false;
+	case IO_LINE:
+		s->fresh = true;
+		if (s->state == SMTP_RESPONSE)
+			auth_line(s, line);
+		else
+			command_line(s, line);
+		return true;
+	case IO_BARE:
+		s->fresh = true;
+		reply_error(s, "500 5.5.2 lines end with CR LF only");
+		return true;
+	case IO_TOOLONG:
+		reply_error(s, "500 5.5.2 line too long");
+		return true;
+	}
+	return false;
+}
+
+/* ---- asking -------------------------------------------------------------- */
+
+int
+session_ask(struct session *s, struct chan *c, enum msg_type type,
+    const void *body, const int *fd, unsigned int timeout_ms, chan_cb cb)
+{
+	if (c == NULL)
+		return -1;
+	s->ask = chan_ask(c, type, body, fd, fd != NULL ? 1 : 0, timeout_ms,
+	    cb, session_arg(s, 0));
+	if (s->ask == 0)
+		return -1;
+	s->asked = c;
+	session_state(s, SMTP_ANSWER);
+	return 0;
+}
+
+void
+session_answered(struct session *s)
+{
+	s->ask = 0;
+	s->asked = NULL;
+}
+
+/* ---- replies ------------------------------------------------------------- */
+
+static bool
+slot_push(struct session *s, const char *text, uint32_t ask)
+{
+	struct rcpt_slot *r;
+
+	if (s->nslots == SMTP_PENDING)
+		return false;
+	r = &s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING];
+	r->ask = ask;
+	r->reply = text;
+	return true;
+}
+
+void
+reply(struct session *s, const char *text)
+{
+	/* Behind RCPTs that still wait. */
+	if (s->nslots > 0 && slot_push(s, text, 0))
+		return;
+	io_write(s->io, text, strlen(text));
+	io_write(s->io, "\r\n", 2);
+}
+
+void
+replyf(struct session *s, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text) - 2, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(text) - 2)
+		n = (int)sizeof(text) - 3;
+	memcpy(text + n, "\r\n", 2);
+	io_write(s->io, text, (size_t)n + 2);
+}
+
+void
+reply_error(struct session *s, const char *text)
+{
+	conn_penalty(&s->conn, 1);
+	reply(s, text);
+	if (++s->errors < house()->conf->smtp.max_errors || s->nslots > 0)
+		return;
+	log_info("%s end why=\"too many errors\"", s->sid);
+	session_end(s, "421 4.7.0 too many errors");
+}

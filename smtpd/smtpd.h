@@ -1,0 +1,321 @@
+/*
+ * smtpd's own header: a session, and inside it a mail transaction with the
+ * message that is being received.  See smtpd.c for the whole.  Included
+ * after parse.h, verify.h, msg.h, chan.h, conf.h, io.h and conn.h.
+ */
+#ifndef SMTP_H
+#define SMTP_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+
+/* What is expected next.  session_state() is the only writer. */
+enum smtp_state {
+	SMTP_HELLO,		/* HELO, EHLO */
+	SMTP_MAIL,		/* MAIL (or anything between mails) */
+	SMTP_RCPT,		/* the first RCPT that is accepted */
+	SMTP_DATA,		/* more RCPT, or DATA */
+	SMTP_MESSAGE,		/* the message, up to CRLF . CRLF */
+	SMTP_RESPONSE,		/* a SASL response */
+	SMTP_ANSWER,		/* a neighbour's answer; the client waits */
+	SMTP_TLS,		/* the TLS handshake */
+	SMTP_END		/* nothing; the last reply is on its way */
+};
+
+#define IN(state)	(1u << (state))
+
+/* Limits that are not configured. */
+#define SMTP_LINE	2046	/* octets of a command; RFC 5321 wants 510 */
+#define SMTP_AUTH_LINE	12286	/* of AUTH and its responses (RFC 4954 4) */
+#define SMTP_TURN	64	/* commands of one session a loop turn */
+#define SMTP_PENDING	32	/* RCPTs asked and not yet answered */
+#define SMTP_HELO_MAX	255
+#define SMTP_HOPS	100	/* Received fields (RFC 5321 6.3) */
+#define SMTP_SMALL	(1024 * 1024)	/* larger messages get a spool file */
+#define SMTP_HEADER	(256 * 1024)	/* octets of a header */
+#define SMTP_BUFFER	(64 * 1024)	/* of a message before it is written */
+#define SMTP_ASK_MS	20000	/* authd, signd */
+#define SMTP_COMMIT_MS	60000	/* queue: a sync under load */
+#define SMTP_LOST_MS	20000	/* for a new queue to tell what it knows */
+#define SMTP_SESSION_S	3600	/* from one mail to the next, at most */
+#define SMTP_STRESS_S	10	/* wait for a command when places are few */
+#define SMTP_TRACE	4096	/* octets of the trace fields */
+#define SMTP_RECEIVED	1536	/* of them, for Received */
+
+struct mail;
+struct judge;
+
+/* A RCPT whose answer is not yet given.  Answers go out in order. */
+struct rcpt_slot {
+	uint32_t	 ask;		/* 0: answered */
+	const char	*reply;
+};
+
+struct session {
+	LIST_ENTRY(session) entry;
+	struct io	*io;
+	struct conn	 conn;
+	uint64_t	 id;		/* conn of the messages */
+	uintptr_t	 handle;	/* names it in callbacks */
+	char		 sid[20];	/* id as the log writes it */
+	enum conf_protocol proto;
+	enum smtp_state	 state;
+	bool		 plaintext_auth;
+	bool		 esmtp;		/* said EHLO */
+	bool		 tls;
+	bool		 login;		/* AUTH LOGIN, not PLAIN */
+	bool		 authed;
+	bool		 loginsent;	/* authd may think conn logged in */
+	bool		 eof;		/* the client sends no more */
+	bool		 fresh;		/* a new wait began: new deadline */
+	uint32_t	 account;
+	unsigned int	 errors;
+	unsigned int	 idle;		/* commands since the last mail */
+	uint64_t	 since;		/* s, of the last mail or the start */
+	uint32_t	 ask;		/* the one the session waits for */
+	struct chan	*asked;		/* whom */
+	const char	*delayed;	/* reply that waits for a deadline */
+	const char	*over;		/* last reply: the login is over */
+	struct rcpt_slot slot[SMTP_PENDING];
+	unsigned int	 slot0, nslots;
+	struct mail	*mail;
+	struct sasl_cred *cred;		/* of AUTH LOGIN in progress */
+	char		 user[256];	/* who logged in */
+	char		 helo[SMTP_HELO_MAX + 1];
+};
+
+/* What becomes of a message from outside, as reports tell it. */
+struct fate {
+	enum report_disposition disposition;
+	enum report_override	override;
+	const char		*comment;	/* to the override, or NULL */
+};
+
+/* Why the message will be refused at its end; the first one counts. */
+struct mail {
+	SLIST_ENTRY(mail) spare;
+	/* envelope */
+	char		 sender[ADDR_TEXT_MAX];
+	char		 rcpt[ADDR_TEXT_MAX];	/* the only one, for Received */
+	uint64_t	 declared;		/* SIZE= */
+	uint8_t		*rcpts;			/* list of item_rcpt */
+	size_t		 rcptsn, rcptscap;
+	unsigned int	 nrcpt;			/* accepted */
+	struct dir_sender_r from;		/* submission; slice unused */
+	char		 domain[256];		/* of from */
+	/* message */
+	struct data_scan scan;
+	const char	*refusal;
+	struct mime	*mime;
+	struct dkim_body *body;		/* submission: body hash */
+	char		*buf;
+	size_t		 n, cap;	/* not yet in fd */
+	size_t		 scanned;	/* of the header in buf */
+	bool		 in_header;
+	bool		 headless;	/* starts with no field */
+	bool		 hashing;
+	uint64_t	 wire;		/* octets from the client */
+	uint64_t	 size;		/* of the message as kept */
+	int		 fd;		/* memfd or spool file, -1 none */
+	uint64_t	 stored;	/* octets written to fd */
+	uint64_t	 file;		/* spool file, 0 a memfd */
+	uint32_t	 crc;		/* of what is in the spool file */
+	uint64_t	 pushed;	/* octets of it on their way to disk */
+	size_t		 facts;		/* octets of facts behind the message */
+	unsigned int	 hops;
+	bool		 hasfrom;	/* submission: fromhash is good */
+	char		*from_value;	/* From's, if authd is to be asked */
+	struct addrlist	 authors;	/* of it, as far as they were asked */
+	struct msg_mac	 bodyhash, fromhash;
+	struct judge	*judge;		/* mail from outside */
+	struct fate	 fate;		/* once it was judged */
+	const char	*folder;	/* of local copies, NULL INBOX */
+	char		 verdict[160];	/* as the log writes it */
+	/* commit */
+	struct msg_id	 commit;
+	bool		 committing;	/* queue has or will have it */
+	bool		 lost;		/* the queue went away meanwhile */
+	char		 trace[SMTP_TRACE];	/* from here on not zeroed */
+	size_t		 tracen;
+	uint8_t		 ticket[512];
+	size_t		 ticketn;
+};
+
+/* What the whole process has. */
+struct house {
+	const struct conf *conf;
+	struct event_base *base;
+	struct tls	*tls;		/* NULL: no certificate */
+	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */
+	bool		 queue_accepting;
+	uint64_t	 queue_free;
+	bool		 hold;		/* read no client now, see smtpd.c */
+	bool		 stopping;
+	LIST_HEAD(, session) sessions;
+};
+
+/* ---- smtpd.c ---- */
+
+const struct house *house(void);	/* one writer: smtpd.c */
+
+/* Seconds of the wall clock, read once a loop turn. */
+uint64_t smtpd_now(void);
+/* That neighbour (CHAN_QUEUE, CHAN_DNS) is not there, and has not been for so
+ * long that no client should wait for it. */
+bool	 smtpd_without(enum chan_kind);
+/* A session is there, or gone. */
+void	 smtpd_session(struct session *, bool here);
+
+/* ---- session.c: life, input, replies --------- */
+
+/* Take over an accepted socket; conn was counted and is the session's now.
+ * The session lives until its end. */
+void	 session_start(int fd, struct conn *, enum conf_protocol,
+	    bool plaintext_auth);
+/* Set what is expected next, and the deadline that goes with it. */
+void	 session_state(struct session *, enum smtp_state);
+/* Go on with buffered input; frees a session that is at its end.  Last call
+ * of every callback. */
+void	 session_run(struct session *);
+/* The session that a callback's argument names; NULL: it is gone. */
+struct session *session_find(void *arg, unsigned int *slot);
+void	*session_arg(struct session *, unsigned int slot);
+/* Send a reply: "250 2.1.0 ok", without CRLF. */
+void	 reply(struct session *, const char *);
+void	 replyf(struct session *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* The same for a refusal: counts, and ends a session that has too many. */
+void	 reply_error(struct session *, const char *);
+/* The last reply. */
+void	 session_end(struct session *, const char *);
+/* The login is over: so is the session, at once, or when queue has answered
+ * for the message that it is about to commit. */
+void	 session_over(struct session *, const char *);
+/* Every way out of a transaction: back to what is before MAIL. */
+void	 session_reset(struct session *);
+/* The neighbour's answer is being handled: nothing is asked any more. */
+void	 session_answered(struct session *);
+/* Ask on behalf of the session, which then waits in SMTP_ANSWER.  -1: the
+ * neighbour is not there (nothing was sent, state as before). */
+int	 session_ask(struct session *, struct chan *, enum msg_type,
+	    const void *, const int *fd, unsigned int timeout_ms, chan_cb);
+void	 session_io(struct io *, enum io_event, void *);
+
+/* ---- command.c: one row a command --------- */
+
+void	 command_line(struct session *, struct slice line);
+/* The longest line that is welcome, by what stands at its start. */
+size_t	 command_max(const struct session *);
+/* May the next line be handled while RCPTs wait for their answers? */
+bool	 command_is_rcpt(struct slice input);
+
+/* ---- auth.c --------- */
+
+void	 auth_command(struct session *, struct slice arg);
+void	 auth_line(struct session *, struct slice line);
+bool	 auth_offered(const struct session *);
+/* The reply that had to wait for its time. */
+void	 auth_delayed(struct session *);
+void	 auth_forget(struct session *);
+
+/* ---- mail.c: the envelope --------- */
+
+struct mail *mail_new(void);
+void	 mail_free(struct mail *);
+void	 mail_command(struct session *, struct slice arg);
+void	 rcpt_command(struct session *, struct slice arg);
+void	 rcpt_forget(struct session *);
+
+/* ---- data.c: the message as it comes --------- */
+
+void	 data_command(struct session *, struct slice arg);
+/* Take buffered input.  True: the message is complete. */
+bool	 data_input(struct session *);
+/* The whole message is refused for s->mail->refusal: log, reply, reset. */
+void	 data_refused(struct session *);
+
+/* ---- header.c: the header of a message --------- */
+
+/* Look at the header buf[0..n) and change it where it must be: forged
+ * Authentication-Results go, missing fields of a submitted one are put in
+ * front.  Returns its new length (the body follows) or sets m->refusal; buf
+ * has SMTP_ADDED octets of room behind what m->n counts. */
+#define SMTP_ADDED	512
+size_t	 header_take(struct session *, struct mail *, size_t n);
+/* The trace fields, into m->trace. */
+void	 header_trace(struct session *, struct mail *);
+
+/* ---- author.c --------- */
+
+/* The From fields of a submitted message, how many and the first: remembers
+ * what is to be asked and signed, or sets m->refusal. */
+void	 author_take(struct mail *, unsigned int fields,
+	    const struct header_field *);
+/* Ask authd about the authors, one by one; then commit_ticket, or the message
+ * is refused. */
+void	 author_ask(struct session *);
+
+/* ---- store.c: where the message lies --------- */
+
+/* Room for n more octets in m->buf.  0, -1 out of memory. */
+int	 store_room(struct mail *, size_t n);
+/* Write m->buf out.  0, -1: m->refusal is set. */
+int	 store_flush(struct mail *);
+/* Does a message of so many octets need a spool file first? */
+bool	 store_wants_file(const struct mail *, uint64_t n);
+/* A spool file came; what is in the memfd goes there.  0, -1. */
+int	 store_file(struct mail *, int fd, uint64_t file);
+/* The message is whole: facts behind it, nobody changes it any more. */
+int	 store_seal(struct mail *);
+void	 store_drop(struct mail *);
+
+/* ---- verdict.c: SPF, DKIM, DMARC of mail from outside --------- */
+
+/* DATA was said: judge this message, if it is one to be judged.  0, -1: no
+ * memory, or too many are judged now. */
+int	 judge_start(struct session *);
+/* The header as it came, with its empty line.  0, -1 out of memory. */
+int	 judge_header(struct mail *, struct slice);
+void	 judge_body(struct mail *, const char *, size_t);
+/* The message is whole and stored: commit or refuse it, now or when the
+ * answers are there (the session waits in SMTP_ANSWER meanwhile). */
+void	 judge_end(struct session *);
+/* A new resolve is there; the time for answers is over. */
+void	 judge_again(struct session *);
+void	 judge_late(struct session *);
+void	 judge_free(struct mail *);
+/* NULL: this message is not judged. */
+const struct verdict *judge_verdict(const struct mail *);
+
+/* ---- known.c: DNS answers of the last minute --------- */
+
+/* Is the answer known?  Its slices are good until the next known_put. */
+bool	 known_get(const char *name, uint16_t type, struct dns_ask_r *);
+void	 known_put(const char *name, uint16_t type, const struct dns_ask_r *);
+
+/* ---- policy.c: what follows --------- */
+
+/* Commit s->mail, or refuse it. */
+void	 policy_apply(struct session *, const struct verdict *);
+/* Authentication-Results and Received-SPF.  Octets written, 0 none. */
+size_t	 policy_trace(const struct mail *, char *, size_t size);
+
+/* ---- report.c: report-out hears of it --------- */
+
+/* The message at hand met its fate: taken or refused for good.  Nothing if it
+ * was not judged, or nobody asks for reports. */
+void	 report_mail(const struct session *);
+
+/* ---- commit.c --------- */
+
+/* The message is whole and good: authors, ticket, queue, reply. */
+void	 commit_start(struct session *);
+/* From the ticket on. */
+void	 commit_ticket(struct session *);
+/* A new queue is there: ask it about m. */
+void	 commit_again(struct session *);
+/* It did not come, or did not answer. */
+void	 commit_give_up(struct session *);
+
+#endif
