@@ -30,8 +30,7 @@ WARN =		-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 		-Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers \
 		-Wvla -Wwrite-strings -Werror
 HARDEN =	-fstack-protector-strong -fstack-clash-protection -fcf-protection
-CPPFLAGS +=	-D_GNU_SOURCE -I. -Icommon -Icommon/compat -Icommon/parse \
-		-Icommon/verify -Icommon/store \
+CPPFLAGS +=	-D_GNU_SOURCE -I. -Icommon \
 		-DMAILD_LIBEXECDIR='"$(LIBEXECDIR)"' \
 		-DMAILD_SYSCONFDIR='"$(SYSCONFDIR)"' \
 		-DMAILD_LOCALSTATEDIR='"$(LOCALSTATEDIR)"' \
@@ -65,14 +64,10 @@ Q =		@
 say =		@printf '  %-5s%s\n' $(1) $(2);
 endif
 
-# ---- libraries: one archive a folder of common ------------------------------
+# ---- libraries: one archive a layer of common, users before what they use ---
 
-LIBS =		common store verify parse compat
-SRCS.common =	$(filter-out common/build.c,$(wildcard common/*.c))
-SRCS.store =	$(wildcard common/store/*.c)
-SRCS.verify =	$(wildcard common/verify/*.c)
-SRCS.parse =	$(wildcard common/parse/*.c)
-SRCS.compat =	$(wildcard common/compat/*.c)
+LIBS =		net proc conf msg verify store parse base
+$(foreach l,$(LIBS),$(eval SRCS.$(l) = $(filter-out common/base/build.c,$(wildcard common/$(l)/*.c))))
 ARCHIVES =	$(LIBS:%=$(O)/lib%.a)
 
 # ---- programs: a folder each, its outside libraries -------------------------
@@ -125,7 +120,7 @@ $(O)/obj/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # What holds a path is compiled again when make is told of another PREFIX.
-$(call objs,maild/maild.c common/conf_table.c mailctl/mailctl.c): $(O)/paths
+$(call objs,maild/maild.c common/conf/table.c mailctl/mailctl.c): $(O)/paths
 $(O)/paths: FORCE
 	@mkdir -p $(@D)
 	@echo "$(LIBEXECDIR) $(SYSCONFDIR) $(LOCALSTATEDIR) $(RUNDIR)" >$@.new
@@ -137,7 +132,7 @@ FORCE:
 # which they are, as the file that make install puts in place last.
 BUILD_SRCS =	$(sort $(shell find common $(foreach p,$(PROGS),$(call folder,$(p))) \
 		report -name '*.[ch]'))
-BUILD_OBJ =	$(O)/obj/common/build.o
+BUILD_OBJ =	$(O)/obj/common/base/build.o
 $(O)/build.id: FORCE
 	@mkdir -p $(@D)
 	@{ echo "$(RELEASE) $(FAULT)"; sha256sum $(BUILD_SRCS); } | sha256sum | \

@@ -5,7 +5,7 @@
  * remembered here, so a broken smtpd cannot claim it.  Routes to the outside
  * are given only to proven connections, configured networks and queue.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -18,15 +18,15 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "addr.h"
-#include "chan.h"
-#include "proc.h"
-#include "cap.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/addr.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "msg/cap.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define SAVE_SECONDS	60	/* between writes of the counters */

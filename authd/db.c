@@ -9,7 +9,7 @@
  * not be there yet; it is dropped when the database is opened.  gone has the
  * numbers of accounts deleted lately, for a queue that was away.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -23,11 +23,11 @@
 
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define DB_VERSION	1

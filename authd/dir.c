@@ -3,7 +3,7 @@
  * are found under.  Filled from the database at start and kept in step by
  * whoever changes it.  No I/O; where mail goes is resolve.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +11,12 @@
 
 #include <idn2.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "base/util.h"
 #include "authd/authd.h"
 #include "authd/dir.h"
 

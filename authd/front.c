@@ -3,17 +3,17 @@
  * What was proved is remembered here and not by the front, so a broken one
  * cannot claim it; and it is over, everywhere, when the account is.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define FRONTS_MAX	256

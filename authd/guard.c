@@ -10,19 +10,19 @@
  * The counts are kept in guard.db, written each minute: a crash forgets a
  * minute, and losing the file costs a day's counts.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 /* Slots behind the one that is being filled make up the whole period. */

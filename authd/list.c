@@ -3,20 +3,20 @@
  * none while the channel to maild is full.  What is deleted meanwhile is
  * left out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define LIST_ROWS	100	/* a loop turn */

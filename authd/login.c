@@ -5,7 +5,7 @@
  * Failures make the next answers wait (slow.c); the front does the
  * waiting.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -15,13 +15,13 @@
 
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define LOGIN_PENDING	4	/* at once from a network that fails often */

@@ -4,18 +4,18 @@
  * that cannot be read now is kept and tried again at the next write; one of a
  * newer release is let be.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/log.h"
 #include "authd/authd.h"
 
 #define LOOSE_NEWER	(-1)	/* besides what SQLite says */

@@ -3,7 +3,7 @@
  * at a time; the rest waits here, first come first served, for a stated
  * time.  What a lost worker had is answered "could not be found out".
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -13,12 +13,12 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define POOL_WAIT_MS	20000	/* in the list */

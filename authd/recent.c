@@ -5,17 +5,17 @@
  * one account can never be one for another (attacks 43).  Bounded: sets of
  * four, the oldest gives way.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define RECENT_SETS	4096

@@ -4,16 +4,16 @@
  * while it expands them.  Every recipient costs at most DIR_TARGETS_MAX
  * steps; a loop or a limit hurts only the recipient it was found under.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
 #include "authd/authd.h"
 #include "authd/dir.h"
 

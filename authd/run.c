@@ -3,7 +3,7 @@
  * checked who asks.  A change is in the database before memory and before
  * the answer; codes are those of sysexits(3).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -15,13 +15,13 @@
 
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define ARGS_MAX	(DIR_TARGETS_MAX + 3)

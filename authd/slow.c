@@ -10,7 +10,7 @@
  * is one that maild makes at its start and nobody writes: a restart of authd
  * forgets nothing, one of maild all names alike, and the file tells nothing.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +19,14 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "addr.h"
-#include "chan.h"
-#include "proc.h"
-#include "log.h"
-#include "util.h"
-#include "conf.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/addr.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "conf/conf.h"
 #include "authd/authd.h"
 
 #define SLOW_SETS	1024

@@ -3,15 +3,15 @@
  * outside, so the hash is keyed with a key that is random per process.
  * The table owns only its slots, never the things.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define SLOTS_MIN	64

@@ -4,7 +4,7 @@
  * store's root without following symbolic links, and what lies in it is
  * common/store's to distrust.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,13 +18,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "store.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "store/store.h"
+#include "base/util.h"
 #include "deliver/deliver.h"
 
 #define OPEN_MAX	512		/* accounts */

@@ -3,17 +3,17 @@
  * for each of those it is for.  The text may reach the sender: it says
  * nothing of files and errors, which the log has.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "store.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "store/store.h"
+#include "base/util.h"
 #include "deliver/deliver.h"
 
 static const struct {

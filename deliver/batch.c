@@ -8,7 +8,7 @@
  * lies in one arena that is used again, for a page touched the first time
  * costs more than the message in it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/uio.h>
 
@@ -21,13 +21,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "store.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "store/store.h"
+#include "base/util.h"
 #include "deliver/deliver.h"
 
 #define BATCH_MESSAGES	256

@@ -5,7 +5,7 @@
  *
  * This file is the role and its one channel; batch.c does the work.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -15,14 +15,14 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "store.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "store/store.h"
+#include "base/util.h"
 #include "deliver/deliver.h"
 
 #define FLUSH_SECONDS	30		/* forgotten ids reach the journal */

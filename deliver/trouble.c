@@ -3,17 +3,17 @@
  * there, not readable, not permitted, damaged, of a newer release.  mailctl
  * status tells of them until something could be delivered again.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "proc.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "store/store.h"
 #include "deliver/deliver.h"
 
 #define TROUBLE_MAX	64		/* more are not counted */

@@ -1,25 +1,25 @@
 /*
  * imapd: the IMAP front.  Greets, reads the few commands there are before
  * login (RFC 3501 6.1, 6.2; SASL-IR, LITERAL+, ID) and hands logins to
- * common/front.c; from then on octets only pass through.
+ * common/net/front.c; from then on octets only pass through.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "io.h"
-#include "conn.h"
-#include "chan.h"
-#include "conf.h"
-#include "proc.h"
-#include "tlskey.h"
-#include "front.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "net/io.h"
+#include "net/conn.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/tlskey.h"
+#include "net/front.h"
 
 #define CAPABILITY	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
 

@@ -3,7 +3,7 @@
  * disk or a missing directory loses lines and says so later; it never stops
  * logd or who logs.  Run in the log directory as root directory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/util.h"
 #include "logd/logd.h"
 
 #define FILE_BUF	(256 * 1024)

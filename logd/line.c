@@ -3,12 +3,12 @@
  * comes from processes that talk to the network, so nothing in it may end a
  * line or steer a terminal.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 #include "logd/logd.h"
 
 static const char *const levels[] = {

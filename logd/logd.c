@@ -7,7 +7,7 @@
  * BUGS: /dev/log is opened before the jail; after a restart of a syslogd
  * that makes a new socket, lines reach it again only when logd restarts.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -26,13 +26,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "logd/logd.h"
 
 #define LOG_PATH	"/maild.log"

@@ -3,13 +3,13 @@
  * of where lines begin in it, both of fixed size.  Answers "mailctl log"
  * and "mailctl why" without reading a file.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/util.h"
 #include "logd/logd.h"
 
 #define WHY_SESSIONS	32	/* sessions followed for one id */

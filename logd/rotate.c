@@ -10,7 +10,7 @@
  * reads them as they are, and log.max bounds them.  Whoever else moves the
  * log aside (logrotate) may; files by other names are not looked at.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -22,8 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/util.h"
 #include "logd/logd.h"
 
 #define OLD_MAX		999	/* files, and the largest number */

@@ -3,7 +3,7 @@
  * (ldns, resolv.conf), or from a file.  Answers are taken as they come; what
  * is no octet of a name is left to who uses it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <err.h>
 #include <stdbool.h>
@@ -13,8 +13,8 @@
 
 #include <ldns/ldns.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "mailctl/lookup.h"
 
 #define LOOKUP_DATA	65536	/* octets of one answer */

@@ -3,7 +3,7 @@
  * socket and prints the rows that come back, as a table or as JSON.  Runs
  * as whoever calls it; who may do what is decided by maild.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,10 +19,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "build.h"
-#include "msg.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "base/build.h"
+#include "msg/msg.h"
+#include "verify/verify.h"
 #include "mailctl/mailctl.h"
 #include "mailctl/lookup.h"
 

@@ -2,7 +2,7 @@
  * Rows of cells from the control socket, printed as aligned columns for
  * people or as a JSON array for scripts.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <err.h>
 #include <stdbool.h>
@@ -12,8 +12,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
 #include "mailctl/mailctl.h"
 
 #define COLUMNS_MAX	32

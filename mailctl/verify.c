@@ -3,7 +3,7 @@
  * every question and reason, and the records of a domain explained.  Runs
  * here; maild is not asked.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -18,9 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "verify/verify.h"
 #include "mailctl/mailctl.h"
 #include "mailctl/lookup.h"
 

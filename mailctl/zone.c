@@ -3,7 +3,7 @@
  * YAML it is): names with "rr" lists, or with their TXT record as a string;
  * alone, or under "zone" or "txt".
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <err.h>
 #include <stdbool.h>
@@ -14,8 +14,8 @@
 
 #include <yaml.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "mailctl/lookup.h"
 
 #define ZONE_DATA	65536	/* octets of one answer */

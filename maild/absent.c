@@ -5,7 +5,7 @@
  * it.  Where that is a front, maild itself takes the connections to say so,
  * and reads nothing.  Run by maild.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -17,13 +17,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

@@ -5,17 +5,17 @@
  * do, and commands for it end.  It is not killed: a process that waits for a
  * disk would not die, and the next one would wait for the same.  Run by maild.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

@@ -4,7 +4,7 @@
  * and fd 4 (log) and nothing else, and drops its rights itself (common/
  * proc.c) before anything from outside reaches it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,14 +20,14 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "build.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/build.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

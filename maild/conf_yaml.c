@@ -1,11 +1,11 @@
 /*
- * maild.yaml: libyaml's events into the key table of common/conf_table.c.
+ * maild.yaml: libyaml's events into the key table of common/conf/table.c.
  * Run by maild at start, for -n, and at every reload.  Never stops at the
  * first mistake: each is told as file:line:col with the key, what is wrong
  * and what would be right.  Anchors, aliases and tags are refused, so no
  * input grows beyond its own size.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -19,10 +19,10 @@
 
 #include <yaml.h>
 
-#include "parse.h"
-#include "conf.h"
-#include "conf_key.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "conf/conf.h"
+#include "conf/key.h"
+#include "base/util.h"
 
 #include "maild/conf_yaml.h"
 

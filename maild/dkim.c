@@ -4,7 +4,7 @@
  * a waiting key is in the DNS is found out by signd dkim, which tells no more
  * than that; maild writes it down and starts a signd that signs with the key.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,13 +16,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

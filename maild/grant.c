@@ -8,7 +8,7 @@
  * was revoked, or have two of one grant.  This is the path of every login:
  * nothing is logged and nothing looked up by name.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,13 +22,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

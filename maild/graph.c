@@ -4,20 +4,20 @@
  * other way for two processes of the house to meet, and this table is
  * README's drawing (regress/man/t_doc compares them).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 
 #include <signal.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

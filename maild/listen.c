@@ -3,7 +3,7 @@
  * maild keeps its copies, so connections wait in the kernel while a front
  * is restarted, and a reload keeps every socket whose address stays.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <netinet/in.h>
@@ -14,13 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

@@ -4,7 +4,7 @@
  * them by socket pairs, starts them again when they die.  It never parses
  * an octet from the network and sees no password, message or private key.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -25,14 +25,14 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "build.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/build.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/conf_yaml.h"
 #include "maild/maild.h"

@@ -7,7 +7,7 @@
  * install takes it away first and puts it in place last, so when it is read
  * after all others were opened and is that of this maild, they are too.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -19,14 +19,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "build.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/build.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

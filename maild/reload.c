@@ -4,7 +4,7 @@
  * before anything of the old one is touched.  Then it is applied at once;
  * if anything was wrong, nothing has changed.  Connections live on.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +14,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/conf_yaml.h"
 #include "maild/maild.h"

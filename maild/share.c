@@ -4,7 +4,7 @@
  * The table of doc/design.md section 2 is here in code: nobody gets a file or
  * a secret that its row does not name.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 
@@ -15,14 +15,14 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

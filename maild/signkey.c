@@ -13,7 +13,7 @@
  * it, and so is the record; a state that cannot be read is waiting, which the
  * DNS will settle.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -25,13 +25,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

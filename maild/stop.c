@@ -3,19 +3,19 @@
  * works for them, the log last.  Each stage has a bounded time; then the
  * next begins.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #include "maild/maild.h"
 

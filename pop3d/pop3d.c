@@ -1,24 +1,24 @@
 /*
  * pop3d: the POP3 front: the AUTHORIZATION state of RFC 1939 with STLS
- * (2595), CAPA (2449), AUTH PLAIN (5034); logins go to common/front.c; from
+ * (2595), CAPA (2449), AUTH PLAIN (5034); logins go to common/net/front.c; from
  * then on octets only pass through.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "io.h"
-#include "conn.h"
-#include "chan.h"
-#include "conf.h"
-#include "proc.h"
-#include "tlskey.h"
-#include "front.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "net/io.h"
+#include "net/conn.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/tlskey.h"
+#include "net/front.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */
 

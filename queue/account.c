@@ -8,15 +8,15 @@
  * it, until it is freed, and its copy in its place.  An account that has
  * nothing waiting has no entry.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define TABLE_MIN	256

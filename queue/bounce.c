@@ -8,7 +8,7 @@
  * about a message with the null sender (RFC 5321 4.5.5), so reports cannot
  * breed.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -19,13 +19,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 #include "queue/dsn.h"
 

@@ -10,14 +10,14 @@
  * longest wait; and result.c gives nothing up for its age alone that was
  * hardly tried.
  */
-#include "compat.h"
+#include "base/compat.h"
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define JUMP		60		/* s worth a line in the log */

@@ -8,18 +8,18 @@
  * finds both takes the copy (recover.c).  While it waits for the sync
  * the message is touched by nothing (m->copying).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define SEGMENTS_MIN	8		/* fewer are not worth it */

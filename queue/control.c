@@ -4,7 +4,7 @@
  * (select.c).  The queue is gone through in turns (walk.c), so
  * others go on; changes are on disk before the answer.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "queue/queue.h"
 #include "queue/select.h"
 

@@ -5,17 +5,17 @@
  * printable ASCII become '?' in our own words, and the returned header is
  * quoted-printable where it needs to be.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "queue/queue.h"
 #include "queue/dsn.h"
 

@@ -12,13 +12,13 @@
  * ENV_RCPTS_MAX; no string holds NUL except trace and ticket; state is WAIT,
  * HELD or DONE; attempts are 0 unless copied.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "queue/queue.h"
 
 #define ENV_VERSION	1

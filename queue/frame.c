@@ -3,13 +3,13 @@
  * header is written, read and checked, and how the frames of a segment are
  * found again when some of its octets are damaged or were never written.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "queue/queue.h"
 
 #define FRAME_MAGIC	0x314d5246U	/* "FRM1" */

@@ -6,20 +6,20 @@
  * Invariants: a file is one smtpd's until its commit takes it; all that one
  * has here goes with it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "cap.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/cap.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define FRONTS_MAX	64		/* instances of smtpd */

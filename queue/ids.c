@@ -9,15 +9,15 @@
  * The ids are random numbers of smtpd's; a bad one can only slow itself and
  * its like, and queue bounds what it takes.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 struct ids {				/* of one segment */

@@ -7,17 +7,17 @@
  * damage, and keeps its segment (struct newer); its records are carried over
  * from log to log.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "cap.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/cap.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define GAP_MAX		(SEG_SIZE / FRAME_ALIGN)

@@ -6,18 +6,18 @@
  * Invariants: an id is told to be forgotten only after the record that its
  * recipient is done is on disk; after that queue never asks for it again.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define INSTANCES_MAX	64

@@ -20,7 +20,7 @@
  * gets every record until then and is complete at every moment.  Room is
  * reserved ahead, so that a full disk can still note what left it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -31,11 +31,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define LOG_MAGIC	"MAILDLG1"

@@ -8,7 +8,7 @@
  * m->fd is a memfd of smtpd's or ours, or -1; the sum of those kept is
  * bounded.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 
@@ -19,11 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define KEEP_BYTES	(64U << 20)	/* message descriptors kept: octets, */

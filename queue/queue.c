@@ -10,7 +10,7 @@
  * schedule.c (jobs) -> local.c or remote.c ->
  * result.c -> queue_message_done().
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -20,13 +20,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define RETIRE_AFTER	10		/* s: smtpd may still ask */

@@ -5,13 +5,13 @@
  * header is the same in all of them, ever, and none is longer than
  * LOG_LEN_MAX.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "queue/queue.h"
 
 static size_t

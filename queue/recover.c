@@ -13,18 +13,18 @@
  * After a start every local recipient that is not done counts as maybe done:
  * deliver may have had it when queue ended.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define AGAIN		60		/* s */

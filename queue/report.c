@@ -3,7 +3,7 @@
  * than that: reports.from is the sender and what is signed for, and there is
  * a limit to how many go out in an hour.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +11,12 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define WAITING_MAX	64		/* reports on their way to the disk */

@@ -4,16 +4,16 @@
  * an account is held, once, until the operator releases it; what smtpd was
  * about to commit when the word came is held as well.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define REASON		"authd: the account may send no more"

@@ -9,7 +9,7 @@
  * goes to the new file too if the frame is already in it (rewrite_has), and
  * is found in memory when its turn comes if not.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,12 +17,12 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define TURN_OCTETS	(256 * 1024)	/* read or written in one */

@@ -3,18 +3,18 @@
  * sender, recipient, its domain, the account that submitted it.  All that is
  * given has to match; of several ids one.  Pure, but for memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "queue/queue.h"
 #include "queue/select.h"
-#include "util.h"
+#include "base/util.h"
 
 #define ACCOUNT_MAX	4294967295LL
 

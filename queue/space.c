@@ -5,19 +5,19 @@
  * spool already is read all the same, and reports and copies that queue makes
  * of it are taken.  queue only.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/statvfs.h>
 
 #include <errno.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define ID		"space"

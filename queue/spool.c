@@ -21,7 +21,7 @@
  * A segment named by a LOG_RETIRED record is spare whatever it holds.  One
  * that cannot be read, now or by this release, is never spare (SEG_BROKEN).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -33,11 +33,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define SEG_MAGIC	"MAILDSP1"

@@ -9,15 +9,15 @@
  * others are cut, so that hosts which never say the same twice fill no
  * memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define TEXT_ROOM	(64U << 20)

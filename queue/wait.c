@@ -5,17 +5,17 @@
  * Nobody was promised anything meanwhile: what waits when smtpd goes is
  * dropped with its file.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define OCTETS_MAX	(64U << 20)	/* of all copies together */

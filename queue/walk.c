@@ -6,11 +6,11 @@
  * copied meanwhile comes once more, under its new place; who changes
  * messages ends the group first (commit_run), so that none is in between.
  */
-#include "compat.h"
+#include "base/compat.h"
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "queue/queue.h"
 
 #define WALK_TURN	4096		/* frames and recipients looked at */

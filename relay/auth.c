@@ -2,18 +2,18 @@
  * Logging in at the smarthost: SASL PLAIN (RFC 4616) or LOGIN, over TLS
  * only.  The password is wiped from every buffer of ours it passes.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "io.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 static char	*password;

@@ -6,18 +6,18 @@
  * not work is tried once more without, unless the configuration insists
  * (smarthost-tls).  Octets behind the reply to STARTTLS end the connection.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "io.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/log.h"
 #include "relay/relay.h"
 
 static bool	 reply_greeting(struct session *);

@@ -3,7 +3,7 @@
  * of every host at once (they are cached there).  What the answers mean is
  * route.c's business.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +11,14 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "io.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "relay/relay.h"
 
 struct question {

@@ -5,7 +5,7 @@
  *
  * BUGS: a head of more than 256 KiB or 2000 fields goes out unsigned.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,13 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "relay/relay.h"
 
 #define HEAD_MAX	(256 * 1024)	/* octets looked through for fields */

@@ -6,7 +6,7 @@
  * connection), session.c and transaction.c (sent); routes come
  * from lookup.c and route.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/resource.h>
 
@@ -17,15 +17,15 @@
 #include <event2/event.h>
 #include <tls.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "io.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "relay/relay.h"
 
 #define FILE_MAX	(4 * 1024 * 1024)	/* CA bundle, password */

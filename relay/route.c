@@ -3,18 +3,18 @@
  * addresses, loops and null MX (RFC 5321 5.1, RFC 7505).  Pure: DNS answers
  * in, a list out; lookup.c asks the questions.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "io.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 struct mx {

@@ -5,7 +5,7 @@
  * a stranger: replies are bounded by the parser, everything else that comes
  * ends the connection.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 
@@ -17,15 +17,15 @@
 
 #include <tls.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "io.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "relay/relay.h"
 
 #define CONNECT_MS	30000

@@ -5,20 +5,20 @@
  * Each recipient gets its own result; what the connection does to the
  * others, session.c decides.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "relay/relay.h"
 
 #define BLOCK		(64 * 1024 - 256)	/* octets of one pread */

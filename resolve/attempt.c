@@ -5,7 +5,7 @@
  * send datagrams; after too many of them the attempt has failed, and the
  * next one goes elsewhere.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 
@@ -17,11 +17,11 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "base/util.h"
 #include "resolve/resolve.h"
 
 #define FOREIGN_MAX	32	/* datagrams that did not fit */

@@ -3,18 +3,18 @@
  * recently used entry in reach.  Outsiders choose the names, hence SipHash
  * with a random key, and a bound on octets besides the one on entries.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "base/util.h"
 #include "resolve/resolve.h"
 
 #define CACHE_MIN	16		/* entries */

@@ -5,16 +5,16 @@
  * every count, length and compression pointer bounded; only then ldns takes
  * it apart.  ldns sees the wire functions only, never zone file text.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <ldns/ldns.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
 #include "resolve/resolve.h"
 
 #define HDR_LEN		12

@@ -4,7 +4,7 @@
  * patience until there is an answer or the time is over.  Which of them has
  * a socket and which waits is turn.c's business.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -13,13 +13,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "resolve/resolve.h"
 
 #define QUERY_TRIES	8	/* attempts of one query */

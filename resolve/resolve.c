@@ -1,6 +1,6 @@
 /*
  * resolve: the only process of the house that speaks DNS.  smtpd, relay and
- * others ask it over channels (common/dns.h); it asks the configured
+ * others ask it over channels (common/msg/dns.h); it asks the configured
  * resolvers over UDP and TCP, checks and caches what they say.  No library
  * resolver, no files.  The walls: packet.c looks at hostile octets,
  * attempt.c owns sockets, query.c time and joining,
@@ -10,17 +10,17 @@
  * BUGS: DNSSEC is the resolver's work; its AD bit is passed on as `secure',
  * so the way to the resolver must be trusted where that counts.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "log.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "base/log.h"
+#include "proc/proc.h"
 #include "resolve/resolve.h"
 
 static void	 resolve_start(const struct conf *);

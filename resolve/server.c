@@ -5,7 +5,7 @@
  * which every resolver knows.  If that fails too, maild is told, once and
  * with what to do, and it is asked again until it answers.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <netinet/in.h>
 
@@ -15,14 +15,14 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "resolve/resolve.h"
 
 #define TYPE_NS		2

@@ -25,18 +25,18 @@
  * servers of a zone live is not seen from here; the resolver bounds what it
  * asks each of them.  Only resolve runs this; no I/O.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "base/util.h"
 #include "resolve/resolve.h"
 
 #define NBUCKET		1024

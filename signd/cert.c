@@ -3,7 +3,7 @@
  * must have its private key here, or this generation does not start and the
  * old one stays.  Otherwise every handshake would fail later.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,10 +16,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "signd/signd.h"
 
 #define CERTS_MAX	64

@@ -3,7 +3,7 @@
  * fixed when the ticket was made; here the head that goes out is compared
  * with it and signed, relaxed/relaxed, once with each key of the domain.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,9 @@
 #include <openssl/rsa.h>
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "verify/verify.h"
 #include "signd/signd.h"
 
 #define H_MAX		4096	/* octets of an h= list */

@@ -3,7 +3,7 @@
  * locked memory, used by reference, never given out.  The files are checked
  * again here: maild should have, but the trusting side looks itself.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,10 +22,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "signd/signd.h"
 
 #define SECURE_HEAP	(4 * 1024 * 1024)	/* a power of two */

@@ -6,7 +6,7 @@
  * when it is the only one there and a signature made with the key verifies
  * with it: a verifier does nothing else.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,14 +14,14 @@
 #include <event2/event.h>
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "log.h"
-#include "proc.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
 #include "signd/signd.h"
 
 #define WINDOW	16		/* questions under way */

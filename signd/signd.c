@@ -6,7 +6,7 @@
  * the start.  Each instance knows only its own requests, each
  * channel only those of its peer.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -17,16 +17,16 @@
 #include <event2/event.h>
 #include <sodium.h>
 
-#include "parse.h"
-#include "build.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "cap.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "base/build.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "msg/cap.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "verify/verify.h"
 #include "signd/signd.h"
 
 #define PEERS_MAX	256

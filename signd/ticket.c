@@ -8,15 +8,15 @@
  *
  * Numbers are little endian.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "cap.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/cap.h"
 #include "signd/signd.h"
 
 #define FIXED		(1 + 4 + 8 + 8 + 32 + 32 + 1)

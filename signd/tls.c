@@ -3,7 +3,7 @@
  * hash, so that nothing but the text of a server's handshake is ever
  * signed: a broken front gets no oracle for other protocols or clients.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
@@ -11,8 +11,8 @@
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
 
-#include "parse.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 #define RANDOMS		64	/* client's and server's */

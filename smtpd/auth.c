@@ -3,20 +3,20 @@
  * unless the listener says otherwise.  The password goes to authd and is
  * wiped here; an answer to a failed login comes when authd says it may.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
 #include "smtpd/smtpd.h"
 
 #define PENALTY_LOGIN	10

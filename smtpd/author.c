@@ -7,21 +7,21 @@
  * Sender and Resent- fields are for the reader; no policy looks at them, nor
  * does this.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define NOT_YOURS	"550 5.7.1 the address in From is not yours: use " \

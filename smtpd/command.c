@@ -3,7 +3,7 @@
  * takes checked once, here (RFC 5321 4.1.1, 3207, 4954).  The envelope
  * commands are in mail.c, DATA in data.c, AUTH in auth.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -12,14 +12,14 @@
 
 #include <tls.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "tlskey.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "net/tlskey.h"
 #include "smtpd/smtpd.h"
 
 #define ARG		0x01	/* wants an argument */

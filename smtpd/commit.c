@@ -5,20 +5,20 @@
  * is the commit sent again (it is idempotent by its id), and only when no new
  * queue comes in time does the client hear 451.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define RCPTS_EV	14336		/* of QUEUE_RCPT_EV */

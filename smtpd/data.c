@@ -4,21 +4,21 @@
  * the true end has come, so that one message can never be read as two.
  * What was refused is still read to its end, within bounds.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
 #include "smtpd/smtpd.h"
 
 #define SMTP_FIRST	256	/* octets of a first line that must tell */

@@ -4,7 +4,7 @@
  * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
  * (RFC 6409 8).  And the trace fields of our own (RFC 5321 4.4, 3848).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -14,15 +14,15 @@
 
 #include <tls.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 struct seen {

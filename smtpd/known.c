@@ -4,22 +4,22 @@
  * again.  A table of fixed size in which a newer answer takes the place of
  * an older one; nothing lives longer than its own TTL or KNOWN_S.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "dns.h"
-#include "io.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define KNOWN_SLOTS	1024	/* answers, a power of two */

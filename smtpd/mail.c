@@ -4,7 +4,7 @@
  * a RCPT carries the capability without which queue takes nothing.  RCPTs
  * of one batch are asked all at once and answered in order.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -12,15 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define RCPTS_MAX	(8U * 1024 * 1024)	/* octets of the list */

@@ -4,22 +4,22 @@
  * would follow (RFC 7208 8, RFC 9989 5.4; the configuration's verify
  * section).  And what is written about it, in the message and in the log.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "addr.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/addr.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
 #include "smtpd/smtpd.h"
 
 #define EXP_MAX		160	/* octets of an explanation in a reply */

@@ -4,21 +4,21 @@
  * 9991) the header as well.  Mail never waits for it: what does not fit into
  * the channel is counted and left out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define HEADER_TOLD	7168	/* octets of a header in the message */

@@ -5,7 +5,7 @@
  * one thing at a time besides; callbacks name it by number, so it may be
  * gone when an answer comes.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -17,15 +17,15 @@
 
 #include <tls.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define TABLE_MAX	(1u << 20)	/* sessions of a process */

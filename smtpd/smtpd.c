@@ -8,7 +8,7 @@
  * This file is the process: channels, listeners, certificates, the end.
  * The sessions are in session.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -22,17 +22,17 @@
 #include <event2/event.h>
 #include <tls.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "proc.h"
-#include "listen.h"
-#include "tlskey.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "net/listen.h"
+#include "net/tlskey.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */

@@ -7,7 +7,7 @@
  * told to begin: queue, which syncs it before it answers, neither reads it
  * nor finds all of it still to be written.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/mman.h>
@@ -18,14 +18,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define BUFFER_MAX	(SMTP_HEADER + FACTS_MAX + 4 * SMTP_BUFFER)

@@ -6,23 +6,23 @@
  * are there when the message is; JUDGE_MS later the client hears 451 at the
  * latest.  What follows from a verdict is in policy.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "addr.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "dns.h"
-#include "io.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/addr.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "msg/dns.h"
+#include "net/io.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define JUDGE_MS	30000	/* from the end of data to the verdict */

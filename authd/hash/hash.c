@@ -3,20 +3,20 @@
  * at a time, so that authd never waits.  Holds nothing, sees only what it
  * is asked now; no files, no network.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <event2/event.h>
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 
 #define HASH_TEXT_MAX	256
 

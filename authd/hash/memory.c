@@ -5,7 +5,7 @@
  * functions stand before libc's in this program only; all but the largest
  * anonymous mappings pass through.  Sanitizers bring their own.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #if defined(__linux__) && !defined(MAILD_SANITIZE)
 

@@ -3,11 +3,11 @@
  * (RFC 5321 4.1.2, RFC 6531).  Parsed once, by allow-list; nobody looks at
  * the text again.  Used by smtpd, authd, mailctl and the configuration.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 /* The cursor over one path, and where it is written to. */
 struct path {

@@ -4,11 +4,11 @@
  * given some reading; each octet is looked at a fixed number of times.
  * mime.c makes ENVELOPE from it; DMARC takes the author from it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 /* Room in addritem.buf for each string. */
 #define NAME_MAX_	768

@@ -3,11 +3,11 @@
  * have exactly one encoding is refused.  Sizes are checked before a byte is
  * written.  Mail bodies go through cte.c instead.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 static int	 four(const char *);
 static int	 value(unsigned char);

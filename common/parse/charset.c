@@ -3,12 +3,12 @@
  * the modified UTF-7 of IMAP mailbox names (RFC 3501 5.1.3).  For SEARCH,
  * previews and decoded header fields.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "charset_table.h"
+#include "parse/parse.h"
+#include "parse/charset_table.h"
 
 #define REPLACEMENT	0xfffd
 

@@ -3,11 +3,11 @@
  * for searching and previews, so broken input gives its best reading and
  * never an error.  Block by block; state is a few octets.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 #define BLANKS_MAX	CTE_SLACK	/* trailing blanks of a line held back */
 

@@ -4,11 +4,11 @@
  * Driven by memchr, a line at a time; nothing is copied.  smtpd receives
  * with it, relay sends with it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 /* What was just before the next octet. */
 enum state {

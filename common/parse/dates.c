@@ -2,12 +2,12 @@
  * Dates of mail: RFC 5322 3.3 with the obsolete forms, IMAP's date-time and
  * date, ISO 8601 for logs.  Printed in UTC always: jails have no time zone.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 #define COMMENT_DEPTH	16
 #define TOKENS_MAX	16	/* words looked at before the date starts */

@@ -16,13 +16,13 @@
  * Invariants: hdr_off <= body_off, body_off + body_len <= message length,
  * parent < own number (PART_NONE for part 0), children follow their parent.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "mime_priv.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "parse/mime_priv.h"
 
 #define MAGIC		0x7463464du	/* "MFct" */
 #define FIXED		48

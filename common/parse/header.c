@@ -3,11 +3,11 @@
  * them, finding one, unfolding.  For whole headers; mime.c collects them from
  * the stream.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 #define FIRST_MAX	256	/* octets of the first line that must tell */
 

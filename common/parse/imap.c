@@ -4,13 +4,13 @@
  * imap_args.c has the larger things.  Used by imapd and its sessions; which
  * command wants what, they know.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
 
 /* What an octet may be part of. */
 #define C_ATOM		0x01

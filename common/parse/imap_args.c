@@ -3,14 +3,14 @@
  * sections (RFC 3501 section 9, 6.4.5), and the matching of LIST patterns
  * (6.3.8).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
 
 #define LIST_NAME_MAX	2048	/* octets of a mailbox name matched */
 

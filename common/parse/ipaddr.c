@@ -3,12 +3,12 @@
  * RFC 5321 4.1.3, and RFC 5952 output.  Written here because the C library's
  * parsers take more forms than mail may.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 static int	 v4_parse(struct slice, uint8_t *);
 static int	 v6_parse(struct slice, uint8_t *);

@@ -5,11 +5,11 @@
  * (RFC 6532) and a bare dot in a display name are taken; groups, routes,
  * literals, obsolete forms and empty places in the list are not.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 #define COMMENT_DEPTH	16	/* comments within comments */
 

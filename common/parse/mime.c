@@ -8,13 +8,13 @@
  * that is the start of another one misleads nobody.  Text that is cut off by
  * a limit stays in the body of the part it is in.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "mime_priv.h"
+#include "parse/parse.h"
+#include "parse/mime_priv.h"
 
 #define KEEP_MAX	(64 * 1024)	/* buffers above it are freed by reset */
 

@@ -2,12 +2,12 @@
  * A few words of a message to show in a list, and the base subject that
  * sorts and threads (RFC 5256 2.1).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "mime_priv.h"
+#include "parse/parse.h"
+#include "parse/mime_priv.h"
 
 #define SUBJECT_ROUNDS	1000	/* prefixes taken off */
 

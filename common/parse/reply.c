@@ -3,11 +3,11 @@
  * and bounded.  What comes out is clean enough for a log line, a bounce and
  * the queue: the remote server's bytes go no further than here.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 static int	 fail(struct parse_err *, size_t, const char *);
 static void	 text_add(struct smtp_reply *, struct slice);

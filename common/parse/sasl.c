@@ -3,11 +3,11 @@
  * what comes out can go into any line or record.  Used by smtpd and the
  * fronts of IMAP and POP3.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 static int	 fail(struct parse_err *, const char *);
 static int	 login_field(struct slice, char *, struct parse_err *);

@@ -3,12 +3,12 @@
  * SEARCH needs (in the manner of i;unicode-casemap, RFC 5051, but folding
  * one character to one).  Both sides are folded, then compared as octets.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "fold_table.h"
+#include "parse/parse.h"
+#include "parse/fold_table.h"
 
 #define SEARCH_BLOCK	4096	/* octets folded at a time */
 

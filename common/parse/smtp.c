@@ -4,11 +4,11 @@
  * (RFC 5321 4.1, RFC 1870, 3030, 3461, 4954, 6152, 6531, 8689).
  * Whether a command is welcome now, the session decides.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 /* One known parameter: its value is read by fn, which has none if bare. */
 struct param_def {

@@ -11,15 +11,15 @@
  *		of a multipart (params) instead of md5
  *	env	(...), if the part is the body of a message
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "mime_priv.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "parse/mime_priv.h"
 
 #define PARAMS_TEXT	4096	/* octets of all parameters of a field */
 #define LANGUAGES_MAX	16

@@ -3,11 +3,11 @@
  * Content-Type and Content-Disposition with their continuations (RFC 2045
  * 5.1, RFC 2231).  Linear and bounded; broken text is shown, not refused.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 #define PIECES_MAX	128	/* parameters looked at in one field */
 #define CHUNK		256	/* octets decoded at a time */

@@ -20,7 +20,7 @@
  *	what cannot be read now		nothing is known: IO, as it stands
  *	records we do not know		NEWER: nothing is written, nothing cut
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -29,9 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define READ_CHUNK	(256U << 10)
 #define READ_KEEP	(1U << 20)	/* buffer kept between reads */

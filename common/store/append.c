@@ -4,15 +4,15 @@
  * lie in the shared segment, so that commit is one write; large ones go to
  * segments of their own at once.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define APPEND_BUFFER	(4U << 20)	/* octets waiting in memory */
 

@@ -24,15 +24,15 @@
  *	FACTS	0 mailbox, 4 uid, 8 offset, 16 length, 20 0
  *	LOST	0 segment, 4 1 if an id follows, 8 offset, 16 id[16]
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define RANGE_LEN	8
 

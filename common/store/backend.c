@@ -12,7 +12,7 @@
  *					up to pos; written after that sync
  *	16 zero, 28 crc32c of 0..27	seeded with the account: else ignored
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,9 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define LOCK_WAIT_SESSION	5000	/* milliseconds; deliver has none */
 #define MARK_LEN		32

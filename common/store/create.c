@@ -3,7 +3,7 @@
  * The journal is made whole under another name and linked to its own, so of
  * several processes one wins and all find an account that is complete.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 static const struct {
 	const char	*name;

@@ -9,7 +9,7 @@
  * process: their checksum has to be made anyway, so nothing would be saved
  * by copy_file_range(2), and from a memfd it could not share blocks.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define PREFIX_IOV	8
 #define BODY_IOV	16

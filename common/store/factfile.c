@@ -15,7 +15,7 @@
  *	is in the trailer of every group; holes are entries not yet made again
  *	never synced on its own: a lost entry is made again
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -25,9 +25,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define FACTS_MAGIC	"MAILDFCT"
 #define FACTS_FORMAT	1

@@ -4,15 +4,15 @@
  * frame and recipient hashed by queue).  In sessions too, which write it
  * into the checkpoint.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define IDS_FIRST	64
 #define IDS_MAX		(1U << 21)

@@ -25,7 +25,7 @@
  *
  *	everything is durable before the rename; pos is durable before that
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -37,9 +37,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define INDEX_MAGIC	"MAILDIDX"
 #define INDEX_HEAD	256

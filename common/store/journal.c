@@ -20,15 +20,15 @@
  *	The last 64 octets of a whole journal are a trailer, so a writer that
  *	only adds to INBOX needs nothing else.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define LOG_MAGIC	"MAILDJNL"
 #define GROUP_MAGIC	0x5052476dU	/* "mGRP" */

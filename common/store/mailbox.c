@@ -3,15 +3,15 @@
  * subscribe.  Each change is one group.  Names are checked and INBOX brought
  * to its one spelling here; what a change means is apply.c's.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define ITER_STEP	(STORE_SUBS_MAX + 1)
 

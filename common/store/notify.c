@@ -8,7 +8,7 @@
  * A socket address has 108 octets: so the working directory goes to notify/
  * when there is a name to send to.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -24,9 +24,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define NOTIFY_MAX	256		/* watchers poked of one account */
 

@@ -6,7 +6,7 @@
  * Invariant: what cannot be read now is neither empty nor damaged, and what
  * a newer release wrote is not damaged either: the account is not opened.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 const char *
 store_strerror(enum store_result r)

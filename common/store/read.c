@@ -3,16 +3,16 @@
  * reader goes on where it stopped: messages of a mailbox that came one after
  * the other lie so in the segment, and so do their facts.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define WINDOW_FIRST	(16U << 10)	/* ahead, once it looks sequential */
 #define WINDOW_MAX	(256U << 10)

@@ -12,7 +12,7 @@
  * (MARK_SYNCFAIL) it passes only what was written again and then synced.
  * No lock is held while bytes are read: those of a valid group never change.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -20,9 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define LOG_CHUNK	(256U << 10)	/* of the log, read at once */
 #define LOOK_PIECE	(16U << 20)	/* octets deliver looks at in one go */

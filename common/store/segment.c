@@ -15,7 +15,7 @@
  *	bytes that none names (a crash before the log) may be anything
  *	a shared one takes no message beyond 64 MiB: then it never changes
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -28,9 +28,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define SEGMENT_TRIES	10000		/* numbers left over by crashes */
 #define NONCE_AT	40		/* column of the nonce's digits */

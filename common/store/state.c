@@ -8,16 +8,16 @@
  * has the same ones; a \Noselect mailbox has no messages and has children;
  * slots of a mailbox (base, then tail) ascend by UID and never move.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 struct state *
 state_new(bool messages)

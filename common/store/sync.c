@@ -8,7 +8,7 @@
  * took: whoever opens the account checks them before the mark passes, and
  * gives lost ones up with REC_LOST (nobody was ever told of them).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 /* Remember that a segment has bytes that are not yet durable. */
 void

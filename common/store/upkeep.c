@@ -3,7 +3,7 @@
  * it, making again what can be made again.  Run by sessions between two
  * commands and by the store process for mailctl; never by deliver.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define TAIL_LONG	(64U << 10)	/* log behind the checkpoint, octets */
 #define TAIL_SHARE	8		/* or this part of the checkpoint */

@@ -8,15 +8,15 @@
  * number of slots looked at; every slot below seen that is live in the
  * mailbox is in live; every slot of gone is in live.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 #define RECENTS_MAX	1024		/* runs of \Recent messages of a view */
 

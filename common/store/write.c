@@ -3,15 +3,15 @@
  * and move.  Each is one group, built under the lock from the newest state,
  * so that it says exactly which messages it is about.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 /* ---- lists that a view lends ------------------------------------- */
 

@@ -4,13 +4,13 @@
  * answers in; nothing here resolves anything.  Memory is bounded: names and
  * records live in an arena that only answers_reset empties.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 #define CHUNK	4096	/* octets of the arena taken at a time */
 

@@ -3,17 +3,17 @@
  * built.  A chain is read and hashed in one pass over the header; each seal
  * continues the hash of the one before, so that the work is linear.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
-#include "fields.h"
-#include "dkim_priv.h"
-#include "arc_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
+#include "verify/fields.h"
+#include "verify/dkim_priv.h"
+#include "verify/arc_priv.h"
 
 struct set {
 	struct slice	 aar, ams, seal;	/* whole fields */

@@ -4,19 +4,19 @@
  * Nothing a stranger wrote gets out but as a domain, a token or a quoted
  * string.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
-#include "fields.h"
-#include "dkim_priv.h"
-#include "arc_priv.h"
-#include "verdict_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
+#include "verify/fields.h"
+#include "verify/dkim_priv.h"
+#include "verify/arc_priv.h"
+#include "verify/verdict_priv.h"
 
 /* A field in the making. */
 struct out {

@@ -1,15 +1,15 @@
 /*
  * SHA-256 as a stream, over libcrypto.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <openssl/evp.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
 
 int
 dkim_sha256(const void *p, size_t n, uint8_t hash[DKIM_HASH])

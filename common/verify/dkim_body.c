@@ -4,17 +4,17 @@
  * what it checks.  Runs that stay as they are go into the digest whole; only
  * blanks and line ends are looked at one by one.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
-#include "dkim_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
+#include "verify/dkim_priv.h"
 
 struct dkim_body {
 	enum dkim_canon	 canon;

@@ -2,16 +2,16 @@
  * Header canonicalisation and the header hash of DKIM (RFC 6376 3.4.1,
  * 3.4.2, 3.7, 5.4.2), for signing and for verifying.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
-#include "fields.h"
-#include "dkim_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
+#include "verify/fields.h"
+#include "verify/dkim_priv.h"
 
 static size_t	 canon_relaxed(const char *, size_t, char *);
 

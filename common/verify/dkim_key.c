@@ -4,17 +4,17 @@
  * few lines: libcrypto's general decoders see nothing from the DNS, and cost
  * five times what the signature does.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "dkim_priv.h"
-#include "rsa.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/dkim_priv.h"
+#include "verify/rsa.h"
 
 #define ED25519_KEY	32	/* octets */
 #define ED25519_SIG	64

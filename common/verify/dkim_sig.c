@@ -3,14 +3,14 @@
  * ARC-Message-Signature and ARC-Seal (RFC 8617 4.1), and its check once the
  * key is known.  Hashes are the caller's.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "dkim_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/dkim_priv.h"
 
 static const char *sig_algorithm(struct dkim_sig *, struct slice);
 static const char *sig_canon(struct dkim_sig *, struct slice);

@@ -3,13 +3,13 @@
  * to read it, and the choice of fields to sign (5.4.1).  signd makes it,
  * hashes it with dkim_header.c, signs, and hands the field out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 #define LINE_MAX_	77	/* octets of a line without CRLF */
 

@@ -1,13 +1,13 @@
 /*
  * Tag lists: DKIM-Signature, ARC fields, key records (RFC 6376 3.2).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "dkim_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/dkim_priv.h"
 
 static int	 is_alnum(int);
 static const char *tag_check(const struct tags *, struct slice,

@@ -2,13 +2,13 @@
  * DMARC evaluation (RFC 9989 4.10, 5.3): author domain, record, alignment of
  * what SPF and DKIM authenticated, and the policy asked for.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "dmarc_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/dmarc_priv.h"
 
 /* All that one evaluation needs. */
 struct eval {

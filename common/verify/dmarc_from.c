@@ -3,14 +3,14 @@
  * All that a reader may be shown counts: every address, inside groups too,
  * and the addresses of a second From field.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "fields.h"
-#include "dmarc_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/fields.h"
+#include "verify/dmarc_priv.h"
 
 static void	 add(struct dmarc_authors *, struct slice);
 static void	 count(struct dmarc_authors *, int);

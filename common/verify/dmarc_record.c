@@ -3,12 +3,12 @@
  * are gone ignored): what is wrong after the version is as if it were not
  * there, but a tag that is given twice spoils all (RFC 6376 3.2).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 struct scan {
 	struct dmarc_record *r;

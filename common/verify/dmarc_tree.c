@@ -3,13 +3,13 @@
  * its organizational domain, in at most DMARC_QUERIES questions, all asked at
  * once.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "dmarc_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/dmarc_priv.h"
 
 #define PREFIX	"_dmarc."
 

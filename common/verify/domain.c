@@ -6,12 +6,12 @@
  * BUGS: U-labels are case folded as common/parse can, not normalised; a
  * domain written in another normal form than NFC gives another name.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 #define LABEL_MAX	63	/* RFC 1035 2.3.4 */
 #define LABEL_OCTETS	252	/* of a U-label that is read */

@@ -2,14 +2,14 @@
  * The fields of a header as a table, from which signatures take what they
  * cover (RFC 6376 5.4.2).  Used by verdict_header.c and dkim_header.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "fields.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/fields.h"
 
 #define FIELDS_KEPT	256	/* room that stays for the next header */
 

@@ -7,16 +7,16 @@
  * What a signature must decode to is made whole and compared whole: nothing
  * in it is parsed, so there is nothing that a forger could hide.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bn.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "rsa.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/rsa.h"
 
 #define OCTETS_MAX	(DKIM_RSA_MAX / 8)
 #define F4		65537	/* the exponent of nearly all keys */

@@ -3,13 +3,13 @@
  * DNS answers there are, so that nothing has to be remembered between two
  * rounds.  All limits of 4.6.4 are counted over includes and redirects.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "spf_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/spf_priv.h"
 
 /* What evaluating a piece came to: a result, or one of these. */
 #define MORE		(-1)	/* questions */

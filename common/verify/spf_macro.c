@@ -3,14 +3,14 @@
  * bounded before it is used: libspf2 fell here twice (CVE-2021-20314,
  * CVE-2023-42118).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "spf_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/spf_priv.h"
 
 #define OUT_MAX		1024	/* octets of an expansion in the making */
 #define OUT_KEEP	512	/* of a name, the end is what counts */

@@ -2,14 +2,14 @@
  * The client's address as names: for the ptr mechanism and %{p} (RFC 7208
  * 5.5, 7.3), and the comparison of addresses.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "spf_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/spf_priv.h"
 
 static int	 proven(struct spf_eval *, const char *);
 static int	 find_within(struct spf_eval *, const struct answer *,

@@ -2,13 +2,13 @@
  * The text of an SPF record (RFC 7208 4.5, 4.6.1, 5, 6, 12): its terms one
  * after the other, each checked whole.  Evaluation is spf.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "spf_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/spf_priv.h"
 
 /* What may follow the name of a mechanism. */
 #define ARG_NONE	0

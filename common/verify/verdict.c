@@ -4,20 +4,20 @@
  * message arrives; mailctl, the tests and the fuzzer feed it from elsewhere.
  * It keeps nothing of the message but hashes; its kit keeps the last keys.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
-#include "fields.h"
-#include "dkim_priv.h"
-#include "arc_priv.h"
-#include "dmarc_priv.h"
-#include "spf_priv.h"
-#include "verdict_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
+#include "verify/fields.h"
+#include "verify/dkim_priv.h"
+#include "verify/arc_priv.h"
+#include "verify/dmarc_priv.h"
+#include "verify/spf_priv.h"
+#include "verify/verdict_priv.h"
 
 static int	 run_spf(struct verdict *);
 static int	 run_helo(struct verdict *);

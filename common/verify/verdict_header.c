@@ -3,17 +3,17 @@
  * they cover of the header, and which body hashes that takes.  Afterwards the
  * header is not needed any more.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "digest.h"
-#include "fields.h"
-#include "dkim_priv.h"
-#include "arc_priv.h"
-#include "verdict_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/digest.h"
+#include "verify/fields.h"
+#include "verify/dkim_priv.h"
+#include "verify/arc_priv.h"
+#include "verify/verdict_priv.h"
 
 #define LOOK_MAX	64	/* signature fields among which is chosen */
 

@@ -3,7 +3,7 @@
  * then messages go out in order, out of one reused packet.  ENVELOPE, BODY
  * and BODYSTRUCTURE are copied from facts; only sections read messages.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 enum item_kind {

@@ -3,19 +3,19 @@
  * by the facts of the message, and sending them as a literal.  Facts are
  * hostile input: what they say is checked against the message's size.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 static enum store_result body_whole(const struct store_msg *, struct slice,

@@ -2,7 +2,7 @@
  * imap-session: IDLE (RFC 2177): wait for the client's DONE and for pokes
  * of whoever commits to the account.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -10,13 +10,13 @@
 #include <poll.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
+#include "base/log.h"
 #include "imapd/session/imap.h"
 
 static bool	idle_wait(struct session *, int);

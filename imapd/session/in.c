@@ -3,18 +3,18 @@
  * and literals (RFC 3501 4.3, 7888), within stated sums; the literals of
  * APPEND's messages are left for append.c to stream.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 static enum input input_part(struct session *, size_t, char **, size_t *);

@@ -1,20 +1,20 @@
 /*
  * imap-session: the program.  maild starts it as nursery; sessions are its
- * forks (common/nursery.c).
+ * forks (common/proc/nursery.c).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "session.h"
-#include "frames.h"
-#include "nursery.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "proc/nursery.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 int

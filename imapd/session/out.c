@@ -1,7 +1,7 @@
 /*
  * imap-session: the pieces answers are made of: names, strings, flags.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 #define NAME_OUT	(STORE_NAME_MAX * 4 + 64)

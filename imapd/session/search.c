@@ -3,19 +3,19 @@
  * tree in one array, of bounded size and depth; search_match.c runs
  * it.  Keys that need less are asked before those that need more.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 #define WORD_MAX	16	/* letters of the longest key, and some */

@@ -4,7 +4,7 @@
  * runs with the account's uid in the account's directory; all it can reach
  * is that directory and its front.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -13,14 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
-#include "conf.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
+#include "conf/conf.h"
+#include "base/log.h"
 #include "imapd/session/imap.h"
 
 static struct frames	frames;

@@ -1,18 +1,18 @@
 /*
  * imap-session: STATUS (RFC 3501 6.3.10, 8438), also for LIST (RFC 5819).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 enum { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE };

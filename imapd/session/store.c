@@ -2,18 +2,18 @@
  * imap-session: STORE and EXPUNGE (RFC 3501 6.4.3, 6.4.6; UID EXPUNGE of
  * 4315).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 
 static enum reply store_args(struct session *, struct imap_in *,

@@ -9,7 +9,7 @@
  * It gives up root and everything else before it makes anything, and can
  * open nothing.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -25,13 +25,13 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "parse.h"
-#include "build.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/build.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #define KEY_FD		3
 #define RSA_BITS	2048

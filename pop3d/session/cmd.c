@@ -1,18 +1,18 @@
 /*
  * pop3-session: the commands after login (RFC 1939, CAPA of 2449).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "pop3d/session/pop3.h"
 
 enum args { ARGS_NONE, ARGS_OPT, ARGS_MSG, ARGS_TOP };

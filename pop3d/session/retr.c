@@ -2,19 +2,19 @@
  * pop3-session: RETR and TOP: a message goes out in the store's blocks, the
  * dots stuffed between them; no octet is looked at by itself.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
+#include "base/log.h"
 #include "pop3d/session/pop3.h"
 
 static uint64_t	top_end(struct session *, const struct store_msg *, uint64_t);

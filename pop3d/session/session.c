@@ -2,7 +2,7 @@
  * pop3-session: the TRANSACTION and UPDATE states of RFC 1939 for one
  * connection.  INBOX as it was at login; nothing is removed but by QUIT.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
-#include "conf.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
+#include "conf/conf.h"
+#include "base/log.h"
 #include "pop3d/session/pop3.h"
 
 static struct frames	frames;

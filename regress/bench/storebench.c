@@ -4,7 +4,7 @@
  * session on a large mailbox.  Arguments: directory, messages, accounts,
  * batch.  Prints one figure a line.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "store/store.h"
 
 #define ACCOUNTS_MAX	100
 #define BODY		1024

@@ -5,7 +5,7 @@
  * the best of several rounds counts, as others may use the processor too.
  * "bare": only the mean of the bare cost with a small body, for verdict.py.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <err.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 #define MESSAGES	1000	/* of a round */
 #define ROUNDS		9

@@ -1,12 +1,12 @@
 /*
  * Fuzz entry: an SMTP path. What is accepted prints, and reads back the same.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -2,13 +2,13 @@
  * Fuzz entry: ARC: a message with a chain; behind a NUL, TXT
  * records for every question, cut at NUL.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "verify_answer.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -3,15 +3,15 @@
  * small directory with aliases, a catch-all and a loop.  Links
  * authd/table.c, authd/dir.c and authd/resolve.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

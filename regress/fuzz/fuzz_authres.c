@@ -3,13 +3,13 @@
  * is printed about a hostile envelope: one well-formed field that is always
  * known as ours again.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "verify_answer.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

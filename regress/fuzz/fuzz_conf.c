@@ -3,15 +3,15 @@
  * configuration that prints and parses to the same again.  Corpus:
  * regress/conf.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "conf.h"
+#include "parse/parse.h"
+#include "conf/conf.h"
 
 #include "maild/conf_yaml.h"
 

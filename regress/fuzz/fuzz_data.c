@@ -2,12 +2,12 @@
  * Fuzz entry: message data on the wire. Cut in two at any place it is the
  * same; CRLF . CRLF alone ends it; stuffed again and scanned it is the same.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

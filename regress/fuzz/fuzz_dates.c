@@ -2,12 +2,12 @@
  * Fuzz entry: dates of header fields and of IMAP; what is read prints and
  * reads back.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -2,13 +2,13 @@
  * Fuzz entry: DKIM: the body hash cut in two, header hashes, and a signature
  * made with hostile values, which has to be one field again.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -3,14 +3,14 @@
  * then records as the DNS gives them.  The first line cut at NUL is that of
  * several From fields.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "verify_answer.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

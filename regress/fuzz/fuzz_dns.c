@@ -3,15 +3,15 @@
  * the type that was asked for; id and question are made to fit, so that the
  * fuzzer gets behind them.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
 #include "resolve/resolve.h"
 
 #define HDR	12

@@ -2,12 +2,12 @@
  * Fuzz entry: header fields. They cover the header; its end is found alike by
  * all who look for it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

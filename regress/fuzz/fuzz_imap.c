@@ -1,13 +1,13 @@
 /*
  * Fuzz entry: an IMAP command, taken apart as the first octets say.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "imap_parse.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

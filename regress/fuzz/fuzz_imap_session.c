@@ -3,7 +3,7 @@
  * store that is made anew from time to time.  Links imapd/session*.c but
  * for imapd/session/main.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -16,14 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
-#include "conf.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
+#include "conf/conf.h"
+#include "base/log.h"
 #include "imapd/session/imap.h"
 
 #define RUNS_PER_STORE	500

@@ -2,12 +2,12 @@
  * Datagrams of processes that talk to the network, as logd reads, writes,
  * keeps and searches them.  Links logd/line.c and logd/ring.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 #include "logd/logd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

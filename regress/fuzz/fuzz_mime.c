@@ -2,12 +2,12 @@
  * Fuzz entry: a message. The facts do not depend on how it was cut, fit their
  * limits, and can be read.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

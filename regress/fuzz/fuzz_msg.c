@@ -1,16 +1,16 @@
 /*
- * Any packet at any end of any channel, as msg_decode checks it: common/msg.c.
+ * Any packet at any end of any channel, as msg_decode checks it: common/msg/msg.c.
  * The first octet chooses channel and side, the second how many descriptors
  * came.  What is taken is encoded again and then reads the same, and every
  * blob is looked at as each kind of list.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -4,14 +4,14 @@
  * queue/envelope.c and queue/record.c.  The checksums are made right before the
  * reading, so that the fuzzer gets behind them; the first octet says which.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "queue/queue.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -3,15 +3,15 @@
  * of printable ASCII with CRLF, not longer than it may be; and no word that
  * stands as the local part of an address is in an address of it.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "text.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/text.h"
 #include "report/failure.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

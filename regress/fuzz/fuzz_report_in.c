@@ -3,16 +3,16 @@
  * message, an attachment (XML, JSON, gzip, zip), the trace's results, or a
  * file of its own directory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

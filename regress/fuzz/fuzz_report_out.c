@@ -4,17 +4,17 @@
  * value of rua=.  What is read is counted and printed as a report is: text
  * that XML can carry, and a record that was read is written the same.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

@@ -1,12 +1,12 @@
 /*
  * Fuzz entry: PLAIN and LOGIN responses: no NUL, CR or LF comes out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -4,15 +4,15 @@
  * field of a head.  Links signd/tls.c, signd/ticket.c, signd/dkim.c
  * and signd/key.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

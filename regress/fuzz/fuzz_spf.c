@@ -2,13 +2,13 @@
  * Fuzz entry: SPF.  Lines: domain, local part, HELO, then records and names
  * as the DNS gives them.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "verify_answer.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

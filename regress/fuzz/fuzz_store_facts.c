@@ -2,15 +2,15 @@
  * Fuzz entry: an entry of the facts file, head and blob.  Checksums are
  * switched off here; the blob's own reader is common/parse/facts.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -2,15 +2,15 @@
  * Fuzz entry: a checkpoint, as deliver reads it (tree only) and as a
  * session does.  Checksums are switched off here.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

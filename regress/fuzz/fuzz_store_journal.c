@@ -4,15 +4,15 @@
  * so that the fuzzer reaches what lies behind them.  Afterwards the account
  * must hold what state.c promises.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -1,7 +1,7 @@
 /*
  * What a hostile process tries with nothing in its hands: see standin.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -22,10 +22,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
 #include "standin.h"
 
 /* ---- the attempts: 0 when it worked, -1 with errno ----------------------- */

@@ -2,7 +2,7 @@
  * What a hostile process tries with the descriptors that it holds: out of a
  * directory, into a file, at a socket.  See standin.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,10 +21,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
 #include "standin.h"
 
 #define UP		"../../../../../../../../../../"

@@ -11,7 +11,7 @@
  *
  * Host paths to try come from the file "paths" beside the program.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -27,13 +27,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "proc.h"
-#include "proc_impl.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "proc/impl.h"
+#include "base/util.h"
 #include "standin.h"
 
 #define HELD_MAX	8

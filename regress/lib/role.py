@@ -4,7 +4,7 @@
     dns = r.channel("CHAN_DNS", "SIDE_A", "ROLE_RESOLVE")
     m = dns.recv(); dns.reply(m, status=0, rrs=...)
 
-Messages are encoded from the lists in common/msg.h itself, so there is no second copy of the protocol.
+Messages are encoded from the lists in common/msg/msg.h itself, so there is no second copy of the protocol.
 """
 import array
 import os
@@ -22,9 +22,9 @@ FIXED = {"mac": 32, "id": 16, "addr": 19}
 
 
 def _lists():
-    with open(TOP + "/common/msg.h") as f:
+    with open(TOP + "/common/msg/msg.h") as f:
         text = f.read()
-    for name in ("proc.h", "dns.h", "verify/verify.h"):
+    for name in ("proc/proc.h", "msg/dns.h", "verify/verify.h"):
         with open(TOP + "/common/" + name) as f:
             text += f.read()
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S).replace("\\\n", " ")

@@ -6,7 +6,7 @@
  * first is what it says when it is ready.  Octets 8 to 11, the generation,
  * are those that maild sent.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,9 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "base/util.h"
 
 #define MAIN_FD		3
 #define PACKETS_MAX	16

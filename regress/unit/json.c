@@ -1,7 +1,7 @@
 /*
  * The JSON reader of json.h.  Trusts its input to be one of our own files.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * queue but its role on it, with the test in the place of smtpd, deliver and
  * authd.  Included once by each test_queue*.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,12 +21,12 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "queue/queue.h"
 
 #define TEXT	"Subject: x\r\n\r\nbody\r\n"

@@ -2,7 +2,7 @@
  * What the tests of report-in's pure parts share: a house, a report in XML,
  * and a reader to be asked.  Included once by each test_report_in*.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 #include "cut.h"
 

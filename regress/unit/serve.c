@@ -3,7 +3,7 @@
  * account in DIR if there is none and runs the session there, FD being its
  * end of the stream.  The tests play the front.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "store.h"
-#include "conf.h"
-#include "log.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "conf/conf.h"
+#include "base/log.h"
 #include "serve.h"
 
 int

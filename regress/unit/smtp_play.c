@@ -3,7 +3,7 @@
  * answered from a table here.  The real smtp_*.c files are linked; only the
  * process around them (smtpd.c) is played.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/mman.h>
@@ -24,15 +24,15 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 #include "smtp_play.h"
 

@@ -3,7 +3,7 @@
  * to put there, and a text of all that can be seen of it, for comparing.
  * Included once by each test_store_*.c.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,9 +23,9 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "store.h"
-#include "local.h"
+#include "parse/parse.h"
+#include "store/store.h"
+#include "store/store_priv.h"
 
 struct acct {
 	char	 path[64];

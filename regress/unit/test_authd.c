@@ -2,7 +2,7 @@
  * authd's pieces without their process: the directory and where mail goes,
  * the memory of recent logins, the slow-down, the database.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +14,12 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "addr.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/addr.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 static char name_a[] = "a.test", name_b[] = "B.Test.";

@@ -5,7 +5,7 @@
  * what is not a whole directory is never taken for one.  What a newer
  * release left is not touched.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -24,11 +24,11 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define USERS	40		/* some pages of them */

@@ -2,7 +2,7 @@
  * authd's guard: how many recipients outside an account may write to, over
  * connections, time, restarts and databases that are broken.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,11 +17,11 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "authd/authd.h"
 
 #define NOON	UINT64_C(1800000000)

@@ -2,7 +2,7 @@
  * Channels: what is permitted arrives whole, what is not ends that channel
  * and nothing else; every ask is called back exactly once.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -17,11 +17,11 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 
 static struct {
 	struct event_base *base;

@@ -5,7 +5,7 @@
  * way with its id, it ends that channel, closes what came with it and reaches
  * no handler.  test_msg has the rule for what is shorter or longer.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 
@@ -20,11 +20,11 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "base/util.h"
 
 #define FDS_TRIED	(MSG_MAXFD + 2)
 #define RANDOM_PACKETS	300		/* on each side of each channel */

@@ -3,7 +3,7 @@
  * come out the same, ranges hold at both ends, a misspelt key is guessed,
  * and no role is told what its row in doc/design.md section 2 does not name.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "conf.h"
-#include "conf_key.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "conf/conf.h"
+#include "conf/key.h"
 
 #include "maild/conf_yaml.h"
 

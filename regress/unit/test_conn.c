@@ -2,7 +2,7 @@
  * common/conn: limits and penalties by source, over two "processes" that
  * share the memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/mman.h>
@@ -19,9 +19,9 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "conn.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "net/conn.h"
 
 static enum conn_verdict
 open_from(struct conn *c, const char *ip, unsigned int max)

@@ -3,7 +3,7 @@
  * them, answers as nobody should send them (pointer loops, counts, record
  * lengths 0..7, every cut, flipped octets), what is kept and for how long.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
 #include "resolve/resolve.h"
 
 #define ID	0x1234

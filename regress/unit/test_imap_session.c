@@ -3,7 +3,7 @@
  * used by regress/script/t_imap.  On its own it checks the reader: lines
  * and literals out of packets cut anywhere.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -17,12 +17,12 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "imap_parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "imapd/session/imap.h"
 #include "serve.h"
 

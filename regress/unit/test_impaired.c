@@ -2,7 +2,7 @@
  * What impairs the service, from proc_impaired() in a role to the list that
  * maild keeps: told once, bounded, over when it is over.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/socket.h>
 
@@ -15,14 +15,14 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "proc_impl.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "proc/impl.h"
+#include "base/util.h"
 #include "maild/maild.h"
 
 static struct house house;

@@ -3,7 +3,7 @@
  * octet, limits, writes that block, deadlines, and TLS (a key made here,
  * both ends ours).
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/mman.h>
@@ -27,8 +27,8 @@
 #include <openssl/x509.h>
 #include <tls.h>
 
-#include "parse.h"
-#include "io.h"
+#include "parse/parse.h"
+#include "net/io.h"
 
 struct side {
 	struct io	*io;

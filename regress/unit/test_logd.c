@@ -1,7 +1,7 @@
 /*
  * logd's lines and its ring of recent ones.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "base/util.h"
 #include "logd/logd.h"
 
 static void

@@ -6,7 +6,7 @@
  *
  *	build/regress/unit/msg print >regress/unit/msg.golden
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -17,11 +17,11 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 
 #define GOLDEN		"regress/unit/msg.golden"
 #define FIELDS_MAX	32

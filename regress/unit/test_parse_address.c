@@ -2,7 +2,7 @@
  * Addresses: SMTP paths, the isemail collection, address lists of headers,
  * IP literals, and what hit others with them.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 #include "cut.h"
 #include "json.h"
 

@@ -2,7 +2,7 @@
  * IMAP command syntax: atoms, strings, literals, sets, flags, sections,
  * LIST patterns, and what clients send to make a parser fall.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "imap_parse.h"
+#include "parse/parse.h"
+#include "parse/imap_parse.h"
 #include "cut.h"
 
 /* A command in a block of its exact size. */

@@ -3,7 +3,7 @@
  * same blob however the message was cut, blobs that were damaged, and
  * messages made to hurt.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 #include "cut.h"
 
 struct facts {

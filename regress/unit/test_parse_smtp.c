@@ -2,7 +2,7 @@
  * SMTP: command lines, ESMTP parameters, replies of others, message data on
  * the wire, and the SASL and base64 in between.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 #include "cut.h"
 
 static void

@@ -2,7 +2,7 @@
  * Header fields, encoded words, parameters, charsets, transfer encodings,
  * search, dates and hashes.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
+#include "parse/parse.h"
 #include "cut.h"
 
 static void

@@ -3,7 +3,7 @@
  * used by regress/script/t_pop3.  On its own it checks nothing but that a
  * front that says nothing ends the session.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -16,11 +16,11 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "session.h"
-#include "frames.h"
-#include "store.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/session.h"
+#include "net/frames.h"
+#include "store/store.h"
 #include "pop3d/session/pop3.h"
 #include "serve.h"
 

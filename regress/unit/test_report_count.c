@@ -3,7 +3,7 @@
  * every octet, what has no room, clocks that are wrong, files that cannot be
  * read.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -20,13 +20,13 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 #include "cut.h"

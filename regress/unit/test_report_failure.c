@@ -2,7 +2,7 @@
  * The pure parts of failure reports: redaction of hostile headers, cut at
  * every octet; the text of a report; which messages get one; limits.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "text.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/text.h"
 #include "report/failure.h"
 #include "cut.h"
 

@@ -2,7 +2,7 @@
  * Aggregate reports without their neighbours: the text for hostile values,
  * rows and records in and out, when a report is due, who is told.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -19,13 +19,13 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 #include "cut.h"

@@ -2,7 +2,7 @@
  * relay/route.c from tables: order of mail hosts, null MX, loops, hosts
  * without addresses, addresses nobody may be sent to.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "io.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 static uint8_t rrs[16384];

@@ -2,7 +2,7 @@
  * signd's pure parts: which handshake texts may be signed, tickets, the
  * From field.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,9 +12,9 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "verify/verify.h"
 #include "signd/signd.h"
 
 static const char ctx[] = "TLS 1.3, server CertificateVerify";

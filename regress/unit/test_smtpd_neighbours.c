@@ -2,7 +2,7 @@
  * Neighbours that fail or are late: a queue that is full or dies, a client
  * that leaves while one is still thinking.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -17,14 +17,14 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 #include "smtp_play.h"
 

@@ -1,7 +1,7 @@
 /*
  * Submission: logins, STARTTLS, and who a message may be from.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -20,15 +20,15 @@
 #include <openssl/x509.h>
 #include <tls.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "conn.h"
-#include "io.h"
-#include "tlskey.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "net/tlskey.h"
+#include "base/util.h"
 #include "smtpd/smtpd.h"
 #include "smtp_play.h"
 

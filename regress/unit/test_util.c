@@ -1,7 +1,7 @@
 /*
  * common/util: files that several processes read.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 #include <sys/mman.h>
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "util.h"
+#include "base/util.h"
 
 /* maild hands one open file to every relay: what one has read is still there
  * for the others. */

@@ -3,7 +3,7 @@
  * against OpenDKIM's (RSA is deterministic: who gets its header hash right
  * can verify its b=), and what we make ourselves.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -18,8 +18,8 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "cut.h"
 #include "json.h"
 

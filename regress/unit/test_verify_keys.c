@@ -3,7 +3,7 @@
  * alike records are and however many there were, and what could not be read is
  * not kept.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "dkim_priv.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/dkim_priv.h"
 
 /* Ed25519 keys are any 32 octets: this one is full of n. */
 static struct slice

@@ -3,7 +3,7 @@
  * keys of several sizes and exponents; whatever else a key's owner, or a
  * forger, could send is not.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +15,9 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "rsa.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "verify/rsa.h"
 
 struct fixture {
 	EVP_PKEY	*pair;

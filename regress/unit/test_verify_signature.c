@@ -2,7 +2,7 @@
  * DKIM signatures at their edges: mutation of all that is signed, hostile tags
  * and keys, too many of them.  What public suites cover is regress/vectors.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -17,8 +17,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "zone.h"
 
 static const char header[] =

@@ -2,7 +2,7 @@
  * SPF at its edges: limits, loops, hostile macros, and whose identity counts.
  * What public suites cover is regress/vectors.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "zone.h"
 
 static struct spf

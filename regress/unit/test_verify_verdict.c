@@ -3,7 +3,7 @@
  * fields it prints, and facts in any order.  What public suites cover is
  * regress/vectors.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/types.h>
 
@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 #include "zone.h"
 
 /* ---- answers, domains ---------------------------------------------------- */

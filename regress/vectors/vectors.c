@@ -4,7 +4,7 @@
  * ends with a "done" line.  Words are hexadecimal octets, "-" for none.
  * Without network and without files.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <err.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "parse.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
 
 #define WORDS_IN	32
 #define RRS_MAX		256

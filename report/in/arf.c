@@ -3,15 +3,15 @@
  * 9991).  Fields as in a header, and the header of the message they are
  * about.  report-in.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
 #include "report/in/in.h"
 
 #define INCIDENTS_MAX	1000000U

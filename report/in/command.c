@@ -3,7 +3,7 @@
  * reads a bounded number of files or gives a bounded number of rows, then
  * the event loop goes on.  report-in.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -15,13 +15,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "verify.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define RUNNING_MAX	4		/* commands at once: each may take

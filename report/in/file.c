@@ -14,7 +14,7 @@
  * Of a message that nobody could read (raw) there are no rows; its octets
  * follow the last line.  report-in.  Pure but for memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -23,11 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define END_LEN		13	/* "end 1a2b3c4d\n" */

@@ -7,7 +7,7 @@
  * One message is handled in a turn of the event loop.  It takes at most
  * what 64 MiB of XML take, a second or two; commands go on between two.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +16,14 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
-#include "verify.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define WAITING_MAX	64		/* messages that wait for their turn;

@@ -2,20 +2,20 @@
  * mailctl reports, summary, list, abuse, failures, unread: what can be told
  * report by report.  report-in.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "verify.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define TURN_ROWS	100	/* given in one step */

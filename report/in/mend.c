@@ -10,15 +10,15 @@
  * TAG_MAX, the depth by MEND_DEPTH, what is read twice by REOPEN_MAX, the rest
  * by the taker.  report-in.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
 #include "report/in/in.h"
 
 #define REOPEN_MAX	64		/* CDATA that is looked at once more */

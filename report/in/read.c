@@ -4,17 +4,17 @@
  * Nothing inside a message/rfc822 part is taken for a report: that is mail
  * about mail.  report-in.  Pure but for memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "verify.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define TRIES_MAX	8	/* attachments looked at */

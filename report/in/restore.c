@@ -9,7 +9,7 @@
  * again is not written over it.  Listing breaks off at an error, it does not
  * end there.  report-in.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -21,12 +21,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 enum state { F_TAKEN, F_UNREAD, F_NEWER, F_DAMAGED, F_STATES };

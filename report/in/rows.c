@@ -3,16 +3,16 @@
  * bounded number of rows.  A keyed hash table, as outsiders fill it.
  * report-in.  Pure but for memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define SLOTS		65536U	/* power of two, well above ROWS_MAX */

@@ -3,15 +3,15 @@
  * mail that carried it.  A report that anybody could have sent must not
  * change the sums.  report-in.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
 #include "report/in/in.h"
 
 /*

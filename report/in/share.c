@@ -8,16 +8,16 @@
  * labels cost nothing); all that is not proven shares one holder, as any
  * number of such names can be made up.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define BUCKETS		4096U

@@ -17,7 +17,7 @@
  * there is room, which only those of the last week or of proven senders deny
  * it.  So a class may be over its limit by the last file that came.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -28,12 +28,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define BUCKETS		65536U

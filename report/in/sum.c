@@ -3,20 +3,20 @@
  * First the files are read, some in a step, then the sums are given, largest
  * first.  report-in.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "verify.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define TURN_FILES	32		/* read in one step */

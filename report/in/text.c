@@ -2,14 +2,14 @@
  * Words that strangers wrote: made fit for a terminal and for a file of
  * lines.  report-in.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 /* Characters that a reader cannot see, or that turn the line around. */

@@ -4,17 +4,17 @@
  * counted, which bounds the memory it takes.  report-in.  Pure but for
  * memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <jansson.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "verify.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
 #include "report/in/in.h"
 
 #define JSON_DEPTH	16

@@ -2,16 +2,16 @@
  * Octets out of gzip and deflate, handed on in pieces, with a limit to how
  * many come and how many come out of how few (zip bombs).  report-in.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
 #include <zlib.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define PIECE		65536U	/* octets handed on at once */

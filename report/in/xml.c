@@ -6,7 +6,7 @@
  * entities, are refused, as is what is deeper, longer or more than the
  * limits here.  report-in.  Pure but for memory.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -15,12 +15,12 @@
 
 #include <expat.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
-#include "verify.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
+#include "verify/verify.h"
+#include "base/util.h"
 #include "report/in/in.h"
 
 #define XML_DEPTH	32

@@ -4,14 +4,14 @@
  * reporters send is taken: one disk, no zip64, no encryption, stored or
  * deflated.  report-in.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "msg.h"
-#include "chan.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define END_LEN		22	/* end of central directory */

@@ -3,17 +3,17 @@
  * and RFC 9991 in a multipart/report (RFC 6522).  Pure: all it says is given.
  * Whatever strangers wrote gets in as printable ASCII or quoted-printable.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/failure.h"
 
 #define SPF_TEXT	1000	/* octets of the SPF record that are told */

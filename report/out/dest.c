@@ -5,7 +5,7 @@
  * the organizational domains are common/verify's, the questions go to
  * resolve.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -15,14 +15,14 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "dns.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/out/out.h"
 
 #define ASKS_MAX	256	/* verifications at a time */

@@ -6,21 +6,21 @@
  * a fixed size: who invents domains gets no more memory than that.  They are
  * in memory only: a failure report need not outlive us.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/failure.h"
 #include "report/out/out.h"
 

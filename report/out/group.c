@@ -6,17 +6,17 @@
  * random key, since strangers choose the names; two names whose hashes are
  * the same share one limit.  Pure.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

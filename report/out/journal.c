@@ -7,7 +7,7 @@
  * anew from memory beside itself and renamed.  What is there at start is read
  * by restore.c.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -20,11 +20,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "log.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/log.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

@@ -4,7 +4,7 @@
  * ticket.  Octets pass through one block on their way, so a letter costs no
  * memory of ours but that block.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/mman.h>
 
@@ -15,12 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "conf.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/letter.h"
 

@@ -5,17 +5,17 @@
  * that can be.  A full neighbourhood refuses; nothing live is ever put out.
  * Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/failure.h"
 
 #define PROBES		64	/* slots looked at for one name */

@@ -4,7 +4,7 @@
  * them without persons, and once as it is for reports.failure-copy, and goes
  * to queue.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/stat.h>
 
@@ -17,16 +17,16 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "dns.h"
-#include "log.h"
-#include "proc.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "msg/dns.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/failure.h"
 #include "report/out/out.h"
 

@@ -4,17 +4,17 @@
  * (RFC 9990) and failure reports (RFC 9991).  They leave through queue.  No
  * network; asks resolve who may be told.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "conf.h"
-#include "log.h"
-#include "proc.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
 #include "report/out/out.h"
 
 static void	 on_mail(struct chan *, struct msg *, void *);

@@ -12,15 +12,15 @@
  *		u32 row | u64 next | why, to the end
  *	DONE	u32 domain
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

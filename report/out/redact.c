@@ -3,19 +3,19 @@
  * of a short list, each written anew from what was understood of it, local
  * parts replaced by a keyed hash.  What is not understood is left out.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/failure.h"
 
 #define KNOWN_MAX	64	/* local parts remembered */

@@ -5,7 +5,7 @@
  * carries the same Report-ID and file name.  What would be too large when
  * packed goes in several reports.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -16,13 +16,13 @@
 #include <sodium.h>
 #include <zlib.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "conf.h"
-#include "log.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

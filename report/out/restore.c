@@ -11,7 +11,7 @@
  * (journal_open), and no key is made while there may be one.  Part of
  * report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -24,13 +24,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

@@ -7,15 +7,15 @@
  *	u8 n | n times: u8 result, texts domain, selector
  * A text is u8 length and its octets.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

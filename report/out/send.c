@@ -4,7 +4,7 @@
  * makes two of one.  What queue cannot take now is tried again for as long
  * as the caller said.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -13,13 +13,13 @@
 
 #include <event2/event.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "chan.h"
-#include "log.h"
-#include "proc.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/letter.h"
 

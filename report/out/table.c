@@ -5,19 +5,19 @@
  * most of what makes a row; what does not fit is counted as lost, and said.
  * Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "log.h"
-#include "text.h"
-#include "util.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/util.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

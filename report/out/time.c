@@ -3,13 +3,13 @@
  * how long a report that cannot leave is tried, and how often.  All by the
  * clock it is given.  Pure.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

@@ -5,15 +5,15 @@
  * words that are known to name hosts, methods and results; comments go, but
  * for an address literal in one.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "text.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/text.h"
 #include "report/failure.h"
 
 #define TRACE_WORD	255	/* octets of a word that is kept */

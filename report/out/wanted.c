@@ -2,14 +2,14 @@
  * Which messages a failure report is made about: what fo= asks for (RFC 9989
  * 4.7), and never about a message that is a report itself.  Pure.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
-#include "text.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "base/text.h"
 #include "report/failure.h"
 
 static bool	 header_is_report(struct slice header, bool nobody);

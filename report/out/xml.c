@@ -4,7 +4,7 @@
  * sent the mail that is reported: it is cut, escaped, and never anything but
  * well-formed UTF-8 that XML 1.0 can carry.  Part of report-out.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sys/queue.h>
 
@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
-#include "verify.h"
-#include "msg.h"
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
 #include "report/out/out.h"
 #include "report/out/agg.h"
 

@@ -1,0 +1,29 @@
+/*
+ * From resolve to an evaluation: what CHAN_DNS said, put among the answers
+ * that common/verify works with.
+ */
+#include "base/compat.h"
+
+#include "parse/parse.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+
+void
+dns_answer(struct answers *a, const char *name, uint16_t type,
+    const struct dns_ask_r *r)
+{
+	enum answer_status status = ANSWER_TEMP;
+	struct rr rr[ANSWER_RRS];
+	struct item_rr item;
+	size_t n = 0, off = 0;
+
+	if (r != NULL && r->status <= ANSWER_TEMP)
+		status = (enum answer_status)r->status;
+	if (status == ANSWER_OK)
+		while (n < ANSWER_RRS && item_rr_get(r->rrs, &off, &item) == 1)
+			if (item.type == type)
+				rr[n++] = (struct rr){ item.pref, item.data };
+	answers_put(a, name, (enum rr_type)type, status, rr, n);
+}

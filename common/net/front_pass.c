@@ -1,0 +1,186 @@
+/*
+ * The front's end of the stream to a session: after login octets are only
+ * counted, never looked at.  A client that does not read stops the session,
+ * a session that does not read stops the client.
+ */
+#include "base/compat.h"
+
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "net/io.h"
+#include "net/conn.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "msg/session.h"
+#include "base/log.h"
+#include "net/front.h"
+
+#define PASS_TURN	16		/* packets of a session a loop turn */
+
+static void	on_readable(evutil_socket_t, short, void *);
+static void	on_writable(evutil_socket_t, short, void *);
+static int	pass_packet(struct front_conn *);
+static int	pass_send(struct front_conn *, uint8_t, const char *, size_t);
+static int	start_put(uint8_t *, size_t *, const char *, const char *);
+
+int
+front_pass_start(struct front_conn *c, struct event_base *base,
+    const char *hostname)
+{
+	uint8_t	 buf[4096];
+	char	 remote[46];
+	size_t	 n = 0;
+
+	if (start_put(buf, &n, "tag", c->tag) == -1 ||
+	    start_put(buf, &n, "user", c->user) == -1 ||
+	    start_put(buf, &n, "host", hostname) == -1 ||
+	    start_put(buf, &n, "remote",
+	    conn_text(&c->source.peer, remote)) == -1 ||
+	    start_put(buf, &n, "tls", c->tls ? "1" : "0") == -1)
+		return -1;
+	event_assign(&c->rd, base, c->sock, EV_READ | EV_PERSIST, on_readable,
+	    c);
+	event_assign(&c->wr, base, c->sock, EV_WRITE, on_writable, c);
+	if (pass_send(c, SESSION_START, (const char *)buf, n) != 1)
+		return -1;
+	return event_add(&c->rd, NULL);
+}
+
+static int
+start_put(uint8_t *buf, size_t *n, const char *key, const char *value)
+{
+	struct item_arg	 k = { slice_str(key) }, v = { slice_str(value) };
+
+	if (item_arg_put(buf, 4096, n, &k) == -1 ||
+	    item_arg_put(buf, 4096, n, &v) == -1)
+		return -1;
+	return 0;
+}
+
+/* One packet: 1 sent, 0 the session is busy, -1 it is gone. */
+static int
+pass_send(struct front_conn *c, uint8_t type, const char *p, size_t n)
+{
+	struct iovec	 iov[2] = { { &type, 1 }, { (void *)p, n } };
+	struct msghdr	 mh = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t		 r;
+
+	do
+		r = sendmsg(c->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (r == -1 && errno == EINTR);
+	if (r != -1)
+		return 1;
+	return errno == EAGAIN ? 0 : -1;
+}
+
+void
+front_pass_input(struct front_conn *c)
+{
+	struct slice	 in;
+	size_t		 n;
+	int		 r = 1;
+
+	while (r == 1 && (in = io_peek(c->io)).n > 0) {
+		n = in.n < SESSION_PAYLOAD ? in.n : SESSION_PAYLOAD;
+		if ((r = pass_send(c, SESSION_DATA, in.p, n)) == 1)
+			io_drain(c->io, n);
+	}
+	if (r == 1 && c->eof)
+		r = pass_send(c, SESSION_BYE, "", 0);
+	if (r == -1) {
+		/* What it said before it went is still to be read. */
+		io_pause(c->io);
+		return;
+	}
+	if (r == 0 && !c->stuck) {
+		c->stuck = true;
+		io_pause(c->io);
+		event_add(&c->wr, NULL);
+	}
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct front_conn	*c = arg;
+
+	c->stuck = false;
+	io_resume(c->io);
+	front_pass_input(c);
+}
+
+/* What is queued goes out at the end of the turn; if it did not in the last
+ * one, the client is slow. */
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct front_conn	*c = arg;
+	int			 i, r = 1;
+
+	if (io_queued(c->io) > IO_OUT_MAX) {
+		c->held = true;
+		event_del(&c->rd);
+		return;
+	}
+	for (i = 0; i < PASS_TURN && r == 1 &&
+	    io_queued(c->io) <= IO_OUT_MAX; i++)
+		r = pass_packet(c);
+}
+
+/* One packet of the session: 1, 0 none there, -1: c is gone. */
+static int
+pass_packet(struct front_conn *c)
+{
+	static uint8_t	 buf[MSG_MAX];
+	ssize_t		 n;
+
+	do
+		n = recv(c->sock, buf, sizeof(buf), MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	if (n == -1 && errno == EAGAIN)
+		return 0;
+	if (n > 0 && (buf[0] == SESSION_DATA || buf[0] == SESSION_MORE)) {
+		c->within = buf[0] == SESSION_MORE;
+		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
+			return 1;
+	} else if (n > 0 && buf[0] == SESSION_BYE) {
+		front_pass_done(c, true);
+		return -1;
+	}
+	front_pass_done(c, false);
+	return -1;
+}
+
+void
+front_pass_drained(struct front_conn *c)
+{
+	front_alive(c);
+	if (c->held) {
+		c->held = false;
+		event_add(&c->rd, NULL);
+	}
+}
+
+void
+front_pass_stop(struct front_conn *c)
+{
+	if (c->sock == -1)
+		return;
+	if (c->state == FRONT_PASS) {
+		event_del(&c->rd);
+		event_del(&c->wr);
+	}
+	close(c->sock);
+	c->sock = -1;
+}

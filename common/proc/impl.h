@@ -1,0 +1,27 @@
+/*
+ * What proc.c (start, no event loop), loop.c and nursery.c share.
+ * Nobody else includes this.
+ */
+#ifndef PROC_IMPL_H
+#define PROC_IMPL_H
+
+struct proc_state {
+	const struct role *role;
+	struct conf	*conf;
+	struct conf	*next;		/* being received in a reload */
+	uint32_t	 generation;
+	uint16_t	 instance;
+	uid_t		 uid;
+	gid_t		 gid;
+	char		 root[1025];
+	int		 status;
+	bool		 stopping;
+};
+extern struct proc_state proc_state;
+
+void	 proc_conf_item(struct conf *, const struct conf_item *);
+void	 proc_conf_file(const struct role *, struct msg *);
+void	 proc_log_level(const struct conf *);
+/* "This configuration is in use", and of which build we are. */
+struct proc_ready_ev proc_ready(uint32_t generation);
+#endif
