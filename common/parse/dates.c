@@ -224,7 +224,7 @@ skip_cfws(struct slice *s)
 			depth--;
 		else if (s->p[i] == '\\' && depth > 0 && i + 1 < s->n)
 			i++;
-		else if (depth == 0 && (s->p[i] > ' ' || s->p[i] < 0))
+		else if (depth == 0 && (unsigned char)s->p[i] > ' ')
 			break;
 	}
 	s->p += i;
