@@ -6,6 +6,7 @@
 #   make demo       try it: build, start on loopback, send, read, verify
 #   make regress    all tests; ends with "N passed, N failed"
 #   make bench      side by side with Postfix, its milters and Dovecot, as ratios
+#   make arm64      the house for that processor, its unit tests emulated
 #   make fuzz       fuzz every parser for FUZZ_SECONDS each
 #   make fuzz-cover what the corpora reach of the parsers
 #
@@ -29,7 +30,10 @@ include regress/mk/packages.mk
 WARN =		-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 		-Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers \
 		-Wvla -Wwrite-strings -Werror
-HARDEN =	-fstack-protector-strong -fstack-clash-protection -fcf-protection
+# jumps and returns to where none lead, as the processor has it
+BRANCH =	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)), \
+		-mbranch-protection=standard,-fcf-protection)
+HARDEN :=	-fstack-protector-strong -fstack-clash-protection $(BRANCH)
 CPPFLAGS +=	-D_GNU_SOURCE -I. -Icommon \
 		-DMAILD_LIBEXECDIR='"$(LIBEXECDIR)"' \
 		-DMAILD_SYSCONFDIR='"$(SYSCONFDIR)"' \
@@ -163,6 +167,7 @@ endef
 $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 
 -include regress/mk/regress.mk
+-include regress/mk/arm64.mk
 
 # Services that come with a package are not started (RUNLEVEL=1).
 APT =		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
@@ -217,4 +222,4 @@ clean:
 
 .PHONY: FORCE all deps deps-demo deps-test demo demo-up demo-down regress bench bench-sign \
 	fuzz install clean
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

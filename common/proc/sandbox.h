@@ -5,8 +5,8 @@
  * landlock_linux.c into what is reached beneath a directory.  Nobody else
  * includes this but their unit test.
  */
-#ifndef PROC_SANDBOX_H
-#define PROC_SANDBOX_H
+#ifndef SANDBOX_H
+#define SANDBOX_H
 
 #include <linux/filter.h>
 

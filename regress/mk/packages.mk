@@ -14,3 +14,6 @@ DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
 DEPS_NPM =	$(if $(shell command -v npm),,nodejs npm)
 DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd opendkim \
 		opendmarc postfix-policyd-spf-python unbound publicsuffix
+# make arm64: compiler and emulator; what is unpacked for that processor
+DEPS_ARM64 =	gcc-aarch64-linux-gnu qemu-user
+DEPS_ARM64_ROOT = $(filter lib% zlib%,$(DEPS_BUILD)) libcmocka-dev
