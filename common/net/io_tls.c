@@ -15,10 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <tls.h>
-
 #include "parse/parse.h"
 #include "net/io.h"
+#include "net/tlsssl.h"
 #include "net/io_impl.h"
 
 static ssize_t	 raw_read(struct tls *, void *, size_t, void *);
@@ -46,13 +45,15 @@ io_accept_tls(struct io *io, struct tls *server)
 int
 io_start_tls(struct io *io, struct tls_config *config, const char *servername)
 {
+	struct ssl_st *ssl;
+
 	if (io->tls != NULL || io_peek(io).n > 0)
 		return -1;
 	if ((io->tls = tls_client()) == NULL)
 		return -1;
 	if (tls_configure(io->tls, config) == -1 ||
-	    tls_connect_cbs(io->tls, raw_read, raw_write, io,
-	    servername) == -1) {
+	    tlsssl_connect(io->tls, raw_read, raw_write, io, servername,
+	    &ssl) == -1) {
 		free(io->err);
 		io->err = strdup(tls_error(io->tls) != NULL ?
 		    tls_error(io->tls) : "TLS configuration");

@@ -9,7 +9,7 @@
 
 UNIT =		$(patsubst regress/unit/test_%.c,%,$(wildcard regress/unit/test_*.c))
 include regress/unit/link.mk
-UNIT_LD =	-lcmocka -ltls -lldns -lyaml -lsqlite3 -lexpat -ljansson -lz -lidn2 -levent_core -lsodium -lcrypto
+UNIT_LD =	-lcmocka -ltls -lssl -lldns -lyaml -lsqlite3 -lexpat -ljansson -lz -lidn2 -levent_core -lsodium -lcrypto
 
 define unit
 $(O)/regress/unit/$(1): $(O)/obj/regress/unit/test_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES) | $(BUILD_OBJ)
