@@ -294,7 +294,8 @@ role_secret(enum conf_secret_kind kind, const uint8_t key[32])
 		memcpy(st.sender_key, key, sizeof(st.sender_key));
 		break;
 	case SECRET_TICKET:
-		fatalx("the ticket secret is not for authd");
+	case SECRET_TLS:
+		fatalx("secret %d is not for authd", kind);
 	}
 }
 

@@ -399,6 +399,7 @@ start(struct house *h)
 		fatal("%s", h->conf->dir.store);
 	random_bytes(h->secret_rcpt, sizeof(h->secret_rcpt));
 	random_bytes(h->secret_sender, sizeof(h->secret_sender));
+	ticket_init(h);
 	grant_init(h);
 	account_init(h);
 	if (control_open(h, err, sizeof(err)) == -1)

@@ -193,6 +193,9 @@ void	 absent_leave(struct house *);
 /* ---- share.c: what a child is told ---- */
 void	 share_send(struct child *, const struct conf *,
 	    const struct files *, bool reload);
+/* One secret; of the table, or of ticket.c. */
+void	 share_secret(struct child *, enum conf_secret_kind,
+	    const uint8_t key[32]);
 void	 share_listeners(struct child *);
 /* The front of that protocol. */
 enum proc_role share_front(enum conf_protocol);
@@ -205,6 +208,11 @@ void	 share_log_renew(struct house *, enum proc_role, uint16_t instance);
  * while the house starts: if it does not come up, the last words of a child
  * are for our stderr. */
 void	 share_logs(struct house *);
+
+/* ---- ticket.c: secrets of TLS session tickets ---- */
+void	 ticket_init(struct house *);
+/* A front that starts: the secret of its service, and the one before. */
+void	 ticket_share(struct child *);
 
 /* ---- graph.c: who may talk to whom ---- */
 /* A child became ready: make its channels to all that are. */

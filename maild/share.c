@@ -169,7 +169,7 @@ share_store(struct child *c)
 		close(fd);
 }
 
-static void
+void
 share_secret(struct child *c, enum conf_secret_kind kind,
     const uint8_t key[32])
 {
@@ -216,6 +216,7 @@ share_secrets(struct child *c)
 		share_secret(c, SECRET_SENDER, h->secret_sender);
 	if (c->role == ROLE_SIGND_DKIM)
 		share_secret(c, SECRET_TICKET, h->secret_ticket);
+	ticket_share(c);
 }
 
 /* authd compares it with the numbers that it gave. */

@@ -32,6 +32,7 @@
 #include "proc/proc.h"
 #include "net/listen.h"
 #include "net/tlskey.h"
+#include "net/tlsticket.h"
 #include "base/util.h"
 #include "smtpd/smtpd.h"
 
@@ -42,6 +43,7 @@
 
 static void	 smtpd_load(const struct conf *);
 static void	 smtpd_file(enum conf_file_kind, uint16_t, struct slice, int);
+static void	 smtpd_secret(enum conf_secret_kind, const uint8_t[32]);
 static void	 smtpd_start(const struct conf *);
 static void	 smtpd_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	 smtpd_listener(uint16_t, int);
@@ -66,6 +68,7 @@ static const struct role smtpd_role = {
 	.id = ROLE_SMTPD,
 	.load = smtpd_load,
 	.file = smtpd_file,
+	.secret = smtpd_secret,
 	.start = smtpd_start,
 	.channel = smtpd_channel,
 	.listener = smtpd_listener,
@@ -157,6 +160,14 @@ smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 	free(pem);
 }
 
+static void
+smtpd_secret(enum conf_secret_kind kind, const uint8_t key[32])
+{
+	if (kind != SECRET_TLS)
+		fatalx("secret %d is not for smtpd", kind);
+	tlsticket_secret(key);
+}
+
 /* The new context if its chains are good, else the one there was. */
 static void
 certificates_take(void)
@@ -165,7 +176,8 @@ certificates_take(void)
 
 	if (smtpd.certs == NULL)
 		return;
-	if ((tls = tlskey_server(smtpd.certs)) != NULL) {
+	if ((tls = tlskey_server(smtpd.certs,
+	    proc_name(ROLE_SMTPD))) != NULL) {
 		tls_free(smtpd.h.tls);
 		smtpd.h.tls = tls;
 	}

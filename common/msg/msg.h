@@ -501,7 +501,9 @@ enum conf_file_kind {
 enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */
 	SECRET_SENDER,		/* authd and signd dkim: sender tokens */
-	SECRET_TICKET		/* signd dkim: tickets; kept over restarts */
+	SECRET_TICKET,		/* signd dkim: tickets; kept over restarts */
+	SECRET_TLS		/* a front: session tickets, of its service; again
+				 * when there is a new one (tlsticket.h) */
 };
 /* What the DNS has where the record of a waiting key belongs. */
 enum dkim_seen {

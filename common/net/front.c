@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/tlskey.h"
+#include "net/tlsticket.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "net/listen.h"
@@ -58,6 +59,7 @@ static struct {
 
 /* The role */
 static void	front_file(enum conf_file_kind, uint16_t, struct slice, int);
+static void	front_secret(enum conf_secret_kind, const uint8_t[32]);
 static void	front_load(const struct conf *);
 static void	front_reload(const struct conf *);
 static void	front_start(const struct conf *);
@@ -99,6 +101,7 @@ static const struct chan_handler handlers[] = {
 static struct role role = {
 	.load = front_load,
 	.file = front_file,
+	.secret = front_secret,
 	.start = front_start,
 	.channel = front_channel,
 	.listener = front_listener,
@@ -141,6 +144,14 @@ front_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 	close(fd);
 }
 
+static void
+front_secret(enum conf_secret_kind kind, const uint8_t key[32])
+{
+	if (kind != SECRET_TLS)
+		fatalx("secret %d is not for this role", kind);
+	tlsticket_secret(key);
+}
+
 /* Start and reload: a new TLS context, or the old one when that fails. */
 static void
 front_load(const struct conf *conf)
@@ -149,7 +160,8 @@ front_load(const struct conf *conf)
 
 	if (front.keys == NULL)
 		return;
-	if ((tls = tlskey_server(front.keys)) != NULL) {
+	if ((tls = tlskey_server(front.keys, proc_name(role.id))) !=
+	    NULL) {
 		tls_free(front.tls);
 		front.tls = tls;
 	}

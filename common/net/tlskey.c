@@ -27,12 +27,13 @@
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
-#include <tls.h>
 
 #include "parse/parse.h"
 #include "msg/msg.h"
 #include "base/log.h"
 #include "net/tlskey.h"
+#include "net/tlsssl.h"
+#include "net/tlsticket.h"
 #include "base/util.h"
 
 #define SIGN_TIMEOUT_MS	2000
@@ -144,9 +145,31 @@ methods_ready(void)
 	return 0;
 }
 
-struct tls *
-tlskey_server(struct tlskey *k)
+/* A session is resumed by the service that it was made with alone, and as
+ * long as that shows the same certificates. */
+static int
+session_context(const struct tlskey *k, const char *service,
+    struct tls_config *config)
 {
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	unsigned char id[32];
+	size_t i;
+	int ok;
+
+	ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(md, service, strlen(service) + 1) == 1;
+	for (i = 0; ok && i < k->n; i++)
+		ok = EVP_DigestUpdate(md, k->chain[i].pem, k->chain[i].n) == 1;
+	ok = ok && EVP_DigestFinal_ex(md, id, NULL) == 1 &&
+	    tls_config_set_session_id(config, id, sizeof(id)) == 0;
+	EVP_MD_CTX_free(md);
+	return ok ? 0 : -1;
+}
+
+struct tls *
+tlskey_server(struct tlskey *k, const char *service)
+{
+	struct ssl_ctx_st *ctx;
 	struct tls_config *config = tls_config_new();
 	struct tls *tls = NULL;
 	struct chain *c;
@@ -168,13 +191,16 @@ tlskey_server(struct tlskey *k)
 			goto out;
 		}
 	}
-	if ((tls = tls_server()) == NULL || tls_configure(tls, config) == -1) {
+	if ((tls = tls_server()) == NULL ||
+	    session_context(k, service, config) == -1 ||
+	    tlsssl_configure(tls, config, &ctx) == -1) {
 		log_warnx("tls certificate=%s error=\"%s\"", k->chain[0].name,
 		    tls != NULL && tls_error(tls) != NULL ? tls_error(tls) :
 		    "out of memory");
 		tls_free(tls);
 		tls = NULL;
-	}
+	} else
+		tlsticket_serve(ctx);
 out:
 	tls_config_free(config);
 	return tls;

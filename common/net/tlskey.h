@@ -23,11 +23,12 @@ void	 tlskey_signer(int sock);
 /* Is signd there, now?  Without it no handshake comes to an end. */
 bool	 tlskey_ready(void);
 /* Collect PEM chains (before the jail and at reload), then make the server
- * context with all of them (SNI by certificate name). NULL with a log line
- * when a chain does not parse; the caller keeps the old context.  Freed by
+ * context with all of them (SNI by certificate name), whose sessions resume
+ * with that service and those chains alone (tlsticket.h).  NULL with a log
+ * line when a chain does not parse; the caller keeps the old context.  Freed by
  * tls_free; connections made from it stay valid (libtls counts references). */
 struct tlskey *tlskey_new(void);
 int	 tlskey_add(struct tlskey *, const char *name, const char *pem, size_t);
-struct tls *tlskey_server(struct tlskey *);
+struct tls *tlskey_server(struct tlskey *, const char *service);
 void	 tlskey_free(struct tlskey *);
 #endif

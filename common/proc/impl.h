@@ -21,6 +21,7 @@ extern struct proc_state proc_state;
 
 void	 proc_conf_item(struct conf *, const struct conf_item *);
 void	 proc_conf_file(const struct role *, struct msg *);
+void	 proc_conf_secret(const struct role *, const struct conf_secret *);
 void	 proc_log_level(const struct conf *);
 /* "This configuration is in use", and of which build we are. */
 struct proc_ready_ev proc_ready(uint32_t generation);

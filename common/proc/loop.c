@@ -26,6 +26,7 @@
 static void	 on_conf_begin(struct chan *, struct msg *, void *);
 static void	 on_conf_item(struct chan *, struct msg *, void *);
 static void	 on_conf_file(struct chan *, struct msg *, void *);
+static void	 on_conf_secret(struct chan *, struct msg *, void *);
 static void	 on_conf_end(struct chan *, struct msg *, void *);
 static void	 on_channel(struct chan *, struct msg *, void *);
 static void	 on_listen(struct chan *, struct msg *, void *);
@@ -38,6 +39,7 @@ static const struct chan_handler common_handlers[] = {
 	{ CONF_BEGIN,		on_conf_begin },
 	{ CONF_ITEM,		on_conf_item },
 	{ CONF_FILE,		on_conf_file },
+	{ CONF_SECRET,		on_conf_secret },
 	{ CONF_END,		on_conf_end },
 	{ PROC_CHANNEL_EV,	on_channel },
 	{ PROC_LISTEN_EV,	on_listen },
@@ -86,6 +88,12 @@ static void
 on_conf_file(struct chan *c, struct msg *m, void *arg)
 {
 	proc_conf_file(proc_state.role, m);
+}
+
+static void
+on_conf_secret(struct chan *c, struct msg *m, void *arg)
+{
+	proc_conf_secret(proc_state.role, &m->body->conf_secret);
 }
 
 /* The new configuration is whole: it replaces the old one at once. */

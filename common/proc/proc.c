@@ -107,7 +107,7 @@ proc_conf_file(const struct role *role, struct msg *msg)
 	msg->fd[0] = -1;
 }
 
-static void
+void
 proc_conf_secret(const struct role *role, const struct conf_secret *m)
 {
 	if (role->secret == NULL)

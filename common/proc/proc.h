@@ -29,7 +29,8 @@ struct role {
 	 * load() and at each reload; the role closes fd. */
 	void	(*file)(enum conf_file_kind, uint16_t index, struct slice name,
 		    int fd);
-	/* A secret shared with another role (enum conf_secret_kind). */
+	/* A secret shared with another process (enum conf_secret_kind), at
+	 * start before load(); one that is renewed also later. */
 	void	(*secret)(enum conf_secret_kind, const uint8_t key[32]);
 	/* Confined; begin.  Channels and listeners come right after. */
 	void	(*start)(const struct conf *);

@@ -1,0 +1,80 @@
+/*
+ * The secrets of TLS session tickets (common/net/tlsticket.h): one for each
+ * service, told to all of its processes and to no others, a new one as often
+ * as a ticket lives.  maild keeps the last two, so that a process that is
+ * started again opens what the one before it sealed.  Never on disk: a new
+ * maild has new ones.  Run by maild.
+ */
+#include "base/compat.h"
+
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "parse/parse.h"
+#include "msg/msg.h"
+#include "msg/chan.h"
+#include "conf/conf.h"
+#include "base/log.h"
+#include "proc/proc.h"
+#include "net/tlsticket.h"
+#include "base/util.h"
+
+#include "maild/maild.h"
+
+static struct service {
+	enum proc_role	 role;
+	bool		 renewed;	/* there is one before */
+	uint8_t		 secret[32], before[32];
+} services[] = {
+	{ .role = ROLE_SMTPD },
+	{ .role = ROLE_IMAPD },
+	{ .role = ROLE_POP3D },
+};
+
+static void	 on_renew(evutil_socket_t, short, void *);
+
+void
+ticket_init(struct house *h)
+{
+	static const struct timeval tv = { TLSTICKET_LIFE, 0 };
+	struct event *ev = event_new(h->base, -1, EV_PERSIST, on_renew, h);
+
+	if (ev == NULL || event_add(ev, &tv) == -1)
+		fatalx("ticket: no event");
+	for (size_t i = 0; i < NITEMS(services); i++)
+		random_bytes(services[i].secret, sizeof(services[i].secret));
+}
+
+void
+ticket_share(struct child *c)
+{
+	for (size_t i = 0; i < NITEMS(services); i++) {
+		if (services[i].role != c->role)
+			continue;
+		if (services[i].renewed)
+			share_secret(c, SECRET_TLS, services[i].before);
+		share_secret(c, SECRET_TLS, services[i].secret);
+	}
+}
+
+static void
+renew(struct house *h, struct service *s)
+{
+	struct child *c;
+
+	memcpy(s->before, s->secret, sizeof(s->before));
+	random_bytes(s->secret, sizeof(s->secret));
+	s->renewed = true;
+	TAILQ_FOREACH(c, &h->children, entry)
+		if (c->role == s->role && c->chan != NULL)
+			share_secret(c, SECRET_TLS, s->secret);
+}
+
+static void
+on_renew(evutil_socket_t fd, short what, void *arg)
+{
+	for (size_t i = 0; i < NITEMS(services); i++)
+		renew(arg, &services[i]);
+	log_info("tls tickets have new secrets");
+}
