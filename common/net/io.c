@@ -425,6 +425,22 @@ io_cork(struct io *io, bool on)
 		io_dirty(io);
 }
 
+/* What TLS has said by itself, `out', and close_notify of one who is finished
+ * are one write.  0, -1. */
+static int
+io_seal(struct io *io)
+{
+	if (io->tls_state != IO_TLS)
+		return 0;
+	if (io_tls_output(io) == -1)
+		return -1;
+	if (io->cb == NULL && io->out.n == 0 && !io->closed) {
+		io->closed = true;
+		io_tls_close(io);
+	}
+	return 0;
+}
+
 /*
  * Write until all is out or the socket is full.  Clear text goes straight
  * from `out'; under TLS `out' is encrypted into `cipher' and that is
@@ -433,27 +449,22 @@ io_cork(struct io *io, bool on)
 static void
 io_flush(struct io *io)
 {
-	int r = 0;
+	int r;
 
 	if (io->failed) {
 		if (io->cb == NULL)
 			io_free(io);
 		return;
 	}
-	for (;;) {
-		if (io->cipher.n > 0)
-			r = io_write_queue(io, &io->cipher);
-		if (r != 0 || io->out.n == 0)
-			break;
-		if (io->tls_state == IO_CLEAR) {
-			if ((r = io_write_queue(io, &io->out)) != 0)
-				break;
-		} else if (io->tls_state == IO_HANDSHAKE) {
-			if (io->cb == NULL)
-				io_free(io);
-			return;
-		} else if ((r = io_tls_output(io)) != 0)
-			break;
+	do {
+		if ((r = io_seal(io)) == 0)
+			r = io_write_queue(io, io->tls_state == IO_CLEAR ?
+			    &io->out : &io->cipher);
+	} while (r == 0 && io->tls_state == IO_TLS && io->out.n > 0);
+	if (r == 0 && io->out.n > 0) {		/* a handshake first */
+		if (io->cb == NULL)
+			io_free(io);
+		return;
 	}
 	if (r == -1) {
 		io_fail(io, io->err != NULL ? io->err : strerror(errno));
@@ -505,19 +516,11 @@ io_drained(struct io *io)
 	}
 }
 
-/* All output of a finishing io is with the kernel: close_notify, then the
- * end of our side, then wait for the peer's end if that was asked for. */
+/* All output of a finishing io is with the kernel: the end of our side, then
+ * wait for the peer's end if that was asked for. */
 static void
 finish_next(struct io *io)
 {
-	if (io->tls_state == IO_TLS && !io->closed) {
-		io->closed = true;
-		io_tls_close(io);
-		if (io->cipher.n > 0) {
-			io_flush(io);
-			return;
-		}
-	}
 	if (!io->linger || io->eof) {
 		io_free(io);
 		return;

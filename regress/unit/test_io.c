@@ -425,6 +425,36 @@ test_tls(void **state)
 	free(b.data);
 }
 
+/* The last words and the end of TLS: each write is a packet to the client. */
+static void
+test_tls_end_is_one_write(void **state)
+{
+	struct side a = { 0 }, b = { 0 };
+	char *pem, got[512];
+	struct tls *srv = make_server(&pem);
+	struct tls_config *cc = make_client(pem);
+	int sp[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0, sp), 0);
+	a.io = io_new(base, sp[0], on_event, &a);
+	b.io = io_new(base, sp[1], on_event, &b);
+	assert_int_equal(io_accept_tls(a.io, srv), 0);
+	assert_int_equal(io_start_tls(b.io, cc, "mx.test"), 0);
+	turn(10);
+	assert_int_equal(a.events[IO_SECURED], 1);
+	io_pause(b.io);
+	io_write(a.io, "bye", 3);
+	io_finish(a.io, 0);
+	turn(3);
+	assert_true(read(sp[1], got, sizeof(got)) > 0);
+	assert_int_equal(read(sp[1], got, sizeof(got)), 0);
+	io_free(b.io);
+	tls_config_free(cc);
+	tls_free(srv);
+	free(pem);
+}
+
 static void
 test_tls_refused(void **state)
 {
@@ -627,6 +657,7 @@ main(void)
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_tls_end_is_one_write),
 		cmocka_unit_test(test_tls_refused),
 		cmocka_unit_test(test_client_that_does_not_read),
 		cmocka_unit_test(test_tls_client_that_does_not_read),
