@@ -164,6 +164,8 @@ reply_starttls(struct session *s)
 		    "TLS is not configured" : io_error(s->io));
 		return false;
 	}
+	resume_offer(io_ssl(s->io), name, relay_conf()->relay.port,
+	    hello_tls_insist());
 	session_expect(s, SECURED_EXPECTED);
 	return false;
 }

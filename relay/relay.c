@@ -134,6 +134,7 @@ relay_reload(const struct conf *conf)
 static void
 tls_setup(const struct conf *conf)
 {
+	resume_clear();
 	tls_config_free(rl.tls);
 	rl.tls = tls_new();
 	tls_config_insecure_noverifycert(rl.tls);

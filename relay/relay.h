@@ -231,7 +231,28 @@ void	 hello_keyword(struct session *, struct slice);
 /* Must TLS be there and the certificate be right? */
 bool	 hello_tls_insist(void);
 
-/* ---- transaction.c: MAIL, RCPT, DATA ---------- */
+/* ---- resume.c: TLS sessions for the next connection ---- */
+
+#define RESUME_MAX	512	/* sessions kept; the longest unused goes */
+#define RESUME_PEER_MAX	4	/* of them of one peer */
+#define RESUME_OCTETS	(16 * 1024)	/* of one, its certificates too */
+#define RESUME_MS	(12 * 3600 * 1000)	/* since it was verified */
+
+struct ssl_st;
+
+/* A client's handshake is about to begin: offer it a session that was made
+ * with this host, as it is verified, at this port, with or without
+ * verification; and keep the sessions that the host gives for later. */
+void	 resume_offer(struct ssl_st *, const char *host, unsigned int port,
+	    bool verify);
+/* The handshake is done and accepted: what came of it may be kept.  True: it
+ * resumed a session.  An SSL that is freed before this had no good end. */
+bool	 resume_secured(struct ssl_st *);
+/* The configuration changes: forget all, and keep nothing that comes of
+ * connections that are under way. */
+void	 resume_clear(void);
+
+/* ---- transaction.c: MAIL, RCPT, DATA ---- */
 
 /* Take the message; false: it was answered without a word to the host.
  * Never ends the session. */

@@ -315,9 +315,10 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			(void)transaction_more(s);
 		break;
 	case IO_SECURED:
-		(void)snprintf(s->tls, sizeof(s->tls), "%s%s",
+		(void)snprintf(s->tls, sizeof(s->tls), "%s%s%s",
 		    tls_conn_version(io_tls(io)),
-		    hello_tls_insist() ? ",verified" : "");
+		    hello_tls_insist() ? ",verified" : "",
+		    resume_secured(io_ssl(io)) ? ",resumed" : "");
 		hello_again(s);
 		break;
 	case IO_EOF:

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct io;
+struct ssl_st;
 struct tls;
 struct tls_config;
 struct event_base;
@@ -45,6 +46,8 @@ const char *io_error(const struct io *);
 int	 io_accept_tls(struct io *, struct tls *server);
 int	 io_start_tls(struct io *, struct tls_config *, const char *servername);
 struct tls *io_tls(struct io *);	/* NULL: clear text */
+/* After io_start_tls: the SSL beneath, no longer than the io.  Else NULL. */
+struct ssl_st *io_ssl(struct io *);
 
 /* Output: queued, written at the end of the loop turn (one writev for many
  * replies).  -1 out of memory or gone. */

@@ -51,6 +51,7 @@ struct io {
 	struct iobuf	*raw;		/* TLS records from the peer */
 	struct ioqueue	 cipher;	/* TLS records (and text before TLS) */
 	struct tls	*tls;
+	struct ssl_st	*ssl;		/* of tls, a client's */
 	enum io_tls_state tls_state;
 	char		*err;
 	uint64_t	 tick;		/* of the wheel, the earlier of: */

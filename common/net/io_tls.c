@@ -45,15 +45,13 @@ io_accept_tls(struct io *io, struct tls *server)
 int
 io_start_tls(struct io *io, struct tls_config *config, const char *servername)
 {
-	struct ssl_st *ssl;
-
 	if (io->tls != NULL || io_peek(io).n > 0)
 		return -1;
 	if ((io->tls = tls_client()) == NULL)
 		return -1;
 	if (tls_configure(io->tls, config) == -1 ||
 	    tlsssl_connect(io->tls, raw_read, raw_write, io, servername,
-	    &ssl) == -1) {
+	    &io->ssl) == -1) {
 		free(io->err);
 		io->err = strdup(tls_error(io->tls) != NULL ?
 		    tls_error(io->tls) : "TLS configuration");
@@ -65,6 +63,12 @@ io_start_tls(struct io *io, struct tls_config *config, const char *servername)
 	/* The client speaks first; not from inside the caller. */
 	io_again(io);
 	return 0;
+}
+
+struct ssl_st *
+io_ssl(struct io *io)
+{
+	return io->ssl;
 }
 
 static void

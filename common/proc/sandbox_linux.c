@@ -57,7 +57,8 @@ static const struct sandbox {
 	[ROLE_RESOLVE] =	{ MAY_CONNECT, 1024 },
 	/* 512 accounts, each with the tail of its journal */
 	[ROLE_DELIVER] =	{ MAY_FILES | MAY_NOTIFY, 2048 },
-	/* connections of 100 KiB, as many as there may be descriptors */
+	/* connections of 100 KiB, as many as there may be descriptors; 512 TLS
+	 * sessions of 16 KiB, some three times that in memory */
 	[ROLE_RELAY] =		{ MAY_CONNECT, 4096 },
 	/* heads of 211000 reports, 300 at worst; four commands of 20; a message
 	 * of 1.5 reports.max-size twice, 100; what is parsed of it, 90 */

@@ -152,18 +152,25 @@ class Role:
         theirs.close()
         threading.Thread(target=self.read_log, daemon=True).start()
         self.main = Channel(ours)
-        role = role or "ROLE_" + program.upper().replace("-", "_")
-        self.main.send("CONF_BEGIN", generation=1, role=ENUM[role], uid=65534, gid=65534, root=root or self.empty)
+        self.role = role or "ROLE_" + program.upper().replace("-", "_")
+        self.root, self.generation = root or self.empty, 0
+        self.configure(conf, files)
+
+    def configure(self, conf, files=()):
+        """at the start and again: this whole configuration, and wait till it is taken"""
+        self.generation += 1
+        self.main.send("CONF_BEGIN", generation=self.generation, role=ENUM[self.role], uid=65534, gid=65534,
+                       root=self.root)
         for key, value in conf.items():
             for i, v in enumerate(value if isinstance(value, list) else [value]):
                 self.main.send("CONF_ITEM", key=key, index=i, value=str(v))
         for kind, name in files:
             with open(name, "rb") as f:
                 self.main.send("CONF_FILE", 0, [f.fileno()], what=ENUM[kind], name=os.path.basename(name))
-        self.main.send("CONF_END", generation=1)
+        self.main.send("CONF_END", generation=self.generation)
         m = self.main.recv()
         if m is None or m.name != "PROC_READY_EV":
-            raise AssertionError(f"{program} is not ready: {self.text()}")
+            raise AssertionError(f"{self.role} is not ready: {self.text()}")
 
     def channel(self, kind, side, peer):
         a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

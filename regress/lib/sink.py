@@ -3,6 +3,7 @@
     s = Sink(port)              starts listening on 127.0.0.1
     s.rules["RCPT"] = lambda line, session: "550 5.1.1 no"
     s.messages                  list of Message as they were accepted
+    s.resumed                   of each TLS handshake: did it resume a session
     s.idle()                    no client is connected any more
     s.close()                   also ends the connections there are
 """
@@ -20,6 +21,7 @@ class Message:
 class Sink:
     def __init__(self, port=0, host="127.0.0.1", tls=None, features=("PIPELINING", "8BITMIME", "SIZE 50000000")):
         self.rules, self.messages, self.connections, self.log, self.live = {}, [], 0, [], set()
+        self.resumed = []
         self.features, self.lock = list(features), threading.Lock()
         self.context = None
         if tls:
@@ -117,6 +119,7 @@ class Session:
         elif verb == "STARTTLS" and self.sink.context:
             self.say("220 go")
             self.sock = self.sink.context.wrap_socket(self.sock, server_side=True)
+            self.sink.resumed.append(self.sock.session_reused)
             self.f, self.tls = self.sock.makefile("rb"), True
         elif verb == "MAIL":
             self.sender, self.rcpts = line[10:].split(">")[0].lstrip("<"), []

@@ -1,6 +1,8 @@
 # LINK.NAME = role files that regress/unit/test_NAME.c links besides common
 LINK.dns = resolve/packet.c resolve/cache.c resolve/turn.c
 LINK.route = relay/route.c
+LINK.resume = relay/resume.c
+LD.test_resume = -Wl,--wrap=now_ms
 LINK.parse_address = regress/unit/json.c
 LINK.verify_dkim = regress/unit/json.c
 LINK.imap_session = regress/unit/serve.c $(filter-out imapd/session/main.c,$(wildcard imapd/session/*.c))
