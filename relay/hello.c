@@ -140,8 +140,7 @@ hello_done(struct session *s)
 static bool
 reply_starttls(struct session *s)
 {
-	struct tls_config *config = relay_tls(hello_tls_insist());
-	const char *host = session_host(s);
+	const char *why, *host = session_host(s);
 	char name[HOST_TEXT];
 
 	if (s->reply.code / 100 != 2) {
@@ -158,14 +157,11 @@ reply_starttls(struct session *s)
 	(void)strlcpy(name, host, sizeof(name));
 	if (host[0] == '[')
 		ipaddr_print(&s->route->addr[s->addr].ip, name, sizeof(name));
-	if (config == NULL || io_start_tls(s->io, config, name) == -1) {
+	if (starttls_begin(s->io, name, hello_tls_insist(), &why) == -1) {
 		s->retry_clear = !hello_tls_insist();
-		session_fail_text(s, "4.7.5", config == NULL ?
-		    "TLS is not configured" : io_error(s->io));
+		session_fail_text(s, "4.7.5", why);
 		return false;
 	}
-	resume_offer(io_ssl(s->io), name, relay_conf()->relay.port,
-	    hello_tls_insist());
 	session_expect(s, SECURED_EXPECTED);
 	return false;
 }

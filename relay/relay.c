@@ -49,8 +49,6 @@ static void	 on_stop(evutil_socket_t, short, void *);
 static void	 message_refuse(struct message *, const char *, const char *);
 static void	 message_sign(struct message *);
 static void	 on_signed(struct chan *, struct msg *, void *);
-static void	 tls_setup(const struct conf *);
-static struct tls_config *tls_new(void);
 
 static const struct chan_handler queue_handlers[] = {
 	{ RELAY_MSG,	on_message },
@@ -72,9 +70,6 @@ static struct {
 	struct chan	*dns, *sign;
 	TAILQ_HEAD(, message) messages;
 	size_t		 nmessage, max;
-	char		*ca;
-	size_t		 nca;
-	struct tls_config *tls, *tls_verify;
 	bool		 stopping;
 } rl = { .messages = TAILQ_HEAD_INITIALIZER(rl.messages) };
 
@@ -97,11 +92,9 @@ relay_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 	close(fd);
 	if (p == NULL)
 		return;
-	if (what == FILE_CA) {
-		free(rl.ca);
-		rl.ca = p;
-		rl.nca = n;
-	} else if (what == FILE_PASSWORD) {
+	if (what == FILE_CA)
+		starttls_ca(p, n);
+	else if (what == FILE_PASSWORD) {
 		while (n > 0 && (p[n - 1] == '\n' || p[n - 1] == '\r'))
 			n--;
 		auth_password(p, n);
@@ -121,42 +114,13 @@ relay_load(const struct conf *conf)
 		    (r.rlim_cur - FD_RESERVE) / 2 : FD_RESERVE / 2;
 	if (tls_init() == -1)
 		fatalx("tls_init");
-	tls_setup(conf);
+	starttls_configure();
 }
 
 static void
 relay_reload(const struct conf *conf)
 {
-	tls_setup(conf);
-}
-
-/* Two ways: any certificate will do; or as the operator insists. */
-static void
-tls_setup(const struct conf *conf)
-{
-	resume_clear();
-	tls_config_free(rl.tls);
-	rl.tls = tls_new();
-	tls_config_insecure_noverifycert(rl.tls);
-	tls_config_insecure_noverifyname(rl.tls);
-	tls_config_free(rl.tls_verify);
-	rl.tls_verify = NULL;
-	if (rl.ca == NULL)
-		return;
-	rl.tls_verify = tls_new();
-	if (tls_config_set_ca_mem(rl.tls_verify, (const uint8_t *)rl.ca,
-	    rl.nca) == -1)
-		fatalx("CA certificates: out of memory");
-}
-
-static struct tls_config *
-tls_new(void)
-{
-	struct tls_config *c;
-
-	if ((c = tls_config_new()) == NULL)
-		fatalx("tls_config_new");
-	return c;
+	starttls_configure();
 }
 
 static void
@@ -211,12 +175,6 @@ struct chan *
 relay_resolve(void)
 {
 	return rl.dns;
-}
-
-struct tls_config *
-relay_tls(bool verify)
-{
-	return verify ? rl.tls_verify : rl.tls;
 }
 
 size_t

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 
 struct conf;
-struct tls_config;
 
 #define HOST_TEXT	256	/* a host name, NUL included */
 #define STATUS_TEXT	13	/* enhanced status code, NUL included */
@@ -231,6 +230,17 @@ void	 hello_keyword(struct session *, struct slice);
 /* Must TLS be there and the certificate be right? */
 bool	 hello_tls_insist(void);
 
+/* ---- tls.c: TLS as the configuration has it ---- */
+
+/* The CA certificates, PEM; taken over.  They count with the next call of
+ * starttls_configure(), which begins a configuration. */
+void	 starttls_ca(char *, size_t);
+void	 starttls_configure(void);
+/* Begin the handshake of a client, with or without verification by name.
+ * -1: *why tells. */
+int	 starttls_begin(struct io *, const char *name, bool verify,
+	    const char **why);
+
 /* ---- resume.c: TLS sessions for the next connection ---- */
 
 #define RESUME_MAX	512	/* sessions kept; the longest unused goes */
@@ -281,7 +291,6 @@ struct event_base;
 
 const struct conf *relay_conf(void);
 struct chan *relay_resolve(void);	/* NULL: gone for now */
-struct tls_config *relay_tls(bool verify);	/* NULL: no such */
 size_t	 relay_max(void);	/* messages, and connections, at once */
 bool	 relay_stopping(void);
 /* Out of the list of all; ends the process when stopping and it was the last
