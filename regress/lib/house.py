@@ -23,6 +23,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")
 # what is started ends with the one who started it, even by kill -9
 WITH_US = ("setpriv", "--pdeathsig", "TERM")
+SHARED = "/tmp/maild-regress-ports"     # locks of all tests on this machine
 PORTS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s")
 
 
@@ -38,9 +39,8 @@ ports_taken = []    # locks that say so to tests beside us, held till we end
 
 def take_port(port):
     """nobody has it, and no other test is about to"""
-    place = "/tmp/maild-regress-ports"
-    os.makedirs(place, mode=0o1777, exist_ok=True)
-    fd = os.open(os.path.join(place, str(port)), os.O_RDWR | os.O_CREAT, 0o666)
+    os.makedirs(SHARED, mode=0o1777, exist_ok=True)
+    fd = os.open(os.path.join(SHARED, str(port)), os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         socket.create_server(("127.0.0.1", port)).close()
@@ -61,6 +61,14 @@ def free_ports(n):
         if len(ports) == n:
             return ports
     raise RuntimeError("no free ports")
+
+
+def make_users():
+    """those that the programs run as; one house at a time looks which are missing"""
+    os.makedirs(SHARED, mode=0o1777, exist_ok=True)
+    with open(os.path.join(SHARED, "users"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run("sh", os.path.join(TOP, "etc", "users.sh"))
 
 
 class Dns:
@@ -183,7 +191,7 @@ class House:
         self.proc, self.outlive = None, outlive     # outlive: stays when this program ends
         os.makedirs(self.dir, exist_ok=True)
         os.chmod(self.dir, 0o755)
-        run("sh", os.path.join(TOP, "etc", "users.sh"))
+        make_users()
         got = free_ports(len(PORTS) + 2)
         self.ports = dict(zip(PORTS, got))
         self.ports.update(ports or {})
