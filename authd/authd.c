@@ -18,15 +18,15 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/addr.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
-#include "msg/cap.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/addr.h"
+#include "msg/cap.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define SAVE_SECONDS	60	/* between writes of the counters */

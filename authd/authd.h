@@ -4,12 +4,17 @@
  * The database (db.c) is read once into memory (dir.c); all
  * questions are answered from there.  authd is the database's only writer:
  * a change goes to the database first and into memory when it is committed.
- * Included after parse.h, msg.h, chan.h, proc.h.
  */
 #ifndef AUTHD_H
 #define AUTHD_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 
 /* ---- table.c: chained hash tables of things with a node inside ----------- */
 
@@ -59,8 +64,6 @@ struct alias {
 	bool		 active;	/* being expanded: finds loops */
 	char		 address[];	/* lower case; "@domain": catch-all */
 };
-
-struct dir;
 
 struct dir_answer {
 	char		 address[DIR_ADDRESS_MAX];	/* canonical text */
@@ -171,8 +174,6 @@ int	 db_alias_delete(const char *address);
 const char *db_error(void);
 
 /* ---- loose.c: databases that may be lost --------------------------------- */
-
-struct sqlite3;
 
 struct loose {
 	struct sqlite3	*db;		/* NULL: not open */
@@ -324,8 +325,6 @@ void	 login_forget(const struct front *, uint64_t conn);
 /* ---- pool.c: the hash workers and who waits for them --------------------- */
 
 #define POOL_WORKERS	64
-
-struct work;
 
 /* ok: 1 right, 0 wrong, -1 could not be found out.  hash: what was made.
  * Exactly once, never from within the asking call. */

@@ -23,11 +23,10 @@
 
 #include <sqlite3.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define DB_VERSION	1

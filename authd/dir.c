@@ -11,12 +11,15 @@
 
 #include <idn2.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
-#include "conf/conf.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/address.h"
+#include "parse/err.h"
+#include "parse/sasl.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 #include "authd/dir.h"
 

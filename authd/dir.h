@@ -1,8 +1,14 @@
 /*
- * What dir.c and resolve.c share.  Included after authd.h.
+ * What dir.c and resolve.c share.
  */
 #ifndef AUTHD_DIR_H
 #define AUTHD_DIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "authd/authd.h"
 
 struct domain {
 	char		 name[256];	/* lower case, A-labels, no final dot */

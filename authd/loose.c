@@ -11,11 +11,10 @@
 
 #include <sqlite3.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
 #include "base/log.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define LOOSE_NEWER	(-1)	/* besides what SQLite says */

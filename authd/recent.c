@@ -11,11 +11,11 @@
 
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define RECENT_SETS	4096

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/ipaddr.h"
 #include "msg/chan.h"
-#include "proc/proc.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 #include "authd/dir.h"
 

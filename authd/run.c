@@ -15,13 +15,14 @@
 
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/sasl.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define ARGS_MAX	(DIR_TARGETS_MAX + 3)

@@ -19,14 +19,13 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/addr.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "msg/addr.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define SLOW_SETS	1024

@@ -7,11 +7,11 @@
 
 #include <stdlib.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
+#include "base/hash.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define SLOTS_MIN	64

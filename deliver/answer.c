@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "store/store.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "store/store.h"
 #include "deliver/deliver.h"
 
 static const struct {

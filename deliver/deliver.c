@@ -15,14 +15,13 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
 #include "store/store.h"
-#include "base/util.h"
 #include "deliver/deliver.h"
 
 #define FLUSH_SECONDS	30		/* forgotten ids reach the journal */

@@ -1,7 +1,6 @@
 /*
  * The nouns of deliver: a delivery that queue asked for, the batch they are
- * collected in, the accounts kept open.  Included after parse.h, msg.h,
- * chan.h and store.h.
+ * collected in, the accounts kept open.
  */
 #ifndef DELIVER_H
 #define DELIVER_H
@@ -9,7 +8,12 @@
 #include <sys/types.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
+#include "store/store.h"
 
 struct conf;
 struct event_base;

@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "store/store.h"

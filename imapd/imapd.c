@@ -10,16 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "parse/imap_parse.h"
-#include "msg/msg.h"
-#include "net/io.h"
-#include "net/conn.h"
+#include "parse/sasl.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "net/tlskey.h"
+#include "net/conn.h"
 #include "net/front.h"
+#include "net/io.h"
+#include "net/tlskey.h"
 
 #define CAPABILITY	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
 

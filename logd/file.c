@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "base/util.h"
 #include "logd/logd.h"
 

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/dates.h"
 #include "logd/logd.h"
 
 static const char *const levels[] = {

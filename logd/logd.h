@@ -1,11 +1,15 @@
 /*
  * logd: takes the lines of every process, writes them, and remembers the
- * recent ones.  Included after parse.h.
+ * recent ones.
  */
 #ifndef LOGD_H
 #define LOGD_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
 
 #define LOGD_LINE	2304	/* octets of a whole line, newline included */
 #define LOGD_PATH	1024	/* of the log file, NUL included */
@@ -37,8 +41,6 @@ int	 logd_parse(struct slice line, struct logd_parts *);
 
 #define RING_BYTES	(8 * 1024 * 1024)
 #define RING_LINES	65536
-
-struct ring;
 
 struct ring *ring_new(void);
 void	 ring_free(struct ring *);

@@ -22,7 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "base/util.h"
 #include "logd/logd.h"
 

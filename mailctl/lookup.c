@@ -13,7 +13,7 @@
 
 #include <ldns/ldns.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 #include "mailctl/lookup.h"
 

@@ -5,6 +5,11 @@
 #ifndef MAILCTL_LOCAL_H
 #define MAILCTL_LOCAL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "verify/verify.h"
+
 #define LOOKUP_RRS	128	/* records of one answer */
 
 /* ---- verify.c */
@@ -16,8 +21,6 @@ int	 verify_command(int argc, char **argv, bool json);
 
 /* ---- lookup.c */
 
-struct lookup;
-
 /* The system's resolver, or a file of names if path is not NULL.  Exits with
  * a message if that cannot be read. */
 struct lookup *lookup_new(const char *path);
@@ -27,8 +30,6 @@ enum answer_status lookup_ask(struct lookup *, const char *, enum rr_type,
 	    struct rr rr[LOOKUP_RRS], size_t *n);
 
 /* ---- zone.c: names in a file, as regress/vectors/README.md has them */
-
-struct zone;
 
 struct zone *zone_load(const char *path);
 void	 zone_free(struct zone *);

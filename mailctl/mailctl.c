@@ -19,12 +19,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "verify/verify.h"
-#include "mailctl/mailctl.h"
+#include "msg/msg.h"
 #include "mailctl/lookup.h"
+#include "mailctl/mailctl.h"
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
 #define PASSWORD_MAX	1024

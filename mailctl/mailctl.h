@@ -4,7 +4,10 @@
 #ifndef MAILCTL_H
 #define MAILCTL_H
 
-struct table;
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/slice.h"
 
 /* A table of rows as they come from the control socket. */
 struct table *table_new(bool json);

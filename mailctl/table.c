@@ -12,7 +12,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
 #include "msg/msg.h"
 #include "mailctl/mailctl.h"
 

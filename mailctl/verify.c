@@ -18,11 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/charset.h"
+#include "parse/err.h"
+#include "parse/header.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
-#include "mailctl/mailctl.h"
+#include "msg/msg.h"
 #include "mailctl/lookup.h"
+#include "mailctl/mailctl.h"
 
 #define MESSAGE_MAX	(256 * 1024 * 1024)	/* octets of a file */
 #define CELL_TEXT	4096

@@ -14,7 +14,8 @@
 
 #include <yaml.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "mailctl/lookup.h"
 

@@ -17,15 +17,14 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define FAST_DEATHS	2	/* in a row: it is absent */
 #define ACCEPT_TURN	16	/* connections answered in a loop turn */

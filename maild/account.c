@@ -15,15 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define CLOSE_MS	10000	/* deliver, which may be syncing, answers */
 #define LIST_MAX	14336

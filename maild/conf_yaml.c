@@ -19,12 +19,11 @@
 
 #include <yaml.h>
 
-#include "parse/parse.h"
+#include "base/util.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-#include "base/util.h"
-
 #include "maild/conf_yaml.h"
+
 
 #define DEPTH_MAX	16	/* nesting of a value that is skipped */
 #define NAMES_MAX	64	/* keys of one mapping */

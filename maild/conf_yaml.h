@@ -1,8 +1,10 @@
 /*
- * maild.yaml into struct conf.  Included after conf.h.
+ * maild.yaml into struct conf.
  */
 #ifndef CONF_YAML_H
 #define CONF_YAML_H
+
+#include <stddef.h>
 
 #define CONF_FILE_MAX	(1024 * 1024)	/* octets of maild.yaml */
 #define CONF_ERRORS_MAX	20		/* told, the rest is counted */

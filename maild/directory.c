@@ -16,15 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define PATH_LIMIT	1024
 

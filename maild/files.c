@@ -21,15 +21,14 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define CHAIN_MAX	(256 * 1024)	/* octets of a certificate chain */
 #define RESOLV_MAX	65536		/* octets of resolv.conf */

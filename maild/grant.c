@@ -22,15 +22,14 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define GRANTS_FIRST	1024
 #define SLOT_BITS	16		/* of an id; the rest never repeats */

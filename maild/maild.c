@@ -25,17 +25,16 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/conf_yaml.h"
 #include "maild/maild.h"
+
 
 #define UP_SECONDS	60		/* the caller waits no longer */
 #define HOLD_SECONDS	10		/* then the log is written anyway */

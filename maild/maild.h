@@ -1,23 +1,23 @@
 /*
- * The root master: what its files share.  Included after the headers of
- * common (parse msg chan conf log proc util).
+ * The root master: what its files share.
  */
 #ifndef MAILD_H
 #define MAILD_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 
 #define INSTANCES_MAX	64	/* of one role */
 #define DKIM_MAX	4096	/* signing keys */
 #define GRANTS_MAX	65536	/* sessions and parked connections */
-
-struct event;
-struct house;
-struct grants;
-struct control;
-struct reload;
-struct stop;
-struct condition;
 
 enum child_state {
 	CHILD_WAITING,		/* to be started again after a while */

@@ -26,15 +26,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define MARK		".maild"
 #define MARK_NEW	".maild.new"	/* of an adoption under way */

@@ -19,16 +19,16 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
+
 
 #define FD_FIRST	10	/* a child's own are below */
 

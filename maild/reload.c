@@ -14,16 +14,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "maild/conf_yaml.h"
 #include "maild/maild.h"
+
 
 #define READY_SECONDS	20	/* for signd to check its keys */
 #define OLD_MS		2000	/* the old signd may finish an answer */

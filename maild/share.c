@@ -15,16 +15,16 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "net/conn.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
-
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/conn.h"
 #include "maild/maild.h"
+
 
 #define STORE_AGAIN	10	/* s till a store is looked at again */
 #define LOG_BUFFER	(1024 * 1024)	/* octets of lines not yet written */

@@ -11,16 +11,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/tlsticket.h"
-#include "base/util.h"
-
 #include "maild/maild.h"
+
 
 static struct service {
 	enum proc_role	 role;

@@ -10,15 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "net/io.h"
-#include "net/conn.h"
+#include "base/slice.h"
+#include "parse/sasl.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "net/tlskey.h"
+#include "net/conn.h"
 #include "net/front.h"
+#include "net/io.h"
+#include "net/tlskey.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */
 

@@ -12,11 +12,10 @@
 
 #include <stdlib.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define TABLE_MIN	256

@@ -19,15 +19,17 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
-#include "queue/queue.h"
+#include "parse/header.h"
+#include "parse/mime.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "queue/dsn.h"
+#include "queue/queue.h"
 
 #define AGAIN		30		/* s, at most, until another try */
 #define UNDER_WAY	64		/* reports at a time; others in line */

@@ -12,12 +12,11 @@
  */
 #include "base/compat.h"
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "queue/queue.h"
 
 #define JUMP		60		/* s worth a line in the log */

@@ -13,12 +13,13 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/header.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 #include "queue/select.h"
 

@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
-#include "queue/queue.h"
+#include "parse/dates.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/dsn.h"
+#include "queue/queue.h"
 
 static void	 part_words(struct text *, const struct dsn *);
 static void	 part_status(struct text *, const struct dsn *);

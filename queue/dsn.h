@@ -1,9 +1,15 @@
 /*
- * The text of a report to the sender (dsn.c), pure.  Included after
- * queue.h.
+ * The text of a report to the sender (dsn.c), pure.
  */
 #ifndef QUEUE_DSN_H
 #define QUEUE_DSN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
+#include "queue/queue.h"
 
 struct dsn_rcpt {
 	struct slice	 address, orig;	/* orig "" if the same */

@@ -16,9 +16,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define ENV_VERSION	1

@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/hash.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define FRAME_MAGIC	0x314d5246U	/* "FRM1" */

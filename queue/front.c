@@ -13,13 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "msg/cap.h"
-#include "conf/conf.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/cap.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "queue/queue.h"
 
 #define FRONTS_MAX	64		/* instances of smtpd */

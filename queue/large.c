@@ -19,11 +19,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define NAME_LEN	17

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "msg/cap.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/cap.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define GAP_MAX		(SEG_SIZE / FRAME_ALIGN)

@@ -1,16 +1,21 @@
 /*
  * The nouns of queue: envelope and frame on disk, segment, log, message in
  * memory, destination, job.  One process owns them all; see queue.c for the
- * whole and each file's top for what lies on disk.  Included after parse.h,
- * msg.h and chan.h.
+ * whole and each file's top for what lies on disk.
  */
 #ifndef QUEUE_H
 #define QUEUE_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
+
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
 
 struct conf;
 struct event_base;
@@ -119,10 +124,6 @@ enum scan_result frame_scan(const uint8_t *buf, size_t n, uint64_t nonce,
 
 /* ---- spool.c: segments ------------------------------------------------ */
 
-struct message;
-
-struct ids;
-
 struct slot {				/* one frame of a segment */
 	struct message	*m;		/* NULL: done */
 };
@@ -228,7 +229,6 @@ void	 large_sweep(bool (*keep)(uint64_t));
 
 /* ---- settle.c: what takes long with them, in slices ------------------- */
 
-struct settling;
 /* error: 0, or an errno (EINVAL: it is not of that size; EBADMSG: not of that
  * checksum). */
 typedef void (*settle_cb)(void *arg, int error);
@@ -369,8 +369,6 @@ bool	 rewrite_has(const struct log_rec *);
 off_t	 rewrite_carried(void);
 
 /* ---- message.c: a message in memory ----------------------------------- */
-
-struct job;
 
 struct rcpt {
 	uint32_t	 account;

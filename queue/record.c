@@ -9,9 +9,10 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/hash.h"
+#include "base/slice.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 static size_t

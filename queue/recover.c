@@ -19,12 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define AGAIN		60		/* s */

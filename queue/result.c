@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "queue/queue.h"
 
 #define LOST_MAX	2		/* losses before it has to wait */

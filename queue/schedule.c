@@ -17,12 +17,13 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "queue/queue.h"
 
 #define DEST_BUCKETS	4096

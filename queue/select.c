@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 #include "queue/select.h"
-#include "base/util.h"
 
 #define ACCOUNT_MAX	4294967295LL
 

@@ -1,9 +1,18 @@
 /*
  * Which messages and recipients a command of the operator is about
- * (select.c).  Included after queue.h.
+ * (select.c).
  */
 #ifndef QUEUE_SELECT_H
 #define QUEUE_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct message;
+struct rcpt;
 
 #define SELECT_IDS	60
 #define SELECT_WORD_MAX	512

@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/hash.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define TEXT_ROOM	(64U << 20)

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define OCTETS_MAX	(64U << 20)	/* of all copies together */

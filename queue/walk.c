@@ -8,9 +8,8 @@
  */
 #include "base/compat.h"
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 #define WALK_TURN	4096		/* frames and recipients looked at */

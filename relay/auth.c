@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "parse/base64.h"
+#include "parse/sasl.h"
 #include "msg/chan.h"
-#include "conf/conf.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "net/io.h"
 #include "relay/relay.h"
 

@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
-#include "net/io.h"
 #include "base/log.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 static bool	 reply_greeting(struct session *);

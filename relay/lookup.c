@@ -11,14 +11,15 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
-#include "net/io.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/ipaddr.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 struct question {

@@ -13,13 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/header.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "relay/relay.h"
 
 #define HEAD_MAX	(256 * 1024)	/* octets looked through for fields */

@@ -17,15 +17,15 @@
 #include <event2/event.h>
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
-#include "net/io.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 #define FILE_MAX	(4 * 1024 * 1024)	/* CA bundle, password */

@@ -1,16 +1,22 @@
 /*
  * The parts of relay: routes (pure), look-ups, destinations, sessions,
- * transactions, messages.  Private to smtpd/relay*.c.  Included after
- * parse.h, msg.h, chan.h, dns.h and io.h.
+ * transactions, messages.  Private to relay/.
  */
 #ifndef RELAY_H
 #define RELAY_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-struct conf;
+#include "base/slice.h"
+#include "parse/data.h"
+#include "parse/ipaddr.h"
+#include "parse/smtp.h"
+#include "msg/msg.h"
 
 #define HOST_TEXT	256	/* a host name, NUL included */
 #define STATUS_TEXT	13	/* enhanced status code, NUL included */
@@ -78,8 +84,6 @@ int	 route_finish(struct route *, uint64_t seed, struct reason *why);
 bool	 route_usable(const struct ipaddr *, bool loopback);
 
 /* ---- lookup.c: asking resolve for a route ---------- */
-
-struct lookup;
 
 /* Called once, not from within lookup_start: route (the receiver releases
  * it), or NULL and why.  The lookup is gone then. */
@@ -286,8 +290,6 @@ int	 auth_reply(struct session *);
 void	 auth_password(char *, size_t);
 
 /* ---- relay.c ---- */
-
-struct event_base;
 
 const struct conf *relay_conf(void);
 struct chan *relay_resolve(void);	/* NULL: gone for now */

@@ -15,12 +15,11 @@
 
 #include <openssl/ssl.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "net/io.h"
-#include "base/util.h"
 #include "relay/relay.h"
 
 /* Whom a session was made with, and how that was verified. */

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "net/io.h"
 #include "relay/relay.h"
 

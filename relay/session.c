@@ -17,15 +17,18 @@
 
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
-#include "net/io.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/err.h"
+#include "parse/ipaddr.h"
+#include "parse/smtp.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 #define CONNECT_MS	30000

@@ -14,13 +14,12 @@
 #include <openssl/ssl.h>
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
-#include "net/io.h"
 #include "base/log.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 static struct {

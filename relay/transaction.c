@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
-#include "net/io.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/data.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "net/io.h"
 #include "relay/relay.h"
 
 #define BLOCK		(64 * 1024 - 256)	/* octets of one pread */

@@ -1,12 +1,18 @@
 /*
  * Failure reports (RFC 9991, 6591, 5965): the pure parts, which the tests
- * link, and the way of one report from smtpd's notice to queue.  Included
- * after parse.h, verify.h, msg.h and text.h.
+ * link, and the way of one report from smtpd's notice to queue.
  */
 #ifndef FAILURE_H
 #define FAILURE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
+
+struct text;
 
 /* ---- report/out/redact.c, report/out/trace.c: a header without persons (RFC 6590) -------- */
 
@@ -83,8 +89,6 @@ bool	 failure_is_report(const struct report_mail_ev *, const char *from,
 
 #define LIMIT_SLOTS	8192
 #define LIMIT_PERIOD	3600	/* s */
-
-struct limit;
 
 struct limit *limit_new(const uint8_t key[16]);
 void	 limit_free(struct limit *);

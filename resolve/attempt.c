@@ -17,11 +17,10 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
-#include "base/util.h"
+#include "msg/msg.h"
 #include "resolve/resolve.h"
 
 #define FOREIGN_MAX	32	/* datagrams that did not fit */

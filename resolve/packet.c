@@ -11,10 +11,10 @@
 
 #include <ldns/ldns.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "resolve/resolve.h"
 
 #define HDR_LEN		12

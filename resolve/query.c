@@ -13,13 +13,14 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "resolve/resolve.h"
 
 #define QUERY_TRIES	8	/* attempts of one query */

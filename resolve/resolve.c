@@ -14,12 +14,11 @@
 
 #include <stdlib.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
 #include "base/log.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
 #include "resolve/resolve.h"
 

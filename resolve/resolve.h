@@ -1,14 +1,20 @@
 /*
  * The parts of resolve: packets (pure), the cache, outstanding questions.
- * Private to smtpd/resolve*.c.  Included after parse.h, msg.h and dns.h.
+ * Private to resolve/.
  */
 #ifndef RESOLVE_H
 #define RESOLVE_H
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/dns.h"
 
 #define DNS_NAME_TEXT	254	/* text without final dot, NUL included */
 #define DNS_QUERY_MAX	300	/* octets of a question packet */
@@ -69,8 +75,6 @@ enum packet_result packet_read(const uint8_t *, size_t, const struct question *,
 
 /* ---- cache.c ------------ */
 
-struct cache;
-
 /* At most so many entries; the least recently used one goes first. */
 struct cache *cache_new(unsigned int entries);
 void	 cache_free(struct cache *);
@@ -86,7 +90,6 @@ size_t	 cache_count(const struct cache *);
 /* ---- attempt.c: one question to one resolver ------------ */
 
 struct event_base;
-struct attempt;
 
 #define SERVER_MAX	8
 #define SERVER_TEXT	64
@@ -136,9 +139,6 @@ void	 server_heard(size_t, enum packet_result);
 
 /* A question that should be answered soon, and one that was not. */
 enum query_class { FRESH, AGAIN, QUERY_CLASSES };
-
-struct query;
-struct line;
 
 struct asker {
 	TAILQ_ENTRY(asker) turn;	/* of the line, while its query waits */

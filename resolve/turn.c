@@ -32,11 +32,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/hash.h"
+#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
-#include "base/util.h"
+#include "msg/msg.h"
 #include "resolve/resolve.h"
 
 #define NBUCKET		1024

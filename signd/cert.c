@@ -16,10 +16,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 #define CERTS_MAX	64

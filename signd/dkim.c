@@ -12,9 +12,11 @@
 #include <openssl/rsa.h>
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "parse/addrlist.h"
+#include "parse/header.h"
 #include "verify/verify.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 #define H_MAX		4096	/* octets of an h= list */

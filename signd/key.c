@@ -22,10 +22,11 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/address.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 #define SECURE_HEAP	(4 * 1024 * 1024)	/* a power of two */

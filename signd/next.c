@@ -14,14 +14,14 @@
 #include <event2/event.h>
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "signd/signd.h"
 
 #define WINDOW	16		/* questions under way */

@@ -17,16 +17,16 @@
 #include <event2/event.h>
 #include <sodium.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
-#include "msg/cap.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
 #include "verify/verify.h"
+#include "msg/cap.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "signd/signd.h"
 
 #define PEERS_MAX	256

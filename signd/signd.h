@@ -1,17 +1,20 @@
 /*
  * signd: private keys and what may be signed with them.  Two instances of
- * one program: TLS keys of the fronts, DKIM keys of the domains.  Included
- * after parse.h and msg.h.
+ * one program: TLS keys of the fronts, DKIM keys of the domains.
  */
 #ifndef SIGND_H
 #define SIGND_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
 
 struct conf;
-struct evp_md_ctx_st;
-struct evp_pkey_ctx_st;
-struct evp_pkey_st;
 
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
 

@@ -14,9 +14,9 @@
 
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/cap.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 #define FIXED		(1 + 4 + 8 + 8 + 32 + 32 + 1)

@@ -11,7 +11,7 @@
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 #include "signd/signd.h"
 

@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "parse/sasl.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
 #include "smtpd/smtpd.h"
 
 #define PENALTY_LOGIN	10

@@ -14,14 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/address.h"
+#include "parse/addrlist.h"
+#include "parse/header.h"
+#include "parse/mailboxes.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define NOT_YOURS	"550 5.7.1 the address in From is not yours: use " \

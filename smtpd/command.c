@@ -12,13 +12,14 @@
 
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "parse/smtp.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
 #include "net/tlskey.h"
 #include "smtpd/smtpd.h"
 

@@ -11,14 +11,15 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/data.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define RCPTS_EV	14336		/* of QUEUE_RCPT_EV */

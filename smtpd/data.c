@@ -11,14 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "parse/data.h"
+#include "parse/header.h"
+#include "parse/mime.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
 #include "smtpd/smtpd.h"
 
 #define SMTP_FIRST	256	/* octets of a first line that must tell */

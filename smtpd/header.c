@@ -14,15 +14,18 @@
 
 #include <tls.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/address.h"
+#include "parse/dates.h"
+#include "parse/header.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 struct seen {

@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
-#include "msg/dns.h"
 #include "net/io.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define KNOWN_SLOTS	1024	/* answers, a power of two */

@@ -11,15 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/addr.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
 #include "smtpd/smtpd.h"
 
 #define EXP_MAX		160	/* octets of an explanation in a reply */

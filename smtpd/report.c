@@ -10,15 +10,16 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/header.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define HEADER_TOLD	7168	/* octets of a header in the message */

@@ -17,15 +17,15 @@
 
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "proc/proc.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define TABLE_MAX	(1u << 20)	/* sessions of a process */

@@ -22,18 +22,18 @@
 #include <event2/event.h>
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "proc/proc.h"
 #include "net/listen.h"
 #include "net/tlskey.h"
 #include "net/tlsticket.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */

@@ -1,7 +1,6 @@
 /*
  * smtpd's own header: a session, and inside it a mail transaction with the
- * message that is being received.  See smtpd.c for the whole.  Included
- * after parse.h, verify.h, msg.h, chan.h, conf.h, io.h and conn.h.
+ * message that is being received.  See smtpd.c for the whole.
  */
 #ifndef SMTP_H
 #define SMTP_H
@@ -9,6 +8,20 @@
 #include <sys/queue.h>
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/addrlist.h"
+#include "parse/data.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/io.h"
+
+struct header_field;
 
 /* What is expected next.  session_state() is the only writer. */
 enum smtp_state {
@@ -42,9 +55,6 @@ enum smtp_state {
 #define SMTP_STRESS_S	10	/* wait for a command when places are few */
 #define SMTP_TRACE	4096	/* octets of the trace fields */
 #define SMTP_RECEIVED	1536	/* of them, for Received */
-
-struct mail;
-struct judge;
 
 /* A RCPT whose answer is not yet given.  Answers go out in order. */
 struct rcpt_slot {

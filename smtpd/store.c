@@ -18,14 +18,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "parse/mime.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define BUFFER_MAX	(SMTP_HEADER + FACTS_MAX + 4 * SMTP_BUFFER)

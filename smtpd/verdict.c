@@ -13,16 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/addr.h"
 #include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
-#include "msg/dns.h"
 #include "net/io.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 
 #define JUDGE_MS	30000	/* from the end of data to the verdict */

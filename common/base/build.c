@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
+#include "base/slice.h"
 
 #define SHOWN	12		/* digits of an id that people are shown */
 

@@ -3,12 +3,13 @@
  * digest of its sources; maild takes no process of another one, as the
  * channels it makes for them are between any two.  The release is a number
  * that grows by one: adjacent ones understand each other's messages (msg.h).
- * Included after parse.h.
  */
 #ifndef BUILD_H
 #define BUILD_H
 
 #include <stdbool.h>
+
+#include "base/slice.h"
 
 #define BUILD_ID_LEN	64	/* hex digits of a SHA-256 */
 #define BUILD_TEXT_MAX	64

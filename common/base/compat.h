@@ -6,6 +6,7 @@
 #define COMPAT_H
 
 #include <sys/types.h>
+
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,4 +1,6 @@
 /* Made by gentab.py.  Included by hash.c alone. */
+#include <stdint.h>
+
 static const uint32_t crc32c_table[8][256] = {
 {
 	0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c,

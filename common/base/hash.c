@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
 #include "base/crc32c_table.h"
+#include "base/hash.h"
 
 static uint32_t	 crc_soft(uint32_t, const uint8_t *, size_t);
 static uint64_t	 get64(const uint8_t *);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 
 static int	 case_equal(const char *, const char *, size_t);
 static int	 is_blank(int);

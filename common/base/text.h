@@ -2,12 +2,15 @@
  * Text in the making for the messages that we write ourselves: reports to
  * senders (smtpd's queue) and about mail (report-out).  Grows as needed, up
  * to a limit; what strangers wrote gets in only as printable ASCII or
- * quoted-printable.  Included after parse.h.
+ * quoted-printable.
  */
 #ifndef TEXT_H
 #define TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
 
 struct text {		/* zeroed but for max is empty; the caller frees p */
 	char	*p;

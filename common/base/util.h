@@ -4,8 +4,12 @@
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <sys/types.h>
+
 #include <dirent.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 void	*xcalloc(size_t, size_t);		/* fatal when out of memory */
 void	*xreallocarray(void *, size_t, size_t);

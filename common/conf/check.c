@@ -11,10 +11,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-#include "base/util.h"
 
 #define NEAREST_MAX	64	/* octets of a key compared */
 

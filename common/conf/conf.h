@@ -1,13 +1,14 @@
 /*
  * The configuration: one const struct, filled from one key table
  * (table.c) either by maild from maild.yaml (maild/conf_yaml.c) or by a
- * child from the CONF_ITEM messages of its share (proc.c).  Included after
- * parse.h.
+ * child from the CONF_ITEM messages of its share (proc.c).
  */
 #ifndef CONF_H
 #define CONF_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum conf_protocol {

@@ -1,10 +1,16 @@
 /*
  * One row of the key table behind conf.h: what table.c, value.c,
  * print.c and check.c share with maild's YAML loader and with the
- * test that compares the manual page.  Included after conf.h.
+ * test that compares the manual page.
  */
 #ifndef CONF_KEY_H
 #define CONF_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
 
 enum conf_type {
 	CT_STR,		/* printable text, at most max octets */

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
 #include "conf/conf.h"
 #include "conf/key.h"
 

@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/util.h"
 #include "msg/chan.h"
-#include "proc/proc.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-#include "base/util.h"
+#include "proc/proc.h"
 
 #define R(role)		(1u << ROLE_##role)
 #define R_ALL		0xffffffffu

@@ -11,10 +11,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/address.h"
+#include "parse/ipaddr.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-#include "base/util.h"
 
 struct unit {
 	const char	*name;

@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "msg/addr.h"
+#include "msg/msg.h"
 
 /* Does an address (family of, first octets) lie in CIDR text? */
 static bool

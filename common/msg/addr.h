@@ -1,10 +1,13 @@
 /*
- * Addresses and networks.  Included after parse.h and msg.h.
+ * Addresses and networks.
  */
 #ifndef ADDR_H
 #define ADDR_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+struct msg_addr;
 
 /* Does the address lie in one of n networks, "192.0.2.0/24" or an address
  * alone?  What is no network holds nobody. */

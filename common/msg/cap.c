@@ -7,9 +7,9 @@
 
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/cap.h"
+#include "msg/msg.h"
 
 static void
 cap_num(crypto_generichash_state *st, uint64_t v)

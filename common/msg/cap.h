@@ -1,12 +1,17 @@
 /*
  * Capabilities: keyed hashes by which one process proves to another what a
  * third one granted.  Keyed BLAKE2b-256 (libsodium) over length-prefixed
- * fields.  Included after parse.h and msg.h.
+ * fields.
  */
 #ifndef CAP_H
 #define CAP_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct msg_mac;
 
 /* A recipient: authd made it for RCPT on conn, queue checks it. */
 void	 cap_rcpt(struct msg_mac *out, const uint8_t key[32], uint64_t conn,

@@ -18,11 +18,10 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 
 #define CHAN_BATCH	16		/* messages of one recvmmsg, sendmmsg */
 #define CHAN_TURNS	4		/* batches read in one loop turn */

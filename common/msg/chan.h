@@ -1,9 +1,15 @@
 /*
  * A channel end in an event-driven role: asks, answers, notices, bounded
- * queues.  Included after parse.h and msg.h.
+ * queues.
  */
 #ifndef CHAN_H
 #define CHAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "msg/msg.h"
 
 struct chan;
 struct event_base;

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
-#include "base/util.h"
+#include "msg/msg.h"
 
 #define DNS_WAIT_MS	25000	/* more than resolve takes at most */
 #define NBUCKET		64

@@ -1,9 +1,14 @@
 /*
- * Asking resolve: the client side of CHAN_DNS.  Included after parse.h,
- * msg.h and chan.h.
+ * Asking resolve: the client side of CHAN_DNS.
  */
 #ifndef DNS_H
 #define DNS_H
+
+#include <stdint.h>
+
+struct chan;
+struct dns_ask_r;
+struct msg_addr;
 
 enum dns_status { DNS_OK, DNS_NXDOMAIN, DNS_NODATA, DNS_TEMP };
 

@@ -4,11 +4,10 @@
  */
 #include "base/compat.h"
 
-#include "parse/parse.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 
 void
 dns_answer(struct answers *a, const char *name, uint16_t type,

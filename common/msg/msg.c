@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 
 #define ITEM_HDR	2	/* octets of the length before an item */

@@ -7,7 +7,7 @@
  * that may send it, and flags; NAME_FIELDS lists its fields.  From the two
  * come the enum, the table, the structs, and the encoder and decoder of each
  * (msg.c).  Bodies go over the wire field by field, little endian, never as
- * struct images.  Included after parse.h (struct slice).
+ * struct images.
  *
  * The two ends of a channel may be of adjacent releases.  So what stands here
  * is only added to: kinds, messages, fields, items and the values of enums
@@ -24,9 +24,12 @@
 #define MSG_H
 
 #include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/slice.h"
 
 #define MSG_MAX		16384	/* octets of one message, header included */
 #define MSG_HDR		8	/* u16 kind << 8 | no, u16 zero, u32 id */

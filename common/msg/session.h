@@ -1,7 +1,6 @@
 /*
  * The stream between a front (imapd, pop3d) and its session: packets over
  * SOCK_SEQPACKET, at most MSG_MAX octets: u8 type, then the payload.
- * Included after parse.h.
  *
  *   START  front -> session  first packet: list of item_arg key, value pairs:
  *          tag, user, host, remote, tls (0/1), state (opaque, after parking)
@@ -14,6 +13,8 @@
  */
 #ifndef SESSION_H
 #define SESSION_H
+
+#include "msg/msg.h"
 
 enum session_type {
 	SESSION_START = 1, SESSION_DATA, SESSION_PARK, SESSION_COMPRESS,

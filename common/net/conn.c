@@ -18,10 +18,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "base/util.h"
+#include "parse/ipaddr.h"
 #include "msg/msg.h"
 #include "net/conn.h"
-#include "base/util.h"
 
 #define WAYS		8
 #define SETS		2048

@@ -3,7 +3,6 @@
  * role: limits and penalties from the first octet on.  A source is an IPv4
  * address or an IPv6 /64.  The table is a keyed hash in shared memory of
  * fixed size; a process that dies loses its own counts, nobody else's.
- * Included after parse.h and msg.h.
  */
 #ifndef CONN_H
 #define CONN_H
@@ -11,6 +10,10 @@
 #include <sys/socket.h>
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "msg/msg.h"
 
 #define CONN_INSTANCES	16	/* processes of one role that are counted */
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"

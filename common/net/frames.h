@@ -2,12 +2,16 @@
  * A session's end of the stream to its front (session.h): packets in, a
  * line at a time or counted octets out of them; octets out, collected into
  * packets of 16 KiB.  Blocking; used by imap-session and pop3-session.
- * Included after parse.h, msg.h and session.h.
  */
 #ifndef FRAMES_H
 #define FRAMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
 
 #define FRAMES_SKIP_MAX	(1024 * 1024)	/* octets of a line thrown away */
 

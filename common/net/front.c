@@ -15,19 +15,20 @@
 #include <event2/event.h>
 #include <tls.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "net/io.h"
-#include "net/conn.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/sasl.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "net/conn.h"
+#include "net/front.h"
+#include "net/io.h"
+#include "net/listen.h"
 #include "net/tlskey.h"
 #include "net/tlsticket.h"
-#include "base/log.h"
-#include "base/util.h"
-#include "net/listen.h"
-#include "net/front.h"
 
 #define BUCKETS		4096	/* of connections; ids are counted up */
 #define AUTH_MS		20000	/* authd answers, else: try later */

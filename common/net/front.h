@@ -2,15 +2,21 @@
  * What imapd and pop3d share: listeners, connections, TLS, logins, grants,
  * and passing octets between a client and its session.  A role adds the few
  * commands before login (struct front_ops).  Event driven; holds no key and
- * opens no path.  Included after parse.h, msg.h, io.h, conn.h, chan.h,
- * conf.h, proc.h.
+ * opens no path.
  */
 #ifndef FRONT_H
 #define FRONT_H
 
-#include <stdbool.h>
-
 #include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/sasl.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/conn.h"
 
 #define FRONT_LINE_MAX	8192	/* octets of a command before login */
 #define FRONT_TAG_MAX	64	/* octets of a tag */

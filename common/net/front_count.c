@@ -6,15 +6,14 @@
 
 #include <stdlib.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "net/io.h"
-#include "net/conn.h"
+#include "base/util.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "base/util.h"
+#include "net/conn.h"
 #include "net/front.h"
+#include "net/io.h"
 
 #define BUCKETS	4096		/* accounts are small numbers in a row */
 

@@ -15,16 +15,16 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "net/io.h"
-#include "net/conn.h"
+#include "base/log.h"
+#include "base/slice.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
+#include "msg/session.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "msg/session.h"
-#include "base/log.h"
+#include "net/conn.h"
 #include "net/front.h"
+#include "net/io.h"
 
 #define PASS_TURN	16		/* packets of a session a loop turn */
 

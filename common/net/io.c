@@ -23,7 +23,6 @@
 
 #include <tls.h>
 
-#include "parse/parse.h"
 #include "net/io.h"
 #include "net/io_impl.h"
 

@@ -1,15 +1,19 @@
 /*
  * Buffered, non-blocking client and server I/O of the event-driven roles:
  * one socket, with or without TLS, the strict line reader, deadlines.
- * Included after parse.h.
  */
 #ifndef IO_H
 #define IO_H
 
+#include <sys/socket.h>
+#include <sys/types.h>
+
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
 
 struct io;
-struct ssl_st;
 struct tls;
 struct tls_config;
 struct event_base;
@@ -28,7 +32,6 @@ typedef void (*io_cb)(struct io *, enum io_event, void *arg);
 /* Take over a connected socket.  The callback may io_free(). */
 struct io *io_new(struct event_base *, int fd, io_cb, void *arg);
 /* Start a connection; IO_CONNECTED or IO_ERROR follows.  src may be NULL. */
-struct sockaddr;
 struct io *io_connect(struct event_base *, const struct sockaddr *,
 	    unsigned int len, const struct sockaddr *src, unsigned int srclen,
 	    io_cb, void *arg);

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "net/io.h"
 #include "net/io_impl.h"
 

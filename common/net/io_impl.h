@@ -1,17 +1,23 @@
 /*
  * Inside of common/io: what io.c (life, events, output), io_input.c (input),
  * io_buf.c (buffers and output queues), io_tls.c (TLS) and io_wheel.c
- * (deadlines) share.  Nobody else includes this.  Included after parse.h and
- * io.h.
+ * (deadlines) share.  Nobody else includes this.
  */
 #ifndef IO_IMPL_H
 #define IO_IMPL_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
-#include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+
+#include "net/io.h"
 
 #define IOBUF_SMALL	(16 * 1024 - 64)
 #define IOBUF_LARGE	(64 * 1024 - 64)

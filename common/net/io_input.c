@@ -14,7 +14,7 @@
 
 #include <tls.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "net/io.h"
 #include "net/io_impl.h"
 

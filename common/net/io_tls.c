@@ -15,10 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "net/io.h"
-#include "net/tlsssl.h"
 #include "net/io_impl.h"
+#include "net/tlsssl.h"
 
 static ssize_t	 raw_read(struct tls *, void *, size_t, void *);
 static ssize_t	 raw_write(struct tls *, const void *, size_t, void *);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "parse/parse.h"
 #include "net/io.h"
 #include "net/io_impl.h"
 

@@ -17,13 +17,12 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "proc/proc.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/listen.h"
 
 #define ACCEPT_TURN	16	/* connections of a listener a loop turn */

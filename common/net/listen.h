@@ -1,12 +1,15 @@
 /*
  * The listeners of a front (smtpd, imapd, pop3d): accept in turns that leave
- * some to the other processes, and rest when descriptors run out.  Included
- * after parse.h, msg.h, chan.h, conf.h, proc.h.
+ * some to the other processes, and rest when descriptors run out.
  */
 #ifndef LISTEN_H
 #define LISTEN_H
 
 #include <sys/socket.h>
+
+#include <stdint.h>
+
+struct conf_listen;
 
 struct listen_ops {
 	/* One more connection, not blocking, close on exec; it is theirs. */

@@ -28,13 +28,13 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "msg/msg.h"
 #include "net/tlskey.h"
 #include "net/tlsssl.h"
 #include "net/tlsticket.h"
-#include "base/util.h"
 
 #define SIGN_TIMEOUT_MS	2000
 #define CHAINS_MAX	64

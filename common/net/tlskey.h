@@ -1,7 +1,7 @@
 /*
  * TLS of servers whose private keys live in signd: the one file that knows
  * how a handshake reaches them (libtls with a fake key and an EVP_PKEY_METHOD
- * whose digestsign asks signd).  Included after parse.h.
+ * whose digestsign asks signd).
  *
  * SIGN_TLS: spki is SHA-256 of the certificate's SubjectPublicKeyInfo;
  * version 12 or 13; padding 0 ECDSA, 1 PKCS#1 v1.5, 2 PSS; digest is the
@@ -13,9 +13,7 @@
 #define TLSKEY_H
 
 #include <stdbool.h>
-
-struct tls;
-struct tlskey;
+#include <stddef.h>
 
 /* sock: channel end of kind CHAN_SIGN to signd tls, used blocking (2 s
  * limit) from inside handshakes.  Replaces the socket when called again. */

@@ -15,8 +15,8 @@
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
 
-#include "net/tlsticket.h"
 #include "base/util.h"
+#include "net/tlsticket.h"
 
 #define NAME_LEN	16	/* octets of a key's name, as OpenSSL has it */
 #define IV_LEN		16	/* octets, of AES-256-CBC */

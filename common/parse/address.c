@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/charset.h"
+#include "parse/err.h"
+#include "parse/ipaddr.h"
 
 /* The cursor over one path, and where it is written to. */
 struct path {

@@ -8,7 +8,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/addrlist.h"
+#include "parse/charset.h"
 
 /* Room in addritem.buf for each string. */
 #define NAME_MAX_	768

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "parse/base64.h"
 
 static int	 four(const char *);
 static int	 value(unsigned char);

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
 #include "parse/charset_table.h"
 
 #define REPLACEMENT	0xfffd

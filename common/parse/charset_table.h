@@ -1,4 +1,6 @@
 /* Made by gentab.py.  Included by charset.c alone. */
+#include <stdint.h>
+
 /* Upper halves; 0 is no character. */
 static const uint16_t charset_high[][128] = {
 { /* ISO-8859-1 */

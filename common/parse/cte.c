@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/cte.h"
+#include "parse/facts.h"
 
 #define BLANKS_MAX	CTE_SLACK	/* trailing blanks of a line held back */
 

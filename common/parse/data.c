@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/data.h"
 
 /* What was just before the next octet. */
 enum state {

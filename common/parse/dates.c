@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/dates.h"
 
 #define COMMENT_DEPTH	16
 #define TOKENS_MAX	16	/* words looked at before the date starts */

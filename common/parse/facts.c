@@ -20,9 +20,16 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/data.h"
+#include "parse/dates.h"
+#include "parse/facts.h"
+#include "parse/header.h"
 #include "parse/imap_parse.h"
+#include "parse/mime.h"
 #include "parse/mime_priv.h"
+#include "parse/words.h"
 
 #define MAGIC		0x7463464du	/* "MFct" */
 #define FIXED		48

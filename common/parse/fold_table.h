@@ -1,4 +1,6 @@
 /* Made by gentab.py.  Included by search.c alone. */
+#include <stdint.h>
+
 #define FOLD_LOW	0x0590
 #define FOLD_HIGH	0x1e00
 #define FOLD_HIGH_END	0x2000

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/header.h"
 
 #define FIRST_MAX	256	/* octets of the first line that must tell */
 

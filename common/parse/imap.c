@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/dates.h"
+#include "parse/err.h"
 #include "parse/imap_parse.h"
 
 /* What an octet may be part of. */

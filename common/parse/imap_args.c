@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/err.h"
 #include "parse/imap_parse.h"
 
 #define LIST_NAME_MAX	2048	/* octets of a mailbox name matched */

@@ -1,9 +1,18 @@
 /*
  * The grammar of IMAP commands (RFC 3501 9, 7888, 3516), as pure as the rest
- * of what parse.h has: imap.c, imap_args.c.  Included after parse.h.
+ * of what parse.h has: imap.c, imap_args.c.
  */
 #ifndef IMAP_PARSE_H
 #define IMAP_PARSE_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/err.h"
+#include "parse/mime.h"
 
 #define IMAP_DEPTH_MAX	16	/* nested parentheses */
 #define IMAP_TAG_MAX	64

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 
 static int	 v4_parse(struct slice, uint8_t *);
 static int	 v6_parse(struct slice, uint8_t *);

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/err.h"
+#include "parse/mailboxes.h"
 
 #define COMMENT_DEPTH	16	/* comments within comments */
 

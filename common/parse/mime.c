@@ -13,7 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/data.h"
+#include "parse/facts.h"
+#include "parse/header.h"
+#include "parse/mime.h"
 #include "parse/mime_priv.h"
 
 #define KEEP_MAX	(64 * 1024)	/* buffers above it are freed by reset */

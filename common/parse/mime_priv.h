@@ -5,6 +5,13 @@
 #ifndef MIME_PRIV_H
 #define MIME_PRIV_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/facts.h"
+#include "parse/mime.h"
+
 #define PART_NONE	UINT16_MAX
 #define MIME_HEADER_TOTAL (2 * MIME_HEADER_MAX)	/* octets of all headers
 						 * looked at */

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/cte.h"
+#include "parse/facts.h"
 #include "parse/mime_priv.h"
 
 #define SUBJECT_ROUNDS	1000	/* prefixes taken off */

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/err.h"
+#include "parse/smtp.h"
 
 static int	 fail(struct parse_err *, size_t, const char *);
 static void	 text_add(struct smtp_reply *, struct slice);

@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/base64.h"
+#include "parse/charset.h"
+#include "parse/err.h"
+#include "parse/sasl.h"
 
 static int	 fail(struct parse_err *, const char *);
 static int	 login_field(struct slice, char *, struct parse_err *);

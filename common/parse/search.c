@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
 #include "parse/fold_table.h"
+#include "parse/search.h"
 
 #define SEARCH_BLOCK	4096	/* octets folded at a time */
 

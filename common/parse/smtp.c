@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/err.h"
+#include "parse/smtp.h"
 
 /* One known parameter: its value is read by fn, which has none if bare. */
 struct param_def {

@@ -17,9 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/addrlist.h"
+#include "parse/charset.h"
+#include "parse/facts.h"
+#include "parse/header.h"
 #include "parse/imap_parse.h"
+#include "parse/mime.h"
 #include "parse/mime_priv.h"
+#include "parse/words.h"
 
 #define PARAMS_TEXT	4096	/* octets of all parameters of a field */
 #define LANGUAGES_MAX	16

@@ -7,7 +7,13 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/cte.h"
+#include "parse/facts.h"
+#include "parse/header.h"
+#include "parse/mime.h"
+#include "parse/words.h"
 
 #define PIECES_MAX	128	/* parameters looked at in one field */
 #define CHUNK		256	/* octets decoded at a time */

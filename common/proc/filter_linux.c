@@ -21,10 +21,9 @@
 #include <errno.h>
 #include <stdbool.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 #include "proc/sandbox.h"
 

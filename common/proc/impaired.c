@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "proc/impl.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/impl.h"
+#include "proc/proc.h"
 
 #define ID_SIZE		65
 #define TEXT_SIZE	513

@@ -5,6 +5,15 @@
 #ifndef PROC_IMPL_H
 #define PROC_IMPL_H
 
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conf_item;
+struct conf_secret;
+struct msg;
+
 struct proc_state {
 	const struct role *role;
 	struct conf	*conf;

@@ -16,10 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 
 static void	 jail_ids(uid_t, gid_t);

@@ -15,10 +15,9 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 #include "proc/sandbox.h"
 

@@ -13,15 +13,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "proc/impl.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/impl.h"
+#include "proc/proc.h"
 
 static void	 on_conf_begin(struct chan *, struct msg *, void *);
 static void	 on_conf_item(struct chan *, struct msg *, void *);

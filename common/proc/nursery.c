@@ -29,16 +29,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/impl.h"
 #include "proc/nursery.h"
-#include "base/util.h"
+#include "proc/proc.h"
 
 #define CHILDREN_FIRST	64
 #define CHILDREN_MAX	65536	/* more than fronts may have connections */

@@ -2,12 +2,12 @@
  * nursery: the one program that forks instead of being exec'd.  The static
  * session program itself is started by maild as nursery; its main() is
  * nursery_main().  For each NURSERY_SPAWN_EV it forks; the child enters the
- * account's jail and runs the session.  Included after msg.h and proc.h.
+ * account's jail and runs the session.
  */
 #ifndef NURSERY_H
 #define NURSERY_H
 
-struct conf;
+#include "proc/proc.h"
 
 /* A session: runs in its jail, working directory = root = the account's
  * directory, until its client is served; sock is its end of CHAN_SESSION.

@@ -16,15 +16,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "proc/impl.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/impl.h"
+#include "proc/proc.h"
 
 #define START_TIMEOUT_MS 60000		/* maild sends the share in this time */
 #define LAST_WORDS_MAX 512		/* of PROC_FATAL_EV */

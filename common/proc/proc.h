@@ -1,11 +1,18 @@
 /*
  * A process of the house: who the roles are, and the one way each enters
- * its jail.  Included after parse.h, msg.h and chan.h.
+ * its jail.
  */
 #ifndef PROC_H
 #define PROC_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "msg/msg.h"
 
 enum proc_role {		/* numbers go over the wire */
 	ROLE_MAILD, ROLE_LOGD, ROLE_SIGND_TLS, ROLE_SIGND_DKIM, ROLE_AUTHD,
@@ -17,8 +24,6 @@ enum proc_role {		/* numbers go over the wire */
 };
 
 struct conf;
-struct chan;
-struct event_base;
 
 struct role {
 	enum proc_role	 id;

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "msg/msg.h"
 #include "proc/proc.h"
 

@@ -8,9 +8,12 @@
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
-#include <linux/filter.h>
+#include <sys/types.h>
 
+#include <linux/filter.h>
 #include <stdbool.h>
+
+#include "proc/proc.h"
 
 /* What a role may besides what all may. */
 #define MAY_ACCEPT	0x0001	/* take connections from a listener */

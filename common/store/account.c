@@ -29,7 +29,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -30,7 +30,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

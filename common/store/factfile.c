@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

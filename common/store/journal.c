@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

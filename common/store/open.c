@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

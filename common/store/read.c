@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "parse/facts.h"
+#include "parse/mime.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -28,7 +28,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "parse/dates.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

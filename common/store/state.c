@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -7,6 +7,14 @@
 #ifndef STORE_LOCAL_H
 #define STORE_LOCAL_H
 
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/store.h"
+
 /* ---- numbers in files: little endian, one by one ----------------- */
 
 static inline void

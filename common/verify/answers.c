@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 
 #define CHUNK	4096	/* octets of the arena taken at a time */

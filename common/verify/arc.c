@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "verify/digest.h"
-#include "verify/fields.h"
-#include "verify/dkim_priv.h"
+#include "base/slice.h"
+#include "parse/header.h"
 #include "verify/arc_priv.h"
+#include "verify/digest.h"
+#include "verify/dkim_priv.h"
+#include "verify/fields.h"
+#include "verify/verify.h"
 
 struct set {
 	struct slice	 aar, ams, seal;	/* whole fields */

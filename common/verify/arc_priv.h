@@ -4,6 +4,12 @@
 #ifndef ARC_PRIV_H
 #define ARC_PRIV_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "verify/dkim_priv.h"
+#include "verify/verify.h"
+
 /* A chain: what remains of the header once it has been read. */
 struct arc_chain {
 	struct arc	 out;

@@ -10,13 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "verify/digest.h"
-#include "verify/fields.h"
-#include "verify/dkim_priv.h"
+#include "base/slice.h"
+#include "parse/header.h"
+#include "parse/ipaddr.h"
 #include "verify/arc_priv.h"
+#include "verify/digest.h"
+#include "verify/dkim_priv.h"
+#include "verify/fields.h"
 #include "verify/verdict_priv.h"
+#include "verify/verify.h"
 
 /* A field in the making. */
 struct out {

@@ -7,9 +7,8 @@
 
 #include <openssl/evp.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
 #include "verify/digest.h"
+#include "verify/verify.h"
 
 int
 dkim_sha256(const void *p, size_t n, uint8_t hash[DKIM_HASH])

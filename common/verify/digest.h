@@ -5,6 +5,12 @@
 #ifndef DIGEST_H
 #define DIGEST_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "verify/verify.h"
+
 #define DIGEST_BUF	4096
 #define DIGEST_RUN	512	/* octets worth a call of their own */
 

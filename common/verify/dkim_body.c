@@ -11,10 +11,9 @@
 
 #include <openssl/evp.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
 #include "verify/digest.h"
 #include "verify/dkim_priv.h"
+#include "verify/verify.h"
 
 struct dkim_body {
 	enum dkim_canon	 canon;

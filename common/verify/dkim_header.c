@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "verify/digest.h"
-#include "verify/fields.h"
 #include "verify/dkim_priv.h"
+#include "verify/fields.h"
+#include "verify/verify.h"
 
 static size_t	 canon_relaxed(const char *, size_t, char *);
 

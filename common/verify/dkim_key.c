@@ -11,10 +11,10 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "verify/dkim_priv.h"
 #include "verify/rsa.h"
+#include "verify/verify.h"
 
 #define ED25519_KEY	32	/* octets */
 #define ED25519_SIG	64

@@ -5,6 +5,14 @@
 #ifndef DKIM_PRIV_H
 #define DKIM_PRIV_H
 
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "verify/verify.h"
+
 #define TAG_TEXT_MAX	1536	/* octets of base64 without blanks: RSA 8192 */
 
 /* ---- dkim_tag.c: tag lists (RFC 6376 3.2) */

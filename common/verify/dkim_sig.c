@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "verify/dkim_priv.h"
+#include "verify/verify.h"
 
 static const char *sig_algorithm(struct dkim_sig *, struct slice);
 static const char *sig_canon(struct dkim_sig *, struct slice);

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/base64.h"
+#include "parse/header.h"
 #include "verify/verify.h"
 
 #define LINE_MAX_	77	/* octets of a line without CRLF */

@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/base64.h"
 #include "verify/dkim_priv.h"
+#include "verify/verify.h"
 
 static int	 is_alnum(int);
 static const char *tag_check(const struct tags *, struct slice,

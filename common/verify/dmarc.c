@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
 #include "verify/dmarc_priv.h"
+#include "verify/verify.h"
 
 /* All that one evaluation needs. */
 struct eval {

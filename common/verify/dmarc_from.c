@@ -7,10 +7,12 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "verify/fields.h"
+#include "base/slice.h"
+#include "parse/addrlist.h"
+#include "parse/header.h"
 #include "verify/dmarc_priv.h"
+#include "verify/fields.h"
+#include "verify/verify.h"
 
 static void	 add(struct dmarc_authors *, struct slice);
 static void	 count(struct dmarc_authors *, int);

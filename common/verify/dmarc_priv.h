@@ -4,6 +4,8 @@
 #ifndef DMARC_PRIV_H
 #define DMARC_PRIV_H
 
+#include "verify/verify.h"
+
 struct fields;
 
 /* dmarc_from.c: as dmarc_authors, of a header that was read. */

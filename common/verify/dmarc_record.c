@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 
 struct scan {

@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
 #include "verify/dmarc_priv.h"
+#include "verify/verify.h"
 
 #define PREFIX	"_dmarc."
 

@@ -10,7 +10,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/search.h"
 #include "verify/verify.h"
 
 #define LABEL_MAX	63	/* RFC 1035 2.3.4 */

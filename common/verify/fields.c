@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/header.h"
 #include "verify/fields.h"
+#include "verify/verify.h"
 
 #define FIELDS_KEPT	256	/* room that stays for the next header */
 

@@ -5,6 +5,12 @@
 #ifndef FIELDS_H
 #define FIELDS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/header.h"
+
 struct field {
 	struct header_field f;
 	uint32_t	 hash;		/* of the name, field_hash() */

@@ -14,9 +14,9 @@
 
 #include <openssl/bn.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "verify/rsa.h"
+#include "verify/verify.h"
 
 #define OCTETS_MAX	(DKIM_RSA_MAX / 8)
 #define F4		65537	/* the exponent of nearly all keys */

@@ -4,7 +4,11 @@
 #ifndef RSA_H
 #define RSA_H
 
-struct rsa_key;
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "verify/verify.h"
 
 /* Numbers as big-endian octets.  NULL: no key, or out of memory. */
 struct rsa_key *rsa_key_new(struct slice modulus, struct slice exponent);

@@ -7,9 +7,11 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/err.h"
+#include "parse/ipaddr.h"
 #include "verify/spf_priv.h"
+#include "verify/verify.h"
 
 /* What evaluating a piece came to: a result, or one of these. */
 #define MORE		(-1)	/* questions */

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/ipaddr.h"
 #include "verify/spf_priv.h"
+#include "verify/verify.h"
 
 #define OUT_MAX		1024	/* octets of an expansion in the making */
 #define OUT_KEEP	512	/* of a name, the end is what counts */

@@ -4,6 +4,13 @@
 #ifndef SPF_PRIV_H
 #define SPF_PRIV_H
 
+#include <stddef.h>
+
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/ipaddr.h"
+#include "verify/verify.h"
+
 #define SPF_VALUE_MAX	(ADDR_TEXT_MAX + 1)	/* octets of a macro's value */
 
 enum spf_kind { SPF_ALL, SPF_INCLUDE, SPF_A, SPF_MX, SPF_PTR, SPF_IP4,

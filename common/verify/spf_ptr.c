@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "verify/spf_priv.h"
+#include "verify/verify.h"
 
 static int	 proven(struct spf_eval *, const char *);
 static int	 find_within(struct spf_eval *, const struct answer *,

@@ -6,9 +6,11 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/err.h"
+#include "parse/ipaddr.h"
 #include "verify/spf_priv.h"
+#include "verify/verify.h"
 
 /* What may follow the name of a mechanism. */
 #define ARG_NONE	0

@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "verify/digest.h"
-#include "verify/fields.h"
-#include "verify/dkim_priv.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "verify/arc_priv.h"
+#include "verify/digest.h"
+#include "verify/dkim_priv.h"
 #include "verify/dmarc_priv.h"
+#include "verify/fields.h"
 #include "verify/spf_priv.h"
 #include "verify/verdict_priv.h"
+#include "verify/verify.h"
 
 static int	 run_spf(struct verdict *);
 static int	 run_helo(struct verdict *);

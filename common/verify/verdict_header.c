@@ -7,13 +7,14 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "verify/digest.h"
-#include "verify/fields.h"
-#include "verify/dkim_priv.h"
+#include "base/slice.h"
+#include "parse/header.h"
 #include "verify/arc_priv.h"
+#include "verify/digest.h"
+#include "verify/dkim_priv.h"
+#include "verify/fields.h"
 #include "verify/verdict_priv.h"
+#include "verify/verify.h"
 
 #define LOOK_MAX	64	/* signature fields among which is chosen */
 

@@ -5,6 +5,17 @@
 #ifndef VERDICT_PRIV_H
 #define VERDICT_PRIV_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "parse/address.h"
+#include "parse/ipaddr.h"
+#include "verify/arc_priv.h"
+#include "verify/digest.h"
+#include "verify/dkim_priv.h"
+#include "verify/fields.h"
+#include "verify/verify.h"
+
 #define VERDICT_BODIES	(DKIM_VERIFY_MAX + 1)	/* and one for ARC */
 #define VERDICT_LOCAL	256	/* octets kept of a local part */
 

@@ -1,7 +1,7 @@
 /*
  * Pure mail authentication.  Like common/parse: no input or output, no clock,
  * no logger, no globals.  The one thing from outside is libcrypto: SHA-256,
- * and the check of a signature with a public key.  Needs parse.h first.
+ * and the check of a signature with a public key.
  *
  * First what DKIM signing and verifying share (RFC 6376, 8463): body and
  * header canonicalisation, the hashes, the text of DKIM-Signature.  The
@@ -12,6 +12,17 @@
 #ifndef VERIFY_H
 #define VERIFY_H
 
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/ipaddr.h"
+
+struct header_field;
+
 #define DKIM_HASH	32	/* octets of SHA-256 */
 #define DKIM_FIELDS_MAX	2000	/* header fields looked at, from the bottom */
 #define DKIM_H_MAX	300	/* names in h= */
@@ -21,8 +32,6 @@
 enum dkim_canon { DKIM_SIMPLE, DKIM_RELAXED };
 
 /* ---- dkim_body.c: the body hash, while the body passes by (3.4.3, 3.4.4) -- */
-
-struct dkim_body;
 
 /* limit: octets of the canonical body that are hashed (l=), UINT64_MAX for
  * all.  NULL: out of memory. */
@@ -113,8 +122,6 @@ struct answer {
 	size_t		 n;
 	const struct rr	*rr;
 };
-
-struct answers;
 
 /* NULL: out of memory. */
 struct answers *answers_new(void);
@@ -353,9 +360,6 @@ const char *arc_name(enum arc_result);
 #define VERDICT_NOARC	0x04	/* leave ARC out */
 #define VERDICT_NOSPF	0x08	/* leave SPF out (no client is known) */
 #define VERDICT_NODMARC	0x10	/* leave DMARC out */
-
-struct verdict;
-struct verdict_kit;
 
 /* NULL: out of memory.  One object serves message after message. */
 struct verdict *verdict_new(void);

@@ -11,8 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "parse/imap_parse.h"
+#include "parse/mime.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"

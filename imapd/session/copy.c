@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"

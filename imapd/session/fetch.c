@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/dates.h"
+#include "parse/facts.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"

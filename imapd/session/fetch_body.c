@@ -10,7 +10,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/facts.h"
+#include "parse/header.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"

@@ -10,13 +10,13 @@
 #include <poll.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
-#include "base/log.h"
 #include "imapd/session/imap.h"
 
 static bool	idle_wait(struct session *, int);

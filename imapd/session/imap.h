@@ -1,13 +1,19 @@
 /*
  * imap-session: the parts of the session program (session*.c).  One process
  * serves one connection of one account; everything here is sequential and
- * blocking.  Included after parse.h, imap_parse.h, store.h, msg.h, session.h,
- * frames.h.
+ * blocking.
  */
 #ifndef IMAP_H
 #define IMAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/imap_parse.h"
+#include "net/frames.h"
+#include "store/store.h"
 
 #define IMAP_LINE_MAX	65536	/* octets of a command without its literals */
 #define IMAP_LITERAL_MAX (1024 * 1024)	/* sum of a command's literals */
@@ -146,7 +152,6 @@ int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
 
 /* ---- the commands -------------------------------------------------------- */
 
-struct imap_in;
 #define COMMAND(name)	enum reply name(struct session *, struct imap_in *)
 COMMAND(cmd_select);		/* mailbox.c */
 COMMAND(cmd_examine);

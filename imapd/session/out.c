@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
 #include "parse/imap_parse.h"
+#include "parse/search.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"

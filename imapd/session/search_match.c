@@ -12,8 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/cte.h"
+#include "parse/dates.h"
+#include "parse/facts.h"
+#include "parse/header.h"
 #include "parse/imap_parse.h"
+#include "parse/search.h"
+#include "parse/words.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"

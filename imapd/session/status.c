@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"

@@ -25,13 +25,12 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "parse/parse.h"
 #include "base/build.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 
 #define KEY_FD		3
 #define RSA_BITS	2048

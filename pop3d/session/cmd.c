@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"

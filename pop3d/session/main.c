@@ -6,13 +6,12 @@
 
 #include <sys/types.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
-#include "proc/proc.h"
+#include "msg/msg.h"
 #include "msg/session.h"
-#include "net/frames.h"
 #include "proc/nursery.h"
+#include "proc/proc.h"
+#include "net/frames.h"
 #include "store/store.h"
 #include "pop3d/session/pop3.h"
 

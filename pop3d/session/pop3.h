@@ -1,11 +1,14 @@
 /*
- * pop3-session: the parts of the session program (session*.c).  Included
- * after parse.h, store.h, msg.h, session.h, frames.h.
+ * pop3-session: the parts of the session program (session*.c).
  */
 #ifndef POP3_H
 #define POP3_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "net/frames.h"
 
 #define POP3_LINE_MAX	512	/* octets of a command (RFC 2449 4) */
 #define POP3_BAD_MAX	10	/* bad commands of a connection */

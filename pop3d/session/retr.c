@@ -9,12 +9,13 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "parse/data.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
-#include "base/log.h"
 #include "pop3d/session/pop3.h"
 
 static uint64_t	top_end(struct session *, const struct store_msg *, uint64_t);

@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 #include "msg/session.h"
+#include "conf/conf.h"
 #include "net/frames.h"
 #include "store/store.h"
-#include "conf/conf.h"
-#include "base/log.h"
 #include "pop3d/session/pop3.h"
 
 static struct frames	frames;

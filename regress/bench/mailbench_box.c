@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "parse/imap_parse.h"
 #include "mailbench.h"
 
 /* ---- IMAP ------------------------------------------------------------- */

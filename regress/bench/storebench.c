@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "parse/mime.h"
 #include "store/store.h"
 
 #define ACCOUNTS_MAX	100

@@ -19,7 +19,9 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/base64.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 
 #define MESSAGES	1000	/* of a round */

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/err.h"
+#include "parse/ipaddr.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

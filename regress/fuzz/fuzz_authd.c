@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 #include "authd/authd.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "parse/base64.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

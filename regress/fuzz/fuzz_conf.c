@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
 #include "conf/conf.h"
-
 #include "maild/conf_yaml.h"
+
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

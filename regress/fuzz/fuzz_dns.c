@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "resolve/resolve.h"
 
 #define HDR	12

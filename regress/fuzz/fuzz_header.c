@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/header.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

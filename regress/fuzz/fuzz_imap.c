@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "parse/imap_parse.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

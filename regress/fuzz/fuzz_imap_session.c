@@ -16,14 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"
+#include "conf/conf.h"
 #include "net/frames.h"
 #include "store/store.h"
-#include "conf/conf.h"
-#include "base/log.h"
 #include "imapd/session/imap.h"
 
 #define RUNS_PER_STORE	500

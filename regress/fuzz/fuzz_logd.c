@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "logd/logd.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

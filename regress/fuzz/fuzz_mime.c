@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/facts.h"
+#include "parse/mime.h"
+#include "parse/mime_priv.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/hash.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "queue/queue.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/text.h"
+#include "parse/addrlist.h"
+#include "parse/header.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "base/text.h"
 #include "report/failure.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/err.h"
+#include "parse/smtp.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

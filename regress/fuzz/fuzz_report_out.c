@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "parse/charset.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
-#include "report/out/out.h"
+#include "msg/msg.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define NONCE	0x123456789abcdefULL
 

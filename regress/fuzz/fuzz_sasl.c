@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/sasl.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

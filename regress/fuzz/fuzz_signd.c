@@ -11,7 +11,7 @@
 
 #include <sodium.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "msg/msg.h"
 #include "signd/signd.h"
 

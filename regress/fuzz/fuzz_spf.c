@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "verify_answer.h"
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "parse/facts.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -5,6 +5,8 @@
 #ifndef VERIFY_ANSWER_H
 #define VERIFY_ANSWER_H
 
+#include "base/slice.h"
+
 #define PIECES		32
 #define ROUNDS		2000	/* rounds that no evaluation may take */
 

@@ -21,9 +21,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 #include "standin.h"
 

@@ -27,13 +27,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "proc/proc.h"
-#include "proc/impl.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/impl.h"
+#include "proc/proc.h"
 #include "standin.h"
 
 #define HELD_MAX	8

@@ -1,6 +1,5 @@
 /*
- * The hostile stand-in: what it knows and what it tries.  Included after
- * parse.h, msg.h, chan.h and proc.h.
+ * The hostile stand-in: what it knows and what it tries.
  */
 #ifndef STANDIN_H
 #define STANDIN_H

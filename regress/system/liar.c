@@ -17,9 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "base/util.h"
+#include "msg/msg.h"
 
 #define MAIN_FD		3
 #define PACKETS_MAX	16

@@ -21,12 +21,12 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "queue/queue.h"
 
 #define TEXT	"Subject: x\r\n\r\nbody\r\n"

@@ -13,10 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "store/store.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "conf/conf.h"
+#include "store/store.h"
 #include "serve.h"
 
 int

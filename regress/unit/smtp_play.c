@@ -24,15 +24,16 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/facts.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/log.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 #include "smtp_play.h"
 

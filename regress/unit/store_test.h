@@ -23,7 +23,8 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "parse/mime.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

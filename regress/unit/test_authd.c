@@ -14,12 +14,12 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "msg/addr.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
-#include "base/util.h"
 #include "authd/authd.h"
 
 static char name_a[] = "a.test", name_b[] = "B.Test.";

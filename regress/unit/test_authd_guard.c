@@ -17,11 +17,10 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "authd/authd.h"
 
 #define NOON	UINT64_C(1800000000)

@@ -20,11 +20,11 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 
 #define FDS_TRIED	(MSG_MAXFD + 2)
 #define RANDOM_PACKETS	300		/* on each side of each channel */

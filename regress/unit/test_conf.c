@@ -14,14 +14,13 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
-#include "proc/proc.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-
+#include "proc/proc.h"
 #include "maild/conf_yaml.h"
+
 
 static void
 table_is_sound(void **state)

@@ -19,7 +19,6 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
 #include "msg/msg.h"
 #include "net/conn.h"
 

@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "resolve/resolve.h"
 
 #define ID	0x1234

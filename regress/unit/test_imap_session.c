@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"

@@ -15,14 +15,14 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "proc/impl.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/impl.h"
+#include "proc/proc.h"
 #include "maild/maild.h"
 
 static struct house house;

@@ -24,7 +24,7 @@
 #include <event2/event.h>
 #include <tls.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "net/io.h"
 #include "keypair.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "base/util.h"
 #include "logd/logd.h"
 

@@ -14,7 +14,13 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/addrlist.h"
+#include "parse/err.h"
+#include "parse/ipaddr.h"
+#include "parse/mailboxes.h"
+#include "parse/smtp.h"
 #include "cut.h"
 #include "json.h"
 

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/dates.h"
 #include "parse/imap_parse.h"
 #include "cut.h"
 

@@ -16,7 +16,13 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/data.h"
+#include "parse/facts.h"
+#include "parse/header.h"
+#include "parse/mime.h"
+#include "parse/mime_priv.h"
 #include "cut.h"
 
 struct facts {

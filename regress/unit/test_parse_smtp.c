@@ -14,7 +14,13 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/base64.h"
+#include "parse/data.h"
+#include "parse/err.h"
+#include "parse/sasl.h"
+#include "parse/smtp.h"
 #include "cut.h"
 
 static void

@@ -14,7 +14,15 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/cte.h"
+#include "parse/dates.h"
+#include "parse/facts.h"
+#include "parse/header.h"
+#include "parse/search.h"
+#include "parse/words.h"
 #include "cut.h"
 
 static void

@@ -16,7 +16,6 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"

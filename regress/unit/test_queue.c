@@ -2,8 +2,11 @@
  * queue, what is pure of it: envelope, frames, segments and the log against
  * torn and flipped octets; the schedule; the text of reports.
  */
-#include "queue_test.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "parse/header.h"
 #include "queue/dsn.h"
+#include "queue_test.h"
 
 #define NONCE	UINT64_C(0x1122334455667788)
 

@@ -7,6 +7,8 @@
  *
  * The calls are wrapped by the linker (link.mk).
  */
+#include "base/hash.h"
+#include "base/slice.h"
 #include "queue_test.h"
 
 #include <dirent.h>

@@ -2,6 +2,7 @@
  * Large messages in queue: sent again from the spool, and segments that few
  * of them keep, compacted.
  */
+#include "base/slice.h"
 #include "queue_test.h"
 
 static void

@@ -2,6 +2,7 @@
  * queue.log while it is written anew: ended after each piece, with changes
  * in between, the old file alone says all; records of a newer release stay.
  */
+#include "base/slice.h"
 #include "queue_test.h"
 
 #define MESSAGES	400

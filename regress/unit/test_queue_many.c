@@ -3,6 +3,7 @@
  * deferred, read again after a start, written anew in pieces while it works.
  * MANY=1000000 tries a million and tells what that takes.
  */
+#include "base/slice.h"
 #include "queue_test.h"
 
 #define MANY		200000

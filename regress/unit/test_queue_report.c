@@ -1,6 +1,7 @@
 /*
  * What report-out gives queue to send, and what queue gives report-in to read.
  */
+#include "base/slice.h"
 #include "queue_test.h"
 
 static void

@@ -2,8 +2,9 @@
  * What a command of the operator selects, and the walk through the queue in
  * turns.
  */
-#include "queue_test.h"
+#include "base/slice.h"
 #include "queue/select.h"
+#include "queue_test.h"
 
 static struct selection sel;
 

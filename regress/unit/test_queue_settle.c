@@ -3,6 +3,8 @@
  * meanwhile, nothing is read whole at an attempt, a checksum that is wrong
  * costs its own message alone.
  */
+#include "base/hash.h"
+#include "base/slice.h"
 #include "queue_test.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
  * a deliver that is lost, a failure that makes a report, a spool that was
  * damaged meanwhile.
  */
+#include "base/slice.h"
 #include "queue_test.h"
 
 static void

@@ -12,10 +12,11 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/text.h"
+#include "parse/header.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "base/text.h"
 #include "report/failure.h"
 #include "cut.h"
 

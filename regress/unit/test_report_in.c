@@ -3,6 +3,7 @@
  * octet, in blocks of exactly that size.  XML and packed attachments have
  * programs of their own.
  */
+#include "base/slice.h"
 #include "report_in_test.h"
 
 /* ---- words --------------------------------------------------------------- */

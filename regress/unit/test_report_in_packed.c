@@ -1,6 +1,7 @@
 /*
  * report-in on packed attachments: gzip and zip, cut and damaged, and bombs.
  */
+#include "base/slice.h"
 #include "report_in_test.h"
 
 #include <zlib.h>

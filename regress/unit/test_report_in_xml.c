@@ -2,6 +2,7 @@
  * report-in on DMARC reports: XML whole, cut, in pieces, in other charsets,
  * and what is refused.
  */
+#include "base/slice.h"
 #include "report_in_test.h"
 
 #include <time.h>

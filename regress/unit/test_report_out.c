@@ -19,15 +19,17 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/util.h"
-#include "report/out/out.h"
+#include "parse/charset.h"
+#include "parse/ipaddr.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 #include "cut.h"
 #include "report_out_test.h"
 

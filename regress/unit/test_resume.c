@@ -15,10 +15,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
 #include "net/io.h"
 #include "relay/relay.h"
 

@@ -23,9 +23,8 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 #include "proc/sandbox.h"
 

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "verify/verify.h"
+#include "msg/msg.h"
 #include "signd/signd.h"
 
 static const char ctx[] = "TLS 1.3, server CertificateVerify";

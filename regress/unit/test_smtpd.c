@@ -15,14 +15,14 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 #include "smtp_play.h"
 

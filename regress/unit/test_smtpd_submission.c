@@ -20,15 +20,14 @@
 #include <openssl/x509.h>
 #include <tls.h>
 
-#include "parse/parse.h"
+#include "base/util.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "net/tlskey.h"
-#include "base/util.h"
 #include "smtpd/smtpd.h"
 #include "smtp_play.h"
 

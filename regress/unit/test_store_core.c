@@ -2,6 +2,9 @@
  * The store as deliver and the sessions use it, on a real directory: messages
  * put there and read, and word of them.
  */
+#include "base/hash.h"
+#include "base/slice.h"
+#include "parse/facts.h"
 #include "store_test.h"
 
 static void

@@ -3,6 +3,8 @@
  * looked at first, in pieces; what is told from damage; what is looked at
  * again.
  */
+#include "base/hash.h"
+#include "parse/facts.h"
 #include "store_test.h"
 
 #define MIB	(1U << 20)

@@ -2,6 +2,8 @@
  * Writers that compete for a store or are killed, and what a sync of one says
  * about the others.
  */
+#include "base/slice.h"
+#include "parse/facts.h"
 #include "store_test.h"
 
 static void

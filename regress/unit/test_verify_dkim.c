@@ -18,7 +18,9 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/base64.h"
+#include "parse/header.h"
 #include "verify/verify.h"
 #include "cut.h"
 #include "json.h"

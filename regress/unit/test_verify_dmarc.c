@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 #include "zone.h"
 

@@ -13,9 +13,10 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
+#include "parse/base64.h"
 #include "verify/dkim_priv.h"
+#include "verify/verify.h"
 
 /* Ed25519 keys are any 32 octets: this one is full of n. */
 static struct slice

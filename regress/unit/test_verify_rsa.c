@@ -15,9 +15,9 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "verify/rsa.h"
+#include "verify/verify.h"
 
 struct fixture {
 	EVP_PKEY	*pair;

@@ -17,7 +17,9 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/base64.h"
+#include "parse/header.h"
 #include "verify/verify.h"
 #include "zone.h"
 

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "zone.h"
 

@@ -15,7 +15,9 @@
 
 #include <cmocka.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/header.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "zone.h"
 

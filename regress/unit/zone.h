@@ -5,6 +5,8 @@
 #ifndef ZONE_H
 #define ZONE_H
 
+#include "base/slice.h"
+
 #define NOW	1795300000
 
 struct record {

@@ -15,7 +15,12 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/address.h"
+#include "parse/addrlist.h"
+#include "parse/base64.h"
+#include "parse/header.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 
 #define WORDS_IN	32

@@ -15,13 +15,14 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/dates.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define RUNNING_MAX	4		/* commands at once: each may take

@@ -16,14 +16,16 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/header.h"
+#include "parse/words.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define WAITING_MAX	64		/* messages that wait for their turn;

@@ -3,15 +3,22 @@
  * files to a list.  in_text, in_rows, in_unpack, in_zip, in_xml, in_tls,
  * in_arf, in_sender, in_read and in_file are pure: octets in, results out
  * (but for memory and the random keys of hash tables).
- * Included after parse.h and msg.h.
  */
 #ifndef REPORT_IN_H
 #define REPORT_IN_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+
+#include "base/slice.h"
+
+struct msg_id;
+struct row;
 
 #define IN_TEXT		256	/* octets of a text with its NUL */
 #define IN_DOMAIN	254	/* of a domain name */
@@ -55,7 +62,6 @@ struct row_sum {
 	struct slice	 line;
 };
 
-struct rows;
 struct rows *rows_new(void);
 void	 rows_free(struct rows *);
 /* So many octets instead of ROWS_OCTETS. */
@@ -169,7 +175,6 @@ int	 zip_next(struct zip *, struct zip_entry *);
  * one that was read before as what it should be could not be (xml_broken);
  * now it is read as what it may have meant (mend.c).  NULL: as it is.
  */
-struct xml;
 struct xml *xml_new(struct in_report *, const struct in_house *,
 	    const char *mend);
 /* 0, -1: refused. */
@@ -270,7 +275,6 @@ int	 file_row(struct slice *rest, uint64_t *count, struct slice *line);
 
 enum store_class { C_REPORT, C_FAILING, C_RAW, CLASSES };
 
-struct holder;
 struct stored {			/* one file, in memory */
 	TAILQ_ENTRY(stored) of;		/* of its holder, see share.c */
 	struct holder	*holder;	/* NULL: none (raw) */

@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/hash.h"
 #include "base/log.h"
-#include "proc/proc.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define TURN_ROWS	100	/* given in one step */

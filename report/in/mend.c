@@ -14,11 +14,11 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define REOPEN_MAX	64		/* CDATA that is looked at once more */

@@ -9,12 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/cte.h"
+#include "parse/facts.h"
+#include "parse/header.h"
+#include "parse/mime.h"
+#include "parse/words.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define TRIES_MAX	8	/* attachments looked at */

@@ -10,11 +10,11 @@
 
 #include <jansson.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define JSON_DEPTH	16

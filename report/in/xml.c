@@ -15,12 +15,14 @@
 
 #include <expat.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "proc/proc.h"
-#include "verify/verify.h"
+#include "base/slice.h"
 #include "base/util.h"
+#include "parse/charset.h"
+#include "parse/ipaddr.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/in/in.h"
 
 #define XML_DEPTH	32

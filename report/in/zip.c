@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
-#include "msg/msg.h"
+#include "base/slice.h"
 #include "msg/chan.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
 #include "report/in/in.h"
 

@@ -1,11 +1,21 @@
 /*
  * Aggregate reports inside report-out: what is counted, how it lies in
- * memory and on disk, how it becomes a report.  Included after out.h.
+ * memory and on disk, how it becomes a report.
  */
 #ifndef OUT_AGG_H
 #define OUT_AGG_H
 
-struct event_base;
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "parse/ipaddr.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
 
 /* ---- row.c: one line of a report (pure) ---------------------------------- */
 

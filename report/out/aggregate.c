@@ -18,15 +18,17 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/address.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
-#include "base/log.h"
 #include "proc/proc.h"
-#include "base/util.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define JOBS_MAX	16	/* reports under way */
 #define AGAIN_MS	900	/* till what could not be read is tried again */

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "parse/dates.h"
+#include "parse/ipaddr.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "report/failure.h"
 
 #define SPF_TEXT	1000	/* octets of the SPF record that are told */

@@ -15,14 +15,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/address.h"
 #include "verify/verify.h"
-#include "msg/msg.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
-#include "base/log.h"
+#include "msg/msg.h"
 #include "proc/proc.h"
-#include "base/util.h"
 #include "report/out/out.h"
 
 #define ASKS_MAX	256	/* verifications at a time */

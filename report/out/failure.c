@@ -13,14 +13,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
 #include "report/failure.h"
 #include "report/out/out.h"
 

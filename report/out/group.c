@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "base/util.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define BUCKETS_MIN	64
 #define TLD_COUNTRY	2	/* octets of the last label */

@@ -20,13 +20,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "base/log.h"
-#include "base/util.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define FILE_NEW	"agg.new"
 #define NAMES		60	/* tried for a new file */

@@ -15,14 +15,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/text.h"
+#include "base/util.h"
+#include "parse/dates.h"
+#include "parse/header.h"
+#include "parse/mime.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
-#include "base/text.h"
-#include "base/util.h"
-#include "report/out/out.h"
 #include "report/out/letter.h"
+#include "report/out/out.h"
 
 #define SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 

@@ -1,12 +1,14 @@
 /*
  * What a letter is made of; for letter.c and send.c alone.
- * Included after out.h.
  */
 #ifndef OUT_LETTER_H
 #define OUT_LETTER_H
 
-struct mime;
-struct dkim_body;
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "msg/msg.h"
 
 struct letter {
 	int		 fd;

@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/hash.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "report/failure.h"
 
 #define PROBES		64	/* slots looked at for one name */

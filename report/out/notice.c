@@ -17,16 +17,16 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
-#include "conf/conf.h"
-#include "msg/dns.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/dns.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "report/failure.h"
 #include "report/out/out.h"
 

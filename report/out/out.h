@@ -1,5 +1,5 @@
 /*
- * The parts of report-out.  Included after parse.h, verify.h and msg.h.
+ * The parts of report-out.
  *
  * smtpd tells what became of each message that a domain owner may want to
  * hear of; out.c hands that to the aggregates (aggregate.c and what is
@@ -11,8 +11,16 @@
 #define OUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-struct conf;
+#include "base/slice.h"
+#include "parse/address.h"
+#include "verify/verify.h"
+
+struct msg_id;
+struct report_mail_ev;
+
 struct event_base;
 
 /* ---- out.c --------------------------------------------------------------- */
@@ -32,8 +40,6 @@ const struct conf *out_conf(void);	/* the newest */
  */
 #define LETTER_HEADER	8192	/* octets of a header, empty line included */
 #define LETTER_SIZE	(256U << 20)	/* octets of a letter */
-
-struct letter;
 
 /* NULL: no memory or descriptor for it. */
 struct letter *letter_new(void);
@@ -118,7 +124,6 @@ typedef void (*dest_cb)(enum dest_verdict, const struct dest *to,
  * Returns what dest_forget takes, NULL when too many are asked for
  * (then nothing is called back).
  */
-struct dest_ask;
 struct dest_ask *dest_ask(const char *domain, const struct dest *,
 	    const char *tag, dest_cb, void *arg);
 void	 dest_forget(struct dest_ask *);

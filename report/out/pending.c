@@ -12,15 +12,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
-#include "report/out/out.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define EX_USAGE_	64		/* sysexits */
 #define TURN_ROWS	200		/* rows in one turn */

@@ -18,11 +18,12 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/hash.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define START_MAGIC	"MAILDAG1"
 #define START_USED	36

@@ -10,12 +10,16 @@
 
 #include <sodium.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "parse/addrlist.h"
+#include "parse/dates.h"
+#include "parse/header.h"
+#include "parse/ipaddr.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
 #include "report/failure.h"
 
 #define KNOWN_MAX	64	/* local parts remembered */

@@ -16,15 +16,16 @@
 #include <sodium.h>
 #include <zlib.h>
 
-#include "parse/parse.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/text.h"
+#include "base/util.h"
+#include "parse/base64.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
-#include "base/log.h"
-#include "base/text.h"
-#include "base/util.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define FLUSH		16384	/* octets of XML packed in one go */
 #define LINE		57	/* octets of a line of base64 */

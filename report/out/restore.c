@@ -24,15 +24,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
+#include "base/hash.h"
 #include "base/log.h"
-#include "proc/proc.h"
 #include "base/util.h"
-#include "report/out/out.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define FILE_NEW	"agg.new"
 #define FILE_ASIDE	".bad"		/* behind the name: not read again */

@@ -13,11 +13,11 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define FLAG_PASS	0x01
 #define FLAG_DKIM	0x02

@@ -13,15 +13,15 @@
 
 #include <event2/event.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
-#include "msg/chan.h"
 #include "base/log.h"
-#include "proc/proc.h"
+#include "base/slice.h"
 #include "base/util.h"
-#include "report/out/out.h"
+#include "verify/verify.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 #include "report/out/letter.h"
+#include "report/out/out.h"
 
 #define KNOWN_MS	30000	/* queue may be in a sync */
 #define REPORT_MS	120000	/* authd, signd and the disk besides */

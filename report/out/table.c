@@ -12,14 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
-#include "verify/verify.h"
-#include "msg/msg.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
-#include "report/out/out.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define BUCKETS_MIN	64
 #define COST		64	/* octets of tables and allocator per object */

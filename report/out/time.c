@@ -7,11 +7,10 @@
 
 #include <sys/queue.h>
 
-#include "parse/parse.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define GIVE_UP		5	/* intervals after it was due */
 #define GIVE_UP_MIN	3600	/* s, but at least so long */

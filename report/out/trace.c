@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/text.h"
+#include "parse/dates.h"
+#include "parse/header.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "base/text.h"
 #include "report/failure.h"
 
 #define TRACE_WORD	255	/* octets of a word that is kept */

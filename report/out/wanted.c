@@ -6,10 +6,12 @@
 
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "base/text.h"
+#include "parse/addrlist.h"
+#include "parse/header.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "base/text.h"
 #include "report/failure.h"
 
 static bool	 header_is_report(struct slice header, bool nobody);

@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse/parse.h"
+#include "base/slice.h"
+#include "parse/charset.h"
+#include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/out/out.h"
 #include "report/out/agg.h"
+#include "report/out/out.h"
 
 #define XML_TEXT	512	/* octets of our own words in one element */
 

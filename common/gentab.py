@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Write the constant tables of common/parse: crc32c_table.h,
-charset_table.h and fold_table.h.  Their output is committed; run again in
-this folder only to change them.
+"""Write the constant tables of common: base/crc32c_table.h,
+parse/charset_table.h and parse/fold_table.h.  Their output is committed; run
+again only to change them.
 
 Charsets come from Python's codecs, case folding from unicodedata."""
 
 import os
 import unicodedata
 
-NOTE = "/* Made by gentab.py.  Included by %s alone. */\n"
+NOTE = "/* Made by gentab.py.  Included by %s alone. */\n#include <stdint.h>\n\n"
 
 
 def rows(values, fmt, per):
@@ -126,8 +126,8 @@ def fold():
 def main():
     assert unicodedata.unidata_version
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
-    for name, make in (("crc32c", crc32c), ("charset", charset),
-                       ("fold", fold)):
+    for name, make in (("base/crc32c", crc32c), ("parse/charset", charset),
+                       ("parse/fold", fold)):
         with open(name + "_table.h", "w") as f:
             f.write(make())
 
