@@ -1,5 +1,5 @@
 /*
- * imap-session: the parts of the session program (session*.c).  One process
+ * imap-session: the parts of the session program.  One process
  * serves one connection of one account; everything here is sequential and
  * blocking.
  */
@@ -78,6 +78,9 @@ struct conf;
 int	 session_main(int sock, const struct conf *);
 /* What session_main leaves to _exit(2): for those who call it again. */
 void	 session_free(void);
+
+/* ---- state.c ------------------------------------------------------------- */
+
 /* The one writer of s->state; leaving SELECTED closes the view. */
 void	 session_state(struct session *, enum session_state,
 	    struct store_view *);
@@ -107,6 +110,9 @@ bool	 input_skip(struct session *, uint64_t n);
 
 /* Run one command and send its tagged line. */
 void	 command_run(struct session *, char *p, size_t n);
+
+/* ---- reply.c ------------------------------------------------------------- */
+
 /* For the tagged line: REPLY_NO with the code of RFC 5530 and a text. */
 enum reply reply_store(struct session *, enum store_result);
 enum reply reply_no(struct session *, const char *code, const char *text);
@@ -140,7 +146,6 @@ void	 flagset_free(struct flagset *);
 
 /* A mailbox name from UTF-8 as an astring. */
 void	 out_mailbox(struct session *, const char *name);
-/* Octets as a string: quoted, or a literal. */
 /* "\Seen \Flagged keyword": without the parentheses. */
 void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);
 /* "* FLAGS (...)" and, with permanent, "* OK [PERMANENTFLAGS ...". */
