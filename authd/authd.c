@@ -18,9 +18,9 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "msg/addr.h"
 #include "msg/cap.h"
 #include "msg/chan.h"

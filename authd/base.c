@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"

@@ -23,7 +23,7 @@
 
 #include <sqlite3.h>
 
-#include "base/util.h"
+#include "base/clock.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "proc/proc.h"

@@ -15,6 +15,7 @@
 
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"

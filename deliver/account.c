@@ -18,6 +18,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "msg/chan.h"

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/slice.h"
 #include "base/util.h"
 #include "logd/logd.h"

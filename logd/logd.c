@@ -26,6 +26,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -120,11 +121,7 @@ add_datagram(const struct source *s, struct slice d)
 static void
 stamp_now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	logd_stamp((uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000,
-	    st.stamp);
+	logd_stamp(now_us() / 1000, st.stamp);
 }
 
 /* Is the other end closed or shut?  An empty datagram does not tell. */

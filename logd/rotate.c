@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/util.h"
+#include "base/clock.h"
 #include "logd/logd.h"
 
 #define OLD_MAX		999	/* files, and the largest number */

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/slice.h"
 #include "parse/address.h"
 #include "parse/charset.h"
@@ -66,7 +67,7 @@ int
 verify_command(int argc, char **argv, bool json)
 {
 	struct call c = { .helo = "", .receiver = "localhost",
-	    .now = time(NULL) };
+	    .now = (int64_t)now_sec() };
 	const char *what;
 
 	if ((what = options(&c, argc, argv)) == NULL)

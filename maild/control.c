@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #include "base/build.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"

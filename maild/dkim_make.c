@@ -20,6 +20,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "msg/chan.h"
@@ -80,7 +81,7 @@ selector_make(const struct signkeys *l, const char *domain, char *base,
     size_t size)
 {
 	char date[32], other[64];
-	time_t now = time(NULL);
+	time_t now = (time_t)now_sec();
 	struct tm tm;
 
 	gmtime_r(&now, &tm);

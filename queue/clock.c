@@ -12,8 +12,8 @@
  */
 #include "base/compat.h"
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"

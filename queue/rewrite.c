@@ -17,8 +17,8 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "proc/proc.h"

@@ -15,6 +15,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"

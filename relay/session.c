@@ -17,6 +17,7 @@
 
 #include <tls.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"

@@ -17,6 +17,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"

@@ -13,6 +13,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/slice.h"

@@ -18,6 +18,7 @@
 #include <sodium.h>
 
 #include "base/build.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"

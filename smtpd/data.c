@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "parse/data.h"
@@ -265,7 +266,7 @@ data_end(struct session *s)
 	if (m->refusal == NULL && m->in_header)
 		data_header(s, m, true);
 	s->idle = 0;
-	s->since = smtpd_now();
+	s->since = now_sec_coarse();
 	if (m->refusal == NULL && m->hashing &&
 	    dkim_body_end(m->body, m->bodyhash.b, NULL) == -1)
 		m->refusal = "451 4.3.0 try later";

@@ -14,6 +14,7 @@
 
 #include <tls.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -137,7 +138,7 @@ date_now(void)
 {
 	static char text[DATE_TEXT_MAX];
 	static uint64_t made;
-	uint64_t now = smtpd_now();
+	uint64_t now = now_sec_coarse();
 
 	if (now != made) {
 		date_print((int64_t)now, text, sizeof(text));

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "verify/verify.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
@@ -53,7 +53,7 @@ known_get(const char *name, uint16_t type, struct dns_ask_r *r)
 {
 	const struct known *k = slot(name, type);
 
-	if (k->name == NULL || k->type != type || smtpd_now() >= k->until ||
+	if (k->name == NULL || k->type != type || now_sec_coarse() >= k->until ||
 	    strcmp(k->name, name) != 0)
 		return false;
 	*r = (struct dns_ask_r){ .status = k->status,
@@ -76,5 +76,5 @@ known_put(const char *name, uint16_t type, const struct dns_ask_r *r)
 	if (r->rrs.n > 0)
 		memcpy(p + len, r->rrs.p, r->rrs.n);
 	*k = (struct known){ p, r->rrs.n, p + len, type, r->status,
-	    smtpd_now() + (r->ttl < KNOWN_S ? r->ttl : KNOWN_S) };
+	    now_sec_coarse() + (r->ttl < KNOWN_S ? r->ttl : KNOWN_S) };
 }

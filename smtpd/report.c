@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -179,7 +180,7 @@ static void
 lost_count(void)
 {
 	static uint64_t lost, since;
-	uint64_t now = smtpd_now();
+	uint64_t now = now_sec_coarse();
 
 	lost++;
 	if (now - since < LOST_EVERY)

@@ -17,6 +17,7 @@
 
 #include <tls.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -93,7 +94,7 @@ session_new(void)
 	table.s[i] = s;
 	s->handle = (uintptr_t)++table.generation[i] << 24 | i;
 	if (table.counter == 0) {	/* unlike in an earlier life */
-		table.stamp = (uint16_t)smtpd_now();
+		table.stamp = (uint16_t)now_sec_coarse();
 		table.counter = (uint32_t)random_u64() & 0xffffff;
 	}
 	s->id = (uint64_t)ROLE_SMTPD << 56 |
@@ -101,7 +102,7 @@ session_new(void)
 	    (uint64_t)table.stamp << 32 | ++table.counter;
 	snprintf(s->sid, sizeof(s->sid), "%x%04x%06x", proc_instance() & 0xff,
 	    table.stamp, table.counter);
-	s->since = smtpd_now();
+	s->since = now_sec_coarse();
 	return s;
 }
 
@@ -243,7 +244,7 @@ static void
 session_await(struct session *s)
 {
 	const struct conf *conf = house()->conf;
-	uint64_t left, now = smtpd_now();
+	uint64_t left, now = now_sec_coarse();
 	unsigned int sec = conf->smtp.timeout;
 
 	s->fresh = false;

@@ -22,6 +22,7 @@
 #include <event2/event.h>
 #include <tls.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -104,19 +105,6 @@ const struct house *
 house(void)
 {
 	return &smtpd.h;
-}
-
-uint64_t
-smtpd_now(void)
-{
-	struct timespec ts;
-
-#ifdef CLOCK_REALTIME_COARSE
-	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
-#else
-	clock_gettime(CLOCK_REALTIME, &ts);
-#endif
-	return (uint64_t)ts.tv_sec;
 }
 
 void

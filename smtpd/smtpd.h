@@ -169,8 +169,6 @@ struct house {
 
 const struct house *house(void);	/* one writer: smtpd.c */
 
-/* Seconds of the wall clock, read once a loop turn. */
-uint64_t smtpd_now(void);
 /* That neighbour (CHAN_QUEUE, CHAN_DNS) is not there, and has not been for so
  * long that no client should wait for it. */
 bool	 smtpd_without(enum chan_kind);

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "msg/addr.h"
@@ -167,7 +167,7 @@ judge_facts(struct session *s, struct verdict *v)
 
 	memcpy(ip.b, s->conn.peer.b, sizeof(ip.b));
 	verdict_start(v, VERDICT_HELO | (conf->verify.dmarc == DMARC_OFF ?
-	    VERDICT_NODMARC : 0), conf->hostname, (int64_t)smtpd_now(), 0);
+	    VERDICT_NODMARC : 0), conf->hostname, (int64_t)now_sec_coarse(), 0);
 	verdict_client(v, &ip, s->helo);
 	while (at > 0 && sender.p[at - 1] != '@')
 		at--;
@@ -242,7 +242,7 @@ static void
 question_send(struct question *q)
 {
 	q->chan = house()->resolve;
-	q->since = smtpd_now();
+	q->since = now_sec_coarse();
 	q->ask = dns_ask(q->chan, q->judge->session->id, q->name,
 	    (enum dns_type)q->type, on_answer, q);
 }
@@ -258,7 +258,7 @@ on_answer(const struct dns_ask_r *r, void *arg)
 	struct judge *j = q->judge;
 
 	q->ask = 0;
-	if (r == NULL && smtpd_now() - q->since < JUDGE_LOST_S)
+	if (r == NULL && now_sec_coarse() - q->since < JUDGE_LOST_S)
 		return;
 	if (r != NULL)
 		known_put(q->name, (uint16_t)q->type, r);

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define LOG_BUF		(16384 - 64)	/* octets of one datagram */
@@ -58,7 +59,7 @@ log_stderr(enum log_level level, const char *text, size_t n)
 		"debug", "info", "notice", "warning", "error"
 	};
 	char line[LOG_LINE_MAX + 128], stamp[32];
-	time_t now = time(NULL);
+	time_t now = (time_t)now_sec();
 	struct tm tm;
 	int len;
 

@@ -1,5 +1,5 @@
 /*
- * Small things every role needs: memory that cannot fail, clocks, files.
+ * Small things every role needs: memory that cannot fail, files.
  */
 #include "base/compat.h"
 
@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -48,24 +47,6 @@ xstrndup(const char *s, size_t n)
 
 	memcpy(p, s, n);
 	return p;
-}
-
-uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-uint64_t
-now_sec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec;
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * Small things every role needs: memory that cannot fail, clocks, files.
+ * Small things every role needs: memory that cannot fail, files.
  */
 #ifndef UTIL_H
 #define UTIL_H
@@ -15,8 +15,6 @@ void	*xcalloc(size_t, size_t);		/* fatal when out of memory */
 void	*xreallocarray(void *, size_t, size_t);
 char	*xstrdup(const char *);
 char	*xstrndup(const char *, size_t);
-uint64_t now_ms(void);			/* monotonic, for deadlines */
-uint64_t now_sec(void);			/* wall clock, seconds since 1970 UTC */
 void	 random_bytes(void *, size_t);	/* getrandom, no file */
 uint64_t random_u64(void);
 int	 fd_nonblock(int fd);		/* 0, -1 */

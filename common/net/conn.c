@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/util.h"
 #include "parse/ipaddr.h"
@@ -51,14 +52,7 @@ static struct {
 static uint32_t
 seconds(void)
 {
-	struct timespec ts;
-
-#ifdef CLOCK_MONOTONIC_COARSE
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-#else
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-#endif
-	return (uint32_t)ts.tv_sec;
+	return (uint32_t)(now_ms_coarse() / 1000);
 }
 
 size_t

@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "net/io.h"
 #include "net/io_impl.h"
 
@@ -29,18 +29,10 @@ static void	 wheel_turn(evutil_socket_t, short, void *);
 static void	 wheel_arm(struct event_base *, uint64_t now, uint64_t tick);
 static void	 slot_turn(unsigned int, uint64_t now);
 
-/* The coarse clock never enters the kernel. */
 static uint64_t
 tick_now(void)
 {
-	struct timespec ts;
-
-#ifdef CLOCK_MONOTONIC_COARSE
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-#else
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-#endif
-	return (uint64_t)ts.tv_sec * 10 + (uint64_t)ts.tv_nsec / 100000000;
+	return now_ms_coarse() / TICK_MS;
 }
 
 /* Never early: the running step does not count. */

@@ -28,6 +28,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"

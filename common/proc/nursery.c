@@ -30,9 +30,9 @@
 #include <unistd.h>
 
 #include "base/build.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"

@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -41,15 +42,6 @@ static struct {
 	uint8_t	*p;
 	size_t	 cap;
 } rbuf;
-
-uint64_t
-store_now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 /* At least n octets, good until the next who asks; NULL: no memory. */
 uint8_t *
@@ -379,7 +371,7 @@ store_group(struct store *st, struct trailer *tr)
 {
 	struct loggroup g = { 0 };
 	enum store_result r;
-	uint64_t us = store_now_us();
+	uint64_t us = now_us();
 
 	if (st->g.nrec == 0 && !st->g.failed) {
 		backend_end(&st->b);

@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "store/store.h"
 #include "store/store_priv.h"
@@ -208,15 +209,6 @@ lock_try(int fd, short type)
 #endif
 }
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Is the lock that we have the one by that name?  An operator takes it away
  * to have a repaired account looked at again: then there is another one.
@@ -244,7 +236,7 @@ static enum store_result
 lock_take(struct backend *b)
 {
 	struct timespec ts = { 0, 50000 };
-	int64_t until = 0;
+	uint64_t until = 0;
 
 	while (lock_try(b->lock, F_WRLCK) == -1) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR &&
@@ -253,8 +245,8 @@ lock_take(struct backend *b)
 		if (b->mode == STORE_DELIVER && errno != EINTR)
 			return STORE_BUSY;
 		if (until == 0)
-			until = clock_ms() + LOCK_WAIT_SESSION;
-		else if (clock_ms() >= until)
+			until = now_ms() + LOCK_WAIT_SESSION;
+		else if (now_ms() >= until)
 			return STORE_BUSY;
 		nanosleep(&ts, NULL);
 		if (ts.tv_nsec < 2000000)

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -73,7 +74,7 @@ write_journal(int dir, const char *tmp)
 	enum store_result r;
 	int fd;
 
-	h.created = store_now_us() / 1000000;
+	h.created = now_sec();
 	if (getrandom(h.uuid, sizeof(h.uuid), 0) != (ssize_t)sizeof(h.uuid))
 		return STORE_IO;
 	loghead_encode(&h, head);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -147,7 +148,7 @@ record_name(struct store *st, enum rec_type type, uint32_t v,
 static uint32_t
 new_uidvalidity(const struct store *st)
 {
-	uint64_t now = store_now_us() / 1000000;
+	uint64_t now = now_sec();
 
 	if (now > UINT32_MAX - STORE_MAILBOXES_MAX)
 		now = UINT32_MAX - STORE_MAILBOXES_MAX;

@@ -435,7 +435,6 @@ struct store {
 	char		 watch_name[40];
 };
 
-uint64_t store_now_us(void);
 enum store_result store_begin(struct store *);
 enum store_result store_group(struct store *, struct trailer *);
 enum store_result store_finish(struct store *, struct trailer *);

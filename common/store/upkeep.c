@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -48,7 +49,7 @@ store_log(struct store *st)
 static void
 sweep(struct store *st)
 {
-	time_t old = time(NULL) - SWEEP_AGE;
+	time_t old = (time_t)now_sec() - SWEEP_AGE;
 	struct dirent *d;
 	struct stat sb;
 	DIR *dir;
@@ -85,7 +86,7 @@ store_checkpoint(struct store *st)
 	at.pos = st->pos;
 	at.tr = st->tr;
 	r = index_write(&st->b, st->head.uuid, st->state, &at,
-	    store_now_us() / 1000000);
+	    now_sec());
 	if (r == STORE_OK) {
 		st->index_pos = st->pos;
 		st->index_size = st->tr.messages * sizeof(struct store_msg);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/slice.h"
 #include "parse/imap_parse.h"
 #include "parse/mime.h"
@@ -127,7 +128,7 @@ append_args(struct session *s, struct imap_in *in, struct flagset *fs,
 	if (imap_peek(in) == '(' && (imap_flags(in, 0, &flags) == -1 ||
 	    imap_space(in) == -1))
 		return reply_syntax(s, in);
-	*date = (int64_t)time(NULL);
+	*date = (int64_t)now_sec();
 	if (imap_peek(in) == '"' && (imap_date_time(in, date, &zone) == -1 ||
 	    imap_space(in) == -1))
 		return reply_syntax(s, in);

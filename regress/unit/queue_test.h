@@ -23,6 +23,7 @@
 
 #include "base/log.h"
 #include "base/slice.h"
+#include "base/clock.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"

@@ -2,6 +2,7 @@
  * Writers that compete for a store or are killed, and what a sync of one says
  * about the others.
  */
+#include "base/clock.h"
 #include "base/slice.h"
 #include "parse/facts.h"
 #include "store_test.h"
@@ -18,10 +19,10 @@ lock_is_busy(void **state)
 	st = session(&a);
 	d = deliverer(&a);
 	OK(backend_begin(&st->b, &end));
-	t = store_now_us();
+	t = now_us();
 	assert_int_equal(deliver_one(d, 1, NULL, false, &r), STORE_BUSY);
 	assert_int_equal(r, STORE_BUSY);
-	assert_true(store_now_us() - t < 2000000);
+	assert_true(now_us() - t < 2000000);
 	backend_end(&st->b);
 	deliver_ok(d, 1, 2);
 	store_close(st);

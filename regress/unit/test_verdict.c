@@ -32,6 +32,7 @@
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "regress/lib/test_clock.h"
 #include "smtpd/smtpd.h"
 
 #define ASKED	64		/* questions that wait */
@@ -54,8 +55,7 @@ static struct {
 	char		 trace[4096], folder[64];
 	unsigned int	 commits;
 	int		 sessions;
-	uint64_t	 now;
-} t = { .now = 1790000000 };
+} t;
 
 static struct {
 	int		 fd;
@@ -67,12 +67,6 @@ const struct house *
 house(void)
 {
 	return &t.h;
-}
-
-uint64_t
-smtpd_now(void)
-{
-	return t.now;
 }
 
 bool
@@ -223,7 +217,7 @@ begin_from(const char *source)
 	client.n = 0;
 	t.nasked = t.total = t.commits = 0;
 	t.trace[0] = t.folder[0] = '\0';
-	t.now += 3600;		/* nothing is known any more */
+	test_clock_pass(3600 * 1000);		/* nothing is known any more */
 	session_start(sp[0], &conn, PROTO_SMTP, false);
 	turn();
 }
@@ -476,7 +470,7 @@ test_known(void **state)
 	    MESSAGE("a@good.test"));
 	assert_int_equal(t.total, n);	/* all of it was known */
 	assert_int_equal(t.commits, 2);
-	t.now += 61;
+	test_clock_pass(61 * 1000);
 	say("MAIL FROM:<a@chain.test>\r\nRCPT TO:<user@localdomain>\r\nDATA\r\n"
 	    MESSAGE("a@good.test"));
 	answer_all(DNS_OK);

@@ -16,6 +16,7 @@
 #include <sodium.h>
 #include <zlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/text.h"
