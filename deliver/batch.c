@@ -1,6 +1,6 @@
 /*
- * A batch: messages from queue, read from their descriptors as they come,
- * written account by account, made durable by one sync, answered after it.
+ * A batch: messages from queue, taken over as they come, written account by
+ * account, made durable by one sync, answered after it.
  *
  * When nothing went on for a while a message is delivered in the turn it
  * came; in a stream of mail the next batch begins queue.batch-delay after
@@ -53,13 +53,17 @@ static struct {
 	unsigned int	 pause;		/* ms until the next try of who waits */
 	uint8_t		*arena;
 	size_t		 used;
+	char		 body[BODY_MAX];	/* of the next message */
+	size_t		 nbody;		/* 0: none came */
 	struct delivery	 d[BATCH_MESSAGES];
 	struct target	 t[BATCH_TARGETS];
 	uint32_t	 nd, nt;
 } b;
 
+static void	 delivery_add(struct chan *, struct msg *);
 static void	 plan(uint64_t);
 static void	 on_event(evutil_socket_t, short, void *);
+static int	 body_take(struct delivery *, const struct deliver_msg *, int);
 static int	 body_read(struct delivery *, const struct deliver_msg *, int);
 static int	 targets_read(struct delivery *, struct slice);
 static void	*take(size_t);
@@ -94,6 +98,13 @@ batch_conf(const struct conf *conf)
 void
 batch_add(struct chan *c, struct msg *m)
 {
+	delivery_add(c, m);
+	b.nbody = 0;
+}
+
+static void
+delivery_add(struct chan *c, struct msg *m)
+{
 	const struct deliver_msg *q = &m->body->deliver_msg;
 	struct delivery *d;
 	size_t need = ONE_MAX + q->facts + q->targets.n * 2 +
@@ -116,7 +127,7 @@ batch_add(struct chan *c, struct msg *m)
 	d->path = line("Return-Path: <", q->sender, ">\r\n");
 	d->trace = line("", q->trace, "");
 	if (targets_read(d, q->targets) == -1 ||
-	    body_read(d, q, m->fd[0]) == -1) {
+	    body_take(d, q, m->fd[0]) == -1) {
 		log_warn("%s message from queue cannot be read", d->sid);
 		b.nt = d->first;
 		b.used = used;
@@ -163,6 +174,31 @@ static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
 	batch_run();
+}
+
+void
+batch_body(const struct deliver_body_ev *e)
+{
+	memcpy(b.body, e->body.p, e->body.n);
+	b.nbody = e->body.n;
+}
+
+/* What the descriptor has, or without one what came just before. */
+static int
+body_take(struct delivery *d, const struct deliver_msg *q, int fd)
+{
+	size_t n = b.nbody;
+	char *p;
+
+	if (fd != -1)
+		return body_read(d, q, fd);
+	if (n == 0 || q->size > n || n - q->size != q->facts)
+		return -1;
+	p = take(n);
+	memcpy(p, b.body, n);
+	d->body = slice_of(p, (size_t)q->size);
+	d->facts = slice_of(p + q->size, q->facts);
+	return 0;
 }
 
 /* Message and facts with one read; a large message stays where it is. */

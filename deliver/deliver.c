@@ -30,6 +30,7 @@ static void	 deliver_start(const struct conf *);
 static void	 deliver_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	 deliver_reload(const struct conf *);
 static void	 deliver_stop(void);
+static void	 on_body(struct chan *, struct msg *, void *);
 static void	 on_msg(struct chan *, struct msg *, void *);
 static void	 on_forget(struct chan *, struct msg *, void *);
 static void	 on_close(struct chan *, struct msg *, void *);
@@ -43,6 +44,7 @@ static struct {
 } dl;
 
 static const struct chan_handler handlers[] = {
+	{ DELIVER_BODY_EV,	on_body },
 	{ DELIVER_MSG,		on_msg },
 	{ DELIVER_FORGET_EV,	on_forget },
 };
@@ -117,6 +119,12 @@ deliver_stop(void)
 	batch_run();
 	account_flush();
 	proc_exit(0);
+}
+
+static void
+on_body(struct chan *c, struct msg *m, void *arg)
+{
+	batch_body(&m->body->deliver_body_ev);
 }
 
 static void

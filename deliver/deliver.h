@@ -96,6 +96,8 @@ struct target {
 
 void	 batch_init(struct event_base *, int dirfd, const struct conf *);
 void	 batch_conf(const struct conf *);
+/* The octets of the message that queue asks next, without a descriptor. */
+void	 batch_body(const struct deliver_body_ev *);
 /* Add what queue asked in m; it is answered when the batch was synced. */
 void	 batch_add(struct chan *, struct msg *);
 void	 batch_run(void);

@@ -1,5 +1,6 @@
 /*
- * What smtpd brings: files for large messages, lists of recipients, commits.
+ * What smtpd brings: files for large messages, octets of small ones, lists of
+ * recipients, commits.
  * Each recipient is checked for the capability that authd gave it, routes
  * become targets, and commit.c does the rest.  queue only.
  *
@@ -38,6 +39,9 @@ struct list {				/* recipients ahead of a commit */
 
 struct front {
 	struct chan	*chan;
+	uint8_t		 body[BODY_MAX];	/* for the next commit */
+	size_t		 nbody;		/* 0: none came */
+	struct msg_id	 body_of;
 	struct list	 list[LISTS_MAX];
 	uint64_t	 file[FILES_MAX];
 	size_t		 nlist, nfile;
@@ -59,7 +63,9 @@ static void	 on_gone(struct chan *, void *);
 static void	 on_file(struct chan *, struct msg *, void *);
 static void	 on_drop(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
+static void	 on_body(struct chan *, struct msg *, void *);
 static void	 on_commit(struct chan *, struct msg *, void *);
+static const char *body_take(struct front *, struct msg *, struct commit *);
 static void	 state_tell(struct front *);
 static const char *rcpts_take(uint64_t, struct slice);
 static const char *route_add(const struct item_rcpt *,
@@ -72,6 +78,7 @@ static const struct chan_handler handlers[] = {
 	{ QUEUE_FILE,		on_file },
 	{ QUEUE_DROP_EV,	on_drop },
 	{ QUEUE_RCPT_EV,	on_rcpt },
+	{ QUEUE_BODY_EV,	on_body },
 	{ QUEUE_COMMIT,		on_commit },
 	{ QUEUE_KNOWN,		commit_on_known },
 };
@@ -147,6 +154,7 @@ on_gone(struct chan *c, void *arg)
 		list_free(f, &f->list[0]);
 	while (f->nfile > 0)
 		settle_unlink(f->file[--f->nfile]);
+	f->nbody = 0;
 	f->chan = NULL;
 }
 
@@ -203,6 +211,17 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 }
 
 static void
+on_body(struct chan *c, struct msg *m, void *arg)
+{
+	const struct queue_body_ev *e = &m->body->queue_body_ev;
+	struct front *f = arg;
+
+	memcpy(f->body, e->body.p, e->body.n);
+	f->nbody = e->body.n;
+	f->body_of = e->commit;
+}
+
+static void
 turn_away(struct chan *c, uint32_t ask, enum queue_result result,
     const char *why)
 {
@@ -249,16 +268,12 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 		why = rcpts_take(b->conn, b->rcpts);
 	if (why == NULL && fr.nrcpt == 0)
 		why = "no recipient";
-	if (why == NULL && (m->fd[0] == -1) != (b->file != 0))
-		why = "either a descriptor or a file";
-	if (why == NULL && b->file != 0 && !file_take(f, b->file))
-		why = "not a file of this process";
+	if (why == NULL)
+		why = body_take(f, m, &k);
 	if (why != NULL) {
 		turn_away(c, m->id, QUEUE_REFUSED, why);
 		goto out;
 	}
-	k.fd = m->fd[0];
-	m->fd[0] = -1;
 	k.nrcpt = fr.nrcpt;
 	k.conn = b->conn;
 	k.outside = fr.outside;
@@ -278,8 +293,33 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	else
 		wait_add(&k);
 out:
+	f->nbody = 0;
 	if (l != NULL)
 		list_free(f, l);
+}
+
+/* The message: a descriptor, a file, or what came just before.  NULL, or why
+ * it is none of them. */
+static const char *
+body_take(struct front *f, struct msg *m, struct commit *k)
+{
+	bool came = f->nbody > 0 && memcmp(f->body_of.b,
+	    m->body->queue_commit.commit.b, sizeof(f->body_of.b)) == 0;
+
+	if ((m->fd[0] != -1) + (k->large != 0) + came != 1)
+		return "either a descriptor or a file or octets";
+	if (k->large != 0)
+		return file_take(f, k->large) ? NULL :
+		    "not a file of this process";
+	if (!came) {
+		k->fd = m->fd[0];
+		m->fd[0] = -1;
+		return NULL;
+	}
+	if (k->size > f->nbody || f->nbody - k->size != k->facts)
+		return "not as many octets as promised";
+	k->body[0] = slice_of((char *)f->body, f->nbody);
+	return NULL;
 }
 
 static struct list *

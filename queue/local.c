@@ -1,6 +1,6 @@
 /*
  * The way to deliver and to report-in: one channel an instance, messages out
- * with their descriptor, results in, and the list of delivery ids that
+ * with their octets or descriptor, results in, and the list of delivery ids that
  * deliver may forget once the log is synced.
  *
  * Invariants: an id is told to be forgotten only after the record that its
@@ -39,6 +39,7 @@ static struct {
 
 static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
+static int	 body_send(struct chan *, struct message *);
 static void	 on_answer(struct chan *, struct msg *, void *);
 static void	 forget_send(unsigned int);
 
@@ -91,11 +92,13 @@ local_send(struct job *j)
 	struct envelope e;
 	size_t off = 0;
 	uint32_t i;
-	int fd;
+	bool small = j->dest->route != ROUTE_REPORT && message_is_small(m);
+	int fd = -1;
 
 	if (c == NULL || chan_full(c))
 		return false;
-	if ((fd = message_fd(m)) == -1 || message_envelope(m, &e) == -1) {
+	if ((small ? body_send(c, m) : (fd = message_fd(m))) == -1 ||
+	    message_envelope(m, &e) == -1) {
 		result_unreadable(j);
 		return true;
 	}
@@ -120,13 +123,28 @@ local_send(struct job *j)
 	d.received = e.received;
 	d.targets = slice_of((char *)targets, off);
 	j->chan = c;
-	if (chan_ask(c, DELIVER_MSG, &d, &fd, 1, ANSWER_MS, on_answer,
-	    j) == 0) {
+	if (chan_ask(c, DELIVER_MSG, &d, &fd, small ? 0 : 1, ANSWER_MS,
+	    on_answer, j) == 0) {
 		j->chan = NULL;
 		return false;
 	}
 	message_used(m);
 	return true;
+}
+
+/* What the DELIVER_MSG that follows is about.  0, -1 it cannot be read. */
+static int
+body_send(struct chan *c, struct message *m)
+{
+	const uint8_t *p = message_octets(m);
+	struct deliver_body_ev e;
+
+	if (p == NULL)
+		return -1;
+	e.body = slice_of((const char *)p, (size_t)m->hdr.size +
+	    m->hdr.facts_len);
+	chan_send(c, DELIVER_BODY_EV, &e, NULL, 0);
+	return 0;
 }
 
 static void

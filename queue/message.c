@@ -40,6 +40,8 @@ static struct {
 } st;
 
 static uint32_t	 text_add(char *, uint32_t *, struct slice);
+static const uint8_t *frame_whole(struct message *);
+static void	 read_failed(struct message *);
 static int	 frame_read(struct message *, size_t);
 static int	 memfd_make(const void *, size_t);
 
@@ -260,22 +262,62 @@ message_envelope_copy(struct message *m, struct envelope *e)
 	return p;
 }
 
+bool
+message_is_small(const struct message *m)
+{
+	return (m->hdr.flags & FRAME_LARGE) == 0 && m->fd == -1 &&
+	    m->hdr.size <= BODY_MAX &&
+	    m->hdr.facts_len <= BODY_MAX - m->hdr.size;
+}
+
+const uint8_t *
+message_octets(struct message *m)
+{
+	const uint8_t *p = frame_whole(m);
+
+	if (p == NULL)
+		read_failed(m);
+	else
+		m->seg->err = 0;
+	return p;
+}
+
+/* Message and facts out of the group just written or from disk, checked.
+ * NULL with errno. */
+static const uint8_t *
+frame_whole(struct message *m)
+{
+	const uint8_t *env = commit_recent(m);
+
+	if (env != NULL)
+		return env + m->hdr.env_len;
+	if (frame_read(m, FRAME_HDR + m->hdr.env_len + (size_t)m->hdr.size +
+	    m->hdr.facts_len) == -1)
+		return NULL;
+	if (frame_check(st.buf, &m->hdr) == -1) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	return st.buf + FRAME_HDR + m->hdr.env_len;
+}
+
+static void
+read_failed(struct message *m)
+{
+	if (!is_damage(errno))
+		m->seg->err = errno;	/* recover_count() tells */
+}
+
 static int
 message_open(struct message *m)
 {
-	size_t n = FRAME_HDR + m->hdr.env_len + (size_t)m->hdr.size +
-	    m->hdr.facts_len;
+	const uint8_t *p;
 
 	if (m->hdr.flags & FRAME_LARGE)
 		return large_open(m->hdr.large);
-	if (frame_read(m, n) == -1)
+	if ((p = frame_whole(m)) == NULL)
 		return -1;
-	if (frame_check(st.buf, &m->hdr) == -1) {
-		errno = EBADMSG;
-		return -1;
-	}
-	return memfd_make(st.buf + FRAME_HDR + m->hdr.env_len,
-	    (size_t)m->hdr.size + m->hdr.facts_len);
+	return memfd_make(p, (size_t)m->hdr.size + m->hdr.facts_len);
 }
 
 int
@@ -286,8 +328,7 @@ message_fd(struct message *m)
 	if (m->fd != -1)
 		return m->fd;
 	if ((fd = message_open(m)) == -1) {
-		if (!is_damage(errno))
-			m->seg->err = errno;	/* recover_count() tells */
+		read_failed(m);
 		return -1;
 	}
 	m->seg->err = 0;

@@ -446,6 +446,11 @@ is_damage(int e)
 {
 	return e == EBADMSG || e == ENOENT || e == EINVAL;	/* its size */
 }
+/* Does it go as octets, not as a descriptor? */
+bool	 message_is_small(const struct message *);
+/* Those of a small one, the facts behind them; good until the next call of
+ * this, of message_envelope() or of message_fd().  NULL with errno. */
+const uint8_t *message_octets(struct message *);
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
 /* It was used: kept for the jobs that wait, if there is room. */

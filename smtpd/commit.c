@@ -136,6 +136,7 @@ commit_send(struct session *s)
 {
 	struct mail *m = s->mail;
 	struct queue_commit ask = { .commit = m->commit, .conn = s->id };
+	struct queue_body_ev body = { .commit = m->commit };
 
 	m->committing = true;
 	m->lost = false;
@@ -157,8 +158,13 @@ commit_send(struct session *s)
 	ask.ticket = slice_of((const char *)m->ticket, m->ticketn);
 	ask.folder = slice_str(m->folder != NULL ? m->folder : "");
 	ask.rcpts = rcpts_send(m);
+	if (store_is_small(m)) {
+		body.body = slice_of(m->buf, m->n);
+		chan_send(house()->queue, QUEUE_BODY_EV, &body, NULL, 0);
+	}
 	if (session_ask(s, house()->queue, QUEUE_COMMIT, &ask,
-	    m->file == 0 ? &m->fd : NULL, SMTP_COMMIT_MS, on_commit) == -1)
+	    m->file == 0 && m->fd != -1 ? &m->fd : NULL, SMTP_COMMIT_MS,
+	    on_commit) == -1)
 		commit_lost(s);
 }
 

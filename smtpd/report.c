@@ -164,7 +164,7 @@ header_read(const struct mail *m, char *buf, size_t size)
 	struct slice rest;
 	struct header_field f;
 
-	if (pread_all(m->fd, buf, n, 0) == -1)
+	if (store_read(m, buf, n) == -1)
 		return slice_of("", 0);
 	len = header_len(buf, n);
 	rest = slice_of(buf, len);

@@ -276,6 +276,10 @@ bool	 store_wants_file(const struct mail *, uint64_t n);
 int	 store_file(struct mail *, int fd, uint64_t file);
 /* The message is whole: facts behind it, nobody changes it any more. */
 int	 store_seal(struct mail *);
+/* Is all of it, with its facts, in m->buf?  Else it is in m->fd. */
+bool	 store_is_small(const struct mail *);
+/* Its first n octets.  0, -1. */
+int	 store_read(const struct mail *, char *, size_t n);
 void	 store_drop(struct mail *);
 
 /* ---- verdict.c: SPF, DKIM, DMARC of mail from outside --------- */

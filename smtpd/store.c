@@ -1,7 +1,8 @@
 /*
- * Where a message lies while it is received: first in a buffer, then in a
- * sealed memfd, and what is larger than SMTP_SMALL in a file of the spool
- * that queue opened.  A small message costs one write.
+ * Where a message lies while it is received: first in a buffer, where one
+ * of up to BODY_MAX stays till queue has it; a larger one in a sealed memfd,
+ * and what is larger than SMTP_SMALL in a file of the spool that queue
+ * opened.
  *
  * Of a file the checksum is counted here, as it is written, and the disk is
  * told to begin: queue, which syncs it before it answers, neither reads it
@@ -145,18 +146,35 @@ store_seal(struct mail *m)
 	if (n <= SMTP_BUFFER && store_room(m, n) == 0) {
 		memcpy(m->buf + m->n, facts, n);
 		m->n += n;
-		if (store_flush(m) == -1)
+		if (!store_is_small(m) && store_flush(m) == -1)
 			return -1;
 	} else if (store_flush(m) == -1 || store_write(m, facts, n) == -1)
 		return -1;
 	m->facts = n;
 	mime_free(m->mime);
 	m->mime = NULL;
-	if (m->file == 0 && fcntl(m->fd, F_ADD_SEALS, F_SEAL_SEAL |
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1) {
+	if (m->fd != -1 && m->file == 0 && fcntl(m->fd, F_ADD_SEALS,
+	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1) {
 		store_error(m);
 		return -1;
 	}
+	return 0;
+}
+
+bool
+store_is_small(const struct mail *m)
+{
+	return m->fd == -1 && m->n <= BODY_MAX;
+}
+
+int
+store_read(const struct mail *m, char *p, size_t n)
+{
+	if (!store_is_small(m))
+		return pread_all(m->fd, p, n, 0);
+	if (n > m->n)
+		return -1;
+	memcpy(p, m->buf, n);
 	return 0;
 }
 

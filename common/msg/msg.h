@@ -33,6 +33,8 @@
 
 #define MSG_MAX		16384	/* octets of one message, header included */
 #define MSG_HDR		8	/* u16 kind << 8 | no, u16 zero, u32 id */
+#define BODY_MAX	14336	/* octets of a message, with its facts, that
+				 * goes in one of ours instead of a memfd */
 #define MSG_MAXFD	3	/* descriptors one message may carry */
 
 enum chan_kind {	/* numbers go over the wire */
@@ -150,11 +152,14 @@ struct msg_addr {			/* network address of a peer */
 	M(QUEUE_REPORT_R, queue_report_r, CHAN_QUEUE, 9, SIDE_B, MF_ANSWER) \
 	M(QUEUE_KNOWN, queue_known, CHAN_QUEUE, 10, SIDE_A, MF_ASK)	\
 	M(QUEUE_KNOWN_R, queue_known_r, CHAN_QUEUE, 11, SIDE_B, MF_ANSWER) \
+	M(QUEUE_BODY_EV, queue_body_ev, CHAN_QUEUE, 12, SIDE_A, MF_EV)	\
 	/* deliver, relay */						\
-	M(DELIVER_MSG, deliver_msg, CHAN_DELIVER, 1, SIDE_A, MF_ASK | MF_FD) \
+	M(DELIVER_MSG, deliver_msg, CHAN_DELIVER, 1, SIDE_A, \
+	    MF_ASK | MF_FDOPT)						\
 	M(DELIVER_MSG_R, deliver_msg_r, CHAN_DELIVER, 2, SIDE_B, MF_ANSWER) \
 	M(DELIVER_FORGET_EV, deliver_forget_ev, CHAN_DELIVER, 3, SIDE_A, \
 	    MF_EV)							\
+	M(DELIVER_BODY_EV, deliver_body_ev, CHAN_DELIVER, 4, SIDE_A, MF_EV) \
 	M(RELAY_MSG, relay_msg, CHAN_RELAY, 1, SIDE_A, MF_ASK | MF_FD)	\
 	M(RELAY_MSG_R, relay_msg_r, CHAN_RELAY, 2, SIDE_B, MF_ANSWER)	\
 	/* what became of a message from outside */			\
@@ -320,12 +325,13 @@ struct msg_addr {			/* network address of a peer */
 #define QUEUE_RCPT_EV_FIELDS(F)	/* more recipients than COMMIT holds */	\
 	F(id, commit, 0) F(blob, rcpts, 14336)
 #define QUEUE_COMMIT_FIELDS(F)	/* fd: sealed memfd, message then facts; */ \
-	/* without fd: file.  rcpts: list of item_rcpt */		\
+	/* without fd: file, or, 0, the QUEUE_BODY_EV that came just before */ \
+	/* with this commit.  rcpts: list of item_rcpt */		\
 	F(id, commit, 0) F(u64, conn, 0) F(u64, file, 0)		\
 	F(str, sid, 32)		/* session id of the log */		\
 	F(str, sender, 330) F(u8, flags, 0)	/* QF_ */		\
 	F(u32, account, 0)	/* who submitted it, 0 from outside */	\
-	F(u64, size, 0) F(u32, facts, 0)	/* octets of each in fd */ \
+	F(u64, size, 0) F(u32, facts, 0)	/* octets of each there */ \
 	F(blob, trace, 4096)	/* Received, Authentication-Results */	\
 	F(blob, ticket, 512)	/* of signd, empty: not to be signed */	\
 	F(str, folder, 255)	/* mailbox for local copies, "" INBOX */ \
@@ -348,7 +354,13 @@ struct msg_addr {			/* network address of a peer */
 #define QUEUE_KNOWN_R_FIELDS(F)						\
 	F(u8, known, 0) F(str, id, 32)
 
-#define DELIVER_MSG_FIELDS(F)	/* fd: message at 0, facts behind it */	\
+#define QUEUE_BODY_EV_FIELDS(F)	/* a small message, facts behind it */	\
+	F(id, commit, 0) F(blob, body, 14336)
+#define DELIVER_BODY_EV_FIELDS(F)	/* as in QUEUE_BODY_EV */	\
+	F(blob, body, 14336)
+#define DELIVER_MSG_FIELDS(F)	/* fd: message at 0, facts behind it; */ \
+	/* without: the DELIVER_BODY_EV just before has both.  Never without */ \
+	/* to report-in */						\
 	F(str, sid, 32) F(str, sender, 330)				\
 	F(u64, offset, 0) F(u64, size, 0) F(u32, facts, 0)		\
 	F(u64, received, 0)	/* seconds UTC, becomes INTERNALDATE */	\

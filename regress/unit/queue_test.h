@@ -164,6 +164,30 @@ each_message(bool (*fn)(struct message *, void *), void *arg)
 		;
 }
 
+/* The next DELIVER_MSG; its octets, when they came before it, in text. */
+static UNUSED bool
+asked_msg(uint8_t *buf, struct msg *m, char *text, size_t size, int ms)
+{
+	struct slice body;
+	size_t n = 0;
+
+	while (msg_recv(deliver_end, CHAN_DELIVER, SIDE_A, buf, m, ms) == 1) {
+		if (m->type == DELIVER_MSG) {
+			CHECK((m->fd[0] == -1) == (n > 0));
+			CHECK(n == 0 || n == m->body->deliver_msg.size +
+			    m->body->deliver_msg.facts);
+			return true;
+		}
+		if (m->type == DELIVER_BODY_EV) {
+			body = m->body->deliver_body_ev.body;
+			n = body.n;
+			memcpy(text, body.p, n < size ? n : size);
+		}
+		msg_close_fds(m);
+	}
+	return false;
+}
+
 /* What deliver is asked next: its id, 0 nothing. */
 static UNUSED uint32_t
 asked(struct deliver_msg *d, struct msg_id *id)
@@ -175,12 +199,13 @@ asked(struct deliver_msg *d, struct msg_id *id)
 	size_t off = 0;
 	char text[64];
 
-	if (msg_recv(deliver_end, CHAN_DELIVER, SIDE_A, buf, &m, 50) != 1)
+	if (!asked_msg(buf, &m, text, sizeof(text), 50))
 		return 0;
-	if (m.type != DELIVER_MSG)
-		return asked(d, id);
 	*d = body.deliver_msg;
-	CHECK(pread(m.fd[0], text, sizeof(text), 0) == sizeof(TEXT) - 1);
+	CHECK(d->size == sizeof(TEXT) - 1);
+	if (m.fd[0] != -1)
+		CHECK(pread(m.fd[0], text, sizeof(text), 0) ==
+		    sizeof(TEXT) - 1);
 	CHECK(memcmp(text, TEXT, sizeof(TEXT) - 1) == 0);
 	CHECK(item_target_get(d->targets, &off, &t) == 1);
 	*id = t.id;

@@ -167,12 +167,44 @@ keep_rcpts(struct kept *k, struct slice list)
 }
 
 static void
+play_body(struct chan *c, struct msg *m, void *arg)
+{
+	t.body = m->body->queue_body_ev;
+	memcpy(t.octets, t.body.body.p, t.body.body.n);
+}
+
+/* The message is in a descriptor, a file or what came just before. */
+static void
+keep_text(struct kept *k, const struct queue_commit *q, int fd)
+{
+	size_t n = k->n + k->facts;
+
+	k->text = calloc(1, n + 1);
+	if (fd != -1 || q->file != 0) {
+		assert_int_equal(pread(fd != -1 ? fd : t.filefd, k->text, n,
+		    0), n);
+		assert_true(q->file != 0 || n > BODY_MAX);
+	} else {
+		assert_memory_equal(&t.body.commit, &q->commit,
+		    sizeof(q->commit));
+		assert_int_equal(t.body.body.n, n);
+		memcpy(k->text, t.octets, n);
+		k->octets = true;
+	}
+	t.body.body.n = 0;
+	if (fd != -1)
+		assert_int_equal(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL |
+		    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	assert_int_equal(facts_version(k->text + k->n, k->facts),
+	    FACTS_VERSION);
+}
+
+static void
 play_commit(struct chan *c, struct msg *m, void *arg)
 {
 	const struct queue_commit *q = &m->body->queue_commit;
 	struct queue_commit_r r = { .id = SLICE_LIT("Q1") };
 	struct kept *k = &t.kept[t.nkept % KEEP];
-	int fd = m->fd[0] != -1 ? m->fd[0] : t.filefd;
 
 	t.commits++;
 	if (t.mood == HOLD) {
@@ -188,14 +220,7 @@ play_commit(struct chan *c, struct msg *m, void *arg)
 	free(k->text);
 	*k = (struct kept){ .n = q->size, .facts = q->facts,
 	    .flags = q->flags, .commit = q->commit };
-	k->text = calloc(1, k->n + k->facts + 1);
-	assert_int_equal(pread(fd, k->text, k->n + k->facts, 0),
-	    k->n + k->facts);
-	assert_int_equal(facts_version(k->text + k->n, k->facts),
-	    FACTS_VERSION);
-	if (m->fd[0] != -1)
-		assert_int_equal(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL |
-		    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	keep_text(k, q, m->fd[0]);
 	slice_cpy(q->sender, k->sender, sizeof(k->sender));
 	slice_cpy(q->trace, k->trace, sizeof(k->trace));
 	k->ticket = (unsigned int)q->ticket.n;
@@ -253,6 +278,7 @@ static const struct chan_handler authd_plays[] = {
 };
 static const struct chan_handler queue_plays[] = {
 	{ QUEUE_COMMIT, play_commit }, { QUEUE_RCPT_EV, play_pieces },
+	{ QUEUE_BODY_EV, play_body },
 	{ QUEUE_FILE, play_file }, { QUEUE_DROP_EV, play_drop },
 	{ QUEUE_KNOWN, play_known },
 };

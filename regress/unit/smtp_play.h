@@ -13,6 +13,7 @@ struct kept {
 	char	 sender[400], rcpts[4000], trace[2048];
 	unsigned int nrcpt, flags, ticket;
 	struct msg_id commit;
+	bool	 octets;	/* it came as such */
 };
 
 struct play {
@@ -25,6 +26,8 @@ struct play {
 	unsigned int	 nkept, commits, drops, files, closes, known, senders;
 	char		*pieces;	/* QUEUE_RCPT_EV */
 	size_t		 npieces;
+	struct queue_body_ev body;	/* the last QUEUE_BODY_EV, its octets: */
+	char		 octets[BODY_MAX];
 	int		 sessions;
 	uint64_t	 login;
 	int		 filefd;

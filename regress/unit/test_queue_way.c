@@ -119,6 +119,7 @@ bounce_child(void)
 	struct msg_id id;
 	size_t off = 0;
 	uint32_t ask;
+	char text[64];
 
 	begin();
 	send_one(1, "a@b.test", 1);
@@ -134,8 +135,8 @@ bounce_child(void)
 	CHECK(msg_send(auth_end, DIR_RCPT_R, m.id, &r, NULL, 0) == 1);
 	turn();
 	CHECK(ndone == 1);
-	CHECK(msg_recv(deliver_end, CHAN_DELIVER, SIDE_A, buf, &m, 100) == 1);
-	CHECK(m.type == DELIVER_MSG && body.deliver_msg.sender.n == 0);
+	CHECK(asked_msg(buf, &m, text, sizeof(text), 100));
+	CHECK(body.deliver_msg.sender.n == 0);
 	tell(m.id, DELIVERY_PERM, "5.2.0");
 	CHECK(ndone == 2);		/* nobody is told of that */
 }

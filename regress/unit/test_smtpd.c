@@ -365,6 +365,34 @@ test_sizes(void **state)
 	free(big);
 }
 
+/* Octets up to BODY_MAX with the facts, a descriptor from there on. */
+static void
+test_small_needs_no_descriptor(void **state)
+{
+	static char body[2 * BODY_MAX];
+	struct kept *k = t.kept;
+	size_t n, most = 0, least = sizeof(body);
+
+	for (n = BODY_MAX - 2048; n < BODY_MAX + 64; n += 32) {
+		begin(PROTO_SMTP, false);
+		say(whole);
+		memset(body, 'x', n);
+		memcpy(body, "Subject: x\r\n\r\n", 14);
+		memcpy(body + n, "\r\n.\r\n", 6);
+		say(body);
+		assert_int_equal(t.nkept, 1);
+		assert_int_equal(k->n, n + 2);
+		assert_memory_equal(k->text, body, k->n);
+		if (k->octets && k->n + k->facts > most)
+			most = k->n + k->facts;
+		if (!k->octets && k->n + k->facts < least)
+			least = k->n + k->facts;
+		finish();
+	}
+	assert_in_range(most, BODY_MAX - 40, BODY_MAX);
+	assert_in_range(least, BODY_MAX + 1, BODY_MAX + 40);
+}
+
 static void
 test_forged_results(void **state)
 {
@@ -467,6 +495,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many_recipients),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_small_needs_no_descriptor),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_odd_headers),
 		cmocka_unit_test(test_loop),

@@ -132,8 +132,13 @@ play_gone(struct chan *c, void *arg)
 }
 
 static const struct chan_handler authd_plays[] = { { DIR_RCPT, play_rcpt } };
+static void
+play_body(struct chan *c, struct msg *m, void *arg)
+{
+}
+
 static const struct chan_handler queue_plays[] = {
-	{ QUEUE_COMMIT, play_commit }
+	{ QUEUE_COMMIT, play_commit }, { QUEUE_BODY_EV, play_body },
 };
 static void
 play_over(struct chan *c, struct msg *m, void *arg)

@@ -190,7 +190,7 @@ handle(const struct waiting *w)
 	if (w->size > max + max / 2 + MIME_MORE && w->size > RAW_MAX)
 		return STORE_LARGE;
 	p = xcalloc(1, n + 1);
-	if (w->offset > INT64_MAX ||
+	if (w->fd == -1 || w->offset > INT64_MAX ||
 	    pread_all(w->fd, p, n, (off_t)w->offset) == -1)
 		log_warn("%s message from queue cannot be read", w->sid);
 	else
