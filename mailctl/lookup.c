@@ -28,8 +28,8 @@ struct lookup {
 };
 
 static enum answer_status read_packet(struct lookup *, const ldns_pkt *,
-		    enum rr_type, struct rr *, size_t *);
-static bool	 add(struct lookup *, const ldns_rr *, enum rr_type,
+		    enum dns_type, struct rr *, size_t *);
+static bool	 add(struct lookup *, const ldns_rr *, enum dns_type,
 		    struct rr *);
 static struct slice put_text(struct lookup *, const ldns_rr *);
 static struct slice put_name(struct lookup *, const ldns_rdf *);
@@ -66,7 +66,7 @@ lookup_free(struct lookup *l)
 }
 
 enum answer_status
-lookup_ask(struct lookup *l, const char *name, enum rr_type type,
+lookup_ask(struct lookup *l, const char *name, enum dns_type type,
     struct rr rr[LOOKUP_RRS], size_t *n)
 {
 	ldns_rdf *dname;
@@ -92,7 +92,7 @@ lookup_ask(struct lookup *l, const char *name, enum rr_type type,
 }
 
 static enum answer_status
-read_packet(struct lookup *l, const ldns_pkt *pkt, enum rr_type type,
+read_packet(struct lookup *l, const ldns_pkt *pkt, enum dns_type type,
     struct rr *rr, size_t *n)
 {
 	const ldns_rr_list *list = ldns_pkt_answer(pkt);
@@ -108,7 +108,7 @@ read_packet(struct lookup *l, const ldns_pkt *pkt, enum rr_type type,
 }
 
 static bool
-add(struct lookup *l, const ldns_rr *in, enum rr_type type, struct rr *rr)
+add(struct lookup *l, const ldns_rr *in, enum dns_type type, struct rr *rr)
 {
 	const ldns_rdf *first;
 
@@ -117,19 +117,25 @@ add(struct lookup *l, const ldns_rr *in, enum rr_type type, struct rr *rr)
 		return false;
 	*rr = (struct rr){ .n = 0 };
 	switch (type) {
-	case RR_A:
-	case RR_AAAA:
+	case DNS_A:
+	case DNS_AAAA:
 		rr->data = put(l, ldns_rdf_data(first), ldns_rdf_size(first));
 		return true;
-	case RR_TXT:
+	case DNS_TXT:
 		rr->data = put_text(l, in);
 		return true;
-	case RR_MX:
+	case DNS_MX:
 		rr->n = ldns_rdf2native_int16(first);
 		first = ldns_rr_rdf(in, 1);
 		break;
-	case RR_PTR:
+	case DNS_CNAME:
+	case DNS_PTR:
 		break;
+	case DNS_NOTYPE:
+	case DNS_NS:
+	case DNS_SOA:
+	case DNS_TLSA:
+		return false;
 	}
 	if (first == NULL)
 		return false;

@@ -179,10 +179,10 @@ row(struct call *c, const char *step, const char *what, const char *result,
 
 /* The records of an answer as one line. */
 static void
-answer_text(enum rr_type type, const struct rr *rr, size_t n, char *out,
+answer_text(enum dns_type type, const struct rr *rr, size_t n, char *out,
     size_t size)
 {
-	struct ipaddr ip = { .family = type == RR_A ? 4 : 6 };
+	struct ipaddr ip = { .family = type == DNS_A ? 4 : 6 };
 	char address[IPADDR_TEXT_MAX];
 	size_t i, k = 0;
 
@@ -190,8 +190,8 @@ answer_text(enum rr_type type, const struct rr *rr, size_t n, char *out,
 	for (i = 0; i < n && k < size; i++) {
 		struct slice d = rr[i].data;
 
-		if (type == RR_A || type == RR_AAAA) {
-			if (d.n != (type == RR_A ? 4 : 16))
+		if (type == DNS_A || type == DNS_AAAA) {
+			if (d.n != (type == DNS_A ? 4 : 16))
 				continue;
 			memcpy(ip.b, d.p, d.n);
 			ipaddr_print(&ip, address, sizeof(address));
@@ -209,7 +209,7 @@ answer(struct call *c, struct answers *a)
 	    "no answer" };
 	struct rr rr[LOOKUP_RRS];
 	char what[ANSWER_NAME + 8], text[CELL_TEXT];
-	enum rr_type type;
+	enum dns_type type;
 	enum answer_status s;
 	const char *name;
 	size_t n;
@@ -217,9 +217,8 @@ answer(struct call *c, struct answers *a)
 	while (answers_ask(a, &name, &type)) {
 		s = lookup_ask(c->lookup, name, type, rr, &n);
 		answers_put(a, name, type, s, rr, n);
-		snprintf(what, sizeof(what), "%s %s", type == RR_A ? "A" :
-		    type == RR_AAAA ? "AAAA" : type == RR_MX ? "MX" :
-		    type == RR_PTR ? "PTR" : "TXT", name);
+		snprintf(what, sizeof(what), "%s %s", dns_type_name(type),
+		    name);
 		answer_text(type, rr, n, text, sizeof(text));
 		row(c, "dns", what, status[s], "%s", text);
 	}
@@ -415,12 +414,12 @@ spf_record(struct call *c, struct answers *a, const char *domain, int depth)
 	size_t i, skip;
 	int found = 0;
 
-	if (answers_get(a, domain, RR_TXT) != NULL) {
+	if (answers_get(a, domain, DNS_TXT) != NULL) {
 		row(c, "spf", domain, "seen", "in the tree above");
 		return;
 	}
 	answer(c, a);
-	got = answers_get(a, domain, RR_TXT);
+	got = answers_get(a, domain, DNS_TXT);
 	for (i = 0; got != NULL && i < got->n; i++) {
 		rec = got->rr[i].data;
 		if (!slice_casestarts(rec, "v=spf1"))

@@ -35,11 +35,10 @@ static struct slice text(yaml_node_t *);
 static bool	 same_name(struct slice, const char *);
 static bool	 has(struct zone *, yaml_node_t *, const char *);
 static yaml_node_t *find(struct zone *, const char *, bool *);
-static void	 add(struct zone *, yaml_node_t *, enum rr_type, struct rr *,
+static void	 add(struct zone *, yaml_node_t *, enum dns_type, struct rr *,
 		    size_t *);
 static struct slice put(struct zone *, struct slice);
 static struct slice put_raw(struct zone *, const void *, size_t);
-static const char *type_name(enum rr_type);
 
 struct zone *
 zone_load(const char *path)
@@ -79,7 +78,7 @@ zone_free(struct zone *z)
 }
 
 enum answer_status
-zone_ask(struct zone *z, const char *name, enum rr_type type,
+zone_ask(struct zone *z, const char *name, enum dns_type type,
     struct rr rr[LOOKUP_RRS], size_t *n)
 {
 	yaml_node_t *node, *list, *one;
@@ -92,12 +91,12 @@ zone_ask(struct zone *z, const char *name, enum rr_type type,
 		if ((node = find(z, name, &below)) == NULL)
 			return below ? ANSWER_NODATA : ANSWER_NXDOMAIN;
 		if (node->type == YAML_SCALAR_NODE) {
-			if (type != RR_TXT)
+			if (type != DNS_TXT)
 				return ANSWER_NODATA;
 			rr[(*n)++].data = put(z, text(node));
 			return ANSWER_OK;
 		}
-		if (has(z, get(z, node, "timeout_types"), type_name(type)))
+		if (has(z, get(z, node, "timeout_types"), dns_type_name(type)))
 			return ANSWER_TEMP;
 		list = get(z, node, "rr");
 		target[0] = '\0';
@@ -201,23 +200,23 @@ find(struct zone *z, const char *name, bool *below)
 }
 
 static void
-add(struct zone *z, yaml_node_t *one, enum rr_type type, struct rr *rr,
+add(struct zone *z, yaml_node_t *one, enum dns_type type, struct rr *rr,
     size_t *n)
 {
-	yaml_node_t *value = item(z, one, type == RR_MX ? 2 : 1), *chunk;
+	yaml_node_t *value = item(z, one, type == DNS_MX ? 2 : 1), *chunk;
 	struct slice data = text(value), piece;
 	struct ipaddr ip;
 	uint64_t pref = 0;
 	size_t i;
 
 	if (*n == LOOKUP_RRS ||
-	    !slice_is(text(item(z, one, 0)), type_name(type)))
+	    !slice_is(text(item(z, one, 0)), dns_type_name(type)))
 		return;
-	if (type == RR_A || type == RR_AAAA) {
+	if (type == DNS_A || type == DNS_AAAA) {
 		if (ipaddr_parse(data, &ip) == -1)
 			return;
-		data = put_raw(z, ip.b, type == RR_A ? 4 : 16);
-	} else if (type == RR_TXT && value != NULL &&
+		data = put_raw(z, ip.b, type == DNS_A ? 4 : 16);
+	} else if (type == DNS_TXT && value != NULL &&
 	    value->type == YAML_SEQUENCE_NODE) {
 		data = slice_of(z->data + z->n, 0);
 		for (i = 0; (chunk = item(z, value, i)) != NULL; i++) {
@@ -226,7 +225,7 @@ add(struct zone *z, yaml_node_t *one, enum rr_type type, struct rr *rr,
 		}
 	} else
 		data = put(z, data);
-	if (type == RR_MX)
+	if (type == DNS_MX)
 		slice_number(text(item(z, one, 1)), UINT16_MAX, &pref);
 	rr[(*n)++] = (struct rr){ (uint16_t)pref, data };
 }
@@ -258,22 +257,4 @@ put_raw(struct zone *z, const void *p, size_t n)
 	memcpy(start, p, n);
 	z->n += n;
 	return slice_of(start, n);
-}
-
-static const char *
-type_name(enum rr_type type)
-{
-	switch (type) {
-	case RR_A:
-		return "A";
-	case RR_AAAA:
-		return "AAAA";
-	case RR_MX:
-		return "MX";
-	case RR_PTR:
-		return "PTR";
-	case RR_TXT:
-		break;
-	}
-	return "TXT";
 }

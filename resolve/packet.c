@@ -18,8 +18,6 @@
 #include "resolve/resolve.h"
 
 #define HDR_LEN		12
-#define TYPE_NS		2
-#define TYPE_SOA	6
 
 /* A walk over a packet. */
 struct walk {
@@ -243,12 +241,12 @@ walk_rdata(struct walk *w, unsigned int type, size_t end)
 		w->off += 2;
 		names = 1;
 		break;
-	case TYPE_NS:
+	case DNS_NS:
 	case DNS_CNAME:
 	case DNS_PTR:
 		names = 1;
 		break;
-	case TYPE_SOA:
+	case DNS_SOA:
 		names = 2;
 		break;
 	default:
@@ -257,7 +255,7 @@ walk_rdata(struct walk *w, unsigned int type, size_t end)
 	for (; names > 0; names--)
 		if (walk_name(w) == -1 || w->off > end)
 			return -1;
-	if (type == TYPE_SOA)
+	if (type == DNS_SOA)
 		w->off += 20;
 	return w->off == end ? 0 : -1;
 }
@@ -278,9 +276,9 @@ length_ok(unsigned int type, size_t n)
 	case DNS_TXT:
 	case DNS_CNAME:
 	case DNS_PTR:
-	case TYPE_NS:
+	case DNS_NS:
 		return n >= 1;
-	case TYPE_SOA:
+	case DNS_SOA:
 		return n >= 22;
 	default:
 		return true;

@@ -26,7 +26,6 @@
 #include "proc/proc.h"
 #include "resolve/resolve.h"
 
-#define TYPE_NS		2
 #define FAILED_MANY	2	/* in a row, before it is looked at */
 #define PROBES_MANY	3	/* that failed, before it is told */
 #define PROBE_SOON_S	1	/* till the next, before it is told */
@@ -223,7 +222,7 @@ server_clear(size_t i)
 static void
 probe_start(size_t i)
 {
-	const struct question root = { "", TYPE_NS };
+	const struct question root = { "", DNS_NS };
 	struct state *s = &sv.state[i];
 
 	s->probe = attempt_start(sv.base, &sv.server[i], &root, false, false,

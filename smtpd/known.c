@@ -30,7 +30,7 @@ struct known {
 	char		*name;		/* NULL: unused; the records behind it */
 	size_t		 n;
 	const char	*rrs;
-	uint16_t	 type;
+	enum dns_type	 type;
 	uint8_t		 status;
 	uint64_t	 until;
 };
@@ -39,9 +39,9 @@ static struct known table[KNOWN_SLOTS];
 
 /* FNV-1a; names that meet in a slot only take turns in it. */
 static struct known *
-slot(const char *name, uint16_t type)
+slot(const char *name, enum dns_type type)
 {
-	uint32_t h = 2166136261u ^ type;
+	uint32_t h = 2166136261u ^ (uint32_t)type;
 
 	for (; *name != '\0'; name++)
 		h = (h ^ (unsigned char)*name) * 16777619u;
@@ -49,7 +49,7 @@ slot(const char *name, uint16_t type)
 }
 
 bool
-known_get(const char *name, uint16_t type, struct dns_ask_r *r)
+known_get(const char *name, enum dns_type type, struct dns_ask_r *r)
 {
 	const struct known *k = slot(name, type);
 
@@ -62,7 +62,7 @@ known_get(const char *name, uint16_t type, struct dns_ask_r *r)
 }
 
 void
-known_put(const char *name, uint16_t type, const struct dns_ask_r *r)
+known_put(const char *name, enum dns_type type, const struct dns_ask_r *r)
 {
 	struct known *k = slot(name, type);
 	size_t len = strlen(name) + 1;

@@ -15,6 +15,7 @@
 #include "parse/address.h"
 #include "parse/addrlist.h"
 #include "parse/data.h"
+#include "parse/rr.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
@@ -303,8 +304,9 @@ const struct verdict *judge_verdict(const struct mail *);
 /* ---- known.c: DNS answers of the last minute --------- */
 
 /* Is the answer known?  Its slices are good until the next known_put. */
-bool	 known_get(const char *name, uint16_t type, struct dns_ask_r *);
-void	 known_put(const char *name, uint16_t type, const struct dns_ask_r *);
+bool	 known_get(const char *name, enum dns_type, struct dns_ask_r *);
+void	 known_put(const char *name, enum dns_type,
+	    const struct dns_ask_r *);
 
 /* ---- policy.c: what follows --------- */
 

@@ -36,7 +36,7 @@ struct question {
 	LIST_ENTRY(question) entry;
 	struct judge	*judge;
 	const char	*name;		/* in the answers */
-	enum rr_type	 type;
+	enum dns_type	 type;
 	uint32_t	 ask;
 	struct chan	*chan;
 	uint64_t	 since;
@@ -216,12 +216,12 @@ judge_ask(struct judge *j)
 	struct question *q;
 	struct dns_ask_r r;
 	const char *name;
-	enum rr_type type;
+	enum dns_type type;
 	bool again = false;
 
 	while (answers_ask(a, &name, &type)) {
-		if (known_get(name, (uint16_t)type, &r)) {
-			dns_answer(a, name, (uint16_t)type, &r);
+		if (known_get(name, type, &r)) {
+			dns_answer(a, name, type, &r);
 			again = true;
 		} else if (smtpd_without(CHAN_DNS) ||
 		    (q = calloc(1, sizeof(*q))) == NULL) {
@@ -244,7 +244,7 @@ question_send(struct question *q)
 	q->chan = house()->resolve;
 	q->since = now_sec_coarse();
 	q->ask = dns_ask(q->chan, q->judge->session->id, q->name,
-	    (enum dns_type)q->type, on_answer, q);
+	    q->type, on_answer, q);
 }
 
 /*
@@ -261,7 +261,7 @@ on_answer(const struct dns_ask_r *r, void *arg)
 	if (r == NULL && now_sec_coarse() - q->since < JUDGE_LOST_S)
 		return;
 	if (r != NULL)
-		known_put(q->name, (uint16_t)q->type, r);
+		known_put(q->name, q->type, r);
 	question_end(q, r);
 	judge_go_on(j);
 }
@@ -271,7 +271,7 @@ static void
 question_end(struct question *q, const struct dns_ask_r *r)
 {
 	dns_answer(verdict_answers(q->judge->verdict), q->name,
-	    (uint16_t)q->type, r);
+	    q->type, r);
 	LIST_REMOVE(q, entry);
 	free(q);
 }

@@ -6,24 +6,15 @@
 
 #include <stdint.h>
 
+#include "parse/rr.h"
+
 struct chan;
 struct dns_ask_r;
 struct msg_addr;
 
 enum dns_status { DNS_OK, DNS_NXDOMAIN, DNS_NODATA, DNS_TEMP };
 
-enum dns_type {
-	DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
-	DNS_AAAA = 28, DNS_TLSA = 52
-};
-
-/*
- * item_rr.data by type: A 4 octets; AAAA 16; MX target name as text
- * (pref in .pref), "" for the root (null MX); CNAME, PTR name as text; TXT
- * character-strings joined without a space; TLSA usage, selector, matching
- * type, then the data.  Names are lower case, no final dot, octets outside
- * [-_.a-z0-9/] refused (the record is dropped).
- */
+/* The form of item_rr.data by type is that of parse/rr.h. */
 
 /* whom: the connection, message, ... that the answer is for, any number that
  * is its own on this channel; resolve gives each a share.
@@ -46,6 +37,6 @@ struct answers;
 
 /* Put what resolve said (NULL: nothing, a temporary failure) among the answers
  * of an evaluation (verify.h). */
-void	 dns_answer(struct answers *, const char *name, uint16_t type,
+void	 dns_answer(struct answers *, const char *name, enum dns_type,
 	    const struct dns_ask_r *);
 #endif

@@ -10,7 +10,7 @@
 #include "msg/msg.h"
 
 void
-dns_answer(struct answers *a, const char *name, uint16_t type,
+dns_answer(struct answers *a, const char *name, enum dns_type type,
     const struct dns_ask_r *r)
 {
 	enum answer_status status = ANSWER_TEMP;
@@ -24,5 +24,5 @@ dns_answer(struct answers *a, const char *name, uint16_t type,
 		while (n < ANSWER_RRS && item_rr_get(r->rrs, &off, &item) == 1)
 			if (item.type == type)
 				rr[n++] = (struct rr){ item.pref, item.data };
-	answers_put(a, name, (enum rr_type)type, status, rr, n);
+	answers_put(a, name, type, status, rr, n);
 }

@@ -18,7 +18,7 @@ enum state { QUESTION, ASKED, ANSWERED };
 
 struct entry {
 	uint32_t	 hash;
-	enum rr_type	 type;
+	enum dns_type	 type;
 	enum state	 state;
 	const char	*name;
 	struct answer	 answer;
@@ -43,8 +43,8 @@ struct answers {
 
 static const struct answer temp = { ANSWER_TEMP, 0, NULL };
 
-static struct entry *find(struct answers *, const char *, enum rr_type);
-static struct entry *add(struct answers *, const char *, enum rr_type);
+static struct entry *find(struct answers *, const char *, enum dns_type);
+static struct entry *add(struct answers *, const char *, enum dns_type);
 static uint32_t	 name_hash(const char *, size_t);
 static void	*take(struct answers *, size_t);
 static int	 copy(struct answers *, struct answer *, const struct rr *,
@@ -116,7 +116,7 @@ answers_free(struct answers *a)
 }
 
 const struct answer *
-answers_get(struct answers *a, const char *name, enum rr_type type)
+answers_get(struct answers *a, const char *name, enum dns_type type)
 {
 	struct entry *e;
 
@@ -127,7 +127,7 @@ answers_get(struct answers *a, const char *name, enum rr_type type)
 }
 
 int
-answers_ask(struct answers *a, const char **name, enum rr_type *type)
+answers_ask(struct answers *a, const char **name, enum dns_type *type)
 {
 	struct entry *e;
 
@@ -150,7 +150,7 @@ answers_open(const struct answers *a)
 }
 
 void
-answers_put(struct answers *a, const char *name, enum rr_type type,
+answers_put(struct answers *a, const char *name, enum dns_type type,
     enum answer_status status, const struct rr *rr, size_t n)
 {
 	struct entry *e;
@@ -172,7 +172,7 @@ answers_put(struct answers *a, const char *name, enum rr_type type,
 }
 
 static struct entry *
-find(struct answers *a, const char *name, enum rr_type type)
+find(struct answers *a, const char *name, enum dns_type type)
 {
 	uint32_t hash = name_hash(name, strlen(name));
 	size_t i;
@@ -185,7 +185,7 @@ find(struct answers *a, const char *name, enum rr_type type)
 }
 
 static struct entry *
-add(struct answers *a, const char *name, enum rr_type type)
+add(struct answers *a, const char *name, enum dns_type type)
 {
 	size_t i, n = strlen(name);
 	struct entry *e = &a->v[a->n];

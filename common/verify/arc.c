@@ -99,9 +99,9 @@ arc_ask(struct arc_chain *c, struct answers *a)
 	if (!c->open)
 		return;
 	if (c->ams.open)
-		answers_get(a, c->ams.key, RR_TXT);
+		answers_get(a, c->ams.key, DNS_TXT);
 	for (i = 0; i < c->out.n; i++)
-		answers_get(a, c->seal[i].key, RR_TXT);
+		answers_get(a, c->seal[i].key, DNS_TXT);
 }
 
 int

@@ -101,7 +101,7 @@ int
 dkim_sig_verify(struct dkim_sig *s, struct dkim_keys *keys,
     struct answers *answers)
 {
-	const struct answer *a = answers_get(answers, s->key, RR_TXT);
+	const struct answer *a = answers_get(answers, s->key, DNS_TXT);
 	const char *why = "no key";
 	struct dkim_key *k = NULL;
 	size_t i;

@@ -137,7 +137,7 @@ set_policy(struct eval *e, const char *author, const char *at,
 	if (!r->usable)
 		return done(out, DMARC_NONE, "record without policy");
 	if (at != author && r->np != r->sp) {
-		if ((a = answers_get(e->answers, author, RR_A)) == NULL)
+		if ((a = answers_get(e->answers, author, DNS_A)) == NULL)
 			return 0;
 		if (a->status == ANSWER_TEMP)
 			return done(out, DMARC_TEMPERROR,

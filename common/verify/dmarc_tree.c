@@ -83,7 +83,7 @@ fetch(struct answers *answers, const char *domain,
 	/* Too long a name for the label before it has no record there. */
 	if (strlcat(name, domain, sizeof(name)) >= sizeof(name))
 		return DMARC_ABSENT;
-	if ((a = answers_get(answers, name, RR_TXT)) == NULL)
+	if ((a = answers_get(answers, name, DNS_TXT)) == NULL)
 		return DMARC_MORE;
 	if (a->status == ANSWER_TEMP)
 		return DMARC_TEMP;

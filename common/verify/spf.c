@@ -32,7 +32,7 @@ static int	 run_address(struct spf_eval *, const struct spf_term *,
 static int	 run_ip(struct spf_eval *, const struct spf_term *);
 static int	 run_exists(struct spf_eval *, const char *);
 static int	 run_ptr(struct spf_eval *, const char *);
-static int	 ask(struct spf_eval *, const char *, enum rr_type,
+static int	 ask(struct spf_eval *, const char *, enum dns_type,
 		    const struct answer **);
 static int	 explain(struct spf_eval *);
 static int	 error(struct spf_eval *, int, const char *);
@@ -101,7 +101,7 @@ get_record(struct spf_eval *e, const char *domain, struct slice *record)
 	struct parse_err err;
 	size_t i, found = 0;
 
-	if ((a = answers_get(e->answers, domain, RR_TXT)) == NULL)
+	if ((a = answers_get(e->answers, domain, DNS_TXT)) == NULL)
 		return MORE;
 	if (a->status == ANSWER_TEMP)
 		return error(e, SPF_TEMPERROR, "no answer from the DNS");
@@ -237,7 +237,7 @@ run_mx(struct spf_eval *e, const struct spf_term *t, const char *name)
 	size_t i;
 	int r;
 
-	if ((r = ask(e, name, RR_MX, &a)) != MATCH)
+	if ((r = ask(e, name, DNS_MX, &a)) != MATCH)
 		return r;
 	if (a->n > SPF_NAMES)
 		return error(e, SPF_PERMERROR, "more than 10 MX names");
@@ -257,7 +257,7 @@ run_address(struct spf_eval *e, const struct spf_term *t, const char *name)
 	const struct answer *a;
 	size_t i;
 
-	if ((r = ask(e, name, v4 ? RR_A : RR_AAAA, &a)) != MATCH)
+	if ((r = ask(e, name, v4 ? DNS_A : DNS_AAAA, &a)) != MATCH)
 		return r;
 	for (i = 0; i < a->n; i++)
 		if (spf_address_is(e, a->rr[i].data, v4 ? t->cidr4 : t->cidr6))
@@ -282,7 +282,7 @@ run_exists(struct spf_eval *e, const char *name)
 {
 	const struct answer *a;
 
-	return ask(e, name, RR_A, &a);
+	return ask(e, name, DNS_A, &a);
 }
 
 /* Errors only make it not match (5.5). */
@@ -294,7 +294,7 @@ run_ptr(struct spf_eval *e, const char *name)
 	int r;
 
 	spf_reverse(&e->ip, reverse);
-	r = ask(e, reverse, RR_PTR, &a);
+	r = ask(e, reverse, DNS_PTR, &a);
 	if (r == SPF_TEMPERROR)
 		return NOMATCH;
 	if (r != MATCH)
@@ -305,7 +305,7 @@ run_ptr(struct spf_eval *e, const char *name)
 
 /* MATCH: there are records.  Void lookups are counted (4.6.4). */
 static int
-ask(struct spf_eval *e, const char *name, enum rr_type type,
+ask(struct spf_eval *e, const char *name, enum dns_type type,
     const struct answer **a)
 {
 	if ((*a = answers_get(e->answers, name, type)) == NULL)
@@ -330,7 +330,7 @@ explain(struct spf_eval *e)
 
 	if ((r = spf_expand_name(e, e->exp, e->exp_domain, name)) != 1)
 		return r == -1;
-	if ((a = answers_get(e->answers, name, RR_TXT)) == NULL)
+	if ((a = answers_get(e->answers, name, DNS_TXT)) == NULL)
 		return 0;
 	if (a->status != ANSWER_OK || a->n != 1)
 		return 1;

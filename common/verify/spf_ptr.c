@@ -23,7 +23,7 @@ spf_ptr_within(struct spf_eval *e, const char *domain)
 	char name[74], lower[DOMAIN_TEXT], found[DOMAIN_TEXT];
 
 	spf_reverse(&e->ip, name);
-	if ((a = answers_get(e->answers, name, RR_PTR)) == NULL)
+	if ((a = answers_get(e->answers, name, DNS_PTR)) == NULL)
 		return 0;
 	if (domain_ascii(slice_str(domain), lower) == -1)
 		return -1;
@@ -38,7 +38,7 @@ spf_ptr_name(struct spf_eval *e, const char *domain, char out[DOMAIN_TEXT])
 	int r, any;
 
 	spf_reverse(&e->ip, name);
-	if ((a = answers_get(e->answers, name, RR_PTR)) == NULL)
+	if ((a = answers_get(e->answers, name, DNS_PTR)) == NULL)
 		return 0;
 	if (domain_ascii(slice_str(domain), lower) == -1)
 		lower[0] = '\0';
@@ -76,7 +76,7 @@ proven(struct spf_eval *e, const char *name)
 	size_t i;
 
 	a = answers_get(e->answers, name,
-	    e->ip.family == 4 ? RR_A : RR_AAAA);
+	    e->ip.family == 4 ? DNS_A : DNS_AAAA);
 	if (a == NULL)
 		return 0;
 	for (i = 0; a->status == ANSWER_OK && i < a->n; i++)

@@ -299,7 +299,7 @@ ask_early(struct verdict *v)
 	v->asked = 1;
 	for (i = 0; i < v->nsig; i++)
 		if (v->sig[i].open)
-			answers_get(v->answers, v->sig[i].key, RR_TXT);
+			answers_get(v->answers, v->sig[i].key, DNS_TXT);
 	arc_ask(&v->arc, v->answers);
 	if (v->flags & VERDICT_NODMARC)
 		return;

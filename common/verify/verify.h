@@ -20,6 +20,7 @@
 #include "base/slice.h"
 #include "parse/address.h"
 #include "parse/ipaddr.h"
+#include "parse/rr.h"
 
 struct header_field;
 
@@ -105,13 +106,10 @@ ssize_t	 dkim_sign_finish(char *field, size_t n, size_t size,
 #define ANSWER_RRS	128	/* records of one answer that are kept */
 #define ANSWER_NAME	254	/* octets of a name with its NUL */
 
-enum rr_type { RR_A = 1, RR_PTR = 12, RR_MX = 15, RR_TXT = 16, RR_AAAA = 28 };
-
 /* The same values as enum dns_status. */
 enum answer_status { ANSWER_OK, ANSWER_NXDOMAIN, ANSWER_NODATA, ANSWER_TEMP };
 
-/* data in the form of dns.h: address octets, a name as text, TXT strings
- * joined; n is the preference of an MX. */
+/* data in the form of parse/rr.h; n is the preference of an MX. */
 struct rr {
 	uint16_t	 n;
 	struct slice	 data;
@@ -136,16 +134,16 @@ void	 answers_free(struct answers *);
 /* What is known about name (lower case, no final dot) and type; or NULL, and
  * it has become a question.  A table that is full answers ANSWER_TEMP. */
 const struct answer *answers_get(struct answers *, const char *name,
-	    enum rr_type);
+	    enum dns_type);
 /* The next question nobody was given yet: 1, or 0.  *name stays valid until
  * answers_reset. */
-int	 answers_ask(struct answers *, const char **name, enum rr_type *);
+int	 answers_ask(struct answers *, const char **name, enum dns_type *);
 /* Questions without an answer. */
 size_t	 answers_open(const struct answers *);
 /* An answer; what rr holds is copied.  Names are compared without case; a
  * question needs not have been asked.  Records of other types than asked are
  * the caller's to leave out.  What does not fit is taken as ANSWER_TEMP. */
-void	 answers_put(struct answers *, const char *name, enum rr_type,
+void	 answers_put(struct answers *, const char *name, enum dns_type,
 	    enum answer_status, const struct rr *, size_t n);
 
 /* ---- domain.c ------------------------------------------------------------- */

@@ -129,7 +129,7 @@ answer(const struct bench *b, struct answers *a)
 		{ "_dmarc.example.com", "v=DMARC1; p=reject" },
 		{ "s._domainkey.example.com", b->record },
 	};
-	enum rr_type type;
+	enum dns_type type;
 	const char *name;
 	struct rr rr;
 	size_t i;

@@ -44,7 +44,7 @@ pieces_answer(struct pieces *p, struct answers *a)
 {
 	struct slice s;
 	struct rr rr[2];
-	enum rr_type type;
+	enum dns_type type;
 	const char *name;
 
 	while (answers_ask(a, &name, &type)) {
@@ -55,10 +55,10 @@ pieces_answer(struct pieces *p, struct answers *a)
 			continue;
 		}
 		rr[0] = rr[1] = (struct rr){ 10, s };
-		if (type == RR_A && s.n > 4)
+		if (type == DNS_A && s.n > 4)
 			rr[0].data.n = 4;
 		answers_put(a, name, type, ANSWER_OK, rr,
-		    type == RR_TXT ? 1 : 2);
+		    type == DNS_TXT ? 1 : 2);
 	}
 }
 

@@ -39,6 +39,8 @@ def _lists():
             n, _, v = n.partition("=")
             i = int(v, 0) if v.strip() else i
             enums[n.strip()], i = i, i + 1
+    with open(TOP + "/common/parse/rr.h") as f:
+        enums.update(("DNS_" + name, int(n)) for name, n in re.findall(r"\bT\((\w+), (\d+)\)", f.read()))
     types = {name: enums[chan] << 8 | int(no) for name, chan, no in messages}
     return fields, types, enums
 

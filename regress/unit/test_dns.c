@@ -136,6 +136,15 @@ assert_text(struct slice s, const char *want)
 	assert_memory_equal(s.p, want, s.n);
 }
 
+/* What zone files and mailctl call them; the numbers are wire.golden's. */
+static void
+test_type_names(void **state)
+{
+	assert_string_equal(dns_type_name(DNS_A), "A");
+	assert_string_equal(dns_type_name(DNS_TLSA), "TLSA");
+	assert_string_equal(dns_type_name((enum dns_type)65535), "?");
+}
+
 static void
 test_question(void **state)
 {
@@ -580,6 +589,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_type_names),
 		cmocka_unit_test(test_question),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_absent),

@@ -40,17 +40,17 @@ dmarc(const struct record *zone, const char *from, const char *id, int pass)
 }
 
 static const struct record policies[] = {
-	{ "_dmarc.reject.example", RR_TXT,
+	{ "_dmarc.reject.example", DNS_TXT,
 	    "v=DMARC1; p=reject; sp=quarantine; np=reject" },
-	{ "is.reject.example", RR_A, "\1\1\1\1" },
-	{ "_dmarc.none.example", RR_TXT, "v=DMARC1; p=none" },
-	{ "_dmarc.test.example", RR_TXT, "v=DMARC1; p=quarantine; t=y" },
-	{ "_dmarc.temp.example", RR_TXT, "!" },
-	{ "_dmarc.org.example", RR_TXT, "v=DMARC1; p=reject" },
-	{ "_dmarc.n.org.example", RR_TXT, "v=DMARC1; p=reject; psd=n" },
-	{ "_dmarc.psd", RR_TXT, "v=DMARC1; p=none; sp=reject; psd=y" },
-	{ "a.psd", RR_A, "\1\1\1\1" },
-	{ "_dmarc.dup.example", RR_TXT, "v=DMARC1; p=reject; p=none" },
+	{ "is.reject.example", DNS_A, "\1\1\1\1" },
+	{ "_dmarc.none.example", DNS_TXT, "v=DMARC1; p=none" },
+	{ "_dmarc.test.example", DNS_TXT, "v=DMARC1; p=quarantine; t=y" },
+	{ "_dmarc.temp.example", DNS_TXT, "!" },
+	{ "_dmarc.org.example", DNS_TXT, "v=DMARC1; p=reject" },
+	{ "_dmarc.n.org.example", DNS_TXT, "v=DMARC1; p=reject; psd=n" },
+	{ "_dmarc.psd", DNS_TXT, "v=DMARC1; p=none; sp=reject; psd=y" },
+	{ "a.psd", DNS_A, "\1\1\1\1" },
+	{ "_dmarc.dup.example", DNS_TXT, "v=DMARC1; p=reject; p=none" },
 	{ NULL }
 };
 

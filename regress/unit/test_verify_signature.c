@@ -123,8 +123,8 @@ check(struct verdict *v, int flags, const char *record, const char *p,
     size_t n)
 {
 	struct record zone[] = {
-		{ "sel._domainkey.example.test", RR_TXT, record },
-		{ "_dmarc.example.test", RR_TXT, "v=DMARC1; p=reject" },
+		{ "sel._domainkey.example.test", DNS_TXT, record },
+		{ "_dmarc.example.test", DNS_TXT, "v=DMARC1; p=reject" },
 		{ NULL }
 	};
 	size_t h = header_len(p, n);

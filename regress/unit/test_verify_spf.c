@@ -43,18 +43,18 @@ static void
 test_spf_limits(void **state)
 {
 	static const struct record loop[] = {
-		{ "a.example", RR_TXT, "v=spf1 include:a.example -all" },
-		{ "b.example", RR_TXT, "v=spf1 redirect=b.example" },
-		{ "c.example", RR_TXT, "v=spf1 a:1.c.example a:2.c.example "
+		{ "a.example", DNS_TXT, "v=spf1 include:a.example -all" },
+		{ "b.example", DNS_TXT, "v=spf1 redirect=b.example" },
+		{ "c.example", DNS_TXT, "v=spf1 a:1.c.example a:2.c.example "
 		    "a:3.c.example +all" },
-		{ "d.example", RR_TXT, "v=spf1 a:1.d.example a:2.d.example "
+		{ "d.example", DNS_TXT, "v=spf1 a:1.d.example a:2.d.example "
 		    "+all" },
-		{ "e.example", RR_TXT, "v=spf1 a a a a a a a a a a +all" },
-		{ "e.example", RR_A, "\1\1\1\1" },
-		{ "f.example", RR_TXT, "v=spf1 a a a a a a a a a a a +all" },
-		{ "f.example", RR_A, "\1\1\1\1" },
-		{ "g.example", RR_TXT, "v=spf1 a:x.g.example +all" },
-		{ "x.g.example", RR_A, "!" },
+		{ "e.example", DNS_TXT, "v=spf1 a a a a a a a a a a +all" },
+		{ "e.example", DNS_A, "\1\1\1\1" },
+		{ "f.example", DNS_TXT, "v=spf1 a a a a a a a a a a a +all" },
+		{ "f.example", DNS_A, "\1\1\1\1" },
+		{ "g.example", DNS_TXT, "v=spf1 a:x.g.example +all" },
+		{ "x.g.example", DNS_A, "!" },
 		{ NULL }
 	};
 
@@ -79,15 +79,15 @@ test_spf_macros(void **state)
 	    "v=spf1 a:%", "v=spf1 a:%{c}.x.example", "v=spf1 exists:%{d",
 	    "v=spf1 exp=%{x}.example", "v=spf1 a:%{dr2}", "v=spf1 a:%{d2r;}" };
 	static const struct record zone[] = {
-		{ "a.example", RR_TXT,
+		{ "a.example", DNS_TXT,
 		    "v=spf1 exists:%{d999999999999999999999}.ok.example -all" },
-		{ "a.example.ok.example", RR_A, "\177\0\0\2" },
-		{ "b.example", RR_TXT, "v=spf1 exists:%{l}.b.example +all" },
-		{ "c.example", RR_TXT, "v=spf1 exists:%{s}%{s}%{s}%{s}%{s}"
+		{ "a.example.ok.example", DNS_A, "\177\0\0\2" },
+		{ "b.example", DNS_TXT, "v=spf1 exists:%{l}.b.example +all" },
+		{ "c.example", DNS_TXT, "v=spf1 exists:%{s}%{s}%{s}%{s}%{s}"
 		    "%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}"
 		    "%{S}%{S}%{S}%{S}%{S}.c.example ~all" },
-		{ "d.example", RR_TXT, "v=spf1 exp=e.d.example -all" },
-		{ "e.d.example", RR_TXT, "go %{S} %{s}%{s}%{s}%{s}%{s}%{s}"
+		{ "d.example", DNS_TXT, "v=spf1 exp=e.d.example -all" },
+		{ "e.d.example", DNS_TXT, "go %{S} %{s}%{s}%{s}%{s}%{s}%{s}"
 		    "%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}"
 		    "%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}%{s}" },
 		{ NULL }
@@ -116,9 +116,9 @@ static void
 test_spf_identity(void **state)
 {
 	static const struct record zone[] = {
-		{ "xn--mnchen-3ya.de", RR_TXT, "v=spf1 ip4:192.0.2.1 -all" },
-		{ "mail.example", RR_TXT, "v=spf1 ip4:192.0.2.1 -all" },
-		{ "other.example", RR_TXT, "v=spf1 -all" },
+		{ "xn--mnchen-3ya.de", DNS_TXT, "v=spf1 ip4:192.0.2.1 -all" },
+		{ "mail.example", DNS_TXT, "v=spf1 ip4:192.0.2.1 -all" },
+		{ "other.example", DNS_TXT, "v=spf1 -all" },
 		{ NULL }
 	};
 	struct verdict *v = verdict_new();

@@ -29,33 +29,33 @@ test_answers(void **state)
 	struct answers *a = answers_new();
 	struct rr rr = { 1, SLICE_LIT("text") };
 	const struct answer *got;
-	enum rr_type type;
+	enum dns_type type;
 	const char *name;
 	char text[32];
 	int i;
 
-	assert_null(answers_get(a, "example.com", RR_TXT));
-	assert_null(answers_get(a, "EXAMPLE.com", RR_TXT));
+	assert_null(answers_get(a, "example.com", DNS_TXT));
+	assert_null(answers_get(a, "EXAMPLE.com", DNS_TXT));
 	assert_int_equal(answers_open(a), 1);
 	assert_true(answers_ask(a, &name, &type));
 	assert_false(answers_ask(a, &name, &type));
-	answers_put(a, "Example.COM", RR_TXT, ANSWER_OK, &rr, 1);
-	got = answers_get(a, "example.com", RR_TXT);
+	answers_put(a, "Example.COM", DNS_TXT, ANSWER_OK, &rr, 1);
+	got = answers_get(a, "example.com", DNS_TXT);
 	assert_non_null(got);
 	assert_true(slice_is(got->rr[0].data, "text"));
 	assert_int_equal(answers_open(a), 0);
 	assert_true(answers_keep(a));
-	assert_null(answers_get(a, "example.com", RR_A));
+	assert_null(answers_get(a, "example.com", DNS_A));
 	assert_false(answers_keep(a));
 	/* A table that is full says so without growing. */
 	for (i = 0; i < ANSWERS_MAX + 10; i++) {
 		snprintf(text, sizeof(text), "n%d.example", i);
-		got = answers_get(a, text, RR_A);
+		got = answers_get(a, text, DNS_A);
 		assert_true((got == NULL) == (i < ANSWERS_MAX));
 	}
 	answers_late(a);
 	assert_int_equal(answers_open(a), 0);
-	assert_int_equal(answers_get(a, "n1.example", RR_A)->status,
+	assert_int_equal(answers_get(a, "n1.example", DNS_A)->status,
 	    ANSWER_TEMP);
 	answers_free(a);
 }
@@ -70,8 +70,8 @@ test_answers_bytes(void **state)
 
 	for (i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
-		answers_put(a, name, RR_TXT, ANSWER_OK, &rr, 1);
-		ok += answers_get(a, name, RR_TXT)->status == ANSWER_OK;
+		answers_put(a, name, DNS_TXT, ANSWER_OK, &rr, 1);
+		ok += answers_get(a, name, DNS_TXT)->status == ANSWER_OK;
 	}
 	assert_true(ok >= 3 && ok * 60000 <= ANSWERS_BYTES);
 	answers_free(a);
@@ -223,7 +223,7 @@ test_verdict_order(void **state)
 {
 	struct verdict *v = verdict_new();
 	struct ipaddr ip = { 4, { 192, 0, 2, 1 } };
-	enum rr_type type;
+	enum dns_type type;
 	const char *name;
 
 	verdict_start(v, 0, "mx.example", NOW, 0);

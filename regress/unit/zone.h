@@ -11,7 +11,7 @@
 
 struct record {
 	const char	*name;
-	enum rr_type	 type;
+	enum dns_type	 type;
 	const char	*data;		/* "!": no answer, "-": NODATA */
 };
 
@@ -23,7 +23,7 @@ answer_all(struct answers *a, const struct record *zone)
 	const struct record *z;
 	struct rr rr[64];
 	enum answer_status status;
-	enum rr_type type;
+	enum dns_type type;
 	const char *name;
 	size_t n;
 

@@ -180,7 +180,7 @@ static void
 resolve(struct answers *a)
 {
 	struct rr rr[RRS_MAX];
-	enum rr_type type;
+	enum dns_type type;
 	const char *name;
 	size_t i, n;
 

@@ -32,7 +32,7 @@ struct question {
 	LIST_ENTRY(question) entry;
 	struct dest_ask	*ask;
 	const char	*name;		/* in the answers */
-	enum rr_type	 type;
+	enum dns_type	 type;
 	uint32_t	 id;
 	struct chan	*chan;
 };
@@ -243,7 +243,7 @@ dest_decide(struct dest_ask *a, enum dest_verdict *v, struct dest *to,
 	    a->dest.host);
 	if (strlen(name) >= ANSWER_NAME)
 		return 1;
-	if ((answer = answers_get(a->answers, name, RR_TXT)) == NULL)
+	if ((answer = answers_get(a->answers, name, DNS_TXT)) == NULL)
 		return 0;
 	*v = dest_consent(a, answer, to, why);
 	return 1;
@@ -303,17 +303,17 @@ dest_questions(struct dest_ask *a)
 {
 	struct question *q;
 	const char *name;
-	enum rr_type type;
+	enum dns_type type;
 
 	while (answers_ask(a->answers, &name, &type)) {
 		q = xcalloc(1, sizeof(*q));
 		*q = (struct question){ .ask = a, .name = name, .type = type,
 		    .chan = out_dns() };
-		q->id = dns_ask(q->chan, a->no, name, (enum dns_type)type,
+		q->id = dns_ask(q->chan, a->no, name, type,
 		    on_answer, q);
 		if (q->id == 0) {
 			free(q);
-			dns_answer(a->answers, name, (uint16_t)type, NULL);
+			dns_answer(a->answers, name, type, NULL);
 		} else
 			LIST_INSERT_HEAD(&a->questions, q, entry);
 	}
@@ -326,7 +326,7 @@ on_answer(const struct dns_ask_r *r, void *arg)
 	struct dest_ask *a = q->ask;
 
 	LIST_REMOVE(q, entry);
-	dns_answer(a->answers, q->name, (uint16_t)q->type, r);
+	dns_answer(a->answers, q->name, q->type, r);
 	free(q);
 	dest_run(a);
 }
