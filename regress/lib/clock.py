@@ -1,4 +1,4 @@
-"""A wall clock that a test sets: for programs that are started with Clock(directory).env."""
+"""Clocks that a test sets, for programs that are started with Clock(directory).env: the wall clock, and the one of timers."""
 import os
 import subprocess
 import sys
@@ -30,7 +30,9 @@ clock_gettime(clockid_t id, struct timespec *ts)
 		begin();
 	r = real(id, ts);
 	if (id == CLOCK_REALTIME)
-		ts->tv_sec += *ahead;
+		ts->tv_sec += ahead[0];
+	else if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE)
+		ts->tv_sec += ahead[1];
 	return r;
 }
 """
@@ -69,5 +71,13 @@ class Clock:
 
     def ahead(self, seconds):
         """of the true time"""
+        self.set(0, seconds)
+
+    def pass_by(self, seconds):
+        """so much later than it was at the start, for timers; who sleeps finds out when something wakes it"""
+        self.set(8, seconds)
+
+    def set(self, at, seconds):
         with open(self.file, "r+b") as f:
+            f.seek(at)
             f.write(seconds.to_bytes(8, sys.byteorder, signed=True))
