@@ -14,6 +14,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "proc/proc.h"
+#include "net/connid.h"
 #include "authd/authd.h"
 
 #define FRONTS_MAX	256
@@ -106,8 +107,7 @@ front_cut(struct front *f, const char *why)
 bool
 front_owns(const struct front *f, uint64_t conn)
 {
-	return conn >> 56 == (uint64_t)f->role &&
-	    ((conn >> 48) & 0xff) == (f->instance & 0xff);
+	return connid_of(conn, f->role, f->instance);
 }
 
 bool

@@ -24,6 +24,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "net/connid.h"
 #include "authd/authd.h"
 
 #define LOGIN_PENDING	4	/* at once from a network that fails often */
@@ -122,22 +123,6 @@ login_wait(const struct slow_key *k, uint64_t now)
 	return slow_wait(slow_count(k, now), proc_conf()->auth.max_failures);
 }
 
-/* The session id that the front logs for that connection. */
-static const char *
-login_id(uint64_t conn)
-{
-	static char id[32];
-
-	if (conn >> 56 == ROLE_SMTPD)
-		snprintf(id, sizeof(id), "%x%04x%06x",
-		    (unsigned int)(conn >> 48) & 0xff,
-		    (unsigned int)(conn >> 32) & 0xffff,
-		    (unsigned int)conn & 0xffffff);
-	else
-		snprintf(id, sizeof(id), "%016llx", (unsigned long long)conn);
-	return id;
-}
-
 static void
 login_bad(struct front *f, uint32_t ask, uint64_t conn,
     const struct slow_key *byname, const struct slow_key *bynet,
@@ -150,7 +135,7 @@ login_bad(struct front *f, uint32_t ask, uint64_t conn,
 	slow_fail(bynet, now);
 	a = login_wait(byname, now);
 	b = login_wait(bynet, now);
-	log_notice("%s login result=bad user=%s wait=%ums", login_id(conn),
+	log_notice("%s login result=bad user=%s wait=%ums", connid_text(conn),
 	    log_text(who, strlen(who)), a > b ? a : b);
 	login_answer(f, ask, AUTH_BAD, 0, "", a > b ? a : b);
 }
@@ -270,7 +255,7 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 		login_ok(f, ask, m->conn, a, 0);
 	else if (!pool_room(proc_conf()->auth.max_waiting) ||
 	    login_crowded(&bynet, now)) {
-		log_notice("%s login result=busy", login_id(m->conn));
+		log_notice("%s login result=busy", connid_text(m->conn));
 		login_answer(f, ask, AUTH_TEMP, 0, "",
 		    login_wait(&bynet, now));
 	} else

@@ -28,6 +28,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "net/connid.h"
 #include "maild/maild.h"
 
 
@@ -207,7 +208,7 @@ grant_on_open(struct chan *chan, struct msg *m, void *arg)
 	struct grant *g;
 
 	if ((e->front != ROLE_IMAPD && e->front != ROLE_POP3D) ||
-	    e->conn >> 56 != e->front || (e->conn >> 48 & 0xff) != e->instance ||
+	    !connid_of(e->conn, (enum proc_role)e->front, e->instance) ||
 	    e->account == 0 || e->account >= h->conf->proc.uid_count) {
 		log_warnx("grant refused front=%u instance=%u account=%u",
 		    e->front, e->instance, e->account);

@@ -28,6 +28,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "net/connid.h"
 #include "signd/signd.h"
 
 #define PEERS_MAX	256
@@ -147,8 +148,7 @@ sender_proved(const struct peer *p, const struct sign_ticket *q, uint64_t now)
 
 	if (p->role == ROLE_QUEUE)
 		return q->account == 0;
-	if (q->account == 0 || q->conn >> 56 != (uint64_t)p->role ||
-	    ((q->conn >> 48) & 0xff) != (p->instance & 0xff) ||
+	if (q->account == 0 || !connid_of(q->conn, p->role, p->instance) ||
 	    q->expires <= now)
 		return false;
 	cap_sender(&want, st.secrets->sender, q->conn, q->account, q->domain,

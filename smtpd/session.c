@@ -26,6 +26,7 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
+#include "net/connid.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
 
@@ -49,8 +50,6 @@ static struct {
 	uint32_t	 nunused;
 	LIST_HEAD(, session) spare;
 	unsigned int	 nspare;
-	uint32_t	 counter;
-	uint16_t	 stamp;		/* of this process's start */
 } table;
 
 /* ---- life ---------------------------------------------------------------- */
@@ -93,15 +92,8 @@ session_new(void)
 	i = table.unused[--table.nunused];
 	table.s[i] = s;
 	s->handle = (uintptr_t)++table.generation[i] << 24 | i;
-	if (table.counter == 0) {	/* unlike in an earlier life */
-		table.stamp = (uint16_t)now_sec_coarse();
-		table.counter = (uint32_t)random_u64() & 0xffffff;
-	}
-	s->id = (uint64_t)ROLE_SMTPD << 56 |
-	    (uint64_t)(proc_instance() & 0xff) << 48 |
-	    (uint64_t)table.stamp << 32 | ++table.counter;
-	snprintf(s->sid, sizeof(s->sid), "%x%04x%06x", proc_instance() & 0xff,
-	    table.stamp, table.counter);
+	s->id = connid_next(ROLE_SMTPD);
+	strlcpy(s->sid, connid_text(s->id), sizeof(s->sid));
 	s->since = now_sec_coarse();
 	return s;
 }

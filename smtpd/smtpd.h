@@ -21,6 +21,7 @@
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/connid.h"
 
 struct header_field;
 
@@ -69,7 +70,7 @@ struct session {
 	struct conn	 conn;
 	uint64_t	 id;		/* conn of the messages */
 	uintptr_t	 handle;	/* names it in callbacks */
-	char		 sid[20];	/* id as the log writes it */
+	char		 sid[CONNID_TEXT]; /* id as the log writes it */
 	enum conf_protocol proto;
 	enum smtp_state	 state;
 	bool		 plaintext_auth;

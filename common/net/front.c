@@ -25,6 +25,7 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
+#include "net/connid.h"
 #include "net/front.h"
 #include "net/io.h"
 #include "net/listen.h"
@@ -51,7 +52,6 @@ static struct {
 	const struct front_ops *ops;
 	struct front_conn *bucket[BUCKETS];
 	unsigned int	 n;
-	uint64_t	 next_id;
 	struct chan	*authd;
 	struct tlskey	*keys;		/* chains of the configuration */
 	struct tls	*tls;
@@ -182,9 +182,6 @@ front_reload(const struct conf *conf)
 static void
 front_start(const struct conf *conf)
 {
-	front.next_id = (uint64_t)role.id << 56 |
-	    (uint64_t)proc_instance() << 48 | (now_sec() & 0xffff) << 32 |
-	    (random_u64() & 0x7fffffff);	/* unlike in a life before */
 	if (conn_start(front.sources, proc_instance()) == -1)
 		fatal("table of sources");
 	if (front.sources != -1)
@@ -292,7 +289,7 @@ front_new(int fd, const struct conn *source, enum conf_protocol protocol,
 		return;
 	}
 	c->source = counted;
-	c->id = front.next_id++;
+	c->id = connid_next(role.id);
 	c->sock = -1;
 	c->plaintext = plaintext;
 	c->implicit = protocol == front.ops->tls;
@@ -306,8 +303,7 @@ front_new(int fd, const struct conn *source, enum conf_protocol protocol,
 	if (!c->implicit)
 		front_greet(c);
 	else if (front.tls == NULL || io_accept_tls(c->io, front.tls) == -1) {
-		log_warnx("%016llx no certificate for TLS",
-		    (unsigned long long)c->id);
+		log_warnx("%s no certificate for TLS", connid_text(c->id));
 		front_quit(c);
 	}
 }
@@ -411,8 +407,7 @@ front_starttls(struct front_conn *c)
 {
 	c->state = FRONT_HANDSHAKE;
 	if (io_accept_tls(c->io, front.tls) == -1) {
-		log_info("%016llx starttls plaintext-behind=1",
-		    (unsigned long long)c->id);
+		log_info("%s starttls plaintext-behind=1", connid_text(c->id));
 		front_quit(c);
 		return;
 	}
@@ -509,9 +504,9 @@ front_refuse(struct front_conn *c, enum auth_result why)
 	char	 remote[46];
 
 	/* who: authd tells, if it is a name and no password in its place */
-	log_info("%016llx login failed=%s remote=%s",
-	    (unsigned long long)c->id, why == AUTH_BAD ? "credentials" :
-	    "temporary", conn_text(&c->source.peer, remote));
+	log_info("%s login failed=%s remote=%s", connid_text(c->id),
+	    why == AUTH_BAD ? "credentials" : "temporary",
+	    conn_text(&c->source.peer, remote));
 	front_ungrant(c);
 	c->state = FRONT_COMMAND;
 	front.ops->refused(c, why);
@@ -602,8 +597,8 @@ front_session(struct front_conn *c)
 		return;
 	}
 	c->state = FRONT_PASS;
-	log_info("%016llx login user=%s remote=%s tls=%d",
-	    (unsigned long long)c->id, log_text(c->user, strlen(c->user)),
+	log_info("%s login user=%s remote=%s tls=%d", connid_text(c->id),
+	    log_text(c->user, strlen(c->user)),
 	    conn_text(&c->source.peer, remote), c->tls);
 	conn_close(&c->source);
 	io_deadline(c->io, FIRST_MS);
@@ -662,7 +657,7 @@ front_end(struct front_conn *c, enum front_end why)
 	 * literal even: then the connection just ends. */
 	if (c->state != FRONT_HANDSHAKE && !c->within)
 		io_write(c->io, bye, strlen(bye));
-	log_info("%016llx end why=%s", (unsigned long long)c->id, word[why]);
+	log_info("%s end why=%s", connid_text(c->id), word[why]);
 	front_close(c, LINGER_MS);
 }
 
