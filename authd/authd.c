@@ -306,11 +306,9 @@ role_start(const struct conf *conf)
 
 	umask(077);
 	recent_init();
-	login_init(conf);
-	guard_limits(conf->guard.hour, conf->guard.day);
-	slow_trusted(conf->networks, conf->nnetworks);
+	login_init();
 	st.save_at = now_ms() / 1000 + SAVE_SECONDS;
-	base_open(conf);
+	base_open();
 	st.tick = event_new(proc_base(), -1, EV_PERSIST, on_tick, NULL);
 	if (st.tick == NULL || event_add(st.tick, &second) == -1)
 		fatalx("authd: no event");
@@ -347,10 +345,8 @@ role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 static void
 role_reload(const struct conf *conf)
 {
-	slow_trusted(conf->networks, conf->nnetworks);
-	guard_limits(conf->guard.hour, conf->guard.day);
-	login_init(conf);
-	base_reload(conf);
+	login_init();
+	base_reload();
 }
 
 static void

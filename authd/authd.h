@@ -197,8 +197,6 @@ void	 loose_close(struct loose *);
 
 struct guard_counts { uint64_t hour, day, pending; };
 
-/* Recipients an hour and a day for each account; 0: any. */
-void	 guard_limits(unsigned int hour, unsigned int day);
 /* May that account write to one more recipient outside?  Then it is pending,
  * and counted in *open of its connection.  name is for the log. */
 bool	 guard_take(uint32_t account, const char *name, uint32_t *open,
@@ -226,11 +224,9 @@ struct slow_key { uint8_t kind; uint8_t b[8]; };
 /* What names are hashed with is made from that; before any of them. */
 void	 slow_secret(const uint8_t key[32]);
 struct slow_key slow_name(const char *name);
-/* /24 of an IPv4, /64 of an IPv6 address; kind 0 for hosts that are trusted
- * or unknown: never slowed down. */
+/* /24 of an IPv4, /64 of an IPv6 address; kind 0 for hosts that are never
+ * slowed down: of the configured networks, of loopback, or unknown. */
 struct slow_key slow_network(const struct msg_addr *);
-/* Networks (CIDR text) that are not slowed down; loopback never is. */
-void	 slow_trusted(char *const *, size_t);
 /* The failures counted now: one is forgotten every SLOW_FORGET seconds. */
 unsigned int slow_count(const struct slow_key *, uint64_t now);
 void	 slow_fail(const struct slow_key *, uint64_t now);	/* one more */
@@ -299,11 +295,11 @@ void	 front_catch_up_all(void);
 
 /* NULL while the database cannot be used; *why (may be NULL) tells. */
 struct dir *authd_dir(const char **why);
-void	 base_open(const struct conf *);
+void	 base_open(void);
 /* Read all of it again.  What pointed into it is gone. */
 void	 base_reread(void);
 void	 base_tick(void);	/* every second: try again */
-void	 base_reload(const struct conf *);
+void	 base_reload(void);
 /* Does the store have accounts of numbers that the directory never gave?
  * Then it is not the store's, and what it does not know may well exist. */
 bool	 base_strange(void);
@@ -316,7 +312,7 @@ void	 base_adopt(uint32_t ask);
 
 /* ---- login.c: logins ----------------------------------------------------- */
 
-void	 login_init(const struct conf *);
+void	 login_init(void);
 /* Answers AUTH_LOGIN number ask of that front, now or later. */
 void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
 /* That connection of a front went. */

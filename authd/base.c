@@ -45,8 +45,9 @@ authd_dir(const char **why)
 }
 
 static void
-set_domains(struct dir *d, const struct conf *conf)
+set_domains(struct dir *d)
 {
+	const struct conf *conf = proc_conf();
 	size_t bad = 0;
 
 	if (dir_domains(d, conf->domains, conf->ndomains, conf->hostname,
@@ -135,7 +136,7 @@ closed_tell(const struct dir *d)
 }
 
 void
-base_open(const struct conf *conf)
+base_open(void)
 {
 	struct dir *d = dir_new();
 	enum db_result r;
@@ -155,7 +156,7 @@ base_open(const struct conf *conf)
 		dir_free(d);
 		return;
 	}
-	set_domains(d, conf);
+	set_domains(d);
 	proc_impaired_over("directory");
 	st.error[0] = '\0';
 	st.dir = d;
@@ -174,23 +175,23 @@ base_reread(void)
 
 	st.dir = NULL;
 	dir_free(old);
-	base_open(proc_conf());
+	base_open();
 }
 
 void
 base_tick(void)
 {
 	if (st.dir == NULL && now_ms() / 1000 >= st.reopen_at)
-		base_open(proc_conf());
+		base_open();
 }
 
 void
-base_reload(const struct conf *conf)
+base_reload(void)
 {
 	if (st.dir != NULL)
-		set_domains(st.dir, conf);
+		set_domains(st.dir);
 	else
-		base_open(conf);
+		base_open();
 }
 
 /* ---- is it the store's? -------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
 #include "authd/authd.h"
 
@@ -58,18 +59,10 @@ static const char schema[] = "CREATE TABLE IF NOT EXISTS sent("
     " WITHOUT ROWID;";
 
 static struct {
-	unsigned int	 hour, day;	/* limits, 0: none */
 	struct table	 table;
 	struct loose	 db;
 	bool		 loaded;	/* what was in there is here */
 } st;
-
-void
-guard_limits(unsigned int hour, unsigned int day)
-{
-	st.hour = hour;
-	st.day = day;
-}
 
 /* ---- rings --------------------------------------------------------------- */
 
@@ -178,14 +171,16 @@ beyond(const struct guard *g, const struct ring *r, unsigned int limit)
 static bool
 guard_over(struct guard *g, const char *name, uint64_t now)
 {
-	if (!beyond(g, &g->hour, st.hour) &&
-	    !beyond(g, &g->day, st.day))
+	unsigned int hour = proc_conf()->guard.hour;
+	unsigned int day = proc_conf()->guard.day;
+
+	if (!beyond(g, &g->hour, hour) && !beyond(g, &g->day, day))
 		return false;
 	if (g->told == 0 || now < g->told || now - g->told >= TOLD_SECONDS) {
 		log_notice("guard account=%u user=%s recipients hour=%u of %u "
 		    "day=%u of %u pending=%llu: more are refused for now",
-		    g->account, name, g->hour.sum, st.hour, g->day.sum,
-		    st.day, (unsigned long long)guard_pending(g));
+		    g->account, name, g->hour.sum, hour, g->day.sum,
+		    day, (unsigned long long)guard_pending(g));
 		g->told = now;
 	}
 	return true;

@@ -51,8 +51,9 @@ static struct {
 } st = { .list = LIST_HEAD_INITIALIZER(st.list) };
 
 void
-login_init(const struct conf *conf)
+login_init(void)
 {
+	const struct conf *conf = proc_conf();
 	uint8_t salt[16], hash[32];
 	char s[32], h[64];
 

@@ -41,8 +41,6 @@ struct slow {
 
 static struct {
 	struct slow	 set[SLOW_SETS][SLOW_WAYS];
-	char		*trusted[CONF_NLIST];
-	size_t		 ntrusted;
 	uint8_t		 key[32];	/* of names */
 	struct loose	 db;
 	bool		 dirty;
@@ -79,18 +77,6 @@ slow_name(const char *name)
 	return k;
 }
 
-void
-slow_trusted(char *const *cidr, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < st.ntrusted; i++)
-		free(st.trusted[i]);
-	for (i = 0; i < n && i < CONF_NLIST; i++)
-		st.trusted[i] = xstrdup(cidr[i]);
-	st.ntrusted = i;
-}
-
 struct slow_key
 slow_network(const struct msg_addr *a)
 {
@@ -100,7 +86,7 @@ slow_network(const struct msg_addr *a)
 
 	if ((a->family != 4 && a->family != 6) ||
 	    addr_in(a, loopback, NITEMS(loopback)) ||
-	    addr_in(a, st.trusted, st.ntrusted))
+	    addr_in(a, proc_conf()->networks, proc_conf()->nnetworks))
 		return k;
 	k.kind = SLOW_NETWORK;
 	if (a->family == 4)

@@ -24,6 +24,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "store/store.h"
 #include "deliver/deliver.h"
 
@@ -34,7 +35,6 @@
 
 static struct {
 	int		 dirfd;
-	const struct conf *conf;
 	struct account	*hash[BUCKETS];
 	struct account	*oldest, *newest;
 	size_t		 n, max;
@@ -49,7 +49,7 @@ static void	 unlink_used(struct account *);
 static void	 link_newest(struct account *);
 
 void
-account_init(struct event_base *base, int dirfd, const struct conf *conf)
+account_init(struct event_base *base, int dirfd)
 {
 	struct rlimit rl;
 
@@ -57,8 +57,6 @@ account_init(struct event_base *base, int dirfd, const struct conf *conf)
 		fatalx("event_new");
 
 	ac.dirfd = dirfd;
-	ac.conf = conf;
-	trouble_conf(conf);
 	ac.max = 64;
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur > FDS_RESERVE)
 		ac.max = (rl.rlim_cur - FDS_RESERVE) / FDS_ACCOUNT;
@@ -69,14 +67,12 @@ account_init(struct event_base *base, int dirfd, const struct conf *conf)
 }
 
 void
-account_conf(const struct conf *conf)
+account_limits(void)
 {
 	struct account *a;
 
-	ac.conf = conf;
-	trouble_conf(conf);
 	for (a = ac.oldest; a != NULL; a = a->newer)
-		store_limit(a->store, conf->quota, 0);
+		store_limit(a->store, proc_conf()->quota, 0);
 }
 
 static struct account *
@@ -302,7 +298,7 @@ account_open(uint32_t number, struct account **out)
 		strlcpy(ac.why, store_why(NULL), sizeof(ac.why));
 		return r;
 	}
-	store_limit(st, ac.conf->quota, 0);
+	store_limit(st, proc_conf()->quota, 0);
 	a = xcalloc(1, sizeof(*a));
 	a->number = number;
 	a->dev = sb.st_dev;

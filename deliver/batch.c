@@ -28,6 +28,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "store/store.h"
 #include "deliver/deliver.h"
 
@@ -45,7 +46,6 @@
 #define PAUSE_MOST	50
 
 static struct {
-	const struct conf *conf;
 	int		 dirfd;
 	struct event	*ev;
 	uint64_t	 planned;	/* now_ms() of the next batch, or 0 */
@@ -78,19 +78,12 @@ static void	 keep(struct delivery *, struct delivery *, uint32_t, size_t);
 static void	 batch_end(void);
 
 void
-batch_init(struct event_base *base, int dirfd, const struct conf *conf)
+batch_init(struct event_base *base, int dirfd)
 {
-	b.conf = conf;
 	b.dirfd = dirfd;
 	b.arena = xcalloc(1, ARENA);
 	if ((b.ev = event_new(base, -1, 0, on_event, NULL)) == NULL)
 		fatalx("event_new");
-}
-
-void
-batch_conf(const struct conf *conf)
-{
-	b.conf = conf;
 }
 
 /* ---- collecting ------------------------------------------------------- */
@@ -138,7 +131,7 @@ delivery_add(struct chan *c, struct msg *m)
 		m->fd[0] = -1;
 	d->len = b.used - used;
 	b.nd++;
-	plan(b.began + b.conf->queue.batch_delay);
+	plan(b.began + proc_conf()->queue.batch_delay);
 }
 
 void

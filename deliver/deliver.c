@@ -80,8 +80,8 @@ deliver_start(const struct conf *conf)
 
 	if (fd == -1)
 		fatal("store directory");
-	account_init(proc_base(), fd, conf);
-	batch_init(proc_base(), fd, conf);
+	account_init(proc_base(), fd);
+	batch_init(proc_base(), fd);
 	dl.flush = event_new(proc_base(), -1, EV_PERSIST, on_flush, NULL);
 	if (dl.flush == NULL || event_add(dl.flush, &every) == -1)
 		fatalx("event_new");
@@ -109,8 +109,7 @@ deliver_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 static void
 deliver_reload(const struct conf *conf)
 {
-	account_conf(conf);
-	batch_conf(conf);
+	account_limits();
 }
 
 static void

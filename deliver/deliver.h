@@ -15,7 +15,6 @@
 #include "msg/msg.h"
 #include "store/store.h"
 
-struct conf;
 struct event_base;
 
 /* ---- account.c: accounts kept open ------------------------------------ */
@@ -33,8 +32,9 @@ struct account {
 };
 
 /* dirfd: the directory that holds the accounts' directories. */
-void	 account_init(struct event_base *, int dirfd, const struct conf *);
-void	 account_conf(const struct conf *);
+void	 account_init(struct event_base *, int dirfd);
+/* A new configuration: those that are open have its quota. */
+void	 account_limits(void);
 /* Nothing is written to it until it is opened again. */
 void	 account_close(uint32_t number);
 void	 account_reopen(uint32_t number);
@@ -60,7 +60,6 @@ void	 account_flush(void);
 
 /* Of what hit the account as a whole: shown by mailctl status, if it is of
  * the kind that an operator has to mend. */
-void	 trouble_conf(const struct conf *);
 void	 trouble_set(uint32_t number, enum store_result, const char *why);
 void	 trouble_over(uint32_t number);
 
@@ -94,8 +93,7 @@ struct target {
 	uint32_t	 uid;
 };
 
-void	 batch_init(struct event_base *, int dirfd, const struct conf *);
-void	 batch_conf(const struct conf *);
+void	 batch_init(struct event_base *, int dirfd);
 /* The octets of the message that queue asks next, without a descriptor. */
 void	 batch_body(const struct deliver_body_ev *);
 /* Add what queue asked in m; it is answered when the batch was synced. */

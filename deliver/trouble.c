@@ -23,14 +23,7 @@ static struct {
 		char	 why[160];
 	}		 v[TROUBLE_MAX];
 	size_t		 n;
-	const char	*store;		/* its path outside of our root */
 } tr;
-
-void
-trouble_conf(const struct conf *conf)
-{
-	tr.store = conf->dir.store;
-}
 
 static size_t
 find(uint32_t number)
@@ -53,7 +46,8 @@ tell(void)
 	    "%s files cannot be used, see RESTORING in maild-store(5); the "
 	    "last one is %s/%u: %s", tr.n == TROUBLE_MAX ? "at least " : "",
 	    tr.n, tr.n == 1 ? "" : "s", tr.n == 1 ? "its" : "their",
-	    tr.store, tr.v[tr.n - 1].number, tr.v[tr.n - 1].why);
+	    proc_conf()->dir.store, tr.v[tr.n - 1].number,
+	    tr.v[tr.n - 1].why);
 }
 
 void

@@ -59,7 +59,6 @@ static struct {
 	struct event	*flush, *check;
 	int		 syslog;	/* socket, or -1 */
 	char		 stamp[25];
-	char		 dir[LOGD_PATH];	/* as seen from outside */
 	uint8_t		 in[BATCH][MSG_MAX];
 } st = { .syslog = -1 };
 
@@ -177,6 +176,13 @@ on_read(evutil_socket_t fd, short ev, void *arg)
 	source_read(arg, TURNS);
 }
 
+/* Where the files are, as seen from outside. */
+static const char *
+log_dir(void)
+{
+	return proc_conf()->dir.log != NULL ? proc_conf()->dir.log : "";
+}
+
 /* What is wrong with the file, as long as it is; no numbers, so that it is
  * told once. */
 static void
@@ -186,14 +192,14 @@ tell(void)
 
 	if ((why = file_lost()) != NULL)
 		proc_impaired("log", "lines of the log are lost: %s%s: %s; "
-		    "%s, mail goes on meanwhile", st.dir, LOG_PATH, why,
+		    "%s, mail goes on meanwhile", log_dir(), LOG_PATH, why,
 		    strcmp(why, strerror(ENOENT)) == 0 ? "its directory was "
 		    "removed: restart maild" : "make room or mend it");
 	else
 		proc_impaired_over("log");
 	if ((why = file_stuck()) != NULL)
 		proc_impaired("log-old", "old log files stay: %s%s.*: %s; "
-		    "directory and files are to be of its user", st.dir,
+		    "directory and files are to be of its user", log_dir(),
 		    LOG_PATH, why);
 	else
 		proc_impaired_over("log-old");
@@ -391,24 +397,14 @@ load_tail(void)
 }
 
 static void
-limits(const struct conf *conf)
-{
-	rotate_limits(conf->log.keep, conf->log.size, conf->log.max);
-	strlcpy(st.dir, conf->dir.log != NULL ? conf->dir.log : "",
-	    sizeof(st.dir));
-}
-
-static void
 role_start(const struct conf *conf)
 {
 	const struct timeval check = { CHECK_SECONDS, 0 };
 
 	umask(027);
 	st.ring = ring_new();
-	limits(conf);
 	if (file_open(LOG_PATH) == -1)
-		log_warn("%s%s", conf->dir.log != NULL ? conf->dir.log : "",
-		    LOG_PATH);
+		log_warn("%s%s", log_dir(), LOG_PATH);
 	load_tail();
 	st.flush = event_new(proc_base(), -1, 0, on_flush, NULL);
 	st.check = event_new(proc_base(), -1, EV_PERSIST, on_check, NULL);
@@ -420,7 +416,6 @@ role_start(const struct conf *conf)
 static void
 role_reload(const struct conf *conf)
 {
-	limits(conf);
 	file_flush();
 	file_check();
 }

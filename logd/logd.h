@@ -81,9 +81,6 @@ char	*file_tail(size_t max, size_t *n);
 
 /* ---- rotate.c: old log files --------------------------------------------- */
 
-/* How long (s) and how much (octets) to keep, all included, and when a file
- * is large enough. */
-void	 rotate_limits(uint64_t keep, uint64_t size, uint64_t max);
 /* The current file began so long ago. */
 void	 rotate_began(uint64_t ms);
 /* Is it time for a new one? */

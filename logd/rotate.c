@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 #include "logd/logd.h"
 
 #define OLD_MAX		999	/* files, and the largest number */
@@ -36,21 +38,19 @@ struct old {
 };
 
 static struct {
-	uint64_t	 keep;		/* s */
-	uint64_t	 size, max;	/* octets */
 	uint64_t	 others;	/* octets of the old ones, last seen */
 	uint64_t	 began, age;	/* ms, monotonic; how old it was then */
 	uint64_t	 aged;		/* ms, when age removed one last */
 	struct old	 old[OLD_MAX + 1];
 } rt;
 
-void
-rotate_limits(uint64_t keep, uint64_t size, uint64_t max)
+/* Octets of the file that is written: one before it must fit too. */
+static uint64_t
+size_max(void)
 {
-	rt.keep = keep;
-	rt.max = max;
-	/* One that is written and one before it must fit. */
-	rt.size = size < max / 2 ? size : max / 2;
+	uint64_t size = proc_conf()->log.size, max = proc_conf()->log.max;
+
+	return size < max / 2 ? size : max / 2;
 }
 
 void
@@ -63,14 +63,14 @@ rotate_began(uint64_t age_ms)
 bool
 rotate_due(uint64_t size)
 {
-	return size > 0 && (size >= rt.size ||
+	return size > 0 && (size >= size_max() ||
 	    now_ms() - rt.began + rt.age >= DAY_MS);
 }
 
 bool
 rotate_room(uint64_t size)
 {
-	return size + rt.others <= rt.max;
+	return size + rt.others <= proc_conf()->log.max;
 }
 
 /* "maild.log.17" is 17; 0: another file. */
@@ -168,6 +168,7 @@ int
 rotate_prune(const char *path, uint64_t current)
 {
 	uint64_t now = now_ms(), sec = now_sec();
+	uint64_t keep = proc_conf()->log.keep, max = proc_conf()->log.max;
 	unsigned int n, oldest = 0;
 
 	if (look(path) == -1)
@@ -178,7 +179,7 @@ rotate_prune(const char *path, uint64_t current)
 			rt.others += (uint64_t)rt.old[n].size;
 			oldest = n;
 		}
-	for (n = oldest; n > 0 && current + rt.others > rt.max; n--)
+	for (n = oldest; n > 0 && current + rt.others > max; n--)
 		if (rt.old[n].there) {
 			if (drop(path, n) == -1)
 				return -1;
@@ -186,8 +187,8 @@ rotate_prune(const char *path, uint64_t current)
 		}
 	for (; n > 0 && !rt.old[n].there; n--)
 		;
-	if (n > 0 && rt.old[n].mtime >= 0 && sec > rt.keep &&
-	    (uint64_t)rt.old[n].mtime < sec - rt.keep &&
+	if (n > 0 && rt.old[n].mtime >= 0 && sec > keep &&
+	    (uint64_t)rt.old[n].mtime < sec - keep &&
 	    (rt.aged == 0 || now - rt.aged >= HOUR_MS)) {
 		rt.aged = now;
 		return drop(path, n);

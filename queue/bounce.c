@@ -29,6 +29,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/dsn.h"
 #include "queue/queue.h"
 
@@ -56,7 +57,6 @@ struct in_line {			/* with recipients that FAILED */
 };
 
 static struct {
-	const struct conf *conf;
 	struct event_base *base;
 	uint8_t		*header;	/* scratch */
 	unsigned int	 n;		/* under way */
@@ -80,19 +80,12 @@ static void	 describe(struct message *, const struct rcpt *,
 		    struct dsn_rcpt *);
 
 void
-bounce_init(struct event_base *base, const struct conf *conf)
+bounce_init(struct event_base *base)
 {
 	bo.base = base;
-	bo.conf = conf;
 	bo.header = xcalloc(1, DSN_HEADER_MAX + 8192);
 	if ((bo.next = event_new(base, -1, 0, on_next, NULL)) == NULL)
 		fatalx("event_new");
-}
-
-void
-bounce_conf(const struct conf *conf)
-{
-	bo.conf = conf;
 }
 
 void
@@ -171,6 +164,7 @@ bounce_new(struct message *m, enum dsn_action action)
 	char id[MSG_ID_TEXT], from[300];
 	struct dsn d = { .action = action, .now = now_sec(),
 	    .arrival = clock_to_wall(m->received), .rcpt = dr };
+	const struct conf *conf = proc_conf();
 	unsigned int i;
 
 	bo.n++;
@@ -185,10 +179,10 @@ bounce_new(struct message *m, enum dsn_action action)
 	}
 	b->m = action == DSN_FAILED ? m : NULL;
 	message_id(m, id);
-	d.expires = d.arrival + bo.conf->queue.expire;
+	d.expires = d.arrival + conf->queue.expire;
 	d.id = slice_str(id);
-	d.hostname = slice_str(bo.conf->hostname);
-	d.domain = bo.conf->ndomains > 0 ? slice_str(bo.conf->domains[0]) :
+	d.hostname = slice_str(conf->hostname);
+	d.domain = conf->ndomains > 0 ? slice_str(conf->domains[0]) :
 	    d.hostname;
 	d.sender = slice_str(message_sender(m));
 	random_bytes(&d.unique, sizeof(d.unique));
@@ -196,7 +190,7 @@ bounce_new(struct message *m, enum dsn_action action)
 	d.header = header_read(m);
 	strlcpy(b->sender, message_sender(m), sizeof(b->sender));
 	strlcpy(b->sid, message_sid(m), sizeof(b->sid));
-	b->until = clock_now() + bo.conf->queue.expire;
+	b->until = clock_now() + conf->queue.expire;
 	b->text = dsn_text(&d, &b->textn);
 	free(dr);
 	if (b->text == NULL || dsn_from(&d, from, sizeof(from)) == -1 ||
@@ -337,8 +331,8 @@ bounce_later(struct bounce *b, const char *why)
 	}
 	log_info("%s report waits to=<%s>: %s", b->sid,
 	    log_text(b->sender, strlen(b->sender)), why);
-	if (bo.conf->queue.retry_min < AGAIN)
-		tv.tv_sec = bo.conf->queue.retry_min;
+	if (proc_conf()->queue.retry_min < AGAIN)
+		tv.tv_sec = proc_conf()->queue.retry_min;
 	if (b->again == NULL)
 		b->again = event_new(bo.base, -1, 0, on_again, b);
 	if (b->again == NULL || event_add(b->again, &tv) == -1)
@@ -381,8 +375,8 @@ post_fill(struct bounce *b, const char *from)
 	p->rcpt = b->sender;
 	p->sender = "";
 	p->sid = b->sid;
-	p->domain = bo.conf->ndomains > 0 ? bo.conf->domains[0] :
-	    bo.conf->hostname;
+	p->domain = proc_conf()->ndomains > 0 ? proc_conf()->domains[0] :
+	    proc_conf()->hostname;
 	p->flags = QF_DSN;
 	p->fd = -1;
 	p->size = b->textn;

@@ -17,6 +17,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define JUMP		60		/* s worth a line in the log */
@@ -24,22 +25,14 @@
 static struct {
 	uint64_t	 start;		/* wall clock then, */
 	uint64_t	 mono;		/* and now_ms(), which does not jump */
-	uint64_t	 wait_max;	/* until the next attempt */
 	int64_t		 told;		/* how far the wall clock was off */
 } cl;
 
 void
-clock_init(const struct conf *conf)
+clock_init(void)
 {
 	cl.start = now_sec();
 	cl.mono = now_ms();
-	clock_conf(conf);
-}
-
-void
-clock_conf(const struct conf *conf)
-{
-	cl.wait_max = (uint64_t)conf->queue.retry_max * 5 / 4;
 }
 
 uint64_t
@@ -84,7 +77,9 @@ clock_past(uint64_t wall)
 uint64_t
 clock_due(uint64_t wall)
 {
-	return wall == 0 ? 0 : from_wall(wall, clock_now() + cl.wait_max);
+	uint64_t wait_max = (uint64_t)proc_conf()->queue.retry_max * 5 / 4;
+
+	return wall == 0 ? 0 : from_wall(wall, clock_now() + wait_max);
 }
 
 void

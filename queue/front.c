@@ -23,6 +23,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define FRONTS_MAX	64		/* instances of smtpd */
@@ -48,7 +49,6 @@ struct front {
 };
 
 static struct {
-	const struct conf *conf;
 	uint8_t		 key[32];
 	struct front	 front[FRONTS_MAX];
 	struct env_rcpt	*rcpt;		/* of the commit at hand */
@@ -86,17 +86,10 @@ static const struct chan_handler handlers[] = {
 static const struct chan_ops ops = { on_gone, NULL };
 
 void
-front_init(const struct conf *conf)
+front_init(void)
 {
-	fr.conf = conf;
 	fr.rcpt = xcalloc(ENV_RCPTS_MAX, sizeof(*fr.rcpt));
 	fr.hash = xcalloc(ENV_RCPTS_MAX, sizeof(*fr.hash));
-}
-
-void
-front_conf(const struct conf *conf)
-{
-	fr.conf = conf;
 }
 
 void
@@ -279,7 +272,7 @@ on_commit(struct chan *c, struct msg *m, void *arg)
 	k.outside = fr.outside;
 	k.large_crc = b->crc;
 	k.sent = b->sent;
-	k.limit = fr.conf->queue.max_per_account;
+	k.limit = proc_conf()->queue.max_per_account;
 	k.env = (struct envelope){ .commit = b->commit,
 	    .received = now_sec(), .account = b->account, .flags = b->flags,
 	    .sid = b->sid, .sender = b->sender, .folder = b->folder,

@@ -18,6 +18,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define ASK_MS		30000
@@ -27,7 +28,6 @@
 #define SIGN_TRIES	10		/* a second each, while signd is away */
 
 static struct {
-	const struct conf *conf;
 	struct event_base *base;
 	struct chan	*auth, *sign;
 } po;
@@ -49,16 +49,9 @@ static const struct chan_handler auth_handlers[] = {
 };
 
 void
-post_init(struct event_base *base, const struct conf *conf)
+post_init(struct event_base *base)
 {
 	po.base = base;
-	po.conf = conf;
-}
-
-void
-post_conf(const struct conf *conf)
-{
-	po.conf = conf;
 }
 
 void
@@ -227,7 +220,7 @@ post_sign(struct post *p)
 	struct sign_ticket q = { .domain = slice_str(p->domain),
 	    .bodyhash = p->bodyhash, .fromhash = p->fromhash };
 
-	q.expires = now_sec() + po.conf->queue.expire + TICKET_MORE;
+	q.expires = now_sec() + proc_conf()->queue.expire + TICKET_MORE;
 	if (chan_ask(po.sign, SIGN_TICKET, &q, NULL, 0, ASK_MS, on_ticket,
 	    p) == 0)
 		post_sign_later(p);

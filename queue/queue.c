@@ -32,7 +32,6 @@
 #define RETIRE_AFTER	10		/* s: smtpd may still ask */
 
 static struct {
-	const struct conf *conf;
 	struct event	*tick;
 	uint64_t	*unlink;	/* large files to go after a log sync */
 	size_t		 nunlink, capunlink;
@@ -41,7 +40,6 @@ static struct {
 static void	 queue_secret(enum conf_secret_kind, const uint8_t *);
 static void	 queue_start(const struct conf *);
 static void	 queue_channel(enum chan_kind, enum proc_role, uint16_t, int);
-static void	 queue_reload(const struct conf *);
 static void	 queue_stop(void);
 static void	 on_tick(evutil_socket_t, short, void *);
 static void	 tick_synced(void);
@@ -52,7 +50,6 @@ static const struct role role = {
 	.secret = queue_secret,
 	.start = queue_start,
 	.channel = queue_channel,
-	.reload = queue_reload,
 	.stop = queue_stop,
 	.run = control_run,
 };
@@ -83,20 +80,17 @@ queue_start(const struct conf *conf)
 	spool_name(conf->dir.spool);
 	if (fd == -1 || spool_init(fd) == -1 || large_init(fd) == -1)
 		fatal("spool directory");
-	q.conf = conf;
-	front_init(conf);
-	clock_init(conf);
+	front_init();
+	clock_init();
 	local_init(conf->proc.deliver);
-	schedule_init(base, conf);
-	result_conf(conf);
-	bounce_init(base, conf);
-	post_init(base, conf);
-	report_conf(conf);
+	schedule_init(base);
+	bounce_init(base);
+	post_init(base);
 	settle_init(base);
 	commit_init(base);
 	rewrite_init(base);
 	recover_run();
-	space_look(q.conf);
+	space_look();
 	q.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
 	if (q.tick == NULL || event_add(q.tick, &second) == -1)
 		fatalx("event_new");
@@ -120,19 +114,6 @@ queue_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		front_channel(proc_base(), instance, fd);
 	else
 		close(fd);
-}
-
-static void
-queue_reload(const struct conf *conf)
-{
-	q.conf = conf;
-	front_conf(conf);
-	clock_conf(conf);
-	schedule_conf(conf);
-	result_conf(conf);
-	bounce_conf(conf);
-	post_conf(conf);
-	report_conf(conf);
 }
 
 /* What is on disk stays there; what was promised is on disk. */
@@ -188,7 +169,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	clock_look();
 	quarantine_tick();
-	space_look(q.conf);
+	space_look();
 }
 
 static void

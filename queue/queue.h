@@ -22,8 +22,7 @@ struct event_base;
 
 /* ---- clock.c: a clock that does not jump ------------------------------ */
 
-void	 clock_init(const struct conf *);
-void	 clock_conf(const struct conf *);
+void	 clock_init(void);
 uint64_t clock_now(void);		/* s; about now_sec() at the start */
 uint64_t clock_start(void);		/* when this life began */
 uint64_t clock_to_wall(uint64_t);	/* as it goes to disk; 0 stays 0 */
@@ -545,8 +544,7 @@ void	 wait_gone(const struct chan *);	/* what waits from there goes */
 
 /* ---- front.c: what smtpd brings --------------------------------------- */
 
-void	 front_init(const struct conf *);
-void	 front_conf(const struct conf *);
+void	 front_init(void);
 void	 front_secret(const uint8_t *key);	/* 32 octets, of capabilities */
 void	 front_channel(struct event_base *, uint16_t instance, int fd);
 /* Whether mail is taken, and the free octets: to every smtpd. */
@@ -580,8 +578,7 @@ struct job {
 
 #define JOB_RCPTS	100		/* of one RELAY_MSG */
 
-void	 schedule_init(struct event_base *, const struct conf *);
-void	 schedule_conf(const struct conf *);
+void	 schedule_init(struct event_base *);
 /* Deal with recipients that are due now; plan the others. */
 void	 schedule_message(struct message *);
 void	 schedule_forget(struct message *);	/* it is going away */
@@ -604,7 +601,6 @@ unsigned int schedule_tries(const struct conf *, uint64_t seconds);
 
 /* One recipient's result; then result_end once for the message, after which
  * it may be gone. */
-void	 result_conf(const struct conf *);
 void	 result_rcpt(struct message *, unsigned int idx,
 	    const struct item_result *);
 void	 result_lost(struct message *, unsigned int idx);
@@ -642,8 +638,7 @@ bool	 remote_send(struct job *);
 
 enum dsn_action { DSN_FAILED, DSN_DELAYED };
 
-void	 bounce_init(struct event_base *, const struct conf *);
-void	 bounce_conf(const struct conf *);
+void	 bounce_init(struct event_base *);
 /* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
  * that were deferred.  Where many are under way, the first have to wait. */
 void	 bounce_message(struct message *, enum dsn_action);
@@ -674,8 +669,7 @@ struct post {
 	unsigned int	 tries;		/* to have it signed */
 };
 
-void	 post_init(struct event_base *, const struct conf *);
-void	 post_conf(const struct conf *);
+void	 post_init(struct event_base *);
 void	 post_channel(enum chan_kind, struct event_base *, int fd);
 /* end() is called later, never before this returns. */
 void	 post_start(struct post *);
@@ -690,7 +684,6 @@ void	 post_account(const char *address,
 
 /* ---- report.c: what report-out sends ---------------------------------- */
 
-void	 report_conf(const struct conf *);
 void	 report_channel(struct event_base *, int fd);
 
 /* ---- walk.c: messages one after the other ----------------------------- */
@@ -726,7 +719,7 @@ void	 revoked_last_look(struct message *);
 /* ---- space.c ----------------------------------------------------------- */
 
 /* Is there room for more mail?  Tell whom it concerns. */
-void	 space_look(const struct conf *);
+void	 space_look(void);
 bool	 space_for(size_t nrcpt);	/* so many recipients more */
 
 /* ---- load.c: a segment into memory ------------------------------------ */

@@ -17,6 +17,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define WAITING_MAX	64		/* reports on their way to the disk */
@@ -32,7 +33,6 @@ struct report {
 };
 
 static struct {
-	const struct conf *conf;
 	struct chan	*chan;
 	TAILQ_HEAD(, report) waiting;
 	unsigned int	 nwaiting;
@@ -50,12 +50,6 @@ static const struct chan_handler handlers[] = {
 };
 
 static const struct chan_ops ops = { on_gone, NULL };
-
-void
-report_conf(const struct conf *conf)
-{
-	rp.conf = conf;
-}
 
 void
 report_channel(struct event_base *base, int fd)
@@ -117,7 +111,7 @@ refusal(const struct queue_report *b, enum queue_result *r)
 	*r = QUEUE_REFUSED;
 	if (b->rcpt.n == 0)
 		return "no recipient";
-	if (b->size > 2 * rp.conf->reports.max_size)
+	if (b->size > 2 * proc_conf()->reports.max_size)
 		return "too large for reports.max-size";
 	*r = QUEUE_FULL;
 	if (!space_for(1))
@@ -162,7 +156,7 @@ on_report(struct chan *c, struct msg *m, void *arg)
 	r->ask = m->id;
 	(void)slice_cpy(b->rcpt, r->rcpt, sizeof(r->rcpt));
 	(void)slice_cpy(b->sid, r->sid, sizeof(r->sid));
-	strlcpy(r->sender, rp.conf->reports.from, sizeof(r->sender));
+	strlcpy(r->sender, proc_conf()->reports.from, sizeof(r->sender));
 	r->post = (struct post){ .commit = b->commit, .rcpt = r->rcpt,
 	    .sender = r->sender, .sid = r->sid,
 	    .domain = strrchr(r->sender, '@') + 1, .size = b->size,

@@ -20,12 +20,11 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define LOST_MAX	2		/* losses before it has to wait */
 #define UNREAD_AGAIN	60		/* s until it is read again */
-
-static const struct conf *conf;
 
 static void	 defer(struct message *, unsigned int, const char *);
 static void	 fail(struct message *, unsigned int, const char *);
@@ -33,12 +32,6 @@ static void	 log_result(const struct message *, const struct rcpt *,
 		    const char *, const char *);
 static void	 error_text(char *, size_t, const struct item_result *);
 static bool	 warning_due(const struct message *);
-
-void
-result_conf(const struct conf *c)
-{
-	conf = c;
-}
 
 static void
 count_attempt(struct rcpt *r)
@@ -237,12 +230,12 @@ result_end(struct message *m)
 static bool
 is_expired(const struct message *m, const struct rcpt *r)
 {
-	uint64_t now = clock_now(), expire = conf->queue.expire;
+	uint64_t now = clock_now(), expire = proc_conf()->queue.expire;
 
 	if (now < m->received + expire)
 		return false;
 	return now >= clock_start() + expire || m->received >= clock_start() ||
-	    r->attempts >= schedule_tries(conf, expire / 2);
+	    r->attempts >= schedule_tries(proc_conf(), expire / 2);
 }
 
 /* Later, or if that is too late, never. */
@@ -255,14 +248,14 @@ defer(struct message *m, unsigned int idx, const char *text)
 	uint32_t now = (uint32_t)clock_now(), last;
 
 	r->maybe = 1;
-	last = m->received + conf->queue.expire;
+	last = m->received + proc_conf()->queue.expire;
 	if (is_expired(m, r)) {
 		fail(m, idx, text);
 		return;
 	}
 	rcpt_error_set(r, text);
 	r->state = waits_as(r);
-	r->next = now + schedule_delay(conf, r->attempts,
+	r->next = now + schedule_delay(proc_conf(), r->attempts,
 	    (uint32_t)random_u64());
 	if (r->next > last && last > now)
 		r->next = last;
@@ -284,11 +277,11 @@ fail(struct message *m, unsigned int idx, const char *text)
 static bool
 warning_due(const struct message *m)
 {
-	unsigned int i;
+	unsigned int i, after = proc_conf()->queue.delay_warning;
 
-	if (conf->queue.delay_warning == 0 || m->warned ||
+	if (after == 0 || m->warned ||
 	    (m->flags & QF_DSN) || *message_sender(m) == '\0' ||
-	    clock_now() < (uint64_t)m->received + conf->queue.delay_warning)
+	    clock_now() < (uint64_t)m->received + after)
 		return false;
 	for (i = 0; i < m->nrcpt; i++)
 		if (m->rcpt[i].state == RCPT_WAIT && m->rcpt[i].attempts > 0)

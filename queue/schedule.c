@@ -24,6 +24,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define DEST_BUCKETS	4096
@@ -36,7 +37,6 @@
 
 static struct {
 	struct event_base *base;
-	const struct conf *conf;
 	struct event	*timer, *kick;
 	struct message	**heap;
 	size_t		 n, cap;
@@ -124,22 +124,15 @@ heap_add(struct message *m)
 /* ---- the schedule ----------------------------------------------------- */
 
 void
-schedule_init(struct event_base *base, const struct conf *conf)
+schedule_init(struct event_base *base)
 {
 	sc.base = base;
-	sc.conf = conf;
 	TAILQ_INIT(&sc.ready);
 	random_bytes(sc.key, sizeof(sc.key));
 	sc.timer = event_new(base, -1, 0, on_timer, NULL);
 	sc.kick = event_new(base, -1, 0, on_kick, NULL);
 	if (sc.timer == NULL || sc.kick == NULL)
 		fatalx("event_new");
-}
-
-void
-schedule_conf(const struct conf *conf)
-{
-	sc.conf = conf;
 }
 
 void
@@ -300,7 +293,7 @@ dest_key(const struct message *m, const struct rcpt *r, char *key)
 	size_t i;
 
 	key[0] = '\0';
-	if (sc.conf->relay.smarthost != NULL)
+	if (proc_conf()->relay.smarthost != NULL)
 		return;
 	at = strrchr(rcpt_address(m, r), '@');
 	if (at == NULL || strlcpy(key, at + 1, DEST_KEY_MAX) >= DEST_KEY_MAX)
@@ -334,7 +327,7 @@ dest_get(const struct message *m, const struct rcpt *r)
 	TAILQ_INIT(&d->jobs);
 	d->route = (enum route_type)r->type;
 	d->instance = (uint16_t)instance;
-	d->limit = d->route == ROUTE_REMOTE ? sc.conf->relay.connections :
+	d->limit = d->route == ROUTE_REMOTE ? proc_conf()->relay.connections :
 	    d->route == ROUTE_REPORT ? REPORT_LIMIT : LOCAL_LIMIT;
 	if (d->limit == 0)
 		d->limit = 1;

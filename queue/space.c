@@ -25,11 +25,10 @@
 #define MIB(n)		((unsigned long long)((n) >> 20))
 
 static struct {
-	uint32_t	 max;		/* recipients */
 	bool		 looked, enough, full;
 	bool		 accepting;	/* as smtpd knows */
 	uint64_t	 bytes;		/* free, as smtpd knows */
-} sp = { .max = UINT32_MAX };
+} sp;
 
 /* Over again only with some room to spare, so that it does not come and go. */
 static bool
@@ -66,15 +65,15 @@ tell(const struct conf *conf, bool enough, uint64_t bytes, uint64_t files)
 static void
 look_waiting(void)
 {
-	uint32_t n = message_rcpts();
+	uint32_t n = message_rcpts(), max = proc_conf()->queue.max_waiting;
 
-	if (n >= sp.max && !sp.full) {
+	if (n >= max && !sp.full) {
 		sp.full = true;
 		proc_impaired("full", "%u recipients wait in the queue, as "
 		    "many as queue.max-waiting allows: no mail is taken; see "
 		    "what waits (mailctl queue list), or raise it if there is "
-		    "memory for 1 KiB each", sp.max);
-	} else if (n < sp.max - sp.max / 16 && sp.full) {
+		    "memory for 1 KiB each", max);
+	} else if (n < max - max / 16 && sp.full) {
 		sp.full = false;
 		proc_impaired_over("full");
 	}
@@ -83,19 +82,19 @@ look_waiting(void)
 bool
 space_for(size_t nrcpt)
 {
-	uint32_t n = message_rcpts();
+	uint32_t n = message_rcpts(), max = proc_conf()->queue.max_waiting;
 
-	return !sp.full && n < sp.max && nrcpt <= sp.max - n;
+	return !sp.full && n < max && nrcpt <= max - n;
 }
 
 void
-space_look(const struct conf *conf)
+space_look(void)
 {
+	const struct conf *conf = proc_conf();
 	struct statvfs v;
 	uint64_t bytes, files;
 	bool enough, accepting;
 
-	sp.max = conf->queue.max_waiting;
 	look_waiting();
 	if (fstatvfs(spool_dir(), &v) == -1) {
 		proc_impaired(ID, "the disk of %s cannot be looked at: %s",

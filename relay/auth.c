@@ -14,6 +14,7 @@
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/io.h"
 #include "relay/relay.h"
 
@@ -27,7 +28,7 @@ static int	 auth_write(struct session *, const char *, const char *,
 bool
 auth_wanted(void)
 {
-	const struct conf *conf = relay_conf();
+	const struct conf *conf = proc_conf();
 
 	return conf->relay.smarthost != NULL && conf->relay.user != NULL;
 }
@@ -61,7 +62,7 @@ auth_start(struct session *s)
 int
 auth_reply(struct session *s)
 {
-	const char *user = relay_conf()->relay.user;
+	const char *user = proc_conf()->relay.user;
 	int code = s->reply.code;
 
 	if (s->state == PASS_EXPECTED)
@@ -84,7 +85,7 @@ static int
 auth_plain(struct session *s)
 {
 	char buf[2 * (SASL_FIELD_MAX + 1)];
-	const char *user = relay_conf()->relay.user;
+	const char *user = proc_conf()->relay.user;
 	size_t n = strlen(user);
 	int r;
 

@@ -17,6 +17,7 @@
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/io.h"
 #include "relay/relay.h"
 
@@ -51,7 +52,7 @@ static void	 on_route(struct route *, const struct reason *, void *);
 void
 dest_add(struct message *m)
 {
-	const char *smarthost = relay_conf()->relay.smarthost;
+	const char *smarthost = proc_conf()->relay.smarthost;
 	struct dest *d = dest_get(smarthost != NULL ? smarthost : m->domain);
 
 	TAILQ_INSERT_TAIL(&d->waiting, m, waiting);
@@ -191,7 +192,7 @@ dest_kick(struct dest *d)
 	}
 	if (d->nwaiting <= dest_soon(d) || d->lookup != NULL)
 		return;
-	if (d->nsession >= relay_conf()->relay.connections && d->nsession > 0)
+	if (d->nsession >= proc_conf()->relay.connections && d->nsession > 0)
 		return;
 	if (d->route == NULL || d->route_until < now_ms())
 		d->lookup = lookup_start(d->name, on_route, d);
@@ -215,7 +216,7 @@ dest_soon(const struct dest *d)
 static void
 dest_connect(struct dest *d)
 {
-	size_t limit = relay_conf()->relay.connections;
+	size_t limit = proc_conf()->relay.connections;
 	size_t want, soon = dest_soon(d);
 	struct session *s;
 

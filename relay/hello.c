@@ -18,6 +18,7 @@
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/io.h"
 #include "relay/relay.h"
 
@@ -99,7 +100,7 @@ static void
 hello_say(struct session *s, enum session_state state)
 {
 	io_printf(s->io, "%s %s\r\n", state == EHLO_EXPECTED ? "EHLO" : "HELO",
-	    relay_conf()->hostname);
+	    proc_conf()->hostname);
 	session_expect(s, state);
 }
 
@@ -236,7 +237,7 @@ hello_keyword(struct session *s, struct slice line)
 bool
 hello_tls_insist(void)
 {
-	const struct conf *conf = relay_conf();
+	const struct conf *conf = proc_conf();
 
 	return conf->relay.smarthost != NULL && conf->relay.smarthost_tls;
 }

@@ -14,6 +14,7 @@
 #include "base/slice.h"
 #include "base/util.h"
 #include "parse/ipaddr.h"
+#include "parse/rr.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
 #include "msg/msg.h"
@@ -56,7 +57,7 @@ static void	 on_now(evutil_socket_t, short, void *);
 struct lookup *
 lookup_start(const char *domain, lookup_cb cb, void *arg)
 {
-	const struct conf *conf = relay_conf();
+	const struct conf *conf = proc_conf();
 	struct lookup *l = xcalloc(1, sizeof(*l));
 	static uint64_t last;
 	struct ipaddr src;
@@ -114,7 +115,7 @@ lookup_begin(struct lookup *l)
 			    "%s is no address", domain);
 		}
 		lookup_now(l);
-	} else if (relay_conf()->relay.smarthost != NULL) {
+	} else if (proc_conf()->relay.smarthost != NULL) {
 		route_single(l->route, domain);
 		lookup_hosts(l);
 	} else {
@@ -185,7 +186,7 @@ on_mx(const struct dns_ask_r *a, void *arg)
 	struct lookup *l = ((struct question *)arg)->lookup;
 
 	l->mx.id = 0;
-	if (route_mx(l->route, l->domain, relay_conf()->hostname, a,
+	if (route_mx(l->route, l->domain, proc_conf()->hostname, a,
 	    random_u64(), &l->why) == -1) {
 		l->failed = true;
 		lookup_done(l);

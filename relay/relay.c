@@ -165,12 +165,6 @@ relay_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 
 /* ---- what the others ask for ---- */
 
-const struct conf *
-relay_conf(void)
-{
-	return proc_conf();
-}
-
 struct chan *
 relay_resolve(void)
 {

@@ -291,7 +291,6 @@ void	 auth_password(char *, size_t);
 
 /* ---- relay.c ---- */
 
-const struct conf *relay_conf(void);
 struct chan *relay_resolve(void);	/* NULL: gone for now */
 size_t	 relay_max(void);	/* messages, and connections, at once */
 bool	 relay_stopping(void);

@@ -110,7 +110,7 @@ session_connect(struct session *s)
 static bool
 session_open(struct session *s)
 {
-	const struct conf *conf = relay_conf();
+	const struct conf *conf = proc_conf();
 	const struct route_addr *a = &s->route->addr[s->addr];
 	struct sockaddr_storage sa, src;
 	socklen_t len, srclen = 0;
@@ -196,7 +196,7 @@ session_next(struct session *s)
 		if (s->state != MESSAGE_EXPECTED)
 			return true;
 		/* Descriptors are for messages first. */
-		if (relay_conf()->relay.idle > 0 && !relay_stopping() &&
+		if (proc_conf()->relay.idle > 0 && !relay_stopping() &&
 		    nsession < relay_max() / 2)
 			return true;
 	}
@@ -264,7 +264,7 @@ session_host(const struct session *s)
 void
 session_expect(struct session *s, enum session_state state)
 {
-	const struct conf *conf = relay_conf();
+	const struct conf *conf = proc_conf();
 	uint64_t ms = (uint64_t)conf->relay.timeout * 1000;
 
 	s->state = state;

@@ -19,6 +19,7 @@
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/io.h"
 #include "relay/relay.h"
 
@@ -74,7 +75,7 @@ starttls_begin(struct io *io, const char *name, bool verify,
 	}
 	if (verify)
 		SSL_CTX_set1_cert_store(SSL_get_SSL_CTX(io_ssl(io)), st.store);
-	resume_offer(io_ssl(io), name, relay_conf()->relay.port, verify);
+	resume_offer(io_ssl(io), name, proc_conf()->relay.port, verify);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "resolve/resolve.h"
 
 #define QUERY_TRIES	8	/* attempts of one query */
@@ -38,7 +39,6 @@ static struct {
 	struct queries	 all;
 	size_t		 nquery, nactive;
 	size_t		 best;		/* server that answered last */
-	unsigned int	 timeout;	/* ms of the first attempt */
 	struct event	*pass;
 	uint64_t	 crowded;	/* when it was told last, ms */
 } rs;
@@ -60,7 +60,7 @@ static void	 crowd_tell(const struct query *);
 static void	 on_pass(evutil_socket_t, short, void *);
 
 size_t
-query_setup(struct event_base *base, const struct conf *conf)
+query_setup(struct event_base *base)
 {
 	if (rs.base == NULL) {
 		rs.base = base;
@@ -72,11 +72,10 @@ query_setup(struct event_base *base, const struct conf *conf)
 			fatalx("resolve: no event");
 	}
 	rs.best = 0;
-	rs.timeout = conf->dns.timeout > 0 ? conf->dns.timeout : 2000;
 	/* Other resolvers may tell other things. */
 	cache_free(rs.cache);
-	rs.cache = cache_new(conf->dns.cache);
-	return server_setup(base, conf);
+	rs.cache = cache_new(proc_conf()->dns.cache);
+	return server_setup(base);
 }
 
 /* ---- askers -------------------------------------------------------------- */
@@ -289,7 +288,7 @@ query_send(struct query *q, uint64_t now)
 		query_finish(q, NULL);
 		return;
 	}
-	ms = (uint64_t)rs.timeout << ((q->tries - 1) / n);
+	ms = (uint64_t)server_timeout() << ((q->tries - 1) / n);
 	if (q->tcp)
 		ms *= 2;
 	if (ms > q->deadline - now)

@@ -51,7 +51,7 @@ main(int argc, char *argv[])
 static void
 resolve_start(const struct conf *conf)
 {
-	if (query_setup(proc_base(), conf) == 0)
+	if (query_setup(proc_base()) == 0)
 		log_warnx("no resolver: every name will be looked up later");
 }
 

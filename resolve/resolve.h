@@ -111,12 +111,12 @@ void	 attempt_free(struct attempt *);	/* give up, no callback */
 
 /* ---- server.c: the resolvers, and whether they are of any use ------------ */
 
-struct conf;
-
 /* Begin; again at reload.  Returns how many addresses could be read. */
-size_t	 server_setup(struct event_base *, const struct conf *);
+size_t	 server_setup(struct event_base *);
 size_t	 server_count(void);
 const struct server *server_get(size_t);
+/* ms that the first attempt of a question has. */
+unsigned int server_timeout(void);
 /* What came of an attempt with it.  One of which nothing but failures is
  * heard is asked for the root, which strangers have no hand in; failing
  * there too it is told (proc_impaired), until it answers anything. */
@@ -212,7 +212,7 @@ void	 turn_forget(struct chan *);
 
 /* Begin; again at reload, with the resolvers of the configuration.  Returns
  * how many of them could be read. */
-size_t	 query_setup(struct event_base *, const struct conf *);
+size_t	 query_setup(struct event_base *);
 /* Answer ask of chan, from the cache, or when the resolvers answered. */
 void	 query_ask(struct chan *, uint32_t ask, uint64_t whom,
 	    const struct question *);

@@ -44,7 +44,6 @@ static struct {
 	struct server	 server[SERVER_MAX];
 	struct state	 state[SERVER_MAX];
 	size_t		 n;
-	unsigned int	 timeout;
 } sv;
 
 static int	 server_parse(const char *, struct server *);
@@ -58,8 +57,9 @@ static void	 on_probe(enum packet_result, const struct answer *, void *);
 static void	 on_time(evutil_socket_t, short, void *);
 
 size_t
-server_setup(struct event_base *base, const struct conf *conf)
+server_setup(struct event_base *base)
 {
+	const struct conf *conf = proc_conf();
 	size_t i;
 
 	sv.base = base;
@@ -75,7 +75,6 @@ server_setup(struct event_base *base, const struct conf *conf)
 			    log_text(conf->dns.resolvers[i],
 			    strlen(conf->dns.resolvers[i])));
 	}
-	sv.timeout = conf->dns.timeout > 0 ? conf->dns.timeout : 2000;
 	return sv.n;
 }
 
@@ -89,6 +88,12 @@ const struct server *
 server_get(size_t i)
 {
 	return &sv.server[i];
+}
+
+unsigned int
+server_timeout(void)
+{
+	return proc_conf()->dns.timeout > 0 ? proc_conf()->dns.timeout : 2000;
 }
 
 /* "ADDRESS" or "ADDRESS@PORT". */
@@ -226,7 +231,7 @@ probe_start(size_t i)
 	struct state *s = &sv.state[i];
 
 	s->probe = attempt_start(sv.base, &sv.server[i], &root, false, false,
-	    2 * sv.timeout, on_probe, s);
+	    2 * server_timeout(), on_probe, s);
 	if (s->probe == NULL)
 		probe_later(i, PROBE_S);
 }

@@ -34,16 +34,14 @@ static void	 round_go_on(void);
 static struct {
 	struct chan	*dns;
 	struct event	*timer;		/* NULL: no key waits */
-	struct timeval	 poll;
 	struct key	*at;		/* to be asked for next in this round */
 	unsigned int	 asked;
 	uint64_t	 no;		/* of the last question */
 } st;
 
 void
-next_start(const struct conf *conf)
+next_start(void)
 {
-	st.poll.tv_sec = (time_t)conf->dkim.poll;
 	if (key_waiting(NULL) == NULL)
 		return;
 	if ((st.timer = evtimer_new(proc_base(), on_poll, NULL)) == NULL)
@@ -83,6 +81,7 @@ on_poll(evutil_socket_t fd, short ev, void *arg)
 static void
 round_go_on(void)
 {
+	struct timeval poll = { (time_t)proc_conf()->dkim.poll, 0 };
 	char name[NAME_MAX_];
 	struct key *k;
 
@@ -98,7 +97,7 @@ round_go_on(void)
 		st.at = key_waiting(k);
 	}
 	if (st.at == NULL && st.asked == 0)
-		event_add(st.timer, &st.poll);
+		event_add(st.timer, &poll);
 }
 
 /* ---- an answer ----------------------------------------------------------- */

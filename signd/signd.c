@@ -313,7 +313,7 @@ static void
 dkim_start(const struct conf *conf)
 {
 	role_start(conf);
-	next_start(conf);
+	next_start();
 }
 
 static void

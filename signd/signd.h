@@ -14,7 +14,6 @@
 #include "base/slice.h"
 #include "msg/msg.h"
 
-struct conf;
 
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
 
@@ -120,7 +119,7 @@ ssize_t	 dkim_sign(struct slice head, const struct ticket *,
 /* ---- next.c -------------------------------------------------------------- */
 
 /* Look for the records of the keys that wait, from now on every dkim.poll. */
-void	 next_start(const struct conf *);
+void	 next_start(void);
 /* A new end of the channel to resolve. */
 void	 next_channel(int fd);
 

@@ -18,6 +18,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "net/tlskey.h"
@@ -122,7 +123,7 @@ command_line(struct session *s, struct slice line)
 		return;
 	}
 	if (!(c->flags & MOVES) &&
-	    ++s->idle > house()->conf->smtp.max_commands) {
+	    ++s->idle > proc_conf()->smtp.max_commands) {
 		session_end(s, "421 4.7.0 too many commands");
 		return;
 	}
@@ -175,12 +176,13 @@ cmd_helo(struct session *s, struct slice arg)
 	if (hello(s, arg) == -1)
 		return;
 	s->esmtp = false;
-	replyf(s, "250 %s", house()->conf->hostname);
+	replyf(s, "250 %s", proc_conf()->hostname);
 }
 
 static void
 cmd_ehlo(struct session *s, struct slice arg)
 {
+	const struct conf *conf = proc_conf();
 	const struct house *h = house();
 
 	if (hello(s, arg) == -1)
@@ -188,7 +190,7 @@ cmd_ehlo(struct session *s, struct slice arg)
 	s->esmtp = true;
 	replyf(s, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n"
 	    "250-8BITMIME\r\n%s%s250 ENHANCEDSTATUSCODES",
-	    h->conf->hostname, (unsigned long long)h->conf->smtp.max_size,
+	    conf->hostname, (unsigned long long)conf->smtp.max_size,
 	    !s->tls && h->tls != NULL ? "250-STARTTLS\r\n" : "",
 	    auth_offered(s) ? "250-AUTH PLAIN LOGIN\r\n" : "");
 }

@@ -21,6 +21,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -101,7 +102,7 @@ data_input(struct session *s)
 		data_end(s);
 		return true;
 	}
-	if (m->wire > house()->conf->smtp.max_size + REFUSED_MAX)
+	if (m->wire > proc_conf()->smtp.max_size + REFUSED_MAX)
 		session_end(s, "552 5.3.4 message too large");
 	return false;
 }
@@ -114,7 +115,7 @@ data_take(struct session *s, struct slice run)
 	m->wire += run.n;
 	if (m->refusal != NULL)
 		return;
-	if (m->wire > house()->conf->smtp.max_size) {
+	if (m->wire > proc_conf()->smtp.max_size) {
 		refuse(m, "552 5.3.4 message too large");
 		return;
 	}

@@ -25,6 +25,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -82,7 +83,7 @@ header_take(struct session *s, struct mail *m, size_t n)
 		field_look(m, &f, &seen);
 		in = f.raw.p + f.raw.n;
 		if (s->proto == PROTO_SMTP &&
-		    authres_forged(&f, house()->conf->hostname))
+		    authres_forged(&f, proc_conf()->hostname))
 			continue;
 		if (out != f.raw.p)
 			memmove(out, f.raw.p, f.raw.n);
@@ -119,7 +120,7 @@ header_add(struct session *s, struct mail *m, size_t n,
 		r = random_u64();
 		k += snprintf(text + k, sizeof(text) - (size_t)k,
 		    "Message-ID: <%s.%016llx@%s>\r\n", s->sid,
-		    (unsigned long long)r, house()->conf->hostname);
+		    (unsigned long long)r, proc_conf()->hostname);
 	}
 	if ((size_t)k >= sizeof(text) || m->cap - m->n < (size_t)k)
 		return n;
@@ -150,7 +151,7 @@ date_now(void)
 void
 header_trace(struct session *s, struct mail *m)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	struct tls *tls = io_tls(s->io);
 	char peer[46], from[SMTP_HELO_MAX + 80], how[160] = "";
 	char rcpt[ADDR_TEXT_MAX + 16] = "";

@@ -22,6 +22,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -173,7 +174,7 @@ mail_refusal(const struct session *s, const struct smtp_path *p)
 		return "555 5.5.4 parameter not offered";
 	if (p->body == SMTP_BODY_BINARYMIME)
 		return "555 5.5.4 BINARYMIME not offered";
-	if (p->size > h->conf->smtp.max_size)
+	if (p->size > proc_conf()->smtp.max_size)
 		return "552 5.3.4 message too large";
 	/* A queue that has just gone will be back before the data are here. */
 	if (smtpd_without(CHAN_QUEUE))
@@ -198,7 +199,7 @@ mail_accept(struct session *s, const struct smtp_path *p)
 {
 	struct address a = p->addr;
 
-	complete(&a, house()->conf->hostname);
+	complete(&a, proc_conf()->hostname);
 	if (address_print(&a, s->mail->sender, sizeof(s->mail->sender)) == -1)
 		s->mail->sender[0] = '\0';
 	s->mail->declared = p->size;
@@ -242,7 +243,7 @@ on_sender(struct chan *c, struct msg *msg, void *arg)
 static const char *
 rcpt_domain(const struct address *a)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	struct slice local = slice_of(a->local, a->localn);
 
 	if (conf->ndomains == 0 || slice_caseis(local, "postmaster") ||
@@ -261,7 +262,7 @@ rcpt_refusal(const struct session *s, const struct smtp_path *p)
 		return "553 5.1.3 that is no address";
 	if (address_is_routed(&p->addr) || (p->addr.flags & ADDR_LITERAL))
 		return "550 5.7.1 no relaying";
-	if (s->mail->nrcpt + s->nslots >= house()->conf->smtp.max_recipients)
+	if (s->mail->nrcpt + s->nslots >= proc_conf()->smtp.max_recipients)
 		return "452 4.5.3 too many recipients";
 	return NULL;
 }
@@ -347,7 +348,7 @@ rcpt_flush(struct session *s)
 		io_write(s->io, "\r\n", 2);
 	}
 	io_cork(s->io, false);
-	if (s->errors >= house()->conf->smtp.max_errors)
+	if (s->errors >= proc_conf()->smtp.max_errors)
 		session_end(s, "421 4.7.0 too many errors");
 }
 

@@ -17,6 +17,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -46,7 +47,7 @@ static void	 verdict_print(const struct verdict *, char *, size_t);
 void
 policy_apply(struct session *s, const struct verdict *v)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	struct mail *m = s->mail;
 	struct ruling dmarc = rule_dmarc(verdict_dmarc(v));
 	struct ruling spf = rule_identities(v), *r = &dmarc;
@@ -90,7 +91,7 @@ static enum report_override
 excused_by(const struct session *s, const struct verdict *v,
     const char **comment)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	const struct arc *arc = verdict_arc(v);
 
 	if (addr_in(&s->conn.peer, conf->verify.forwarders,
@@ -141,7 +142,7 @@ static struct ruling
 rule_dmarc(const struct dmarc *d)
 {
 	static char text[DOMAIN_TEXT + 80];
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	struct ruling r = { ACTION_MARK, false, text, NULL };
 	bool asked = d->result == DMARC_FAIL && d->policy != DMARC_P_NONE;
 
@@ -173,7 +174,7 @@ rule_identities(const struct verdict *v)
 {
 	const struct spf *helo = verdict_spf_helo(v);
 	enum conf_action action =
-	    (enum conf_action)house()->conf->verify.spf_helo_fail;
+	    (enum conf_action)proc_conf()->verify.spf_helo_fail;
 	struct ruling r = rule_spf(verdict_spf(v));
 
 	if (helo == NULL || action <= r.action)
@@ -191,7 +192,7 @@ rule_identities(const struct verdict *v)
 static struct ruling
 rule_spf(const struct spf *spf)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	struct ruling r = { ACTION_MARK, false, NULL, NULL };
 
 	switch (spf->result) {
@@ -285,7 +286,7 @@ policy_trace(const struct mail *m, char *p, size_t size)
 	if ((n = authres_print(v, NULL, p, size)) == -1) {
 		n = snprintf(p, size, "Authentication-Results: %s;\r\n"
 		    "\tspf=%s; dmarc=%s header.from=%s\r\n",
-		    house()->conf->hostname, spf_name(verdict_spf(v)->result),
+		    proc_conf()->hostname, spf_name(verdict_spf(v)->result),
 		    dmarc_name(verdict_dmarc(v)->result),
 		    verdict_dmarc(v)->author[0] != '\0' ?
 		    verdict_dmarc(v)->author : "invalid");

@@ -19,6 +19,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -90,7 +91,7 @@ report_send(const struct session *s, const struct verdict *v, bool failure)
 static bool
 wants_aggregate(const struct dmarc *d)
 {
-	return house()->conf->reports.aggregate && d->rua.n > 0 &&
+	return proc_conf()->reports.aggregate && d->rua.n > 0 &&
 	    (d->result == DMARC_PASS || d->result == DMARC_FAIL);
 }
 
@@ -98,7 +99,7 @@ wants_aggregate(const struct dmarc *d)
 static bool
 wants_failure(const struct verdict *v)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	const struct dmarc *d = verdict_dmarc(v);
 	size_t i;
 

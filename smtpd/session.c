@@ -120,7 +120,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 	s->plaintext_auth = plaintext_auth;
 	smtpd_session(s, true);
 	if (proto != PROTO_SMTPS) {
-		replyf(s, "220 %s ESMTP", house()->conf->hostname);
+		replyf(s, "220 %s ESMTP", proc_conf()->hostname);
 		session_state(s, SMTP_HELLO);
 		session_await(s);
 	} else if (house()->tls != NULL &&
@@ -235,7 +235,7 @@ session_over(struct session *s, const char *text)
 static void
 session_await(struct session *s)
 {
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	uint64_t left, now = now_sec_coarse();
 	unsigned int sec = conf->smtp.timeout;
 
@@ -265,7 +265,7 @@ session_secured(struct session *s)
 	s->tls = true;
 	session_state(s, SMTP_HELLO);
 	if (s->proto == PROTO_SMTPS)
-		replyf(s, "220 %s ESMTP", house()->conf->hostname);
+		replyf(s, "220 %s ESMTP", proc_conf()->hostname);
 }
 
 static void
@@ -474,7 +474,7 @@ reply_error(struct session *s, const char *text)
 {
 	conn_penalty(&s->conn, 1);
 	reply(s, text);
-	if (++s->errors < house()->conf->smtp.max_errors || s->nslots > 0)
+	if (++s->errors < proc_conf()->smtp.max_errors || s->nslots > 0)
 		return;
 	log_info("%s end why=\"too many errors\"", s->sid);
 	session_end(s, "421 4.7.0 too many errors");

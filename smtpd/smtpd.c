@@ -186,7 +186,6 @@ smtpd_load(const struct conf *conf)
 static void
 smtpd_start(const struct conf *conf)
 {
-	smtpd.h.conf = conf;
 	smtpd.h.base = proc_base();
 }
 
@@ -195,7 +194,6 @@ smtpd_reload(const struct conf *conf)
 {
 	/* maild sends those of the new configuration right after this */
 	listen_drop();
-	smtpd.h.conf = conf;
 	certificates_take();
 }
 
@@ -430,8 +428,8 @@ take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 	const char *why = NULL;
 	struct conn conn;
 
-	switch (conn_open(&conn, sa, smtpd.h.conf->smtp.max_connections,
-	    smtpd.h.conf->smtp.max_per_source)) {
+	switch (conn_open(&conn, sa, proc_conf()->smtp.max_connections,
+	    proc_conf()->smtp.max_per_source)) {
 	case CONN_OK:
 		break;
 	case CONN_MANY:

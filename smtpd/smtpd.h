@@ -156,7 +156,6 @@ struct mail {
 
 /* What the whole process has. */
 struct house {
-	const struct conf *conf;
 	struct event_base *base;
 	struct tls	*tls;		/* NULL: no certificate */
 	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */

@@ -16,12 +16,14 @@
 #include "base/clock.h"
 #include "base/slice.h"
 #include "parse/ipaddr.h"
+#include "parse/rr.h"
 #include "verify/verify.h"
 #include "msg/addr.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -90,7 +92,7 @@ is_judged(const struct session *s)
 {
 	static char v4[] = "127.0.0.0/8", v6[] = "::1";
 	static char *const local[] = { v4, v6 };
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 
 	if (s->proto != PROTO_SMTP || s->authed)
 		return false;
@@ -162,7 +164,7 @@ judge_facts(struct session *s, struct verdict *v)
 {
 	struct slice sender = slice_str(s->mail->sender);
 	struct ipaddr ip = { .family = s->conn.peer.family };
-	const struct conf *conf = house()->conf;
+	const struct conf *conf = proc_conf();
 	size_t at = sender.n;
 
 	memcpy(ip.b, s->conn.peer.b, sizeof(ip.b));

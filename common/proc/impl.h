@@ -16,7 +16,6 @@ struct msg;
 
 struct proc_state {
 	const struct role *role;
-	struct conf	*conf;
 	struct conf	*next;		/* being received in a reload */
 	uint32_t	 generation;
 	uint16_t	 instance;

@@ -100,17 +100,17 @@ on_conf_secret(struct chan *c, struct msg *m, void *arg)
 static void
 on_conf_end(struct chan *c, struct msg *m, void *arg)
 {
-	struct conf *old = proc_state.conf;
+	struct conf *old;
 	struct proc_ready_ev ready = proc_ready(proc_state.generation);
 
 	if (proc_state.next == NULL ||
 	    m->body->conf_end.generation != proc_state.generation)
 		fatalx("CONF_END of another generation");
-	proc_state.conf = proc_state.next;
+	old = proc_conf_use(proc_state.next);
 	proc_state.next = NULL;
-	proc_log_level(proc_state.conf);
+	proc_log_level(proc_conf());
 	if (proc_state.role->reload != NULL)
-		proc_state.role->reload(proc_state.conf);
+		proc_state.role->reload(proc_conf());
 	conf_free(old);
 	chan_send(c, PROC_READY_EV, &ready, NULL, 0);
 }

@@ -64,7 +64,6 @@ struct idle {
 static struct {
 	enum proc_role	 session;
 	nursery_fn	 fn;
-	struct conf	*conf;		/* of the last reload, or NULL */
 	struct conf	*next;		/* being received */
 	uint32_t	 generation;
 	struct child	*child;		/* not in any order */
@@ -213,10 +212,9 @@ conf_replace(void)
 
 	if (nursery.next == NULL)
 		fatalx("CONF_END without CONF_BEGIN");
-	conf_free(nursery.conf);
-	nursery.conf = nursery.next;
+	conf_free(proc_conf_use(nursery.next));
 	nursery.next = NULL;
-	proc_log_level(nursery.conf);
+	proc_log_level(proc_conf());
 	while (nursery.nidle > 0)		/* they have the old one */
 		idle_drop(0);
 	if (msg_send(PROC_FD_MAIN, PROC_READY_EV, 0, &ready, NULL, 0) == -1)
@@ -393,8 +391,7 @@ child_run(struct msg *m, int hand)
 	    m->body->nursery_spawn_ev.uid, m->body->nursery_spawn_ev.gid);
 	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	do {
-		status = nursery.fn(sock, nursery.conf != NULL ?
-		    nursery.conf : proc_conf());
+		status = nursery.fn(sock, proc_conf());
 		close(sock);
 		log_flush();
 	} while (status == 0 && ++served < SERVE_MAX && root != -1 &&

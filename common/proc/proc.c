@@ -69,12 +69,6 @@ proc_program(enum proc_role role)
 	return proc_table[role].program;
 }
 
-const struct conf *
-proc_conf(void)
-{
-	return proc_state.conf;
-}
-
 uint16_t
 proc_instance(void)
 {
@@ -203,7 +197,8 @@ proc_begin(const struct role *role)
 	fd_cloexec(PROC_FD_LOG);
 	log_last_words(proc_last_words);
 	proc_state.role = role;
-	proc_state.conf = conf = conf_new();
+	conf = conf_new();
+	proc_conf_use(conf);
 	proc_read_conf(role, conf);
 	proc_log_level(conf);
 	if (role->load != NULL)

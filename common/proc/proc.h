@@ -71,7 +71,12 @@ void	 proc_begin(const struct role *);
 /* An event loop as every process of the house has it (fatal on failure). */
 struct event_base *proc_base_new(void);
 struct event_base *proc_base(void);
+/* The configuration in use.  It is another one after a reload, so that nobody
+ * keeps the pointer; role->reload() hears of it when it is in use already. */
 const struct conf *proc_conf(void);
+/* Use that one (start, reload, tests); returns the one before, to be freed
+ * by the caller when nobody reads it any more. */
+struct conf *proc_conf_use(struct conf *);
 struct chan *proc_main(void);		/* channel to maild, side B */
 uint16_t proc_instance(void);
 void	 proc_exit(int status);		/* leave the event loop */

@@ -21,13 +21,14 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
-#include "base/clock.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "queue/queue.h"
 
 #define TEXT	"Subject: x\r\n\r\nbody\r\n"
@@ -90,14 +91,14 @@ begin(void)
 	conf = conf_new();
 	conf->hostname = xstrdup("mx.b.test");
 	conf->queue.retry_min = 1;
+	proc_conf_use(conf);
 	base = event_base_new();
-	clock_init(conf);
+	clock_init();
 	CHECK(spool_init(fd) == 0);
 	CHECK(large_init(fd) == 0);
-	schedule_init(base, conf);
-	result_conf(conf);
-	bounce_init(base, conf);
-	post_init(base, conf);
+	schedule_init(base);
+	bounce_init(base);
+	post_init(base);
 	settle_init(base);
 	commit_init(base);
 	rewrite_init(base);

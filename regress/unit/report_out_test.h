@@ -22,12 +22,6 @@ out_queue(void)
 	return NULL;
 }
 
-const struct conf *
-out_conf(void)
-{
-	return NULL;
-}
-
 static inline struct report_row
 sample(void)
 {

@@ -32,6 +32,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
@@ -320,7 +321,7 @@ setup(void **state)
 	t.conf->domains[t.conf->ndomains++] = xstrdup("localdomain");
 	/* not to be judged: that is test_verdict.c's */
 	t.conf->networks[t.conf->nnetworks++] = xstrdup("192.0.2.0/24");
-	t.h.conf = t.conf;
+	proc_conf_use(t.conf);
 	t.h.queue_accepting = true;
 	t.h.queue_free = UINT64_MAX;
 	assert_int_equal(conn_start(-1, 0), 0);

@@ -19,6 +19,7 @@
 #include "msg/addr.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
 #include "authd/authd.h"
 
@@ -236,6 +237,21 @@ test_recent(void **state)
 	assert_false(recent_has(5, slice_str("5"), 1001));
 }
 
+/* A reload says whose networks are not slowed down. */
+static void
+test_slow_trusted_by_reload(void **state)
+{
+	struct msg_addr a = { 4, { 192, 0, 2, 1 }, 0 };
+	struct conf *conf = conf_new();
+
+	assert_int_equal(slow_network(&a).kind, SLOW_NETWORK);
+	conf->networks[conf->nnetworks++] = xstrdup("192.0.2.0/24");
+	conf_free(proc_conf_use(conf));
+	assert_int_equal(slow_network(&a).kind, 0);
+	conf_free(proc_conf_use(conf_new()));
+	assert_int_equal(slow_network(&a).kind, SLOW_NETWORK);
+}
+
 static void
 test_slow(void **state)
 {
@@ -379,6 +395,7 @@ main(void)
 		cmocka_unit_test(test_dir_alias_explosion),
 		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_slow_trusted_by_reload),
 		cmocka_unit_test(test_slow_clock_and_crowd),
 		cmocka_unit_test(test_cidr),
 		cmocka_unit_test(test_db),
@@ -386,5 +403,6 @@ main(void)
 
 	if (sodium_init() == -1)
 		return 1;
+	proc_conf_use(conf_new());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

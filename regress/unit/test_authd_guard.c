@@ -20,6 +20,7 @@
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
 #include "authd/authd.h"
 
@@ -27,10 +28,20 @@
 
 static uint32_t account;	/* each test has its own */
 
+static void
+limits(unsigned int hour, unsigned int day)
+{
+	struct conf *conf = conf_new();
+
+	conf->guard.hour = hour;
+	conf->guard.day = day;
+	conf_free(proc_conf_use(conf));
+}
+
 static int
 setup(void **state)
 {
-	guard_limits(10, 25);
+	limits(10, 25);
 	account++;
 	return 0;
 }
@@ -115,7 +126,7 @@ test_hour_and_day(void **state)
 			assert_int_equal(n, 25);
 	}
 	assert_int_equal(n, 25 + 10);		/* the first are a day ago */
-	guard_limits(0, 0);
+	limits(0, 0);
 	assert_int_equal(takes(&a, 1000, now), 1000);
 	guard_leave(account, &a, now);
 }
@@ -129,7 +140,7 @@ test_never_beyond(void **state)
 	uint64_t now = NOON, i, from = 0, n = 0;
 	unsigned int k;
 
-	guard_limits(10, 0);
+	limits(10, 0);
 	srandom(7);
 	for (i = 0; i < 40000 && n < NITEMS(sent) - 64; i++) {
 		now += (uint64_t)random() % 40;

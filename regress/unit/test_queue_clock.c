@@ -30,7 +30,6 @@ begin_clock(void)
 	conf->queue.retry_max = 300;
 	conf->queue.expire = 1000;
 	conf->queue.delay_warning = 0;
-	clock_conf(conf);
 	turn();
 }
 

@@ -202,5 +202,6 @@ main(void)
 		cmocka_unit_test(test_walk),
 	};
 
+	proc_conf_use(conf_new());
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -30,6 +30,7 @@
 #include "msg/dns.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "regress/lib/test_clock.h"
@@ -173,7 +174,7 @@ setup(void **state)
 	t.h.base = event_base_new();
 	t.conf = conf_new();
 	t.conf->hostname = xstrdup("mx.test");
-	t.h.conf = t.conf;
+	proc_conf_use(t.conf);
 	t.h.queue_accepting = true;
 	t.h.queue_free = UINT64_MAX;
 	assert_int_equal(conn_start(-1, 0), 0);

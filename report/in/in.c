@@ -60,7 +60,6 @@ static const struct chan_handler handlers[] = {
 };
 
 static struct {
-	const struct conf *conf;
 	struct in_house	 house;
 	char		*domain[CONF_NLIST];
 	struct chan	*queue;
@@ -168,7 +167,7 @@ static enum store_answer
 handle(const struct waiting *w)
 {
 	struct slice targets = { (char *)w->targets, w->targetsn };
-	uint64_t max = in.conf->reports.max_size;
+	uint64_t max = proc_conf()->reports.max_size;
 	size_t off = 0, n = (size_t)w->size;
 	struct item_target t;
 	struct msg_id id = { { 0 } };
@@ -314,7 +313,6 @@ in_conf(const struct conf *conf)
 	char name[IN_DOMAIN];
 	size_t i;
 
-	in.conf = conf;
 	for (i = 0; i < in.house.ndomains; i++)
 		free(in.domain[i]);
 	in.house.ndomains = 0;
@@ -330,8 +328,8 @@ on_expire(evutil_socket_t fd, short what, void *arg)
 {
 	uint64_t now = now_sec();
 
-	if (now > in.conf->reports.keep)
-		store_expire(now - in.conf->reports.keep);
+	if (now > proc_conf()->reports.keep)
+		store_expire(now - proc_conf()->reports.keep);
 }
 
 static void

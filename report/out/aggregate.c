@@ -42,7 +42,6 @@ struct job {
 };
 
 static struct {
-	const struct conf *conf;
 	struct event_base *base;
 	struct periods	 periods;	/* oldest first */
 	struct period	*current;	/* counted in, or NULL */
@@ -86,12 +85,11 @@ static void	 domain_next(struct domain *);
 /* ---- intervals ---------------------------------------------------------- */
 
 void
-aggregate_init(struct event_base *base, const struct conf *conf)
+aggregate_init(struct event_base *base)
 {
 	const struct timeval second = { 1, 0 };
 
 	ag.base = base;
-	ag.conf = conf;
 	TAILQ_INIT(&ag.periods);
 	TAILQ_INIT(&ag.ready);
 	ag.clock = now_sec();
@@ -122,12 +120,6 @@ restore(void)
 	if (ag.uncounted > 0)
 		log_warnx("%llu messages are in no report",
 		    (unsigned long long)ag.uncounted);
-}
-
-void
-aggregate_conf(const struct conf *conf)
-{
-	ag.conf = conf;
 }
 
 void
@@ -193,7 +185,8 @@ period_now(uint64_t now)
 		period_end(ag.current);
 	if (ag.current != NULL)
 		return ag.current;
-	time_interval(&ag.periods, NULL, now, ag.conf->reports.interval, &f);
+	time_interval(&ag.periods, NULL, now, proc_conf()->reports.interval,
+	    &f);
 	ag.current = period_new(&f);
 	TAILQ_FOREACH(p, &ag.periods, entry)
 		if (p->file.begin > f.begin)
@@ -290,7 +283,7 @@ aggregate_mail(const struct report_mail_ev *ev)
 	struct counted *c;
 	bool fresh;
 
-	if (!ag.conf->reports.aggregate || ev->record.n == 0 ||
+	if (!proc_conf()->reports.aggregate || ev->record.n == 0 ||
 	    ev->at.n == 0 || (ev->dmarc != DMARC_PASS &&
 	    ev->dmarc != DMARC_FAIL))
 		return;
@@ -371,7 +364,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			period_free(p);
 		}
 	}
-	if (!ag.conf->reports.aggregate) {
+	if (!proc_conf()->reports.aggregate) {
 		periods_drop();
 		return;
 	}
@@ -432,7 +425,7 @@ period_look(struct period *p, uint64_t now)
 static uint64_t
 interval_of(const struct period *p)
 {
-	uint64_t conf = ag.conf->reports.interval;
+	uint64_t conf = proc_conf()->reports.interval;
 
 	return p->length > conf ? p->length : conf;
 }
@@ -443,7 +436,7 @@ jobs_run(void)
 	struct domain *d;
 	struct target *t;
 
-	if (ag.running || !ag.conf->reports.aggregate)
+	if (ag.running || !proc_conf()->reports.aggregate)
 		return;			/* running: a job ended as it began */
 	ag.running = true;
 	while (ag.jobs < JOBS_MAX && (d = TAILQ_FIRST(&ag.ready)) != NULL) {

@@ -23,6 +23,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "report/failure.h"
 #include "report/out/out.h"
 
@@ -45,7 +46,6 @@ struct seen {
 };
 
 static struct {
-	const struct conf *conf;
 	struct event	*ev;		/* a while is over */
 	struct limit	*limit;
 	uint8_t		 key[16];
@@ -61,23 +61,16 @@ static void	 seen_report(struct seen *);
 static void	 timer_set(void);
 
 void
-failure_init(struct event_base *base, const struct conf *conf)
+failure_init(struct event_base *base)
 {
 	uint8_t key[16];
 
-	failure.conf = conf;
 	random_bytes(failure.key, sizeof(failure.key));
 	random_bytes(key, sizeof(key));
 	failure.limit = limit_new(key);
 	if ((failure.ev = event_new(base, -1, 0, on_while, NULL)) == NULL)
 		fatalx("event_new");
 	notice_init();
-}
-
-void
-failure_conf(const struct conf *conf)
-{
-	failure.conf = conf;
 }
 
 void
@@ -100,7 +93,7 @@ failure_lost(const char *why)
 static bool
 domain_may(enum limit_kind all, enum limit_kind one, struct slice domain)
 {
-	unsigned int max = failure.conf->reports.failure_limit, total;
+	unsigned int max = proc_conf()->reports.failure_limit, total;
 	uint64_t now = now_ms() / 1000;
 
 	total = max < TOTAL_MAX / TOTAL_FACTOR ? max * TOTAL_FACTOR :
@@ -114,7 +107,7 @@ bool
 failure_may(const char *address)
 {
 	return limit_take(failure.limit, LIMIT_ADDRESS, slice_str(address),
-	    failure.conf->reports.failure_limit, now_ms() / 1000);
+	    proc_conf()->reports.failure_limit, now_ms() / 1000);
 }
 
 /* ---- what is like another ---------------------------------------------------- */
@@ -122,8 +115,8 @@ failure_may(const char *address)
 static unsigned int
 seen_while(void)
 {
-	return failure.conf->reports.interval < SEEN_WHILE ?
-	    failure.conf->reports.interval : SEEN_WHILE;
+	return proc_conf()->reports.interval < SEEN_WHILE ?
+	    proc_conf()->reports.interval : SEEN_WHILE;
 }
 
 /* The network it came from, the policy's domain, and the signer to blame. */
@@ -202,9 +195,9 @@ seen_report(struct seen *s)
 		failure.nseen--;
 		return;
 	}
-	copy = s->copy && failure.conf->reports.failure_copy != NULL &&
+	copy = s->copy && proc_conf()->reports.failure_copy != NULL &&
 	    domain_may(LIMIT_COPIES, LIMIT_COPY, s->first->mail.at);
-	ruf = s->ruf && failure.conf->reports.failure &&
+	ruf = s->ruf && proc_conf()->reports.failure &&
 	    domain_may(LIMIT_REPORTS, LIMIT_REPORT, s->first->mail.at);
 	s->since = now_ms();
 	if (!copy && !ruf) {		/* counted on */
@@ -263,7 +256,7 @@ ruf_wanted(const struct report_mail_ev *m)
 	struct dmarc_record r;
 	const char *why;
 
-	return failure.conf->reports.failure &&
+	return proc_conf()->reports.failure &&
 	    dmarc_record_parse(m->record, &r, &why) == 0 && r.ruf.n > 0 &&
 	    r.psd != 'y' &&		/* RFC 9991 2 */
 	    failure_wanted(r.fo, m);
@@ -272,7 +265,7 @@ ruf_wanted(const struct report_mail_ev *m)
 void
 failure_mail(const struct report_mail_ev *m)
 {
-	const struct conf *c = failure.conf;
+	const struct conf *c = proc_conf();
 	struct kept *k;
 	struct seen *s;
 	uint64_t hash;

@@ -24,6 +24,7 @@
 #include "verify/verify.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "report/out/letter.h"
 #include "report/out/out.h"
 
@@ -160,7 +161,7 @@ void
 letter_head(struct letter *l, const char *to, const char *subject,
     const char *id, uint64_t now)
 {
-	const struct conf *conf = out_conf();
+	const struct conf *conf = proc_conf();
 	char from[400], rcpt[400], host[300], date[DATE_TEXT_MAX];
 	size_t n = date_print((int64_t)now, date, sizeof(date));
 	int k;

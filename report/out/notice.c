@@ -223,8 +223,8 @@ notice_write(struct notice *n)
 	const char *why;
 	size_t i;
 
-	if (n->copy && out_conf()->reports.failure_copy != NULL)
-		notice_send(n, out_conf()->reports.failure_copy, true);
+	if (n->copy && proc_conf()->reports.failure_copy != NULL)
+		notice_send(n, proc_conf()->reports.failure_copy, true);
 	if (!n->ruf || domain_ascii(m->at, at) == -1 ||
 	    dmarc_record_parse(m->record, &r, &why) == -1)
 		return;
@@ -273,7 +273,7 @@ notice_letter(const struct notice *n, const char *to, bool whole,
     const char *id)
 {
 	struct arf a = { .mail = &n->k->mail,
-	    .hostname = out_conf()->hostname,
+	    .hostname = proc_conf()->hostname,
 	    .arrival = (int64_t)n->k->arrival, .incidents = n->incidents,
 	    .spf = { n->spfn > 0 ? n->spf : NULL, n->spfn },
 	    .key = whole ? NULL : notices.key };

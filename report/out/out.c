@@ -24,7 +24,6 @@ static const struct chan_handler handlers[] = {
 };
 
 static struct {
-	const struct conf *conf;
 	struct chan	*queue, *dns;
 } out;
 
@@ -46,12 +45,6 @@ struct chan *
 out_queue(void)
 {
 	return out.queue;
-}
-
-const struct conf *
-out_conf(void)
-{
-	return out.conf;
 }
 
 static void
@@ -101,17 +94,8 @@ out_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 static void
 out_start(const struct conf *conf)
 {
-	out.conf = conf;
-	aggregate_init(proc_base(), conf);
-	failure_init(proc_base(), conf);
-}
-
-static void
-out_reload(const struct conf *conf)
-{
-	out.conf = conf;
-	aggregate_conf(conf);
-	failure_conf(conf);
+	aggregate_init(proc_base());
+	failure_init(proc_base());
 }
 
 static void
@@ -125,7 +109,6 @@ static const struct role role = {
 	.id = ROLE_REPORT_OUT,
 	.start = out_start,
 	.channel = out_channel,
-	.reload = out_reload,
 	.stop = out_stop,
 	.run = pending_run,
 };

@@ -28,7 +28,6 @@ struct event_base;
 struct chan	*out_dns(void);		/* to resolve, NULL: it is away */
 uint64_t	 out_whom(void);	/* another one to ask it for */
 struct chan	*out_queue(void);	/* to queue, NULL: it is away */
-const struct conf *out_conf(void);	/* the newest */
 
 /* ---- letter.c: the text of a report, on its way into a memfd ------------- */
 
@@ -130,8 +129,7 @@ void	 dest_forget(struct dest_ask *);
 
 /* ---- aggregate.c, pending.c ---------------------------------------------- */
 
-void	 aggregate_init(struct event_base *, const struct conf *);
-void	 aggregate_conf(const struct conf *);	/* a new configuration */
+void	 aggregate_init(struct event_base *);
 /* The facts of one message; what it points to is gone after the call. */
 void	 aggregate_mail(const struct report_mail_ev *);
 /* What was counted is on disk when it returns. */
@@ -141,8 +139,7 @@ void	 pending_run(uint32_t ask, uint32_t uid, struct slice args);
 
 /* ---- failure.c ----------------------------------------------------------- */
 
-void	 failure_init(struct event_base *, const struct conf *);
-void	 failure_conf(const struct conf *);	/* a new configuration */
+void	 failure_init(struct event_base *);
 /* The facts of one message; what it points to is gone after the call. */
 void	 failure_mail(const struct report_mail_ev *);
 

@@ -25,6 +25,7 @@
 #include "verify/verify.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "report/out/agg.h"
 #include "report/out/out.h"
 
@@ -125,7 +126,7 @@ head(struct letter *l, const struct domain *d, const char *to,
 	unsigned long long begin = f->begin, end = f->end - 1;
 
 	text_ascii_in(slice_str(d->at), at, sizeof(at));
-	text_ascii_in(slice_str(out_conf()->hostname), host, sizeof(host));
+	text_ascii_in(slice_str(proc_conf()->hostname), host, sizeof(host));
 	snprintf(subject, sizeof(subject), "Report Domain: %s\r\n"
 	    " Submitter: %s\r\n Report-ID: <%s>", at, host, id);
 	letter_head(l, to, subject, id, now_sec());
@@ -147,7 +148,7 @@ static uint32_t
 body(struct pack *p, const struct domain *d, const struct target *t,
     const char *id)
 {
-	const struct conf *conf = out_conf();
+	const struct conf *conf = proc_conf();
 	const struct counted *c = d->first;
 	uint64_t max = conf->reports.max_size < REPORT_PART_MAX ?
 	    conf->reports.max_size : REPORT_PART_MAX;
