@@ -74,7 +74,7 @@ LIBS =		net proc conf msg verify store parse base
 $(foreach l,$(LIBS),$(eval SRCS.$(l) = $(filter-out common/base/build.c,$(wildcard common/$(l)/*.c))))
 ARCHIVES =	$(LIBS:%=$(O)/lib%.a)
 
-# ---- programs: a folder each, its outside libraries -------------------------
+# ---- programs: a folder each, its outside libraries; no others are built ----
 
 LD.maild =	-lyaml -lcrypto -lsodium -levent_core
 LD.keygen =	-lcrypto -lsodium
@@ -95,19 +95,14 @@ LD.report-in =	-lexpat -ljansson -lz -levent_core -lsodium -lcrypto
 LD.report-out =	-lz -levent_core -lsodium -lcrypto
 LD.logd =	-levent_core -lsodium -lcrypto
 
-# A folder has its program's name, but for those inside another's.
+PROGS :=	$(sort $(patsubst LD.%,%,$(filter LD.%,$(.VARIABLES))))
+
+# A folder has its program's name, with a slash for a dash where that is one.
 DIR.keygen =	maild/keygen
 DIR.imap-session = imapd/session
 DIR.pop3-session = pop3d/session
-DIR.authd-hash = authd/hash
-DIR.report-in =	report/in
-DIR.report-out = report/out
-folder =	$(or $(DIR.$(1)),$(1))
+folder =	$(or $(DIR.$(1)),$(wildcard $(subst -,/,$(1))),$(1))
 srcs =		$(wildcard $(call folder,$(1))/*.c)
-
-ROLES =		keygen smtpd queue deliver relay resolve imapd imap-session pop3d \
-		pop3-session authd authd-hash signd report-in report-out logd
-PROGS =		maild mailctl $(ROLES)
 
 # The session programs are static: a fork of them touches few pages.
 ifneq ($(SAN),1)

@@ -86,28 +86,18 @@ static const struct chan_handler nursery_handlers[] = {
 	{ NURSERY_EXIT_EV,	grant_on_exit },
 };
 
-static const struct chan_handler *
-child_handlers(enum proc_role role, size_t *n)
-{
-	if (role == ROLE_AUTHD) {
-		*n = NITEMS(authd_handlers);
-		return authd_handlers;
-	}
-	if (role == ROLE_SIGND_DKIM) {
-		*n = NITEMS(dkim_handlers);
-		return dkim_handlers;
-	}
-	if (role == ROLE_IMAPD || role == ROLE_POP3D) {
-		*n = NITEMS(front_handlers);
-		return front_handlers;
-	}
-	if (role == ROLE_IMAP_NURSERY || role == ROLE_POP3_NURSERY) {
-		*n = NITEMS(nursery_handlers);
-		return nursery_handlers;
-	}
-	*n = NITEMS(plain_handlers);
-	return plain_handlers;
-}
+static const struct {
+	const struct chan_handler *row;
+	size_t			 n;
+} says[] = {
+#define SAYS(handlers)	{ handlers, NITEMS(handlers) }
+	[SAYS_PLAIN] =		SAYS(plain_handlers),
+	[SAYS_ACCOUNTS] =	SAYS(authd_handlers),
+	[SAYS_KEYS] =		SAYS(dkim_handlers),
+	[SAYS_FRONT] =		SAYS(front_handlers),
+	[SAYS_SESSIONS] =	SAYS(nursery_handlers),
+#undef SAYS
+};
 
 static unsigned int
 cores(unsigned int wanted)
@@ -122,37 +112,25 @@ cores(unsigned int wanted)
 unsigned int
 child_wanted(const struct conf *c, enum proc_role role)
 {
+	/* the words of a row's count */
+#define NONE		0
+#define ONE		1
+#define MANY(field)	c->field
+#define CORES(field)	cores(c->field)
+#define COUNT(NAME, no, name, program, user, root, whose, may, memory,	\
+    count, ...)								\
+	case ROLE_##NAME: return count;
 	switch (role) {
-	case ROLE_SMTPD:
-		return cores(c->proc.smtpd);
-	case ROLE_IMAPD:
-		return cores(c->proc.imapd);
-	case ROLE_HASH:
-		return c->auth.workers;
-	case ROLE_DELIVER:
-		return c->proc.deliver;
-	case ROLE_RELAY:
-		return c->proc.relay;
-	case ROLE_LOGD:
-	case ROLE_SIGND_TLS:
-	case ROLE_SIGND_DKIM:
-	case ROLE_AUTHD:
-	case ROLE_RESOLVE:
-	case ROLE_REPORT_IN:
-	case ROLE_REPORT_OUT:
-	case ROLE_QUEUE:
-	case ROLE_IMAP_NURSERY:
-	case ROLE_POP3_NURSERY:
-	case ROLE_POP3D:
-		return 1;
-	case ROLE_MAILD:
-	case ROLE_IMAP_SESSION:
-	case ROLE_POP3_SESSION:
-	case ROLE_KEYGEN:
+	ROLE_LIST(COUNT)
 	case ROLE_MAX:
 		break;
 	}
 	return 0;
+#undef NONE
+#undef ONE
+#undef MANY
+#undef CORES
+#undef COUNT
 }
 
 const char *
@@ -242,9 +220,8 @@ child_start(struct child *c, const struct conf *conf,
 {
 	static const struct chan_ops ops = { on_gone, NULL };
 	struct house *h = c->house;
-	const struct chan_handler *handlers;
+	enum role_says say;
 	int sv[2], *log;
-	size_t n;
 
 	if (c->restarts > 0)
 		share_log_renew(h, c->role, c->instance);
@@ -269,9 +246,9 @@ child_start(struct child *c, const struct conf *conf,
 	c->state = CHILD_STARTING;
 	if (c->current)
 		child_timer(c, SLOW_MS);
-	handlers = child_handlers(c->role, &n);
-	c->chan = chan_new(h->base, sv[0], CHAN_MAIN, SIDE_A, handlers, n,
-	    &ops, c);
+	say = role_row(c->role)->says;
+	c->chan = chan_new(h->base, sv[0], CHAN_MAIN, SIDE_A, says[say].row,
+	    says[say].n, &ops, c);
 	share_send(c, conf, files, false);
 	log_debug("start name=%s instance=%u pid=%d", proc_name(c->role),
 	    c->instance, (int)c->pid);
@@ -525,7 +502,7 @@ child_died(struct child *c, int status)
 	c->chan = NULL;
 	alive_died(c);
 	impaired_died(c);
-	if (c->role == ROLE_IMAPD || c->role == ROLE_POP3D)
+	if (role_row(c->role)->says == SAYS_FRONT)
 		grant_front_died(h, c->role, c->instance);
 	if (!c->current) {
 		if (!expected)

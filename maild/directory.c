@@ -27,55 +27,63 @@
 
 #define PATH_LIMIT	1024
 
-static const char *const users[ROLE_MAX] = {
-	[ROLE_LOGD] = "_maillog",
-	[ROLE_SIGND_TLS] = "_signd",
-	[ROLE_SIGND_DKIM] = "_signdkim",
-	[ROLE_AUTHD] = "_authd",
-	[ROLE_HASH] = "_authd",
-	[ROLE_RESOLVE] = "_maildns",
-	[ROLE_DELIVER] = "_mailbox",
-	[ROLE_RELAY] = "_relay",
-	[ROLE_REPORT_IN] = "_reportin",
-	[ROLE_REPORT_OUT] = "_reportout",
-	[ROLE_QUEUE] = "_mailq",
-	[ROLE_SMTPD] = "_smtpd",
-	[ROLE_IMAPD] = "_imapd",
-	[ROLE_POP3D] = "_popd"
-};
-
 const char *
 directory_user(enum proc_role role)
 {
-	return users[role] == NULL ? "account 0" : users[role];
+	const char *user = role_row(role)->user;
+
+	return user == NULL ? "account 0" : user;
+}
+
+static int
+user_ids(struct account_ids *ids, enum proc_role role, char *err,
+    size_t errsize)
+{
+	const struct role_row *r = role_row(role);
+	const struct passwd *pw;
+
+	if ((pw = getpwnam(r->user)) == NULL) {
+		snprintf(err, errsize, "user %s of %s does not exist; "
+		    "run: make install", r->user, r->name);
+		return -1;
+	}
+	if (pw->pw_uid == 0 || pw->pw_gid == 0) {
+		snprintf(err, errsize, "user %s is root; run: make install",
+		    r->user);
+		return -1;
+	}
+	ids->uid = pw->pw_uid;
+	ids->gid = pw->pw_gid;
+	return 0;
 }
 
 int
 directory_users(struct house *h, char *err, size_t errsize)
 {
-	for (int r = 0; r < ROLE_MAX; r++) {
-		const struct passwd *pw;
+	enum proc_role r;
 
-		if (users[r] == NULL) {		/* nursery: nobody's number */
-			h->ids[r].uid = h->ids[r].gid = h->conf->proc.uid_base;
-			continue;
-		}
-		if ((pw = getpwnam(users[r])) == NULL) {
-			snprintf(err, errsize, "user %s of %s does not exist; "
-			    "run: make install", users[r],
-			    proc_name((enum proc_role)r));
+	for (r = 0; r < ROLE_MAX; r++)
+		if (role_row(r)->user == NULL)	/* nursery: nobody's number */
+			h->ids[r].uid = h->ids[r].gid =
+			    h->conf->proc.uid_base;
+		else if (user_ids(&h->ids[r], r, err, errsize) == -1)
 			return -1;
-		}
-		if (pw->pw_uid == 0 || pw->pw_gid == 0) {
-			snprintf(err, errsize, "user %s is root; run: "
-			    "make install", users[r]);
-			return -1;
-		}
-		h->ids[r].uid = pw->pw_uid;
-		h->ids[r].gid = pw->pw_gid;
-	}
 	h->mailbox = h->ids[ROLE_DELIVER].gid;
 	return 0;
+}
+
+const char *
+directory_root(const struct conf *conf, enum proc_role role)
+{
+#define ROOT(NAME, no, name, program, user, root, ...)			\
+	case ROLE_##NAME: return conf->dir.root;
+	switch (role) {
+	ROLE_LIST(ROOT)
+	case ROLE_MAX:
+		break;
+	}
+#undef ROOT
+	return conf->dir.empty;
 }
 
 struct want {			/* a directory as it has to be */
@@ -178,32 +186,55 @@ make_parent(const char *path, bool first, char *err, size_t errsize)
 	return make_path(&w, first, err, errsize);
 }
 
+static int
+make_all(const struct want *w, size_t n, bool first, char *err, size_t errsize)
+{
+	for (size_t i = 0; i < n; i++)
+		if (make_path(&w[i], first, err, errsize) == -1)
+			return -1;
+	return 0;
+}
+
+/* The directories that are a process's own, by their rows. */
+static int
+make_own(const struct house *h, const struct conf *c, enum role_root whose,
+    char *err, size_t errsize)
+{
+	struct want w = { .mode = whose == ROOT_KEPT ? 0700 : 0750,
+	    .kept = whose == ROOT_KEPT };
+	enum proc_role r;
+
+	for (r = 0; r < ROLE_MAX; r++) {
+		if (role_row(r)->whose != whose)
+			continue;
+		w.path = directory_root(c, r);
+		w.uid = h->ids[r].uid;
+		w.gid = h->ids[r].gid;
+		if (make_path(&w, h->first, err, errsize) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Those that are kept first: what leads to them is not made, and making the
+ * others may. */
 int
 directory_make(const struct house *h, const struct conf *c, char *err,
     size_t errsize)
 {
-	const struct account_ids *ids = h->ids;
-	const struct want dirs[] = {
-		{ c->dir.spool, 0700, ids[ROLE_QUEUE].uid,
-		    ids[ROLE_QUEUE].gid, true },
+	const struct want kept[] = {
 		{ c->dir.store, 0750, 0, h->mailbox, true },
-		{ c->dir.auth, 0700, ids[ROLE_AUTHD].uid,
-		    ids[ROLE_AUTHD].gid, true },
-		{ c->dir.reports_in, 0700, ids[ROLE_REPORT_IN].uid,
-		    ids[ROLE_REPORT_IN].gid, true },
-		{ c->dir.reports_out, 0700, ids[ROLE_REPORT_OUT].uid,
-		    ids[ROLE_REPORT_OUT].gid, true },
 		{ c->dkim.directory, 0700, 0, 0, true },
-		{ c->dir.log, 0750, ids[ROLE_LOGD].uid,
-		    ids[ROLE_LOGD].gid, false },
+	}, others[] = {
 		{ c->dir.empty, 0555, 0, 0, false },
 		{ c->dir.tls, 0755, 0, 0, false },
 	};
 
-	for (size_t i = 0; i < NITEMS(dirs); i++)
-		if (make_path(&dirs[i], h->first, err, errsize) == -1)
-			return -1;
-	if (make_parent(c->dir.socket, h->first, err, errsize) == -1 ||
+	if (make_own(h, c, ROOT_KEPT, err, errsize) == -1 ||
+	    make_all(kept, NITEMS(kept), h->first, err, errsize) == -1 ||
+	    make_own(h, c, ROOT_READ, err, errsize) == -1 ||
+	    make_all(others, NITEMS(others), h->first, err, errsize) == -1 ||
+	    make_parent(c->dir.socket, h->first, err, errsize) == -1 ||
 	    make_parent(c->dir.pid, h->first, err, errsize) == -1)
 		return -1;
 	return check_empty(c->dir.empty, err, errsize);

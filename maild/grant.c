@@ -170,8 +170,7 @@ grant_session(struct house *h, struct grant *g, uint64_t conn)
 {
 	enum proc_role front = (enum proc_role)g->front;
 	struct child *f = child_ready(h, front, g->instance);
-	struct child *n = child_ready(h, front == ROLE_IMAPD ?
-	    ROLE_IMAP_NURSERY : ROLE_POP3_NURSERY, 0);
+	struct child *n = child_ready(h, role_row(front)->nursery, 0);
 	struct grant_session_ev to_front = { conn, g->id, g->account };
 	struct nursery_spawn_ev to_nursery = { .grant = g->id };
 	int sv[2], fds[2], ret = -1;
@@ -207,7 +206,8 @@ grant_on_open(struct chan *chan, struct msg *m, void *arg)
 	struct house *h = ((struct child *)arg)->house;
 	struct grant *g;
 
-	if ((e->front != ROLE_IMAPD && e->front != ROLE_POP3D) ||
+	if (e->front >= ROLE_MAX ||
+	    role_row((enum proc_role)e->front)->says != SAYS_FRONT ||
 	    !connid_of(e->conn, (enum proc_role)e->front, e->instance) ||
 	    e->account == 0 || e->account >= h->conf->proc.uid_count) {
 		log_warnx("grant refused front=%u instance=%u account=%u",

@@ -152,7 +152,7 @@ graph_listen(struct house *h)
 		house_up(h);
 }
 
-/* All neighbours of that role, and the nurseries, are ready, but those that
+/* All neighbours of that role, and its nursery, are ready, but those that
  * will not be soon. */
 static bool
 graph_complete(struct house *h, enum proc_role role)
@@ -160,9 +160,7 @@ graph_complete(struct house *h, enum proc_role role)
 	const struct child *p;
 
 	TAILQ_FOREACH(p, &h->children, entry) {
-		bool needed = (p->role == ROLE_IMAP_NURSERY &&
-		    role == ROLE_IMAPD) || (p->role == ROLE_POP3_NURSERY &&
-		    role == ROLE_POP3D);
+		bool needed = role_row(role)->nursery == p->role;
 
 		for (size_t i = 0; i < NITEMS(graph); i++)
 			if (graph[i].a == role && graph[i].b == p->role)

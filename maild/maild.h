@@ -199,6 +199,8 @@ void	 share_secret(struct child *, enum conf_secret_kind,
 void	 share_listeners(struct child *);
 /* The front of that protocol. */
 enum proc_role share_front(enum conf_protocol);
+/* Does it take connections from outside? */
+bool	 share_is_front(enum proc_role);
 /* The log socket pair of a slot, made at first use; NULL with errno. */
 int	*share_log(struct house *, enum proc_role, uint16_t instance);
 /* A new pair for the next process of a slot: the one that died may have shut
@@ -259,6 +261,8 @@ int	 directory_account(struct house *, uint32_t account, char *err,
  * none.  0, or -1 with errno: the store cannot be read. */
 int	 directory_highest(const struct house *, uint32_t *);
 const char *directory_user(enum proc_role);	/* name of its user */
+/* Where it is confined to. */
+const char *directory_root(const struct conf *, enum proc_role);
 
 /* ---- mark.c: whose the directories are ---- */
 /* Is each of them this house's and in its place?  *first: there is no house

@@ -31,7 +31,7 @@ struct reload {
 	struct conf	*conf;		/* NULL: keys alone */
 	struct files	*files;
 	int		 listen[CONF_NLIST];
-	struct child	*next[2];	/* new signds, NULL: none or ready */
+	struct child	*next[ROLE_MAX]; /* new ones, NULL: none or ready */
 	struct event	*timer;
 	struct command	*cmd;
 	char		*text;		/* for cmd */
@@ -98,13 +98,13 @@ reload_fixed(const struct conf *old, const struct conf *conf)
 /* ---- begin --------------------------------------------------------------- */
 
 static void
-reload_signd(struct house *h, size_t slot, enum proc_role role)
+reload_anew(struct house *h, enum proc_role role)
 {
 	struct reload *r = h->reload;
 	struct child *c = child_new(h, role, 0);
 
 	c->current = false;
-	r->next[slot] = c;
+	r->next[role] = c;
 	child_start(c, r->conf == NULL ? h->conf : r->conf, r->files);
 }
 
@@ -173,8 +173,9 @@ reload_begin(struct house *h, struct command *cmd)
 		reload_end(h, err);
 		return;
 	}
-	reload_signd(h, 0, ROLE_SIGND_TLS);
-	reload_signd(h, 1, ROLE_SIGND_DKIM);
+	for (enum proc_role role = 0; role < ROLE_MAX; role++)
+		if (role_row(role)->reload == RELOAD_ANEW)
+			reload_anew(h, role);
 }
 
 void
@@ -194,7 +195,7 @@ reload_dkim(struct house *h, struct command *cmd, const char *text)
 	if ((r->files = files_load(h, h->conf, err, sizeof(err))) == NULL)
 		reload_end(h, err);
 	else
-		reload_signd(h, 1, ROLE_SIGND_DKIM);
+		reload_anew(h, ROLE_SIGND_DKIM);
 }
 
 /* ---- apply --------------------------------------------------------------- */
@@ -227,8 +228,8 @@ reload_tell(struct house *h)
 	struct child *c;
 
 	TAILQ_FOREACH(c, &h->children, entry) {
-		if (!c->current || c->chan == NULL || c->role ==
-		    ROLE_SIGND_TLS || c->role == ROLE_SIGND_DKIM)
+		if (!c->current || c->chan == NULL ||
+		    role_row(c->role)->reload != RELOAD_TOLD)
 			continue;
 		share_send(c, h->conf, h->files, true);
 		if (c->listening)
@@ -237,7 +238,7 @@ reload_tell(struct house *h)
 }
 
 static void
-reload_apply(struct house *h, struct child *ready[2])
+reload_apply(struct house *h, struct child *ready[ROLE_MAX])
 {
 	struct reload *r = h->reload;
 	struct conf *old = h->conf;
@@ -245,7 +246,7 @@ reload_apply(struct house *h, struct child *ready[2])
 	files_free(h->files);
 	h->files = r->files;
 	r->files = NULL;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < ROLE_MAX; i++)
 		if (ready[i] != NULL)
 			reload_replace(h, ready[i]);
 	if (r->conf != NULL) {
@@ -266,13 +267,13 @@ reload_child(struct child *c, bool ready)
 {
 	struct house *h = c->house;
 	struct reload *r = h->reload;
-	struct child *n, *done[2] = { NULL, NULL };
+	struct child *n, *done[ROLE_MAX] = { NULL };
 	char err[300];
 
-	if (r == NULL || (c != r->next[0] && c != r->next[1]))
+	if (r == NULL || c != r->next[c->role])
 		return;
 	if (!ready) {
-		r->next[c == r->next[0] ? 0 : 1] = NULL;
+		r->next[c->role] = NULL;
 		if (c->words[0] != '\0')
 			snprintf(err, sizeof(err), "%s: %s",
 			    proc_name(c->role), c->words);
@@ -283,13 +284,13 @@ reload_child(struct child *c, bool ready)
 		reload_end(h, err);
 		return;
 	}
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < ROLE_MAX; i++) {
 		n = r->next[i];
 		if (n != NULL && n->state != CHILD_READY)
 			return;
 		done[i] = n;
 	}
-	r->next[0] = r->next[1] = NULL;
+	memset(r->next, 0, sizeof(r->next));
 	reload_apply(h, done);
 }
 
@@ -301,7 +302,7 @@ reload_free(struct house *h)
 	struct reload *r = h->reload;
 
 	h->reload = NULL;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < ROLE_MAX; i++)
 		if (r->next[i] != NULL)
 			child_discard(r->next[i]);
 	if (r->conf != NULL)

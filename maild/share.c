@@ -33,40 +33,10 @@ static void	 on_again(evutil_socket_t, short, void *);
 static int	 share_log_new(struct house *, enum proc_role, uint16_t);
 static void	 share_log_one(struct house *, enum proc_role, uint16_t);
 
-static const char *
-share_root(const struct conf *conf, enum proc_role role)
+bool
+share_is_front(enum proc_role role)
 {
-	switch (role) {
-	case ROLE_QUEUE:
-		return conf->dir.spool;
-	case ROLE_DELIVER:
-		return conf->dir.store;
-	case ROLE_AUTHD:
-		return conf->dir.auth;
-	case ROLE_LOGD:
-		return conf->dir.log;
-	case ROLE_REPORT_IN:
-		return conf->dir.reports_in;
-	case ROLE_REPORT_OUT:
-		return conf->dir.reports_out;
-	case ROLE_MAILD:
-	case ROLE_SIGND_TLS:
-	case ROLE_SIGND_DKIM:
-	case ROLE_HASH:
-	case ROLE_RESOLVE:
-	case ROLE_RELAY:
-	case ROLE_IMAP_NURSERY:
-	case ROLE_POP3_NURSERY:
-	case ROLE_SMTPD:
-	case ROLE_IMAPD:
-	case ROLE_POP3D:
-	case ROLE_IMAP_SESSION:
-	case ROLE_POP3_SESSION:
-	case ROLE_KEYGEN:
-	case ROLE_MAX:
-		break;
-	}
-	return conf->dir.empty;
+	return (role_row(role)->may & MAY_ACCEPT) != 0;
 }
 
 static void
@@ -187,8 +157,7 @@ share_files(struct child *c, const struct conf *conf, const struct files *f)
 
 	for (size_t i = 0; i < conf->ncert; i++) {
 		/* signd checks that it has the keys of all of them */
-		if (r == ROLE_SMTPD || r == ROLE_IMAPD || r == ROLE_POP3D ||
-		    r == ROLE_SIGND_TLS)
+		if (share_is_front(r) || r == ROLE_SIGND_TLS)
 			share_chain(c, i, conf->cert[i].certificate,
 			    f->chain[i].pem, f->chain[i].n);
 		if (r == ROLE_SIGND_TLS)
@@ -258,18 +227,16 @@ share_send(struct child *c, const struct conf *conf,
 	begin.instance = c->instance;
 	begin.uid = h->ids[c->role].uid;
 	begin.gid = h->ids[c->role].gid;
-	begin.root = slice_str(share_root(conf, c->role));
+	begin.root = slice_str(directory_root(conf, c->role));
 	begin.reload = reload;
 	chan_send(c->chan, CONF_BEGIN, &begin, NULL, 0);
 	conf_each(conf, (int)c->role, share_item, c);
 	share_files(c, conf, files);
 	if (!reload)
 		share_secrets(c);
-	if (!reload && (c->role == ROLE_SMTPD || c->role == ROLE_IMAPD ||
-	    c->role == ROLE_POP3D))
+	if (!reload && share_is_front(c->role))
 		share_sources(c);
-	if (!reload && (c->role == ROLE_IMAP_NURSERY ||
-	    c->role == ROLE_POP3_NURSERY))
+	if (!reload && (role_row(c->role)->may & MAY_FORK) != 0)
 		share_store(c);
 	chan_send(c->chan, CONF_END, &end, NULL, 0);
 	if (!reload && c->role == ROLE_AUTHD)

@@ -1,7 +1,7 @@
 /*
  * The orderly end: fronts first, so that nothing new comes in, then what
- * works for them, the log last.  Each stage has a bounded time; then the
- * next begins.
+ * works for them, the log last, by the stage of each role's row.  Each stage
+ * has a bounded time; then the next begins.
  */
 #include "base/compat.h"
 
@@ -20,23 +20,18 @@
 
 #define STAGE_MS	5000	/* then SIGKILL */
 
-#define R(role)		(1u << ROLE_##role)
-
-static const uint32_t stages[] = {
-	R(SMTPD) | R(IMAPD) | R(POP3D),
-	R(IMAP_NURSERY) | R(POP3_NURSERY),
-	R(REPORT_OUT),
-	R(QUEUE),
-	R(DELIVER) | R(RELAY) | R(REPORT_IN),
-	R(AUTHD) | R(HASH) | R(RESOLVE) | R(SIGND_TLS) | R(SIGND_DKIM),
-	R(LOGD)
-};
-
 struct stop {
-	size_t		 stage;
+	enum role_stage	 stage;
 	int		 status;
 	bool		 moving;	/* stop_stage is on the stack */
 };
+
+/* Is it this one's turn to end? */
+static bool
+stop_turn(const struct house *h, const struct child *c)
+{
+	return role_row(c->role)->stage == h->stop->stage;
+}
 
 static void
 stop_stage(struct house *h)
@@ -44,7 +39,7 @@ stop_stage(struct house *h)
 	struct child *c;
 
 	TAILQ_FOREACH(c, &h->children, entry)
-		if (stages[h->stop->stage] >> c->role & 1) {
+		if (stop_turn(h, c)) {
 			if (c->role == ROLE_LOGD)
 				log_flush();
 			child_stop(c, STAGE_MS);
@@ -58,7 +53,7 @@ stop_waits(const struct house *h)
 	const struct child *c;
 
 	TAILQ_FOREACH(c, &h->children, entry)
-		if (stages[h->stop->stage] >> c->role & 1 && c->pid != 0)
+		if (stop_turn(h, c) && c->pid != 0)
 			return true;
 	return false;
 }
@@ -71,11 +66,11 @@ stop_child(struct house *h)
 	if (s == NULL || s->moving)
 		return;
 	s->moving = true;
-	while (s->stage < NITEMS(stages) && !stop_waits(h))
-		if (++s->stage < NITEMS(stages))
+	while (s->stage < STAGE_NEVER && !stop_waits(h))
+		if (++s->stage < STAGE_NEVER)
 			stop_stage(h);
 	s->moving = false;
-	if (s->stage == NITEMS(stages))
+	if (s->stage == STAGE_NEVER)
 		event_base_loopbreak(h->base);
 }
 
@@ -100,6 +95,6 @@ stop_begin(struct house *h, int status)
 int
 stop_status(const struct house *h)
 {
-	return h->stop != NULL && h->stop->stage == NITEMS(stages) ?
+	return h->stop != NULL && h->stop->stage == STAGE_NEVER ?
 	    h->stop->status : -1;
 }

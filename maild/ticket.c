@@ -22,14 +22,9 @@
 
 
 static struct service {
-	enum proc_role	 role;
 	bool		 renewed;	/* there is one before */
 	uint8_t		 secret[32], before[32];
-} services[] = {
-	{ .role = ROLE_SMTPD },
-	{ .role = ROLE_IMAPD },
-	{ .role = ROLE_POP3D },
-};
+} services[ROLE_MAX];			/* of fronts */
 
 static void	 on_renew(evutil_socket_t, short, void *);
 
@@ -48,32 +43,34 @@ ticket_init(struct house *h)
 void
 ticket_share(struct child *c)
 {
-	for (size_t i = 0; i < NITEMS(services); i++) {
-		if (services[i].role != c->role)
-			continue;
-		if (services[i].renewed)
-			share_secret(c, SECRET_TLS, services[i].before);
-		share_secret(c, SECRET_TLS, services[i].secret);
-	}
+	const struct service *s = &services[c->role];
+
+	if (!share_is_front(c->role))
+		return;
+	if (s->renewed)
+		share_secret(c, SECRET_TLS, s->before);
+	share_secret(c, SECRET_TLS, s->secret);
 }
 
 static void
-renew(struct house *h, struct service *s)
+renew(struct house *h, enum proc_role role)
 {
+	struct service *s = &services[role];
 	struct child *c;
 
 	memcpy(s->before, s->secret, sizeof(s->before));
 	random_bytes(s->secret, sizeof(s->secret));
 	s->renewed = true;
 	TAILQ_FOREACH(c, &h->children, entry)
-		if (c->role == s->role && c->chan != NULL)
+		if (c->role == role && c->chan != NULL)
 			share_secret(c, SECRET_TLS, s->secret);
 }
 
 static void
 on_renew(evutil_socket_t fd, short what, void *arg)
 {
-	for (size_t i = 0; i < NITEMS(services); i++)
-		renew(arg, &services[i]);
+	for (enum proc_role role = 0; role < ROLE_MAX; role++)
+		if (share_is_front(role))
+			renew(arg, role);
 	log_info("tls tickets have new secrets");
 }

@@ -11,11 +11,10 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "msg/chan.h"
 #include "msg/msg.h"
+#include "msg/roles.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-#include "proc/proc.h"
 
 #define R(role)		(1u << ROLE_##role)
 #define R_ALL		0xffffffffu

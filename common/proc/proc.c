@@ -29,44 +29,18 @@
 #define START_TIMEOUT_MS 60000		/* maild sends the share in this time */
 #define LAST_WORDS_MAX 512		/* of PROC_FATAL_EV */
 
-/* Names as ps and the log show them, and the program each runs. */
-static const struct {
-	const char *name, *program;
-} proc_table[ROLE_MAX] = {
-	[ROLE_MAILD] =		{ "maild", "maild" },
-	[ROLE_LOGD] =		{ "logd", "logd" },
-	[ROLE_SIGND_TLS] =	{ "signd-tls", "signd" },
-	[ROLE_SIGND_DKIM] =	{ "signd-dkim", "signd" },
-	[ROLE_AUTHD] =		{ "authd", "authd" },
-	[ROLE_HASH] =		{ "authd-hash", "authd-hash" },
-	[ROLE_RESOLVE] =	{ "resolve", "resolve" },
-	[ROLE_DELIVER] =	{ "deliver", "deliver" },
-	[ROLE_RELAY] =		{ "relay", "relay" },
-	[ROLE_REPORT_IN] =	{ "report-in", "report-in" },
-	[ROLE_REPORT_OUT] =	{ "report-out", "report-out" },
-	[ROLE_QUEUE] =		{ "queue", "queue" },
-	[ROLE_IMAP_NURSERY] =	{ "imap-nursery", "imap-session" },
-	[ROLE_POP3_NURSERY] =	{ "pop3-nursery", "pop3-session" },
-	[ROLE_SMTPD] =		{ "smtpd", "smtpd" },
-	[ROLE_IMAPD] =		{ "imapd", "imapd" },
-	[ROLE_POP3D] =		{ "pop3d", "pop3d" },
-	[ROLE_IMAP_SESSION] =	{ "imap-session", "imap-session" },
-	[ROLE_POP3_SESSION] =	{ "pop3-session", "pop3-session" },
-	[ROLE_KEYGEN] =		{ "keygen", "keygen" },
-};
-
 struct proc_state proc_state;
 
 const char *
 proc_name(enum proc_role role)
 {
-	return proc_table[role].name;
+	return role_row(role)->name;
 }
 
 const char *
 proc_program(enum proc_role role)
 {
-	return proc_table[role].program;
+	return role_row(role)->program;
 }
 
 uint16_t

@@ -1,6 +1,6 @@
 /*
- * A process of the house: who the roles are, and the one way each enters
- * its jail.
+ * A process of the house, whichever of msg/roles.h it is, and the one way
+ * each enters its jail.
  */
 #ifndef PROC_H
 #define PROC_H
@@ -13,15 +13,7 @@
 
 #include "base/slice.h"
 #include "msg/msg.h"
-
-enum proc_role {		/* numbers go over the wire */
-	ROLE_MAILD, ROLE_LOGD, ROLE_SIGND_TLS, ROLE_SIGND_DKIM, ROLE_AUTHD,
-	ROLE_HASH, ROLE_RESOLVE, ROLE_DELIVER, ROLE_RELAY, ROLE_REPORT_IN,
-	ROLE_REPORT_OUT, ROLE_QUEUE,
-	ROLE_IMAP_NURSERY, ROLE_POP3_NURSERY, ROLE_SMTPD, ROLE_IMAPD,
-	ROLE_POP3D, ROLE_IMAP_SESSION, ROLE_POP3_SESSION, ROLE_KEYGEN,
-	ROLE_MAX
-};
+#include "msg/roles.h"
 
 struct conf;
 

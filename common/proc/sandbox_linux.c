@@ -1,8 +1,9 @@
 /*
  * Confinement on Linux: rlimits, capabilities, Landlock and a seccomp
- * allow-list.  One table tells what rights each role needs; everything else
- * ends the process (SIGSYS).  The table is doc/design.md section 2 in code,
- * and knows no system calls: filter_linux.c does.  common/proc/jail.c enters.
+ * allow-list.  A role's row (msg/roles.h) tells what rights it needs;
+ * everything else ends the process (SIGSYS).  The rows are doc/design.md
+ * section 2 in code, and know no system calls: filter_linux.c does.  Called by
+ * jail.c at the end of each role's start.
  */
 #include "base/compat.h"
 
@@ -31,56 +32,6 @@ static struct {
 	int	store;		/* -1: none, or used */
 	uid_t	first, last;
 } sessions = { -1, 1, 0 };
-
-/*
- * memory bounds what a process can allocate: private and writable memory,
- * with what it has not touched yet (RLIMIT_DATA); mapped files and memory
- * shared with others are bounded by their own kind.  Each is several times
- * what the work below needs, so that a fault ends one process and not the
- * machine.  maild(8) has the same figures.
- */
-static const struct sandbox {
-	unsigned int	may;
-	rlim_t		memory;		/* MiB */
-} sandbox_table[ROLE_MAX] = {
-	/* children's channels of 64 MiB at worst, 32 for what mailctl does not
-	 * read, 65536 grants of 56 octets */
-	[ROLE_MAILD] =		{ 0, 1024 },
-	[ROLE_LOGD] =		{ MAY_FILES, 256 },
-	[ROLE_SIGND_TLS] =	{ MAY_LOCK, 256 },
-	[ROLE_SIGND_DKIM] =	{ MAY_LOCK, 256 },
-	/* SQLite's pages, names of a list of all accounts, 300 octets each */
-	[ROLE_AUTHD] =		{ MAY_FILES, 1024 },
-	/* one hash at a time, of 64 MiB; others may have been made elsewhere */
-	[ROLE_HASH] =		{ MAY_LOCK, 2048 },
-	[ROLE_RESOLVE] =	{ MAY_CONNECT, 1024 },
-	/* 512 accounts, each with the tail of its journal */
-	[ROLE_DELIVER] =	{ MAY_FILES | MAY_NOTIFY, 2048 },
-	/* connections of 100 KiB, as many as there may be descriptors; 512 TLS
-	 * sessions of 16 KiB, some three times that in memory */
-	[ROLE_RELAY] =		{ MAY_CONNECT, 4096 },
-	/* heads of 211000 reports, 300 at worst; four commands of 20; a message
-	 * of 1.5 reports.max-size twice, 100; what is parsed of it, 90 */
-	[ROLE_REPORT_IN] =	{ MAY_FILES, 1024 },
-	[ROLE_REPORT_OUT] =	{ MAY_FILES | MAY_MEMFD, 512 },
-	/* messages that wait, 1 KiB each */
-	[ROLE_QUEUE] =		{ MAY_FILES | MAY_MEMFD | MAY_MKDIR, 8192 },
-	/* its sessions' limit too */
-	[ROLE_IMAP_NURSERY] =	{ MAY_FORK | MAY_FILES | MAY_NOTIFY |
-				    MAY_MKDIR, 1024 },
-	[ROLE_POP3_NURSERY] =	{ MAY_FORK | MAY_FILES | MAY_NOTIFY |
-				    MAY_MKDIR, 1024 },
-	/* 12000 connections: TLS 48 KiB, up to 64 and a reply not read by the
-	 * client, once more as records, 64 not read by us; smtpd has 64 of a
-	 * message and the verdict's state besides */
-	[ROLE_SMTPD] =		{ MAY_ACCEPT | MAY_MEMFD | MAY_WRITE, 6144 },
-	[ROLE_IMAPD] =		{ MAY_ACCEPT, 4096 },
-	[ROLE_POP3D] =		{ MAY_ACCEPT, 4096 },
-	/* a mailbox's index as far as it is not mapped, a command of 1 MiB */
-	[ROLE_IMAP_SESSION] =	{ MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024 },
-	[ROLE_POP3_SESSION] =	{ MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024 },
-	[ROLE_KEYGEN] =		{ MAY_LOCK | MAY_WRITE, 256 },
-};
 
 /* What the filter that is on already permits. */
 static struct {
@@ -157,15 +108,15 @@ limit_memory(rlim_t value, bool for_good)
 #endif
 
 static void
-limits_install(const struct sandbox *s)
+limits_install(const struct role_row *r)
 {
 	limit(RLIMIT_CORE, 0);
-	if ((s->may & MAY_FORK) == 0)
+	if ((r->may & MAY_FORK) == 0)
 		limit(RLIMIT_NPROC, 0);
 #ifndef MAILD_SANITIZE		/* whose reports go to a file */
-	if ((s->may & (MAY_FILES | MAY_MEMFD | MAY_WRITE)) == 0)
+	if ((r->may & (MAY_FILES | MAY_MEMFD | MAY_WRITE)) == 0)
 		limit(RLIMIT_FSIZE, 0);
-	limit_memory(s->memory * MIB, true);
+	limit_memory(r->memory * MIB, true);
 #endif
 }
 
@@ -222,7 +173,7 @@ sandbox_master(void)
 		fatal("PR_SET_NO_NEW_PRIVS");
 	limit(RLIMIT_CORE, 0);
 #ifndef MAILD_SANITIZE		/* its leak checker attaches to us */
-	limit_memory(sandbox_table[ROLE_MAILD].memory * MIB, false);
+	limit_memory(role_row(ROLE_MAILD)->memory * MIB, false);
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		fatal("PR_SET_DUMPABLE");
 #endif
@@ -236,27 +187,21 @@ sandbox_sessions(int dirfd, uid_t first, uid_t last)
 	sessions.last = last;
 }
 
-unsigned int
-sandbox_rights(enum proc_role role)
-{
-	return sandbox_table[role].may;
-}
-
 bool
 sandbox_keeps(enum proc_role role)
 {
-	return (sandbox_table[role].may & MAY_FORK) != 0;
+	return (role_row(role)->may & MAY_FORK) != 0;
 }
 
 void
 sandbox_enter(enum proc_role role)
 {
-	const struct sandbox *s = &sandbox_table[role];
+	const struct role_row *r = role_row(role);
 
-	limits_install(s);
-	capabilities_install(s->may);
-	landlock_install(s->may, beneath_dir(s->may));
-	filter_install(s->may);
+	limits_install(r);
+	capabilities_install(r->may);
+	landlock_install(r->may, beneath_dir(r->may));
+	filter_install(r->may);
 }
 
 #endif

@@ -223,7 +223,7 @@ filter_run(const struct filter *f, const struct seccomp_data *d)
 static struct filter_of
 of_role(enum proc_role role)
 {
-	return (struct filter_of){ .may = sandbox_rights(role),
+	return (struct filter_of){ .may = role_row(role)->may,
 	    .first = UID_FIRST, .last = UID_LAST };
 }
 
@@ -470,7 +470,7 @@ test_session_beneath_its_nursery(void **state)
 	unsigned int nr, a;
 
 	of.beneath = true;
-	of.before = sandbox_rights(ROLE_IMAP_NURSERY);
+	of.before = role_row(ROLE_IMAP_NURSERY)->may;
 	filter_make(&session, &of);
 	assert_true(session.n < alone.n);
 	for (nr = 0; nr < NR_END; nr++)
