@@ -35,11 +35,28 @@ charset_name(int id)
 	return id >= 0 && id < CHARSETS ? charset_names[id].name : NULL;
 }
 
+/* ASCII at the start of both, eight octets at a time; how many were copied. */
+static size_t
+ascii_copy(const char *in, char *out, size_t n)
+{
+	uint64_t w;
+	size_t i;
+
+	for (i = 0; n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, in + i, sizeof(w));
+		if ((w & UINT64_C(0x8080808080808080)) != 0)
+			break;
+		memcpy(out + i, &w, sizeof(w));
+	}
+	return i;
+}
+
 size_t
 charset_utf8(int charset, const char *in, size_t n, int last, char *out,
     size_t size, size_t *used)
 {
-	size_t i = 0, k = 0;
+	size_t i = ascii_copy(in, out, size < 4 ? 0 : n < size - 3 ? n :
+	    size - 3), k = i;
 	uint32_t u;
 	int c, len;
 

@@ -17,7 +17,7 @@
 static size_t	 html_strip(char *, size_t);
 static size_t	 html_skip(const char *, size_t, size_t);
 static size_t	 entity(const char *, size_t, char *);
-static size_t	 blanks_join(char *, size_t);
+static size_t	 blanks_join(char *, size_t, size_t);
 static int	 strip_tail(struct slice *);
 static int	 strip_leader(struct slice *);
 static int	 strip_blob(struct slice *, int);
@@ -41,7 +41,7 @@ preview_make(const struct mime *m, char *out, size_t size)
 	n = charset_utf8(p->charset, raw, n, 0, text, sizeof(text), &used);
 	if (p->html)
 		n = html_strip(text, n);
-	n = blanks_join(text, n);
+	n = blanks_join(text, n, size);
 	if (n > size)
 		n = utf8_cut(text, size);
 	memcpy(out, text, n);
@@ -210,13 +210,14 @@ entity(const char *p, size_t n, char *out)
 	return 0;
 }
 
-/* Blanks, line ends and control characters become one blank. */
+/* Blanks, line ends and control characters become one blank.  It ends when
+ * it is known what the first max octets are. */
 static size_t
-blanks_join(char *p, size_t n)
+blanks_join(char *p, size_t n, size_t max)
 {
 	size_t i, k = 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && k <= max + 1; i++) {
 		if ((unsigned char)p[i] > ' ' && p[i] != 127)
 			p[k++] = p[i];
 		else if (k > 0 && p[k - 1] != ' ')

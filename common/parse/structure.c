@@ -122,20 +122,25 @@ text_string(struct text *t, struct slice s)
 void
 known_find(struct slice header, struct slice v[H_KNOWN])
 {
-	static const char *const names[H_KNOWN] = {
-		"date", "subject", "from", "sender", "reply-to", "to", "cc",
-		"bcc", "in-reply-to", "message-id", "references",
-		"content-type", "content-transfer-encoding", "content-id",
-		"content-description", "content-md5", "content-disposition",
-		"content-language", "content-location"
+#define NAME(s)	{ s, sizeof(s) - 1 }
+	static const struct slice names[H_KNOWN] = {
+		NAME("date"), NAME("subject"), NAME("from"), NAME("sender"),
+		NAME("reply-to"), NAME("to"), NAME("cc"), NAME("bcc"),
+		NAME("in-reply-to"), NAME("message-id"), NAME("references"),
+		NAME("content-type"), NAME("content-transfer-encoding"),
+		NAME("content-id"), NAME("content-description"),
+		NAME("content-md5"), NAME("content-disposition"),
+		NAME("content-language"), NAME("content-location")
 	};
+#undef NAME
 	struct header_field f;
 	int i, n;
 
 	memset(v, 0, H_KNOWN * sizeof(v[0]));
 	for (n = 0; n < HEADER_FIELDS_MAX && header_next(&header, &f); n++)
 		for (i = 0; i < H_KNOWN; i++)
-			if (v[i].p == NULL && slice_caseis(f.name, names[i])) {
+			if (names[i].n == f.name.n && v[i].p == NULL &&
+			    slice_caseeq(f.name, names[i])) {
 				v[i] = f.value;
 				break;
 			}
