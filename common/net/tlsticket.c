@@ -64,16 +64,20 @@ tlsticket_serve(struct ssl_ctx_st *ctx)
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
 }
 
+/* Names are no secret, they are what a ticket begins with. */
+static bool
+is_named(const struct ticket_key *k, const unsigned char *name)
+{
+	return k->set && memcmp(k->name, name, NAME_LEN) == 0;
+}
+
 /* The key of that name, NULL: none of ours. */
 static const struct ticket_key *
 ticket_key(const unsigned char *name)
 {
-	if (memcmp(name, ticket.current.name, NAME_LEN) == 0)
+	if (is_named(&ticket.current, name))
 		return &ticket.current;
-	if (ticket.former.set &&
-	    memcmp(name, ticket.former.name, NAME_LEN) == 0)
-		return &ticket.former;
-	return NULL;
+	return is_named(&ticket.former, name) ? &ticket.former : NULL;
 }
 
 /* The EVP_MAC_CTX takes a key as one of its parameters.  1, 0. */

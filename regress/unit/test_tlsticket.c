@@ -242,6 +242,26 @@ key_name(SSL_SESSION *s, unsigned char name[16])
 	memcpy(name, ticket, 16);
 }
 
+/* The same key, but never the same start of its cipher. */
+static void
+test_sealed_unlike(void **state)
+{
+	struct tls *server = server_new("a");
+	SSL_SESSION *s = first(server, TLS1_3_VERSION),
+	    *t = first(server, TLS1_3_VERSION);
+	const unsigned char *a, *b;
+	size_t na, nb;
+
+	SSL_SESSION_get0_ticket(s, &a, &na);
+	SSL_SESSION_get0_ticket(t, &b, &nb);
+	assert_true(na > 32 && nb > 32);
+	assert_memory_equal(a, b, 16);
+	assert_memory_not_equal(a + 16, b + 16, 16);
+	SSL_SESSION_free(s);
+	SSL_SESSION_free(t);
+	tls_free(server);
+}
+
 /* A server is made once, secrets come while it runs. */
 static void
 test_secret_before_opens(void **state)
@@ -339,6 +359,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_secret_no_ticket),
 		cmocka_unit_test(test_resumes),
+		cmocka_unit_test(test_sealed_unlike),
 		cmocka_unit_test(test_secret_before_opens),
 		cmocka_unit_test(test_other_service),
 		cmocka_unit_test(test_damaged),
