@@ -1,83 +1,80 @@
-"""Clocks that a test sets, for programs that are started with Clock(directory).env: the wall clock, and the one of timers."""
-import os
-import subprocess
-import sys
+"""A clock that a test sets, for programs under test: what they take for the time is the true one and what is added here.
 
-SHIM = """\
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
+    clock = Clock()
+    Part("queue", ..., clock=clock)                 one process
+    House(d, libexec=clock.libexec(d, "queue"))     those named of a whole house
+    House(d).start(env=clock.env)                   its maild: that gives no variable of its environment on
+    clock.pass_by(600)                              ten minutes go by, timers fire
+    clock.set_ahead(86400)                          somebody sets the wall clock, nothing goes by
 
-static volatile long *ahead;
-static int (*real)(clockid_t, struct timespec *);
-
-__attribute__((constructor)) static void
-begin(void)
-{
-	real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-	ahead = mmap(NULL, 4096, PROT_READ, MAP_SHARED, open(getenv("CLOCK_FILE"), O_RDONLY), 0);
-}
-
-int
-clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int r;
-
-	if (real == NULL)
-		begin();
-	r = real(id, ts);
-	if (id == CLOCK_REALTIME)
-		ts->tv_sec += ahead[0];
-	else if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE)
-		ts->tv_sec += ahead[1];
-	return r;
-}
+build/regress/clock.so does it, which is preloaded; the programs are the ones that are installed.  Those linked statically,
+of the sessions, have the true time but in the sanitizers' build.
 """
+import os
+import struct
+import subprocess
+import tempfile
+import time
+
+from tap import PATIENCE
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(HERE, "../../build")))
 
 
 class Clock:
-    def __init__(self, directory):
-        self.file = os.path.join(directory, "clock")
-        with open(self.file, "wb") as f:
-            f.write(bytes(4096))
-        os.chmod(self.file, 0o644)
-        with open(self.file + ".c", "w") as f:
-            f.write(SHIM)
-        self.compile("-shared", "-fPIC", "-o", self.file + ".so", self.file + ".c")
-        self.env = {"CLOCK_FILE": self.file, "LD_PRELOAD": self.file + ".so"}
+    def __init__(self):
+        self.page, self.set, self.passed = tempfile.NamedTemporaryFile(prefix="maild-clock."), 0.0, 0.0
+        os.chmod(self.page.name, 0o644)
+        self.write()
+        self.env = {"CLOCK_FILE": self.page.name, "LD_PRELOAD": BUILD + "/regress/clock.so",
+                    "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
 
-    @staticmethod
-    def compile(*args):
-        subprocess.run([*os.environ.get("CC", "cc").split(), *args], check=True)
-
-    def libexec(self, build, *names):
-        """a directory with the programs of build, of which those of the names have this clock: maild gives no variable
-        of its environment on"""
-        d = os.path.join(os.path.dirname(self.file), "libexec")
+    def libexec(self, directory, *names):
+        """a directory with the programs of the build, of which those of the names have this clock"""
+        d = os.path.join(directory, "libexec")
         os.makedirs(d)
-        for name in os.listdir(build):
-            if os.path.isfile(f"{build}/{name}") and name not in names:
-                os.symlink(f"{build}/{name}", f"{d}/{name}")
+        for name in os.listdir(BUILD):
+            if os.path.isfile(f"{BUILD}/{name}") and name not in names:
+                os.symlink(f"{BUILD}/{name}", f"{d}/{name}")
         for name in names:
-            with open(f"{self.file}.{name}.c", "w") as f:
+            source = f"{d}/{name}.c"
+            with open(source, "w") as f:
                 f.write("#include <stdlib.h>\n#include <unistd.h>\nint main(int c, char **v) {\n" +
                         "".join(f'setenv("{k}", "{v}", 1);\n' for k, v in self.env.items()) +
-                        f'return execv("{build}/{name}", v);\n}}\n')
-            self.compile("-o", f"{d}/{name}", f"{self.file}.{name}.c")
+                        f'return execv("{BUILD}/{name}", v);\n}}\n')
+            subprocess.run([*os.environ.get("CC", "cc").split(), "-o", f"{d}/{name}", source], check=True)
         return d
 
-    def ahead(self, seconds):
-        """of the true time"""
-        self.set(0, seconds)
+    def write(self):
+        os.pwrite(self.page.fileno(), struct.pack("=qq", round(self.set * 1000), round(self.passed * 1000)), 0)
+
+    def set_ahead(self, seconds):
+        """wall time is set so far ahead of what it would be"""
+        self.set = seconds
+        self.write()
 
     def pass_by(self, seconds):
-        """so much later than it was at the start, for timers; who sleeps finds out when something wakes it"""
-        self.set(8, seconds)
+        """so much time passes, on every clock"""
+        self.passed += seconds
+        self.write()
 
-    def set(self, at, seconds):
-        with open(self.file, "r+b") as f:
-            f.seek(at)
-            f.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+    def time(self):
+        """wall time there"""
+        return time.time() + self.set + self.passed
+
+    def align(self, interval):
+        """time passes till an interval begins, and a little more"""
+        self.pass_by(interval - self.time() % interval + 0.02)
+
+    def till(self, done, step, most, what="condition"):
+        """time passes step by step till that is true, but no more than so much; what takes its own time has it"""
+        end = time.monotonic() + 15 * PATIENCE
+        while not (got := done()):
+            if most > 0:
+                self.pass_by(step)
+                most -= step
+            elif time.monotonic() > end:
+                raise AssertionError(f"{what} did not come true")
+            time.sleep(0.05)
+        return got

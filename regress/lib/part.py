@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
+import weakref
 
 from role import ENUM, TOP, Channel, Role, items, pack
 
@@ -28,7 +28,8 @@ def cells(blob):
 
 
 class Part(Role):
-    def __init__(self, program, conf, files=(), role=None, argv=(), secrets=(), root=None, prepare=None, wrap=()):
+    def __init__(self, program, conf, files=(), role=None, argv=(), secrets=(), root=None, prepare=None, wrap=(),
+                 clock=None):
         build = os.environ.get("BUILD", TOP + "/build")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.keep = root is not None
@@ -37,12 +38,14 @@ class Part(Role):
         os.chown(self.empty, UID, UID)
         if prepare:
             prepare(self.empty)
-        self.said = b""
+        self.said, self.gone, self.hearing = b"", False, threading.Lock()
         fd = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 10)     # 4 would be taken for the log
         # a pipe: most roles may not write a file
         self.proc = subprocess.Popen([*wrap, f"{build}/{program}", *argv], close_fds=False,
                                      preexec_fn=lambda: os.dup2(fd, 3, inheritable=True),
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                     env=dict(os.environ, **(clock.env if clock else {})))
+        self.clock, self.channels = clock, weakref.WeakSet()     # those that a test still has
         os.set_blocking(self.proc.stderr.fileno(), False)
         self.reader = threading.Thread(target=self.listen, daemon=True)
         self.reader.start()
@@ -63,6 +66,7 @@ class Part(Role):
         for kind, key in secrets.items():
             self.main.send("CONF_SECRET", what=ENUM[kind], key=key)
         self.main.send("CONF_END", generation=1)
+        self.heard = []
         self.impaired = {}      # what the role says that impairs it
         self.closed = []        # the accounts that authd says are closed
         while (m := self.main.recv(20)) is not None and m.name in ("PROC_IMPAIRED_EV", "ACCOUNT_CLOSED_EV"):
@@ -83,7 +87,9 @@ class Part(Role):
         self.main.send("PROC_CHANNEL_EV", 0, [b.fileno()], kind=ENUM[kind], side=ENUM[side], peer=ENUM[peer],
                        instance=instance)
         b.close()
-        return Channel(a)
+        c = Channel(a)
+        self.channels.add(c)
+        return c
 
     def run(self, *words, on_ask=None):
         """a command of mailctl: (code, text, rows); on_ask answers what the role asks maild meanwhile"""
@@ -102,17 +108,48 @@ class Part(Role):
             elif on_ask:
                 on_ask(m)
 
+    def ping(self):
+        """one question and its answer; what else maild is told meanwhile is in self.heard"""
+        ident = self.main.ask("PROC_PING")
+        while (m := self.main.recv(60)) is not None and (m.name, m.id) != ("PROC_PING_R", ident):
+            if m.name == "PROC_IMPAIRED_EV":
+                self.condition(m)
+            else:
+                self.heard.append(m)
+        if m is None:
+            raise AssertionError("gone: " + self.text())
+
+    def settle(self):
+        """it has read what it was sent, and done that and what was due when this began: each answer is a turn of it"""
+        self.ping()                     # it has the channels
+        while any(c.unread() for c in list(self.channels)):
+            self.ping()
+        self.ping()
+        self.ping()                     # and what its timers were to do at once
+        self.hear()
+
+    def pass_by(self, seconds):
+        """so much time passes for it, and it has done what was due"""
+        self.clock.pass_by(seconds)
+        self.settle()
+
     def listen(self):
-        fd = self.proc.stderr.fileno()
-        while True:
-            select.select([fd], [], [])
-            got = os.read(fd, 65536)
-            if not got:
-                return
-            self.said += got
+        while not self.gone:
+            select.select([self.proc.stderr], [], [])
+            self.hear()
+
+    def hear(self):
+        """what it wrote till now"""
+        with self.hearing:
+            try:
+                while got := os.read(self.proc.stderr.fileno(), 65536):
+                    self.said += got
+                self.gone = True
+            except BlockingIOError:
+                pass
 
     def text(self):
-        time.sleep(0.05)
+        self.hear()
         return self.said.decode(errors="replace")
 
     def close(self):

@@ -7,12 +7,15 @@
 Messages are encoded from the lists in common/msg/msg.h itself, so there is no second copy of the protocol.
 """
 import array
+import fcntl
 import os
 import re
 import select
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -123,6 +126,12 @@ class Channel:
     def reply(self, m, **values):
         self.send(m.name + "_R", m.id, **values)
 
+    def unread(self):
+        """octets that the other end has not read yet"""
+        if self.sock.fileno() == -1:
+            return 0
+        return struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)))[0]
+
     def recv(self, timeout=10):
         """the next message; None at the end of the channel"""
         if not select.select([self.sock], [], [], timeout)[0]:
@@ -136,7 +145,7 @@ class Channel:
 
 
 class Role:
-    def __init__(self, program, conf, files=(), role=None, wrap=(), root=None):
+    def __init__(self, program, conf, files=(), role=None, wrap=(), root=None, clock=None):
         build = os.environ.get("BUILD", TOP + "/build")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.empty = tempfile.mkdtemp(prefix="maild-role-")
@@ -150,7 +159,9 @@ class Role:
                 os.close(fd)        # were it 4, it would be taken for the log's
         # a pipe: confined roles may not write to files, not even a log
         self.proc = subprocess.Popen([*wrap, f"{build}/{program}"], pass_fds=(3,) if fd == 3 else (3, fd),
-                                     preexec_fn=at_three, env=dict({"ASAN_OPTIONS": "detect_leaks=0"}, **os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     preexec_fn=at_three,
+                                     env={"ASAN_OPTIONS": "detect_leaks=0", **os.environ, **(clock.env if clock else {})},
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
         theirs.close()
         threading.Thread(target=self.read_log, daemon=True).start()

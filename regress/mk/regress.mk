@@ -27,7 +27,13 @@ $(O)/regress/liar: $(call objs,regress/system/liar.c) $(ARCHIVES)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(call objs,regress/system/liar.c) \
 	    $(ARCHIVES)
 
-unit: $(UNIT:%=$(O)/regress/unit/%) $(O)/regress/liar
+# The clock that a test sets, for whole processes: regress/lib/clock.py.
+$(O)/regress/clock.so: regress/lib/test_clock.c regress/lib/test_clock.h
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -O2 -g -std=gnu11 -fPIC -shared $(WARN) -o $@ $<
+
+unit: $(UNIT:%=$(O)/regress/unit/%) $(O)/regress/liar $(O)/regress/clock.so
 .PHONY: unit
 
 # The hostile program of the jail test, in place of any role.
