@@ -138,7 +138,7 @@ auth_send(struct session *s)
 	ask.user = slice_str(s->cred->authcid);
 	ask.password = slice_str(s->cred->passwd);
 	s->loginsent = true;
-	if (session_ask(s, house()->authd, AUTH_LOGIN, &ask, NULL,
+	if (session_ask(s, smtpd()->authd, AUTH_LOGIN, &ask, NULL,
 	    SMTP_ASK_MS, on_login) == -1)
 		auth_fail(s, "454 4.7.0 try later");
 	else

@@ -170,7 +170,7 @@ author_ask(struct session *s)
 		return;
 	}
 	ask.address = slice_str(address);
-	if (session_ask(s, house()->authd, DIR_SENDER, &ask, NULL,
+	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
 	    SMTP_ASK_MS, on_author) == -1) {
 		s->mail->refusal = "451 4.3.0 try later";
 		data_refused(s);

@@ -183,7 +183,7 @@ static void
 cmd_ehlo(struct session *s, struct slice arg)
 {
 	const struct conf *conf = proc_conf();
-	const struct house *h = house();
+	const struct smtpd *h = smtpd();
 
 	if (hello(s, arg) == -1)
 		return;
@@ -203,7 +203,7 @@ cmd_starttls(struct session *s, struct slice arg)
 		reply_error(s, "503 5.5.1 TLS is on already");
 		return;
 	}
-	if (house()->tls == NULL) {
+	if (smtpd()->tls == NULL) {
 		reply_error(s, "454 4.7.0 TLS not available");
 		return;
 	}
@@ -218,7 +218,7 @@ cmd_starttls(struct session *s, struct slice arg)
 		return;
 	}
 	reply(s, "220 2.0.0 go ahead");
-	if (io_accept_tls(s->io, house()->tls) == -1) {
+	if (io_accept_tls(s->io, smtpd()->tls) == -1) {
 		session_end(s, NULL);
 		return;
 	}

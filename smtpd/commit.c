@@ -78,7 +78,7 @@ commit_ticket(struct session *s)
 	ask.token = m->from.token;
 	ask.bodyhash = m->bodyhash;
 	ask.fromhash = m->fromhash;
-	if (session_ask(s, house()->signd, SIGN_TICKET, &ask, NULL,
+	if (session_ask(s, smtpd()->signd, SIGN_TICKET, &ask, NULL,
 	    SMTP_ASK_MS, on_ticket) == -1)
 		commit_failed(s, "451 4.7.0 cannot be signed now, try later");
 }
@@ -125,7 +125,7 @@ rcpts_send(struct mail *m)
 				break;
 		}
 		ev.rcpts = slice_of(all.p + from, last - from);
-		chan_send(house()->queue, QUEUE_RCPT_EV, &ev, NULL, 0);
+		chan_send(smtpd()->queue, QUEUE_RCPT_EV, &ev, NULL, 0);
 		from = off = last;
 	}
 	return slice_of(all.p + from, all.n - from);
@@ -140,7 +140,7 @@ commit_send(struct session *s)
 
 	m->committing = true;
 	m->lost = false;
-	if (house()->queue == NULL) {
+	if (smtpd()->queue == NULL) {
 		commit_lost(s);
 		return;
 	}
@@ -160,9 +160,9 @@ commit_send(struct session *s)
 	ask.rcpts = rcpts_send(m);
 	if (store_is_small(m)) {
 		body.body = slice_of(m->buf, m->n);
-		chan_send(house()->queue, QUEUE_BODY_EV, &body, NULL, 0);
+		chan_send(smtpd()->queue, QUEUE_BODY_EV, &body, NULL, 0);
 	}
-	if (session_ask(s, house()->queue, QUEUE_COMMIT, &ask,
+	if (session_ask(s, smtpd()->queue, QUEUE_COMMIT, &ask,
 	    m->file == 0 && m->fd != -1 ? &m->fd : NULL, SMTP_COMMIT_MS,
 	    on_commit) == -1)
 		commit_lost(s);
@@ -252,7 +252,7 @@ commit_again(struct session *s)
 {
 	struct queue_known ask = { s->mail->commit };
 
-	session_ask(s, house()->queue, QUEUE_KNOWN, &ask, NULL, SMTP_LOST_MS,
+	session_ask(s, smtpd()->queue, QUEUE_KNOWN, &ask, NULL, SMTP_LOST_MS,
 	    on_known);
 }
 

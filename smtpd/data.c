@@ -88,7 +88,7 @@ data_input(struct session *s)
 	struct slice in = io_peek(s->io), run;
 	size_t off = 0;
 
-	if (house()->hold)
+	if (smtpd()->hold)
 		return false;
 	while (off < in.n && !m->scan.done && s->state == SMTP_MESSAGE) {
 		off += data_scan(&m->scan, in.p + off, in.n - off, &run);
@@ -206,7 +206,7 @@ file_ask(struct session *s)
 {
 	struct queue_file ask = { s->id };
 
-	return session_ask(s, house()->queue, QUEUE_FILE, &ask, NULL,
+	return session_ask(s, smtpd()->queue, QUEUE_FILE, &ask, NULL,
 	    SMTP_ASK_MS, on_file);
 }
 

@@ -156,7 +156,7 @@ mail_command(struct session *s, struct slice arg)
 		return;
 	}
 	ask.address = slice_str(s->mail->sender);
-	if (session_ask(s, house()->authd, DIR_SENDER, &ask, NULL,
+	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
 	    SMTP_ASK_MS, on_sender) == -1) {
 		session_reset(s);
 		reply(s, "451 4.3.0 try later");
@@ -167,7 +167,7 @@ mail_command(struct session *s, struct slice arg)
 static const char *
 mail_refusal(const struct session *s, const struct smtp_path *p)
 {
-	const struct house *h = house();
+	const struct smtpd *h = smtpd();
 
 	if (p->utf8 || p->requiretls || p->ret != 0 || p->envid.p != NULL ||
 	    (p->auth.p != NULL && !is_submission(s)))
@@ -301,8 +301,8 @@ rcpt_command(struct session *s, struct slice arg)
 	}
 	ask.address = slice_of(text, (size_t)n);
 	ask.size = s->mail->declared;
-	if (house()->authd != NULL)
-		id = chan_ask(house()->authd, DIR_RCPT, &ask, NULL, 0,
+	if (smtpd()->authd != NULL)
+		id = chan_ask(smtpd()->authd, DIR_RCPT, &ask, NULL, 0,
 		    SMTP_ASK_MS, on_rcpt, session_arg(s, (s->slot0 +
 		    s->nslots) % SMTP_PENDING));
 	if (id == 0)
@@ -363,8 +363,8 @@ rcpt_forget(struct session *s)
 	for (; s->nslots > 0; s->nslots--) {
 		slot = &s->slot[s->slot0];
 		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
-		if (slot->ask != 0 && house()->authd != NULL)
-			chan_forget(house()->authd, slot->ask);
+		if (slot->ask != 0 && smtpd()->authd != NULL)
+			chan_forget(smtpd()->authd, slot->ask);
 	}
 }
 

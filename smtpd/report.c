@@ -49,7 +49,7 @@ report_mail(const struct session *s)
 	if (verdict_dmarc(v)->record.n > RECORD_TOLD)
 		log_notice("%s not reported, DMARC record too long domain=%s",
 		    s->sid, verdict_dmarc(v)->at);
-	if (house()->report == NULL || chan_full(house()->report)) {
+	if (smtpd()->report == NULL || chan_full(smtpd()->report)) {
 		lost_count();
 		return;
 	}
@@ -85,7 +85,7 @@ report_send(const struct session *s, const struct verdict *v, bool failure)
 	e.dkim = signatures(v, dkim, sizeof(dkim));
 	e.header = failure ? header_read(s->mail, header, sizeof(header)) :
 	    slice_of("", 0);
-	chan_send(house()->report, REPORT_MAIL_EV, &e, NULL, 0);
+	chan_send(smtpd()->report, REPORT_MAIL_EV, &e, NULL, 0);
 }
 
 static bool

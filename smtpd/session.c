@@ -104,7 +104,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 {
 	struct session *s;
 
-	if ((s = session_new()) == NULL || (s->io = io_new(house()->base, fd,
+	if ((s = session_new()) == NULL || (s->io = io_new(smtpd()->base, fd,
 	    session_io, s)) == NULL) {
 		log_warnx("session not started, out of memory");
 		if (s != NULL)
@@ -123,8 +123,8 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 		replyf(s, "220 %s ESMTP", proc_conf()->hostname);
 		session_state(s, SMTP_HELLO);
 		session_await(s);
-	} else if (house()->tls != NULL &&
-	    io_accept_tls(s->io, house()->tls) == 0) {
+	} else if (smtpd()->tls != NULL &&
+	    io_accept_tls(s->io, smtpd()->tls) == 0) {
 		session_state(s, SMTP_TLS);
 		session_await(s);
 	} else {
@@ -144,8 +144,8 @@ session_free(struct session *s)
 	auth_forget(s);
 	if (s->ask != 0)
 		chan_forget(s->asked, s->ask);
-	if (s->loginsent && house()->authd != NULL)
-		chan_send(house()->authd, AUTH_CLOSE_EV, &ev, NULL, 0);
+	if (s->loginsent && smtpd()->authd != NULL)
+		chan_send(smtpd()->authd, AUTH_CLOSE_EV, &ev, NULL, 0);
 	io_free(s->io);		/* NULL after session_end */
 	conn_close(&s->conn);
 	smtpd_session(s, false);
@@ -356,7 +356,7 @@ session_run(struct session *s)
 	if (going && !full && s->state != SMTP_END)
 		io_again(s->io);
 	else if (s->eof && !full && s->state != SMTP_ANSWER &&
-	    s->state != SMTP_END && s->nslots == 0 && !house()->hold)
+	    s->state != SMTP_END && s->nslots == 0 && !smtpd()->hold)
 		session_end(s, NULL);
 	if (s->state == SMTP_END)
 		session_free(s);
@@ -377,9 +377,9 @@ session_line(struct session *s)
 		session_over_now(s);
 		return false;
 	}
-	if (house()->hold)
+	if (smtpd()->hold)
 		return false;
-	if (house()->stopping) {
+	if (smtpd()->stopping) {
 		session_end(s, "421 4.3.2 going down, try later");
 		return false;
 	}

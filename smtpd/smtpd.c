@@ -90,7 +90,7 @@ static const struct chan_ops chan_ops = { on_gone, on_full };
 static const struct chan_ops report_ops = { on_gone, NULL };
 
 static struct {
-	struct house	 h;
+	struct smtpd	 all;		/* what other files read */
 	struct tlskey	*certs;		/* being collected */
 	struct event	*stop_timer;
 	struct event	*missing_timer;
@@ -99,25 +99,25 @@ static struct {
 	uint64_t	 gone[CHAN_MAX]; /* since when, now_ms() */
 	int		 sources;	/* of conn.h; -1: our own */
 	size_t		 nsessions;
-} smtpd = { .sources = -1 };
+} self = { .sources = -1 };
 
-const struct house *
-house(void)
+const struct smtpd *
+smtpd(void)
 {
-	return &smtpd.h;
+	return &self.all;
 }
 
 void
 smtpd_session(struct session *s, bool here)
 {
 	if (here) {
-		LIST_INSERT_HEAD(&smtpd.h.sessions, s, entry);
-		smtpd.nsessions++;
+		LIST_INSERT_HEAD(&self.all.sessions, s, entry);
+		self.nsessions++;
 		return;
 	}
 	LIST_REMOVE(s, entry);
-	smtpd.nsessions--;
-	if (smtpd.h.stopping && smtpd.nsessions == 0)
+	self.nsessions--;
+	if (self.all.stopping && self.nsessions == 0)
 		proc_exit(0);
 }
 
@@ -130,7 +130,7 @@ smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 	size_t n;
 
 	if (what == FILE_SOURCES) {
-		smtpd.sources = fd;
+		self.sources = fd;
 		return;
 	}
 	pem = read_fd(fd, PEM_MAX, &n);
@@ -142,9 +142,9 @@ smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 		free(pem);
 		return;
 	}
-	if (smtpd.certs == NULL)
-		smtpd.certs = tlskey_new();
-	tlskey_add(smtpd.certs, text, pem, n);
+	if (self.certs == NULL)
+		self.certs = tlskey_new();
+	tlskey_add(self.certs, text, pem, n);
 	free(pem);
 }
 
@@ -162,31 +162,31 @@ certificates_take(void)
 {
 	struct tls *tls;
 
-	if (smtpd.certs == NULL)
+	if (self.certs == NULL)
 		return;
-	if ((tls = tlskey_server(smtpd.certs,
+	if ((tls = tlskey_server(self.certs,
 	    proc_name(ROLE_SMTPD))) != NULL) {
-		tls_free(smtpd.h.tls);
-		smtpd.h.tls = tls;
+		tls_free(self.all.tls);
+		self.all.tls = tls;
 	}
-	tlskey_free(smtpd.certs);
-	smtpd.certs = NULL;
+	tlskey_free(self.certs);
+	self.certs = NULL;
 }
 
 static void
 smtpd_load(const struct conf *conf)
 {
 	certificates_take();
-	if (conn_start(smtpd.sources, proc_instance()) == -1)
+	if (conn_start(self.sources, proc_instance()) == -1)
 		fatal("table of sources");
-	if (smtpd.sources != -1)
-		close(smtpd.sources);
+	if (self.sources != -1)
+		close(self.sources);
 }
 
 static void
 smtpd_start(const struct conf *conf)
 {
-	smtpd.h.base = proc_base();
+	self.all.base = proc_base();
 }
 
 static void
@@ -205,21 +205,21 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 {
 	struct chan **c = NULL;
 
-	smtpd.h.base = proc_base();
+	self.all.base = proc_base();
 	if (kind == CHAN_SIGN && peer == ROLE_SIGND_TLS) {
 		tlskey_signer(fd);
 		return;
 	}
 	if (kind == CHAN_AUTH)
-		c = &smtpd.h.authd;
+		c = &self.all.authd;
 	else if (kind == CHAN_QUEUE)
-		c = &smtpd.h.queue;
+		c = &self.all.queue;
 	else if (kind == CHAN_SIGN)
-		c = &smtpd.h.signd;
+		c = &self.all.signd;
 	else if (kind == CHAN_DNS)
-		c = &smtpd.h.resolve;
+		c = &self.all.resolve;
 	else if (kind == CHAN_REPORT)
-		c = &smtpd.h.report;
+		c = &self.all.report;
 	if (c == NULL) {
 		close(fd);
 		return;
@@ -228,7 +228,7 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		on_full(*c, false, NULL);
 	if (kind != CHAN_SIGN)		/* the old signd still answers */
 		chan_free(*c);
-	*c = chan_new(smtpd.h.base, fd, kind, SIDE_A, kind == CHAN_QUEUE ?
+	*c = chan_new(self.all.base, fd, kind, SIDE_A, kind == CHAN_QUEUE ?
 	    queue_handlers : authd_handlers, kind == CHAN_QUEUE ?
 	    NITEMS(queue_handlers) : kind == CHAN_AUTH ?
 	    NITEMS(authd_handlers) : 0,
@@ -236,8 +236,8 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	if (kind == CHAN_AUTH)
 		authd_missing(false);
 	if (kind == CHAN_QUEUE) {
-		smtpd.h.queue_accepting = true;
-		smtpd.h.queue_free = UINT64_MAX;
+		self.all.queue_accepting = true;
+		self.all.queue_free = UINT64_MAX;
 	}
 	if (kind == CHAN_QUEUE || kind == CHAN_DNS)
 		neighbour_back(kind);
@@ -249,7 +249,7 @@ neighbour_back(enum chan_kind kind)
 {
 	struct session *s, *next;
 
-	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
+	for (s = LIST_FIRST(&self.all.sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, entry);
 		if (kind == CHAN_DNS)
 			judge_again(s);
@@ -261,10 +261,10 @@ neighbour_back(enum chan_kind kind)
 bool
 smtpd_without(enum chan_kind kind)
 {
-	const struct chan *c = kind == CHAN_QUEUE ? smtpd.h.queue :
-	    smtpd.h.resolve;
+	const struct chan *c = kind == CHAN_QUEUE ? self.all.queue :
+	    self.all.resolve;
 
-	return c == NULL && now_ms() - smtpd.gone[kind] >= WITHOUT_MS;
+	return c == NULL && now_ms() - self.gone[kind] >= WITHOUT_MS;
 }
 
 static void
@@ -273,7 +273,7 @@ without_in(uint64_t ms)
 	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000) *
 	    1000 };
 
-	(void)event_base_once(smtpd.h.base, -1, EV_TIMEOUT, on_without, NULL,
+	(void)event_base_once(self.all.base, -1, EV_TIMEOUT, on_without, NULL,
 	    &tv);
 }
 
@@ -283,9 +283,9 @@ without_in(uint64_t ms)
 static void
 on_without(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t gone = now_ms() - smtpd.gone[CHAN_DNS];
+	uint64_t gone = now_ms() - self.gone[CHAN_DNS];
 
-	if (smtpd.h.resolve != NULL)
+	if (self.all.resolve != NULL)
 		return;
 	if (gone < WITHOUT_MS)
 		without_in(WITHOUT_MS - gone);
@@ -298,21 +298,21 @@ on_gone(struct chan *c, void *arg)
 {
 	if (chan_full(c))		/* what waits there is lost */
 		on_full(c, false, NULL);
-	if (c == smtpd.h.authd) {
-		smtpd.h.authd = NULL;
+	if (c == self.all.authd) {
+		self.all.authd = NULL;
 		authd_missing(true);
 		logins_over(0, "421 4.3.2 your login is lost, log in again");
-	} else if (c == smtpd.h.resolve) {
-		smtpd.h.resolve = NULL;
-		smtpd.gone[CHAN_DNS] = now_ms();
+	} else if (c == self.all.resolve) {
+		self.all.resolve = NULL;
+		self.gone[CHAN_DNS] = now_ms();
 		without_in(WITHOUT_MS);
-	} else if (c == smtpd.h.queue) {
-		smtpd.h.queue = NULL;
-		smtpd.gone[CHAN_QUEUE] = now_ms();
-	} else if (c == smtpd.h.signd)
-		smtpd.h.signd = NULL;
-	else if (c == smtpd.h.report)
-		smtpd.h.report = NULL;
+	} else if (c == self.all.queue) {
+		self.all.queue = NULL;
+		self.gone[CHAN_QUEUE] = now_ms();
+	} else if (c == self.all.signd)
+		self.all.signd = NULL;
+	else if (c == self.all.report)
+		self.all.report = NULL;
 }
 
 /* Sessions that are logged in as account, 0: as anybody, end; they hear what
@@ -322,7 +322,7 @@ logins_over(uint32_t account, const char *text)
 {
 	struct session *s, *next;
 
-	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
+	for (s = LIST_FIRST(&self.all.sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, entry);
 		if (s->authed && (account == 0 || s->account == account))
 			session_over(s, text);
@@ -357,19 +357,19 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 static void
 hold_look(void)
 {
-	bool hold = smtpd.full || smtpd.missing, was = smtpd.h.hold;
+	bool hold = self.full || self.missing, was = self.all.hold;
 	struct session *s;
 
-	smtpd.h.hold = hold;
+	self.all.hold = hold;
 	if (was && !hold)
-		LIST_FOREACH(s, &smtpd.h.sessions, entry)
+		LIST_FOREACH(s, &self.all.sessions, entry)
 			io_again(s->io);
 }
 
 static void
 on_full(struct chan *c, bool full, void *arg)
 {
-	smtpd.full = full;
+	self.full = full;
 	hold_look();
 }
 
@@ -378,12 +378,12 @@ authd_missing(bool missing)
 {
 	struct timeval tv = { AUTHD_WAIT_MS / 1000, 0 };
 
-	smtpd.missing = missing;
-	if (smtpd.missing_timer == NULL)
-		smtpd.missing_timer = evtimer_new(smtpd.h.base, on_missing,
+	self.missing = missing;
+	if (self.missing_timer == NULL)
+		self.missing_timer = evtimer_new(self.all.base, on_missing,
 		    NULL);
-	if (missing && smtpd.missing_timer != NULL)
-		evtimer_add(smtpd.missing_timer, &tv);
+	if (missing && self.missing_timer != NULL)
+		evtimer_add(self.missing_timer, &tv);
 	hold_look();
 }
 
@@ -391,15 +391,15 @@ authd_missing(bool missing)
 static void
 on_missing(evutil_socket_t fd, short what, void *arg)
 {
-	smtpd.missing = false;
+	self.missing = false;
 	hold_look();
 }
 
 static void
 on_queue_state(struct chan *c, struct msg *m, void *arg)
 {
-	smtpd.h.queue_accepting = m->body->queue_state_ev.accepting != 0;
-	smtpd.h.queue_free = m->body->queue_state_ev.free_bytes;
+	self.all.queue_accepting = m->body->queue_state_ev.accepting != 0;
+	self.all.queue_free = m->body->queue_state_ev.free_bytes;
 }
 
 /* ---- listeners ----------------------------------------------------------- */
@@ -409,7 +409,7 @@ smtpd_listener(uint16_t index, int fd)
 {
 	static const struct listen_ops ops = { take, busy };
 
-	smtpd.h.base = proc_base();
+	self.all.base = proc_base();
 	listen_add(&ops, index, fd);
 }
 
@@ -442,7 +442,7 @@ take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 		why = "421 4.7.0 too many errors from you, try later\r\n";
 		break;
 	}
-	if (smtpd.h.stopping)
+	if (self.all.stopping)
 		why = "421 4.3.2 going down, try later\r\n";
 	if (why != NULL) {
 		conn_close(&conn);
@@ -461,15 +461,15 @@ smtpd_stop(void)
 	struct timeval tv = { STOP_MS / 1000, 0 };
 	struct session *s, *next;
 
-	smtpd.h.stopping = true;
+	self.all.stopping = true;
 	listen_stop();
-	smtpd.stop_timer = evtimer_new(smtpd.h.base, on_stop_timer, NULL);
-	if (smtpd.stop_timer == NULL || smtpd.nsessions == 0) {
+	self.stop_timer = evtimer_new(self.all.base, on_stop_timer, NULL);
+	if (self.stop_timer == NULL || self.nsessions == 0) {
 		proc_exit(0);
 		return;
 	}
-	evtimer_add(smtpd.stop_timer, &tv);
-	for (s = LIST_FIRST(&smtpd.h.sessions); s != NULL; s = next) {
+	evtimer_add(self.stop_timer, &tv);
+	for (s = LIST_FIRST(&self.all.sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, entry);
 		if (s->mail != NULL && s->mail->committing)
 			continue;

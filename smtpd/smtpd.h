@@ -155,7 +155,7 @@ struct mail {
 };
 
 /* What the whole process has. */
-struct house {
+struct smtpd {
 	struct event_base *base;
 	struct tls	*tls;		/* NULL: no certificate */
 	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */
@@ -168,7 +168,7 @@ struct house {
 
 /* ---- smtpd.c ---- */
 
-const struct house *house(void);	/* one writer: smtpd.c */
+const struct smtpd *smtpd(void);	/* one writer: smtpd.c */
 
 /* That neighbour (CHAN_QUEUE, CHAN_DNS) is not there, and has not been for so
  * long that no client should wait for it. */

@@ -186,7 +186,7 @@ store_drop(struct mail *m)
 	if (m->fd != -1)
 		close(m->fd);
 	m->fd = -1;
-	if (m->file != 0 && !m->committing && house()->queue != NULL)
-		chan_send(house()->queue, QUEUE_DROP_EV, &ev, NULL, 0);
+	if (m->file != 0 && !m->committing && smtpd()->queue != NULL)
+		chan_send(smtpd()->queue, QUEUE_DROP_EV, &ev, NULL, 0);
 	m->file = 0;
 }

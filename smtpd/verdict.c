@@ -243,7 +243,7 @@ judge_ask(struct judge *j)
 static void
 question_send(struct question *q)
 {
-	q->chan = house()->resolve;
+	q->chan = smtpd()->resolve;
 	q->since = now_sec_coarse();
 	q->ask = dns_ask(q->chan, q->judge->session->id, q->name,
 	    q->type, on_answer, q);

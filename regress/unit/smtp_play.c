@@ -45,8 +45,8 @@ const char whole[] = "EHLO c.test\r\nMAIL FROM:<a@c.test> SIZE=100 "
 
 /* ---- smtpd.c, played ------------------------------------------------------ */
 
-const struct house *
-house(void)
+const struct smtpd *
+smtpd(void)
 {
 	return &t.h;
 }

@@ -17,7 +17,7 @@ struct kept {
 };
 
 struct play {
-	struct house	 h;
+	struct smtpd	 h;
 	struct conf	*conf;
 	struct chan	*authd, *queue, *signd;	/* the neighbours' ends */
 	uint32_t	 held;		/* an ask that waits */

@@ -43,7 +43,7 @@
 #define MESSAGE(from)	"From: <" from ">\r\nSubject: x\r\n\r\ntext\r\n.\r\n"
 
 static struct {
-	struct house	 h;
+	struct smtpd	 h;
 	struct conf	*conf;
 	struct chan	*authd, *queue, *resolve;	/* their ends */
 	struct {
@@ -64,8 +64,8 @@ static struct {
 	size_t		 n;
 } client;
 
-const struct house *
-house(void)
+const struct smtpd *
+smtpd(void)
 {
 	return &t.h;
 }
