@@ -21,13 +21,9 @@
 #include "net/front.h"
 #include "net/io.h"
 #include "net/tlskey.h"
+#include "imapd/imapd.h"
 
 #define CAPABILITY	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
-
-static void	imap_greet(struct front_conn *);
-static bool	imap_command(struct front_conn *);
-static void	imap_refused(struct front_conn *, enum auth_result);
-static const char *imap_bye(enum front_end);
 
 static int	command_ready(struct front_conn *, struct slice *);
 static bool	line_valid(struct slice, size_t);
@@ -59,21 +55,6 @@ static const struct {
 	{ "ID",			true,	cmd_id },
 };
 
-static const struct front_ops ops = {
-	.role = ROLE_IMAPD,
-	.tls = PROTO_IMAPS,
-	.greet = imap_greet,
-	.command = imap_command,
-	.refused = imap_refused,
-	.bye = imap_bye,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return front_main(&ops, argc, argv);
-}
-
 static const char *
 capabilities(struct front_conn *c)
 {
@@ -85,14 +66,14 @@ capabilities(struct front_conn *c)
 	    CAPABILITY " LOGINDISABLED";
 }
 
-static void
+void
 imap_greet(struct front_conn *c)
 {
 	io_printf(c->io, "* OK [CAPABILITY %s] %s ready\r\n", capabilities(c),
 	    proc_conf()->hostname);
 }
 
-static const char *
+const char *
 imap_bye(enum front_end why)
 {
 	switch (why) {
@@ -114,7 +95,7 @@ imap_bye(enum front_end why)
 	return "* BYE [UNAVAILABLE] Try again\r\n";
 }
 
-static void
+void
 imap_refused(struct front_conn *c, enum auth_result why)
 {
 	io_printf(c->io, "%s NO %s\r\n", c->tag, why == AUTH_BAD ?
@@ -127,7 +108,7 @@ imap_refused(struct front_conn *c, enum auth_result why)
  * writes into it, and a password does not stay in the input buffer longer
  * than it must.
  */
-static bool
+bool
 imap_command(struct front_conn *c)
 {
 	char		 buf[FRONT_LINE_MAX];

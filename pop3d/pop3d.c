@@ -20,13 +20,9 @@
 #include "net/front.h"
 #include "net/io.h"
 #include "net/tlskey.h"
+#include "pop3d/pop3d.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */
-
-static void	pop3_greet(struct front_conn *);
-static bool	pop3_command(struct front_conn *);
-static void	pop3_refused(struct front_conn *, enum auth_result);
-static const char *pop3_bye(enum front_end);
 
 static void	command_run(struct front_conn *, struct slice);
 static bool	login_allowed(struct front_conn *);
@@ -52,29 +48,14 @@ static const struct {
 	{ "QUIT",	false,	cmd_quit },
 };
 
-static const struct front_ops ops = {
-	.role = ROLE_POP3D,
-	.tls = PROTO_POP3S,
-	.greet = pop3_greet,
-	.command = pop3_command,
-	.refused = pop3_refused,
-	.bye = pop3_bye,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return front_main(&ops, argc, argv);
-}
-
 /* No timestamp in angle brackets: there is no APOP. */
-static void
+void
 pop3_greet(struct front_conn *c)
 {
 	io_printf(c->io, "+OK %s ready\r\n", proc_conf()->hostname);
 }
 
-static const char *
+const char *
 pop3_bye(enum front_end why)
 {
 	switch (why) {
@@ -97,7 +78,7 @@ pop3_bye(enum front_end why)
 	return "-ERR [SYS/TEMP] Try again\r\n";
 }
 
-static void
+void
 pop3_refused(struct front_conn *c, enum auth_result why)
 {
 	io_printf(c->io, why == AUTH_BAD ?
@@ -105,7 +86,7 @@ pop3_refused(struct front_conn *c, enum auth_result why)
 	    "-ERR [SYS/TEMP] Authentication is not possible now\r\n");
 }
 
-static bool
+bool
 pop3_command(struct front_conn *c)
 {
 	char		 buf[LINE_MAX_OCTETS];

@@ -5,8 +5,8 @@
  * sealed messages to queue.  It opens no path, holds no key and can neither
  * relay nor deliver by itself.
  *
- * This file is the process: channels, listeners, certificates, the end.
- * The sessions are in session.c.
+ * This file is what the role (main.c) does: channels, listeners,
+ * certificates, the end.  The sessions are in session.c.
  */
 #include "base/compat.h"
 
@@ -42,14 +42,6 @@
 #define WITHOUT_MS	5000		/* and for the others */
 #define STOP_MS		5000		/* to finish what was promised */
 
-static void	 smtpd_load(const struct conf *);
-static void	 smtpd_file(enum conf_file_kind, uint16_t, struct slice, int);
-static void	 smtpd_secret(enum conf_secret_kind, const uint8_t[32]);
-static void	 smtpd_start(const struct conf *);
-static void	 smtpd_channel(enum chan_kind, enum proc_role, uint16_t, int);
-static void	 smtpd_listener(uint16_t, int);
-static void	 smtpd_reload(const struct conf *);
-static void	 smtpd_stop(void);
 static void	 neighbour_back(enum chan_kind);
 
 static void	 on_gone(struct chan *, void *);
@@ -64,18 +56,6 @@ static void	 on_stop_timer(evutil_socket_t, short, void *);
 static void	 certificates_take(void);
 static void	 take(int, const struct sockaddr *, const struct conf_listen *);
 static const char *busy(const struct conf_listen *);
-
-static const struct role smtpd_role = {
-	.id = ROLE_SMTPD,
-	.load = smtpd_load,
-	.file = smtpd_file,
-	.secret = smtpd_secret,
-	.start = smtpd_start,
-	.channel = smtpd_channel,
-	.listener = smtpd_listener,
-	.reload = smtpd_reload,
-	.stop = smtpd_stop,
-};
 
 static const struct chan_handler queue_handlers[] = {
 	{ QUEUE_STATE_EV, on_queue_state },
@@ -123,7 +103,7 @@ smtpd_session(struct session *s, bool here)
 
 /* ---- start and configuration --------------------------------------------- */
 
-static void
+void
 smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 {
 	char text[513], *pem;
@@ -148,7 +128,7 @@ smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 	free(pem);
 }
 
-static void
+void
 smtpd_secret(enum conf_secret_kind kind, const uint8_t key[32])
 {
 	if (kind != SECRET_TLS)
@@ -173,7 +153,7 @@ certificates_take(void)
 	self.certs = NULL;
 }
 
-static void
+void
 smtpd_load(const struct conf *conf)
 {
 	certificates_take();
@@ -183,13 +163,13 @@ smtpd_load(const struct conf *conf)
 		close(self.sources);
 }
 
-static void
+void
 smtpd_start(const struct conf *conf)
 {
 	self.all.base = proc_base();
 }
 
-static void
+void
 smtpd_reload(const struct conf *conf)
 {
 	/* maild sends those of the new configuration right after this */
@@ -199,7 +179,7 @@ smtpd_reload(const struct conf *conf)
 
 /* ---- neighbours ---------------------------------------------------------- */
 
-static void
+void
 smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
@@ -404,7 +384,7 @@ on_queue_state(struct chan *c, struct msg *m, void *arg)
 
 /* ---- listeners ----------------------------------------------------------- */
 
-static void
+void
 smtpd_listener(uint16_t index, int fd)
 {
 	static const struct listen_ops ops = { take, busy };
@@ -455,7 +435,7 @@ take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 /* ---- the end ------------------------------------------------------------- */
 
 /* Sessions whose message is with queue get their answer; the others go. */
-static void
+void
 smtpd_stop(void)
 {
 	struct timeval tv = { STOP_MS / 1000, 0 };
@@ -482,10 +462,4 @@ static void
 on_stop_timer(evutil_socket_t fd, short what, void *arg)
 {
 	proc_exit(0);
-}
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&smtpd_role, argc, argv);
 }

@@ -19,6 +19,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
 #include "net/connid.h"
@@ -166,7 +167,29 @@ struct smtpd {
 	LIST_HEAD(, session) sessions;
 };
 
-/* ---- smtpd.c ---- */
+/* ---- smtpd.c: the role's functions, as struct role has them ---- */
+
+/* Before the jail: the certificates that came are taken, the table of sources
+ * is mapped. */
+void	 smtpd_load(const struct conf *);
+/* A certificate's chain, kept until load or reload, or the sources' table;
+ * closes the descriptor. */
+void	 smtpd_file(enum conf_file_kind, uint16_t index, struct slice name,
+	    int fd);
+/* The key of the tickets by which TLS sessions resume. */
+void	 smtpd_secret(enum conf_secret_kind, const uint8_t[32]);
+void	 smtpd_start(const struct conf *);
+/* A neighbour, in place of the one of that kind that there was. */
+void	 smtpd_channel(enum chan_kind, enum proc_role peer, uint16_t instance,
+	    int fd);
+/* Clients are taken from this socket. */
+void	 smtpd_listener(uint16_t index, int fd);
+/* The old listeners are closed; sessions go on. */
+void	 smtpd_reload(const struct conf *);
+/* Ends sessions, and then the process. */
+void	 smtpd_stop(void);
+
+/* ---- smtpd.c: for the other files ---- */
 
 const struct smtpd *smtpd(void);	/* one writer: smtpd.c */
 
