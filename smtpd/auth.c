@@ -23,7 +23,7 @@
 #define PENALTY_LOGIN	10
 
 static void	 auth_send(struct session *);
-static void	 on_login(struct chan *, struct msg *, void *);
+static void	 on_login(struct session *, struct msg *, struct rcpt_slot *);
 
 bool
 auth_offered(const struct session *s)
@@ -146,19 +146,14 @@ auth_send(struct session *s)
 }
 
 static void
-on_login(struct chan *c, struct msg *m, void *arg)
+on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 {
 	const struct auth_login_r *r;
-	struct session *s;
 	char peer[46];
 
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
 	if (m == NULL || m->body->auth_login_r.result == AUTH_TEMP) {
 		s->delayed = "454 4.7.0 try later";
 		auth_delayed(s);
-		session_run(s);
 		return;
 	}
 	r = &m->body->auth_login_r;
@@ -178,7 +173,6 @@ on_login(struct chan *c, struct msg *m, void *arg)
 		io_deadline(s->io, r->wait_ms);
 	else
 		auth_delayed(s);
-	session_run(s);
 }
 
 void

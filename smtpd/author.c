@@ -37,7 +37,7 @@ static int	 author_next(struct mail *, char *out, size_t size);
 static bool	 is_sender(const struct mail *, const struct addritem *,
 		    const char *domain);
 static int	 from_hash(struct mail *, struct slice raw);
-static void	 on_author(struct chan *, struct msg *, void *);
+static void	 on_author(struct session *, struct msg *, struct rcpt_slot *);
 
 /* All that can be said about From without authd. */
 void
@@ -179,16 +179,11 @@ author_ask(struct session *s)
 
 /* Theirs: the signature is for its domain, which all of them have. */
 static void
-on_author(struct chan *c, struct msg *msg, void *arg)
+on_author(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	const struct dir_sender_r *r;
-	struct session *s;
-	struct mail *m;
+	struct mail *m = s->mail;
 
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
-	m = s->mail;
 	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
 	if (r != NULL && r->result == DIR_OK) {
 		m->from = *r;
@@ -200,5 +195,4 @@ on_author(struct chan *c, struct msg *msg, void *arg)
 		    "451 4.3.0 try later" : NOT_YOURS;
 		data_refused(s);
 	}
-	session_run(s);
 }

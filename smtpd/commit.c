@@ -27,9 +27,9 @@
 #define RCPTS_COMMIT	8192		/* of QUEUE_COMMIT */
 
 static void	 commit_send(struct session *);
-static void	 on_ticket(struct chan *, struct msg *, void *);
-static void	 on_commit(struct chan *, struct msg *, void *);
-static void	 on_known(struct chan *, struct msg *, void *);
+static void	 on_ticket(struct session *, struct msg *, struct rcpt_slot *);
+static void	 on_commit(struct session *, struct msg *, struct rcpt_slot *);
+static void	 on_known(struct session *, struct msg *, struct rcpt_slot *);
 static void	 commit_lost(struct session *);
 static void	 commit_ok(struct session *, struct slice id);
 static void	 commit_failed(struct session *, const char *);
@@ -85,19 +85,13 @@ commit_ticket(struct session *s)
 
 /* Without a key for the domain there is no ticket, and no signature. */
 static void
-on_ticket(struct chan *c, struct msg *msg, void *arg)
+on_ticket(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	const struct sign_ticket_r *r;
-	struct session *s;
-	struct mail *m;
+	struct mail *m = s->mail;
 
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
-	m = s->mail;
 	if (msg == NULL) {
 		commit_failed(s, "451 4.7.0 cannot be signed now, try later");
-		session_run(s);
 		return;
 	}
 	r = &msg->body->sign_ticket_r;
@@ -106,7 +100,6 @@ on_ticket(struct chan *c, struct msg *msg, void *arg)
 		m->ticketn = r->ticket.n;
 	}
 	commit_send(s);
-	session_run(s);
 }
 
 /* What does not fit into the commit goes before it.  The rest. */
@@ -169,17 +162,12 @@ commit_send(struct session *s)
 }
 
 static void
-on_commit(struct chan *c, struct msg *msg, void *arg)
+on_commit(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	const struct queue_commit_r *r;
-	struct session *s;
 
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
 	if (msg == NULL) {
 		commit_lost(s);
-		session_run(s);
 		return;
 	}
 	r = &msg->body->queue_commit_r;
@@ -201,7 +189,6 @@ on_commit(struct chan *c, struct msg *msg, void *arg)
 		commit_failed(s, "451 4.3.0 try later");
 		break;
 	}
-	session_run(s);
 }
 
 static void
@@ -257,32 +244,23 @@ commit_again(struct session *s)
 }
 
 static void
-on_known(struct chan *c, struct msg *msg, void *arg)
+on_known(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	const struct queue_known_r *r;
-	struct session *s;
 
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
-	if (msg == NULL) {
-		session_run(s);		/* still lost; the deadline goes on */
-		return;
-	}
+	if (msg == NULL)
+		return;			/* still lost; the deadline goes on */
 	r = &msg->body->queue_known_r;
 	if (r->known)
 		commit_ok(s, r->id);
 	else
 		commit_send(s);
-	session_run(s);
 }
 
 void
 commit_give_up(struct session *s)
 {
 	log_warnx("%s message not acknowledged, queue is gone", s->sid);
-	if (s->ask != 0)
-		chan_forget(s->asked, s->ask);
-	session_answered(s);
+	question_forget(&s->ask);
 	commit_failed(s, "451 4.3.0 try later");
 }

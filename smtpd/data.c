@@ -35,7 +35,7 @@ static void	 data_header(struct session *, struct mail *, bool);
 static void	 data_body(struct mail *, const char *, size_t);
 static void	 data_flush(struct session *, struct mail *);
 static int	 file_ask(struct session *);
-static void	 on_file(struct chan *, struct msg *, void *);
+static void	 on_file(struct session *, struct msg *, struct rcpt_slot *);
 static void	 data_end(struct session *);
 
 void
@@ -211,28 +211,16 @@ file_ask(struct session *s)
 }
 
 static void
-on_file(struct chan *c, struct msg *msg, void *arg)
+on_file(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	const struct queue_file_r *r;
-	struct queue_drop_ev ev;
-	struct session *s;
-	struct mail *m;
+	struct mail *m = s->mail;
 	int fd = -1;
 
 	if (msg != NULL && msg->body->queue_file_r.result == QUEUE_OK) {
 		fd = msg->fd[0];
 		msg->fd[0] = -1;
 	}
-	if ((s = session_find(arg, NULL)) == NULL) {
-		if (fd != -1) {
-			close(fd);
-			ev.file = msg->body->queue_file_r.file;
-			chan_send(c, QUEUE_DROP_EV, &ev, NULL, 0);
-		}
-		return;
-	}
-	session_answered(s);
-	m = s->mail;
 	r = msg != NULL ? &msg->body->queue_file_r : NULL;
 	if (fd == -1)
 		refuse(m, r != NULL && r->result == QUEUE_FULL ?
@@ -249,7 +237,18 @@ on_file(struct chan *c, struct msg *msg, void *arg)
 		session_reset(s);
 		session_state(s, SMTP_MAIL);
 	}
-	session_run(s);
+}
+
+void
+data_unwanted(struct chan *c, const struct msg *m)
+{
+	struct queue_drop_ev ev;
+
+	if (m->type != QUEUE_FILE_R ||
+	    m->body->queue_file_r.result != QUEUE_OK)
+		return;
+	ev.file = m->body->queue_file_r.file;
+	chan_send(c, QUEUE_DROP_EV, &ev, NULL, 0);
 }
 
 /* ---- the end ------------------------------------------------------------- */

@@ -34,8 +34,8 @@
 static const char *mail_refusal(const struct session *,
 	    const struct smtp_path *);
 static void	 mail_accept(struct session *, const struct smtp_path *);
-static void	 on_sender(struct chan *, struct msg *, void *);
-static void	 on_rcpt(struct chan *, struct msg *, void *);
+static void	 on_sender(struct session *, struct msg *, struct rcpt_slot *);
+static void	 on_rcpt(struct session *, struct msg *, struct rcpt_slot *);
 static const char *rcpt_take(struct session *, const struct dir_rcpt_r *);
 static void	 rcpt_flush(struct session *);
 
@@ -206,14 +206,10 @@ mail_accept(struct session *s, const struct smtp_path *p)
 }
 
 static void
-on_sender(struct chan *c, struct msg *msg, void *arg)
+on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	const struct dir_sender_r *r;
-	struct session *s;
 
-	if ((s = session_find(arg, NULL)) == NULL)
-		return;
-	session_answered(s);
 	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
 	if (r != NULL && r->result == DIR_OK) {
 		s->mail->from = *r;
@@ -234,7 +230,6 @@ on_sender(struct chan *c, struct msg *msg, void *arg)
 		else
 			reply_error(s, "550 5.7.1 that sender is not you");
 	}
-	session_run(s);
 }
 
 /* ---- RCPT ---------------------------------------------------------------- */
@@ -267,16 +262,6 @@ rcpt_refusal(const struct session *s, const struct smtp_path *p)
 	return NULL;
 }
 
-static void
-rcpt_wait(struct session *s, uint32_t ask)
-{
-	struct rcpt_slot *r;
-
-	r = &s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING];
-	*r = (struct rcpt_slot){ ask, NULL };
-	io_cork(s->io, true);
-}
-
 void
 rcpt_command(struct session *s, struct slice arg)
 {
@@ -286,7 +271,6 @@ rcpt_command(struct session *s, struct slice arg)
 	struct smtp_path path;
 	const char *why;
 	ssize_t n;
-	uint32_t id = 0;
 
 	r = smtp_rcpt_parse(arg, 0, &path, NULL);
 	if ((why = path_refusal(r, false)) != NULL ||
@@ -301,33 +285,23 @@ rcpt_command(struct session *s, struct slice arg)
 	}
 	ask.address = slice_of(text, (size_t)n);
 	ask.size = s->mail->declared;
-	if (smtpd()->authd != NULL)
-		id = chan_ask(smtpd()->authd, DIR_RCPT, &ask, NULL, 0,
-		    SMTP_ASK_MS, on_rcpt, session_arg(s, (s->slot0 +
-		    s->nslots) % SMTP_PENDING));
-	if (id == 0)
+	if (slot_ask(s, &s->slot[(s->slot0 + s->nslots) % SMTP_PENDING],
+	    smtpd()->authd, DIR_RCPT, &ask, SMTP_ASK_MS, on_rcpt) == -1) {
 		reply(s, "451 4.3.0 try later");
-	else
-		rcpt_wait(s, id);
+		return;
+	}
+	s->nslots++;
+	io_cork(s->io, true);
 }
 
 static void
-on_rcpt(struct chan *c, struct msg *msg, void *arg)
+on_rcpt(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
-	struct session *s;
-	struct rcpt_slot *slot;
-	unsigned int i;
-
-	if ((s = session_find(arg, &i)) == NULL)
-		return;
-	slot = &s->slot[i];
-	slot->ask = 0;
 	if (msg == NULL)
 		slot->reply = "451 4.3.0 try later";
 	else
 		slot->reply = rcpt_take(s, &msg->body->dir_rcpt_r);
 	rcpt_flush(s);
-	session_run(s);
 }
 
 /* The replies that are due, in order. */
@@ -339,7 +313,7 @@ rcpt_flush(struct session *s)
 
 	while (s->nslots > 0) {
 		slot = &s->slot[s->slot0];
-		if (slot->ask != 0)
+		if (slot->ask != NULL)
 			return;
 		text = slot->reply;
 		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
@@ -363,8 +337,7 @@ rcpt_forget(struct session *s)
 	for (; s->nslots > 0; s->nslots--) {
 		slot = &s->slot[s->slot0];
 		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
-		if (slot->ask != 0 && smtpd()->authd != NULL)
-			chan_forget(smtpd()->authd, slot->ask);
+		question_forget(&slot->ask);
 	}
 }
 

@@ -2,8 +2,7 @@
  * One SMTP session: its life, the input it goes through step by step, its
  * replies.  Replies leave in the order of the commands: while RCPTs wait
  * for authd, only more RCPTs are read, and each has a slot.  A session asks
- * one thing at a time besides; callbacks name it by number, so it may be
- * gone when an answer comes.
+ * one thing at a time besides (ask.c).
  */
 #include "base/compat.h"
 
@@ -30,7 +29,6 @@
 #include "net/io.h"
 #include "smtpd/smtpd.h"
 
-#define TABLE_MAX	(1u << 20)	/* sessions of a process */
 #define SPARE_MAX	64		/* structs kept for the next */
 #define LINGER_MS	2000		/* so that a last reply is seen */
 
@@ -39,59 +37,27 @@ static void	 session_free(struct session *);
 static bool	 session_line(struct session *);
 static void	 session_await(struct session *);
 static void	 tls_failed(struct session *, const char *);
-static bool	 slot_push(struct session *, const char *, uint32_t);
+static bool	 slot_push(struct session *, const char *);
 
-/* Sessions by number; a number is used again with another generation. */
 static struct {
-	struct session	**s;
-	uint32_t	*generation;
-	uint32_t	 n;
-	uint32_t	*unused;	/* stack of free numbers */
-	uint32_t	 nunused;
-	LIST_HEAD(, session) spare;
-	unsigned int	 nspare;
-} table;
+	LIST_HEAD(, session) head;
+	unsigned int	 n;
+} spare;
 
 /* ---- life ---------------------------------------------------------------- */
-
-static int
-table_grow(void)
-{
-	uint32_t n = table.n != 0 ? table.n * 2 : 256, i;
-
-	if (n > TABLE_MAX)
-		return -1;
-	table.s = xreallocarray(table.s, n, sizeof(*table.s));
-	table.generation = xreallocarray(table.generation, n,
-	    sizeof(*table.generation));
-	table.unused = xreallocarray(table.unused, n, sizeof(*table.unused));
-	for (i = n; i-- > table.n; ) {
-		table.s[i] = NULL;
-		table.generation[i] = 0;
-		table.unused[table.nunused++] = i;
-	}
-	table.n = n;
-	return 0;
-}
 
 static struct session *
 session_new(void)
 {
 	struct session *s;
-	uint32_t i;
 
-	if (table.nunused == 0 && table_grow() == -1)
-		return NULL;
-	if ((s = LIST_FIRST(&table.spare)) != NULL) {
+	if ((s = LIST_FIRST(&spare.head)) != NULL) {
 		LIST_REMOVE(s, entry);
-		table.nspare--;
+		spare.n--;
 		memset(s, 0, offsetof(struct session, user));
 		s->user[0] = s->helo[0] = '\0';
 	} else if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
-	i = table.unused[--table.nunused];
-	table.s[i] = s;
-	s->handle = (uintptr_t)++table.generation[i] << 24 | i;
 	s->id = connid_next(ROLE_SMTPD);
 	strlcpy(s->sid, connid_text(s->id), sizeof(s->sid));
 	s->since = now_sec_coarse();
@@ -107,9 +73,6 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 	if ((s = session_new()) == NULL || (s->io = io_new(smtpd()->base, fd,
 	    session_io, s)) == NULL) {
 		log_warnx("session not started, out of memory");
-		if (s != NULL)
-			table.unused[table.nunused++] =
-			    (uint32_t)(s->handle & 0xffffff);
 		free(s);
 		conn_close(conn);
 		close(fd);
@@ -138,45 +101,21 @@ static void
 session_free(struct session *s)
 {
 	struct auth_close_ev ev = { s->id };
-	uint32_t i = (uint32_t)(s->handle & 0xffffff);
 
 	session_reset(s);
 	auth_forget(s);
-	if (s->ask != 0)
-		chan_forget(s->asked, s->ask);
+	question_forget(&s->ask);
 	if (s->loginsent && smtpd()->authd != NULL)
 		chan_send(smtpd()->authd, AUTH_CLOSE_EV, &ev, NULL, 0);
 	io_free(s->io);		/* NULL after session_end */
 	conn_close(&s->conn);
 	smtpd_session(s, false);
-	table.s[i] = NULL;
-	table.unused[table.nunused++] = i;
-	if (table.nspare == SPARE_MAX) {
+	if (spare.n == SPARE_MAX) {
 		free(s);
 		return;
 	}
-	LIST_INSERT_HEAD(&table.spare, s, entry);
-	table.nspare++;
-}
-
-void *
-session_arg(struct session *s, unsigned int slot)
-{
-	return (void *)(s->handle | (uintptr_t)slot << 56);
-}
-
-struct session *
-session_find(void *arg, unsigned int *slot)
-{
-	uintptr_t h = (uintptr_t)arg;
-	uint32_t i = (uint32_t)(h & 0xffffff);
-
-	if (slot != NULL)
-		*slot = (unsigned int)(h >> 56);
-	h &= ((uintptr_t)1 << 56) - 1;
-	if (i >= table.n || table.s[i] == NULL || table.s[i]->handle != h)
-		return NULL;
-	return table.s[i];
+	LIST_INSERT_HEAD(&spare.head, s, entry);
+	spare.n++;
 }
 
 void
@@ -404,42 +343,17 @@ session_line(struct session *s)
 	return false;
 }
 
-/* ---- asking -------------------------------------------------------------- */
-
-int
-session_ask(struct session *s, struct chan *c, enum msg_type type,
-    const void *body, const int *fd, unsigned int timeout_ms, chan_cb cb)
-{
-	if (c == NULL)
-		return -1;
-	s->ask = chan_ask(c, type, body, fd, fd != NULL ? 1 : 0, timeout_ms,
-	    cb, session_arg(s, 0));
-	if (s->ask == 0)
-		return -1;
-	s->asked = c;
-	session_state(s, SMTP_ANSWER);
-	return 0;
-}
-
-void
-session_answered(struct session *s)
-{
-	s->ask = 0;
-	s->asked = NULL;
-}
-
 /* ---- replies ------------------------------------------------------------- */
 
 static bool
-slot_push(struct session *s, const char *text, uint32_t ask)
+slot_push(struct session *s, const char *text)
 {
 	struct rcpt_slot *r;
 
 	if (s->nslots == SMTP_PENDING)
 		return false;
 	r = &s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING];
-	r->ask = ask;
-	r->reply = text;
+	*r = (struct rcpt_slot){ NULL, text };
 	return true;
 }
 
@@ -447,7 +361,7 @@ void
 reply(struct session *s, const char *text)
 {
 	/* Behind RCPTs that still wait. */
-	if (s->nslots > 0 && slot_push(s, text, 0))
+	if (s->nslots > 0 && slot_push(s, text))
 		return;
 	io_write(s->io, text, strlen(text));
 	io_write(s->io, "\r\n", 2);

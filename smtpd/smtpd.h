@@ -59,9 +59,11 @@ enum smtp_state {
 #define SMTP_TRACE	4096	/* octets of the trace fields */
 #define SMTP_RECEIVED	1536	/* of them, for Received */
 
+struct question;
+
 /* A RCPT whose answer is not yet given.  Answers go out in order. */
 struct rcpt_slot {
-	uint32_t	 ask;		/* 0: answered */
+	struct question	*ask;		/* NULL: answered */
 	const char	*reply;
 };
 
@@ -70,7 +72,6 @@ struct session {
 	struct io	*io;
 	struct conn	 conn;
 	uint64_t	 id;		/* conn of the messages */
-	uintptr_t	 handle;	/* names it in callbacks */
 	char		 sid[CONNID_TEXT]; /* id as the log writes it */
 	enum conf_protocol proto;
 	enum smtp_state	 state;
@@ -86,8 +87,7 @@ struct session {
 	unsigned int	 errors;
 	unsigned int	 idle;		/* commands since the last mail */
 	uint64_t	 since;		/* s, of the last mail or the start */
-	uint32_t	 ask;		/* the one the session waits for */
-	struct chan	*asked;		/* whom */
+	struct question	*ask;		/* the one the session waits for */
 	const char	*delayed;	/* reply that waits for a deadline */
 	const char	*over;		/* last reply: the login is over */
 	struct rcpt_slot slot[SMTP_PENDING];
@@ -208,11 +208,8 @@ void	 session_start(int fd, struct conn *, enum conf_protocol,
 /* Set what is expected next, and the deadline that goes with it. */
 void	 session_state(struct session *, enum smtp_state);
 /* Go on with buffered input; frees a session that is at its end.  Last call
- * of every callback. */
+ * of every callback; after an answer, ask.c does it. */
 void	 session_run(struct session *);
-/* The session that a callback's argument names; NULL: it is gone. */
-struct session *session_find(void *arg, unsigned int *slot);
-void	*session_arg(struct session *, unsigned int slot);
 /* Send a reply: "250 2.1.0 ok", without CRLF. */
 void	 reply(struct session *, const char *);
 void	 replyf(struct session *, const char *, ...)
@@ -226,13 +223,22 @@ void	 session_end(struct session *, const char *);
 void	 session_over(struct session *, const char *);
 /* Every way out of a transaction: back to what is before MAIL. */
 void	 session_reset(struct session *);
-/* The neighbour's answer is being handled: nothing is asked any more. */
-void	 session_answered(struct session *);
-/* Ask on behalf of the session, which then waits in SMTP_ANSWER.  -1: the
- * neighbour is not there (nothing was sent, state as before). */
-int	 session_ask(struct session *, struct chan *, enum msg_type,
-	    const void *, const int *fd, unsigned int timeout_ms, chan_cb);
 void	 session_io(struct io *, enum io_event, void *);
+
+/* ---- ask.c: neighbours asked for a session --------- */
+
+/* The answer, NULL: none came.  slot: whose it is, of a RCPT. */
+typedef void (*answer_fn)(struct session *, struct msg *,
+	    struct rcpt_slot *slot);
+/* Ask for the session, which then waits in SMTP_ANSWER.  -1: the neighbour
+ * is not there, or no memory (nothing was sent, state as before). */
+int	 session_ask(struct session *, struct chan *, enum msg_type,
+	    const void *, const int *fd, unsigned int timeout_ms, answer_fn);
+/* The same for a RCPT; the session goes on. */
+int	 slot_ask(struct session *, struct rcpt_slot *, struct chan *,
+	    enum msg_type, const void *, unsigned int timeout_ms, answer_fn);
+/* Whoever asked does not wait any more; *q becomes NULL, as it may be. */
+void	 question_forget(struct question **);
 
 /* ---- command.c: one row a command --------- */
 
@@ -264,6 +270,8 @@ void	 rcpt_forget(struct session *);
 void	 data_command(struct session *, struct slice arg);
 /* Take buffered input.  True: the message is complete. */
 bool	 data_input(struct session *);
+/* An answer to nobody: what it brings goes back. */
+void	 data_unwanted(struct chan *, const struct msg *);
 /* The whole message is refused for s->mail->refusal: log, reply, reset. */
 void	 data_refused(struct session *);
 

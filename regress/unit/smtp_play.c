@@ -240,7 +240,10 @@ play_file(struct chan *c, struct msg *m, void *arg)
 	if (t.filefd != -1)
 		close(t.filefd);
 	t.filefd = memfd_create("large", MFD_CLOEXEC);
-	chan_reply(c, m->id, QUEUE_FILE_R, &r, &t.filefd, 1);
+	if (t.mood == HOLD)
+		t.held = m->id;
+	else
+		chan_reply(c, m->id, QUEUE_FILE_R, &r, &t.filefd, 1);
 }
 
 static void

@@ -120,6 +120,29 @@ test_gone_while_asked(void **state)
 	finish();
 }
 
+/* A spool file for a client that is gone by now (what it has not read makes
+ * that an error, not an end) goes back: queue keeps count of them. */
+static void
+test_file_too_late(void **state)
+{
+	static const char words[] = "EHLO x\r\nMAIL FROM:<> SIZE=4194304\r\n"
+	    "RCPT TO:<bob@localdomain>\r\nDATA\r\n";
+	struct queue_file_r r = { .result = QUEUE_OK, .file = 99 };
+	int i;
+
+	begin(PROTO_SMTP, false);
+	t.mood = HOLD;
+	send(client.fd, words, strlen(words), 0);
+	for (i = 0; i < 12; i++)
+		event_base_loop(t.h.base, EVLOOP_NONBLOCK);
+	assert_int_equal(t.files, 1);
+	finish();
+	chan_reply(t.queue, t.held, QUEUE_FILE_R, &r, &t.filefd, 1);
+	for (i = 0; i < 12; i++)
+		event_base_loop(t.h.base, EVLOOP_NONBLOCK);
+	assert_int_equal(t.drops, 1);
+}
+
 int
 main(void)
 {
@@ -127,6 +150,7 @@ main(void)
 		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_queue_dies),
 		cmocka_unit_test(test_gone_while_asked),
+		cmocka_unit_test(test_file_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
