@@ -22,8 +22,20 @@
 
 #define PENALTY_LOGIN	10
 
+static void	 auth_plain(struct session *, struct slice);
+static void	 auth_login_user(struct session *, struct slice);
 static void	 auth_send(struct session *);
 static void	 on_login(struct session *, struct msg *, struct rcpt_slot *);
+
+/* What is said when the client sends no response at once, and what takes it. */
+static const struct mechanism {
+	const char	*name;
+	enum reply	 challenge;
+	void		(*initial)(struct session *, struct slice b64);
+} mechanisms[] = {
+	{ "PLAIN",	REPLY_SASL,		auth_plain },
+	{ "LOGIN",	REPLY_SASL_USER,	auth_login_user },
+};
 
 bool
 auth_offered(const struct session *s)
@@ -32,31 +44,53 @@ auth_offered(const struct session *s)
 	    !s->authed;
 }
 
+int
+auth_print(char *p, size_t size)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < NITEMS(mechanisms) && n < size; i++)
+		n += (size_t)snprintf(p + n, size - n, " %s",
+		    mechanisms[i].name);
+	return (int)n;
+}
+
+static const struct mechanism *
+mechanism_find(struct slice name)
+{
+	size_t i;
+
+	for (i = 0; i < NITEMS(mechanisms); i++)
+		if (slice_caseis(name, mechanisms[i].name))
+			return &mechanisms[i];
+	return NULL;
+}
+
 void
 auth_forget(struct session *s)
 {
 	freezero(s->cred, s->cred != NULL ? sizeof(*s->cred) : 0);
 	s->cred = NULL;
-	s->delayed = NULL;
+	s->delayed = REPLY_NONE;
 }
 
 /* The exchange ends without a login. */
 static void
-auth_fail(struct session *s, const char *text)
+auth_fail(struct session *s, enum reply why)
 {
 	auth_forget(s);
 	session_state(s, SMTP_MAIL);
-	reply_error(s, text);
+	reply_error(s, why);
 }
 
 static void
 auth_plain(struct session *s, struct slice b64)
 {
 	if (sasl_plain(b64, s->cred, NULL) == -1)
-		auth_fail(s, "501 5.5.2 bad response");
+		auth_fail(s, REPLY_SASL_BAD);
 	else if (s->cred->authzid[0] != '\0' &&
 	    strcmp(s->cred->authzid, s->cred->authcid) != 0)
-		auth_fail(s, "535 5.7.8 you are yourself only");
+		auth_fail(s, REPLY_LOGIN_OTHER);
 	else
 		auth_send(s);
 }
@@ -65,50 +99,47 @@ static void
 auth_login_user(struct session *s, struct slice b64)
 {
 	if (sasl_login_user(b64, s->cred, NULL) == -1) {
-		auth_fail(s, "501 5.5.2 bad response");
+		auth_fail(s, REPLY_SASL_BAD);
 		return;
 	}
 	session_state(s, SMTP_RESPONSE);
-	reply(s, "334 UGFzc3dvcmQ6");	/* Password: */
+	reply(s, REPLY_SASL_PASSWORD);
 }
 
 void
 auth_command(struct session *s, struct slice arg)
 {
-	struct slice mech, initial;
-	bool login;
+	const struct mechanism *mech;
+	struct slice name, initial;
 
 	if (s->proto == PROTO_SMTP) {
-		reply_error(s, "503 5.5.1 no logins here");
+		reply_error(s, REPLY_NO_LOGINS);
 		return;
 	}
 	if (s->authed) {
-		reply_error(s, "503 5.5.1 you are logged in already");
+		reply_error(s, REPLY_LOGGED_IN);
 		return;
 	}
 	if (!auth_offered(s)) {
-		reply_error(s, "538 5.7.11 say STARTTLS first");
+		reply_error(s, REPLY_LOGIN_TLS);
 		return;
 	}
-	mech = slice_of(arg.p, slice_find(arg, ' '));
-	initial = slice_trim(slice_of(arg.p + mech.n, arg.n - mech.n));
-	login = slice_caseis(mech, "LOGIN");
-	if (!login && !slice_caseis(mech, "PLAIN")) {
-		reply_error(s, "504 5.5.4 mechanism not known");
+	name = slice_of(arg.p, slice_find(arg, ' '));
+	initial = slice_trim(slice_of(arg.p + name.n, arg.n - name.n));
+	if ((mech = mechanism_find(name)) == NULL) {
+		reply_error(s, REPLY_MECHANISM);
 		return;
 	}
 	if ((s->cred = calloc(1, sizeof(*s->cred))) == NULL) {
-		reply(s, "454 4.7.0 try later");
+		reply(s, REPLY_LOGIN_LATER);
 		return;
 	}
-	s->login = login;
-	if (initial.n > 0 && login)
-		auth_login_user(s, initial);
-	else if (initial.n > 0)
-		auth_plain(s, initial);
+	s->login = mech->initial == auth_login_user;
+	if (initial.n > 0)
+		mech->initial(s, initial);
 	else {
 		session_state(s, SMTP_RESPONSE);
-		reply(s, login ? "334 VXNlcm5hbWU6" : "334 ");	/* Username: */
+		reply(s, mech->challenge);
 	}
 }
 
@@ -116,13 +147,13 @@ void
 auth_line(struct session *s, struct slice line)
 {
 	if (slice_is(line, "*"))
-		auth_fail(s, "501 5.7.0 as you like");
+		auth_fail(s, REPLY_SASL_STOP);
 	else if (!s->login)
 		auth_plain(s, line);
 	else if (s->cred->authcid[0] == '\0')
 		auth_login_user(s, line);
 	else if (sasl_login_pass(line, s->cred, NULL) == -1)
-		auth_fail(s, "501 5.5.2 bad response");
+		auth_fail(s, REPLY_SASL_BAD);
 	else
 		auth_send(s);
 }
@@ -140,7 +171,7 @@ auth_send(struct session *s)
 	s->loginsent = true;
 	if (session_ask(s, smtpd()->authd, AUTH_LOGIN, &ask, NULL,
 	    SMTP_ASK_MS, on_login) == -1)
-		auth_fail(s, "454 4.7.0 try later");
+		auth_fail(s, REPLY_LOGIN_LATER);
 	else
 		auth_forget(s);
 }
@@ -152,7 +183,7 @@ on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 	char peer[46];
 
 	if (m == NULL || m->body->auth_login_r.result == AUTH_TEMP) {
-		s->delayed = "454 4.7.0 try later";
+		s->delayed = REPLY_LOGIN_LATER;
 		auth_delayed(s);
 		return;
 	}
@@ -161,13 +192,13 @@ on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 		s->authed = true;
 		s->account = r->account;
 		slice_cpy(r->user, s->user, sizeof(s->user));
-		s->delayed = "235 2.7.0 welcome";
+		s->delayed = REPLY_WELCOME;
 	} else {
 		log_info("%s auth peer=%s user=%s failed", s->sid,
 		    conn_text(&s->conn.peer, peer),
 		    log_text(r->user.p, r->user.n));
 		s->loginsent = false;
-		s->delayed = "535 5.7.8 user or password is wrong";
+		s->delayed = REPLY_LOGIN_BAD;
 	}
 	if (r->wait_ms > 0)
 		io_deadline(s->io, r->wait_ms);
@@ -178,15 +209,15 @@ on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 void
 auth_delayed(struct session *s)
 {
-	const char *text = s->delayed;
+	enum reply r = s->delayed;
 
-	s->delayed = NULL;
+	s->delayed = REPLY_NONE;
 	session_state(s, SMTP_MAIL);
-	if (text[0] == '2')
-		reply(s, text);
-	else {
-		if (text[0] == '5')
-			conn_penalty(&s->conn, PENALTY_LOGIN);
-		reply_error(s, text);
+	if (r == REPLY_WELCOME) {
+		reply(s, r);
+		return;
 	}
+	if (r == REPLY_LOGIN_BAD)
+		conn_penalty(&s->conn, PENALTY_LOGIN);
+	reply_error(s, r);
 }

@@ -28,11 +28,8 @@
 #include "net/io.h"
 #include "smtpd/smtpd.h"
 
-#define NOT_YOURS	"550 5.7.1 the address in From is not yours: use " \
-			"one of your account or its aliases"
-
-static const char *authors_refusal(struct mail *, struct slice value,
-		    bool *others);
+static enum reply authors_refusal(struct mail *, struct slice value,
+	    bool *others);
 static int	 author_next(struct mail *, char *out, size_t size);
 static bool	 is_sender(const struct mail *, const struct addritem *,
 		    const char *domain);
@@ -46,52 +43,48 @@ author_take(struct mail *m, unsigned int fields,
 {
 	bool others = false;
 
-	if (m->refusal != NULL)
+	if (m->refusal != REPLY_NONE)
 		return;
 	if (fields != 1)
-		m->refusal = fields == 0 ? "550 5.7.1 a From field with your "
-		    "address is missing" : "550 5.7.1 more than one From "
-		    "field: leave one, with your address";
+		m->refusal = fields == 0 ? REPLY_FROM_NONE : REPLY_FROM_MANY;
 	else if (from->raw.n > DKIM_FROM_MAX)	/* it would go unsigned */
-		m->refusal = "550 5.7.1 the From field is too long";
+		m->refusal = REPLY_FROM_LONG;
 	else
 		m->refusal = authors_refusal(m, from->value, &others);
-	if (m->refusal != NULL)
+	if (m->refusal != REPLY_NONE)
 		return;
 	m->hasfrom = from_hash(m, from->raw) == 0;
 	if (!others)
 		return;
 	if ((m->from_value = malloc(from->value.n)) == NULL) {
-		m->refusal = "452 4.3.1 out of memory, try later";
+		m->refusal = REPLY_NO_MEMORY;
 		return;
 	}
 	memcpy(m->from_value, from->value.p, from->value.n);
 	addrlist_start(&m->authors, slice_of(m->from_value, from->value.n));
 }
 
-/* NULL: it can be read in one way, and names one domain.  *others: it names
- * more than the envelope's sender. */
-static const char *
+/* REPLY_NONE: it can be read in one way, and names one domain.  *others: it
+ * names more than the envelope's sender. */
+static enum reply
 authors_refusal(struct mail *m, struct slice value, bool *others)
 {
 	char first[DOMAIN_TEXT] = "", domain[DOMAIN_TEXT];
-	const char *why = NULL;
+	enum reply why = REPLY_NONE;
 	struct addrlist list;
 	struct addritem *item;
 
 	if (mailboxes_check(value, NULL) == -1)
-		return "550 5.7.1 From must be your address, as in: Name "
-		    "<user@domain>";
+		return REPLY_FROM_FORM;
 	if ((item = malloc(sizeof(*item))) == NULL)
-		return "452 4.3.1 out of memory, try later";
+		return REPLY_NO_MEMORY;
 	addrlist_start(&list, value);
-	while (why == NULL && addrlist_next(&list, item) == 1) {
+	while (why == REPLY_NONE && addrlist_next(&list, item) == 1) {
 		if (item->odd || item->cut ||
 		    domain_ascii(item->domain, domain) == -1)
-			why = NOT_YOURS;
+			why = REPLY_FROM_OTHER;
 		else if (first[0] != '\0' && strcmp(first, domain) != 0)
-			why = "550 5.7.1 the addresses in From are not of one "
-			    "domain";
+			why = REPLY_FROM_DOMAINS;
 		else if (!is_sender(m, item, domain))
 			*others = true;
 		strlcpy(first, domain, sizeof(first));
@@ -165,14 +158,14 @@ author_ask(struct session *s)
 		commit_ticket(s);
 		return;
 	case -1:
-		s->mail->refusal = NOT_YOURS;
+		s->mail->refusal = REPLY_FROM_OTHER;
 		data_refused(s);
 		return;
 	}
 	ask.address = slice_str(address);
 	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
 	    SMTP_ASK_MS, on_author) == -1) {
-		s->mail->refusal = "451 4.3.0 try later";
+		s->mail->refusal = REPLY_LATER;
 		data_refused(s);
 	}
 }
@@ -192,7 +185,7 @@ on_author(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		author_ask(s);
 	} else {
 		m->refusal = r == NULL || r->result == DIR_TEMP ?
-		    "451 4.3.0 try later" : NOT_YOURS;
+		    REPLY_LATER : REPLY_FROM_OTHER;
 		data_refused(s);
 	}
 }

@@ -27,6 +27,7 @@
 #define ARG		0x01	/* wants an argument */
 #define NOARG		0x02	/* takes none */
 #define MOVES		0x04	/* moves mail on: not counted as idle */
+#define TOLD		0x08	/* HELP names it */
 
 #define ANY	(IN(SMTP_HELLO) | IN(SMTP_MAIL) | IN(SMTP_RCPT) | IN(SMTP_DATA))
 #define GREETED	(IN(SMTP_MAIL) | IN(SMTP_RCPT) | IN(SMTP_DATA))
@@ -49,21 +50,22 @@ static void	 cmd_quit(struct session *, struct slice);
 static void	 cmd_absent(struct session *, struct slice);
 static void	 cmd_web(struct session *, struct slice);
 
-/* The frequent ones first. */
+/* As HELP names them. */
 static const struct command commands[] = {
-	{ "RCPT",	IN(SMTP_RCPT) | IN(SMTP_DATA), ARG | MOVES,
+	{ "HELO",	ANY,		ARG | TOLD,	cmd_helo },
+	{ "EHLO",	ANY,		ARG | TOLD,	cmd_ehlo },
+	{ "MAIL",	IN(SMTP_MAIL),	ARG | MOVES | TOLD, mail_command },
+	{ "RCPT",	IN(SMTP_RCPT) | IN(SMTP_DATA), ARG | MOVES | TOLD,
 							rcpt_command },
-	{ "MAIL",	IN(SMTP_MAIL),	ARG | MOVES,	mail_command },
-	{ "DATA",	IN(SMTP_RCPT) | IN(SMTP_DATA), NOARG | MOVES,
+	{ "DATA",	IN(SMTP_RCPT) | IN(SMTP_DATA), NOARG | MOVES | TOLD,
 							data_command },
-	{ "EHLO",	ANY,		ARG,		cmd_ehlo },
-	{ "QUIT",	ANY,		0,		cmd_quit },
-	{ "HELO",	ANY,		ARG,		cmd_helo },
-	{ "RSET",	ANY,		NOARG,		cmd_rset },
-	{ "NOOP",	ANY,		0,		cmd_noop },
-	{ "STARTTLS",	IN(SMTP_HELLO) | IN(SMTP_MAIL), NOARG, cmd_starttls },
-	{ "AUTH",	IN(SMTP_MAIL),	ARG,		auth_command },
-	{ "VRFY",	ANY,		ARG,		cmd_vrfy },
+	{ "RSET",	ANY,		NOARG | TOLD,	cmd_rset },
+	{ "NOOP",	ANY,		TOLD,		cmd_noop },
+	{ "VRFY",	ANY,		ARG | TOLD,	cmd_vrfy },
+	{ "STARTTLS",	IN(SMTP_HELLO) | IN(SMTP_MAIL), NOARG | TOLD,
+							cmd_starttls },
+	{ "AUTH",	IN(SMTP_MAIL),	ARG | TOLD,	auth_command },
+	{ "QUIT",	ANY,		TOLD,		cmd_quit },
 	{ "HELP",	ANY,		0,		cmd_help },
 	{ "EXPN",	ANY,		0,		cmd_absent },
 	{ "BDAT",	ANY,		0,		cmd_absent },
@@ -84,17 +86,37 @@ static const struct command commands[] = {
 	{ "TRACE",	ANY,		0,		cmd_web },
 };
 
+/* What EHLO announces (RFC 5321 4.1.1.1). */
+struct extension {
+	const char	*keyword;
+	bool		(*offered)(const struct session *); /* NULL: always */
+	/* print what stands behind the keyword; NULL: nothing does */
+	int		(*param)(char *, size_t);
+};
+
+static bool	 starttls_offered(const struct session *);
+static int	 size_print(char *, size_t);
+
+static const struct extension extensions[] = {
+	{ "PIPELINING",		NULL,			NULL },
+	{ "SIZE",		NULL,			size_print },
+	{ "8BITMIME",		NULL,			NULL },
+	{ "STARTTLS",		starttls_offered,	NULL },
+	{ "AUTH",		auth_offered,		auth_print },
+	{ "ENHANCEDSTATUSCODES", NULL,			NULL },
+};
+
 /* Why a known command is not welcome in this state. */
-static const char *
+static enum reply
 out_of_order(const struct session *s, const struct command *c)
 {
 	if (s->state == SMTP_HELLO)
-		return "503 5.5.1 say HELO or EHLO first";
+		return REPLY_HELLO_FIRST;
 	if (c->fn == mail_command)
-		return "503 5.5.1 there is a MAIL already";
+		return REPLY_MAIL_TWICE;
 	if (c->fn == rcpt_command || c->fn == data_command)
-		return "503 5.5.1 say MAIL first";
-	return "503 5.5.1 not during a mail transaction";
+		return REPLY_MAIL_FIRST;
+	return REPLY_IN_MAIL;
 }
 
 static const struct command *
@@ -115,24 +137,24 @@ command_line(struct session *s, struct slice line)
 	struct smtp_cmd cmd;
 
 	if (smtp_cmd_parse(line, &cmd, NULL) == -1) {
-		reply_error(s, "500 5.5.2 not a command");
+		reply_error(s, REPLY_LINE);
 		return;
 	}
 	if ((c = command_find(cmd.verb)) == NULL) {
-		reply_error(s, "500 5.5.1 command not known");
+		reply_error(s, REPLY_VERB);
 		return;
 	}
 	if (!(c->flags & MOVES) &&
 	    ++s->idle > proc_conf()->smtp.max_commands) {
-		session_end(s, "421 4.7.0 too many commands");
+		session_end(s, REPLY_COMMANDS);
 		return;
 	}
 	if (!(c->states & IN(s->state)))
 		reply_error(s, out_of_order(s, c));
 	else if ((c->flags & ARG) && cmd.arg.n == 0)
-		reply_error(s, "501 5.5.4 an argument is missing");
+		reply_error(s, REPLY_ARG);
 	else if ((c->flags & NOARG) && cmd.arg.n > 0)
-		reply_error(s, "501 5.5.4 no argument here");
+		reply_error(s, REPLY_NOARG);
 	else
 		c->fn(s, cmd.arg);
 }
@@ -160,7 +182,7 @@ hello(struct session *s, struct slice arg)
 	if (smtp_helo_valid(arg) == -1 ||
 	    slice_cpy(arg, s->helo, sizeof(s->helo)) == -1) {
 		if (s->proto == PROTO_SMTP) {
-			reply_error(s, "501 5.5.4 that is no host name");
+			reply_error(s, REPLY_HOST);
 			return -1;
 		}
 		strlcpy(s->helo, "client.invalid", sizeof(s->helo));
@@ -176,23 +198,53 @@ cmd_helo(struct session *s, struct slice arg)
 	if (hello(s, arg) == -1)
 		return;
 	s->esmtp = false;
-	replyf(s, "250 %s", proc_conf()->hostname);
+	replyf(s, REPLY_HELLO, "%s", proc_conf()->hostname);
+}
+
+static bool
+starttls_offered(const struct session *s)
+{
+	return !s->tls && smtpd()->tls != NULL;
+}
+
+static int
+size_print(char *p, size_t size)
+{
+	return snprintf(p, size, " %llu",
+	    (unsigned long long)proc_conf()->smtp.max_size);
+}
+
+static void
+ehlo_line(struct session *s, const struct extension *e, bool last)
+{
+	char param[64] = "";
+
+	if (e->param != NULL)
+		e->param(param, sizeof(param));
+	io_printf(s->io, "%u%c%s%s\r\n", reply_code(REPLY_HELLO),
+	    last ? ' ' : '-', e->keyword, param);
 }
 
 static void
 cmd_ehlo(struct session *s, struct slice arg)
 {
-	const struct conf *conf = proc_conf();
-	const struct smtpd *h = smtpd();
+	const struct extension *e, *last = NULL;
+	size_t i;
 
 	if (hello(s, arg) == -1)
 		return;
 	s->esmtp = true;
-	replyf(s, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n"
-	    "250-8BITMIME\r\n%s%s250 ENHANCEDSTATUSCODES",
-	    conf->hostname, (unsigned long long)conf->smtp.max_size,
-	    !s->tls && h->tls != NULL ? "250-STARTTLS\r\n" : "",
-	    auth_offered(s) ? "250-AUTH PLAIN LOGIN\r\n" : "");
+	io_printf(s->io, "%u-%s\r\n", reply_code(REPLY_HELLO),
+	    proc_conf()->hostname);
+	for (i = 0; i < NITEMS(extensions); i++) {
+		e = &extensions[i];
+		if (e->offered != NULL && !e->offered(s))
+			continue;
+		if (last != NULL)
+			ehlo_line(s, last, false);
+		last = e;
+	}
+	ehlo_line(s, last, true);
 }
 
 /* Nothing that came or was said before counts afterwards (RFC 3207 4.2). */
@@ -200,26 +252,26 @@ static void
 cmd_starttls(struct session *s, struct slice arg)
 {
 	if (s->tls) {
-		reply_error(s, "503 5.5.1 TLS is on already");
+		reply_error(s, REPLY_TLS_ON);
 		return;
 	}
 	if (smtpd()->tls == NULL) {
-		reply_error(s, "454 4.7.0 TLS not available");
+		reply_error(s, REPLY_NO_TLS);
 		return;
 	}
 	if (io_peek(s->io).n > 0) {
 		log_info("%s end why=\"text behind STARTTLS\"", s->sid);
 		conn_penalty(&s->conn, 10);
-		session_end(s, "554 5.5.1 nothing may follow STARTTLS");
+		session_end(s, REPLY_TLS_BEHIND);
 		return;
 	}
 	if (!tlskey_ready()) {
-		reply(s, "454 4.7.0 TLS not available now, try later");
+		reply(s, REPLY_TLS_LATER);
 		return;
 	}
-	reply(s, "220 2.0.0 go ahead");
+	reply(s, REPLY_TLS);
 	if (io_accept_tls(s->io, smtpd()->tls) == -1) {
-		session_end(s, NULL);
+		session_end(s, REPLY_NONE);
 		return;
 	}
 	session_reset(s);
@@ -234,38 +286,46 @@ cmd_rset(struct session *s, struct slice arg)
 	session_reset(s);
 	if (s->state != SMTP_HELLO)
 		session_state(s, SMTP_MAIL);
-	reply(s, "250 2.0.0 ok");
+	reply(s, REPLY_OK);
 }
 
 static void
 cmd_noop(struct session *s, struct slice arg)
 {
-	reply(s, "250 2.0.0 ok");
+	reply(s, REPLY_OK);
 }
 
 static void
 cmd_vrfy(struct session *s, struct slice arg)
 {
-	reply(s, "252 2.5.0 send some mail, I will try my best");
+	reply(s, REPLY_VRFY);
 }
 
 static void
 cmd_help(struct session *s, struct slice arg)
 {
-	reply(s, "214 2.0.0 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY STARTTLS "
-	    "AUTH QUIT");
+	char text[128] = "";
+	size_t i;
+
+	for (i = 0; i < NITEMS(commands); i++)
+		if (commands[i].flags & TOLD) {
+			if (text[0] != '\0')
+				strlcat(text, " ", sizeof(text));
+			strlcat(text, commands[i].verb, sizeof(text));
+		}
+	replyf(s, REPLY_HELP, "%s", text);
 }
 
 static void
 cmd_quit(struct session *s, struct slice arg)
 {
-	session_end(s, "221 2.0.0 bye");
+	session_end(s, REPLY_BYE);
 }
 
 static void
 cmd_absent(struct session *s, struct slice arg)
 {
-	reply_error(s, "502 5.5.1 command not implemented");
+	reply_error(s, REPLY_ABSENT);
 }
 
 static void
@@ -273,5 +333,5 @@ cmd_web(struct session *s, struct slice arg)
 {
 	log_info("%s end why=\"speaks HTTP\"", s->sid);
 	conn_penalty(&s->conn, 10);
-	session_end(s, "421 4.7.0 this is SMTP");
+	session_end(s, REPLY_WEB);
 }

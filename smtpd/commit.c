@@ -32,7 +32,7 @@ static void	 on_commit(struct session *, struct msg *, struct rcpt_slot *);
 static void	 on_known(struct session *, struct msg *, struct rcpt_slot *);
 static void	 commit_lost(struct session *);
 static void	 commit_ok(struct session *, struct slice id);
-static void	 commit_failed(struct session *, const char *);
+static void	 commit_failed(struct session *, enum reply);
 
 /* Unlike every other of this house: random per process, then counted. */
 static struct msg_id
@@ -80,7 +80,7 @@ commit_ticket(struct session *s)
 	ask.fromhash = m->fromhash;
 	if (session_ask(s, smtpd()->signd, SIGN_TICKET, &ask, NULL,
 	    SMTP_ASK_MS, on_ticket) == -1)
-		commit_failed(s, "451 4.7.0 cannot be signed now, try later");
+		commit_failed(s, REPLY_NO_SIGNER);
 }
 
 /* Without a key for the domain there is no ticket, and no signature. */
@@ -91,7 +91,7 @@ on_ticket(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 	struct mail *m = s->mail;
 
 	if (msg == NULL) {
-		commit_failed(s, "451 4.7.0 cannot be signed now, try later");
+		commit_failed(s, REPLY_NO_SIGNER);
 		return;
 	}
 	r = &msg->body->sign_ticket_r;
@@ -176,17 +176,16 @@ on_commit(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		commit_ok(s, r->id);
 		break;
 	case QUEUE_FULL:
-		commit_failed(s, "452 4.3.1 not enough space, try later");
+		commit_failed(s, REPLY_NO_SPACE);
 		break;
 	case QUEUE_LIMIT:
-		commit_failed(s, "452 4.7.28 too many recipients of yours "
-		    "wait already, try later");
+		commit_failed(s, REPLY_WAITING_RCPTS);
 		break;
 	case QUEUE_IO:
 	case QUEUE_REFUSED:
 		log_warnx("%s queue result=%u text=\"%s\"", s->sid, r->result,
 		    log_text(r->text.p, r->text.n));
-		commit_failed(s, "451 4.3.0 try later");
+		commit_failed(s, REPLY_LATER);
 		break;
 	}
 }
@@ -214,14 +213,14 @@ commit_ok(struct session *s, struct slice id)
 	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
 	report_mail(s);
 	commit_done(s);
-	replyf(s, "250 2.0.0 ok, queued as %s", text);
+	replyf(s, REPLY_QUEUED, "%s", text);
 }
 
 static void
-commit_failed(struct session *s, const char *text)
+commit_failed(struct session *s, enum reply why)
 {
 	commit_done(s);
-	reply(s, text);
+	reply(s, why);
 }
 
 /* ---- when queue went away ------------------------------------------------ */
@@ -262,5 +261,5 @@ commit_give_up(struct session *s)
 {
 	log_warnx("%s message not acknowledged, queue is gone", s->sid);
 	question_forget(&s->ask);
-	commit_failed(s, "451 4.3.0 try later");
+	commit_failed(s, REPLY_LATER);
 }

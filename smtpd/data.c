@@ -44,17 +44,17 @@ data_command(struct session *s, struct slice arg)
 	struct mail *m = s->mail;
 
 	if (s->state != SMTP_DATA) {
-		reply_error(s, "554 5.5.1 no valid recipients");
+		reply_error(s, REPLY_NO_RCPT);
 		return;
 	}
 	if ((m->mime == NULL && (m->mime = mime_new()) == NULL) ||
 	    (s->proto != PROTO_SMTP && m->body == NULL &&
 	    (m->body = dkim_body_new(DKIM_RELAXED, UINT64_MAX)) == NULL)) {
-		reply(s, "452 4.3.1 out of memory, try later");
+		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
 	if (m->judge == NULL && judge_start(s) == -1) {
-		reply(s, "451 4.3.2 too busy, try later");
+		reply(s, REPLY_JUDGES);
 		return;
 	}
 	m->hashing = s->proto != PROTO_SMTP;
@@ -63,20 +63,20 @@ data_command(struct session *s, struct slice arg)
 	if (!store_wants_file(m, m->declared))
 		data_begin(s);
 	else if (file_ask(s) == -1)
-		reply(s, "451 4.3.0 try later");
+		reply(s, REPLY_LATER);
 }
 
 static void
 data_begin(struct session *s)
 {
 	session_state(s, SMTP_MESSAGE);
-	reply(s, "354 go on, end with a line of one dot");
+	reply(s, REPLY_GO_ON);
 }
 
 static void
-refuse(struct mail *m, const char *why)
+refuse(struct mail *m, enum reply why)
 {
-	if (m->refusal == NULL)
+	if (m->refusal == REPLY_NONE)
 		m->refusal = why;
 	m->n = 0;
 }
@@ -103,7 +103,7 @@ data_input(struct session *s)
 		return true;
 	}
 	if (m->wire > proc_conf()->smtp.max_size + REFUSED_MAX)
-		session_end(s, "552 5.3.4 message too large");
+		session_end(s, REPLY_SIZE);
 	return false;
 }
 
@@ -113,14 +113,14 @@ data_take(struct session *s, struct slice run)
 	struct mail *m = s->mail;
 
 	m->wire += run.n;
-	if (m->refusal != NULL)
+	if (m->refusal != REPLY_NONE)
 		return;
 	if (m->wire > proc_conf()->smtp.max_size) {
-		refuse(m, "552 5.3.4 message too large");
+		refuse(m, REPLY_SIZE);
 		return;
 	}
 	if (store_room(m, run.n) == -1) {
-		refuse(m, "452 4.3.1 out of memory, try later");
+		refuse(m, REPLY_NO_MEMORY);
 		return;
 	}
 	memcpy(m->buf + m->n, run.p, run.n);
@@ -130,7 +130,7 @@ data_take(struct session *s, struct slice run)
 		data_header(s, m, false);
 	else
 		data_body(m, run.p, run.n);
-	if (m->refusal == NULL && m->n >= SMTP_BUFFER && !m->in_header)
+	if (m->refusal == REPLY_NONE && m->n >= SMTP_BUFFER && !m->in_header)
 		data_flush(s, m);
 }
 
@@ -157,23 +157,23 @@ data_header(struct session *s, struct mail *m, bool last)
 
 	if (n == 0 && !last) {
 		if (m->n > SMTP_HEADER)
-			refuse(m, "552 5.3.4 header too large");
+			refuse(m, REPLY_HEADER);
 		return;
 	}
 	if (n == 0)
 		n = m->n;
 	m->in_header = false;
 	if (judge_header(m, slice_of(m->buf, n)) == -1)
-		m->refusal = "452 4.3.1 out of memory, try later";
+		m->refusal = REPLY_NO_MEMORY;
 	kept = header_take(s, m, n);
-	if (m->refusal != NULL) {
+	if (m->refusal != REPLY_NONE) {
 		refuse(m, m->refusal);
 		return;
 	}
 	m->headless = !header_first(m->buf, m->n < SMTP_FIRST ? m->n :
 	    SMTP_FIRST);
 	if (mime_feed(m->mime, m->buf, kept) == -1)
-		refuse(m, "452 4.3.1 out of memory, try later");
+		refuse(m, REPLY_NO_MEMORY);
 	else if (m->n > kept)
 		data_body(m, m->buf + kept, m->n - kept);
 }
@@ -182,7 +182,7 @@ static void
 data_body(struct mail *m, const char *p, size_t n)
 {
 	if (mime_feed(m->mime, p, n) == -1) {
-		refuse(m, "452 4.3.1 out of memory, try later");
+		refuse(m, REPLY_NO_MEMORY);
 		return;
 	}
 	if (m->hashing)
@@ -196,7 +196,7 @@ data_flush(struct session *s, struct mail *m)
 	if (!store_wants_file(m, m->stored + m->n))
 		store_flush(m);
 	else if (file_ask(s) == -1)
-		refuse(m, "451 4.3.0 try later");
+		refuse(m, REPLY_LATER);
 }
 
 /* ---- a spool file for a large message ------------------------------------ */
@@ -224,13 +224,12 @@ on_file(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 	r = msg != NULL ? &msg->body->queue_file_r : NULL;
 	if (fd == -1)
 		refuse(m, r != NULL && r->result == QUEUE_FULL ?
-		    "452 4.3.1 not enough space, try later" :
-		    "451 4.3.0 try later");
+		    REPLY_NO_SPACE : REPLY_LATER);
 	else if (store_file(m, fd, r->file) == 0)
 		store_flush(m);
 	if (m->wire > 0 || m->scan.done)
 		session_state(s, SMTP_MESSAGE);
-	else if (m->refusal == NULL)
+	else if (m->refusal == REPLY_NONE)
 		data_begin(s);
 	else {
 		reply(s, m->refusal);
@@ -260,17 +259,17 @@ data_end(struct session *s)
 	struct mail *m = s->mail;
 
 	if (m->scan.seen & DATA_BARE)
-		m->refusal = "550 5.5.2 message has a bare CR or LF";
+		m->refusal = REPLY_BARE;
 	else if (m->scan.seen & DATA_NUL)
-		m->refusal = "550 5.6.0 message has a NUL octet";
-	if (m->refusal == NULL && m->in_header)
+		m->refusal = REPLY_NUL;
+	if (m->refusal == REPLY_NONE && m->in_header)
 		data_header(s, m, true);
 	s->idle = 0;
 	s->since = now_sec_coarse();
-	if (m->refusal == NULL && m->hashing &&
+	if (m->refusal == REPLY_NONE && m->hashing &&
 	    dkim_body_end(m->body, m->bodyhash.b, NULL) == -1)
-		m->refusal = "451 4.3.0 try later";
-	if (m->refusal == NULL && store_seal(m) == 0)
+		m->refusal = REPLY_LATER;
+	if (m->refusal == REPLY_NONE && store_seal(m) == 0)
 		judge_end(s);
 	else
 		data_refused(s);
@@ -280,18 +279,18 @@ void
 data_refused(struct session *s)
 {
 	struct mail *m = s->mail;
-	char peer[46];
+	char peer[46], why[REPLY_MAX];
 
+	reply_print(m->refusal, m->tail, why, sizeof(why));
 	log_info("%s reject peer=%s sender=%s size=%llu why=\"%s\"%s%s",
 	    s->sid, conn_text(&s->conn.peer, peer),
 	    log_text(m->sender, strlen(m->sender)),
 	    (unsigned long long)m->wire,
-	    log_text(m->refusal, strlen(m->refusal)),
+	    log_text(why, strlen(why)),
 	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
 	session_state(s, SMTP_MAIL);
-	if (m->refusal[0] == '4')
-		reply(s, m->refusal);
-	else
-		reply_error(s, m->refusal);
+	replyf(s, m->refusal, "%s", m->tail != NULL ? m->tail : "");
+	if (reply_code(m->refusal) >= 500)
+		error_count(s);
 	session_reset(s);
 }

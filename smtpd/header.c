@@ -77,7 +77,7 @@ header_take(struct session *s, struct mail *m, size_t n)
 
 	while (header_next(&rest, &f) == 1) {
 		if (fields++ == HEADER_FIELDS_MAX) {
-			m->refusal = "552 5.3.4 too many header fields";
+			m->refusal = REPLY_FIELDS;
 			return n;
 		}
 		field_look(m, &f, &seen);
@@ -90,7 +90,7 @@ header_take(struct session *s, struct mail *m, size_t n)
 		out += f.raw.n;
 	}
 	if (m->hops > SMTP_HOPS)
-		m->refusal = "554 5.4.6 too many hops, is this a loop?";
+		m->refusal = REPLY_HOPS;
 	if (out != in) {		/* fields went: the rest moves up */
 		memmove(out, in, (size_t)(m->buf + m->n - in));
 		n -= (size_t)(in - out);
@@ -100,7 +100,7 @@ header_take(struct session *s, struct mail *m, size_t n)
 	if (s->proto == PROTO_SMTP)
 		return n;
 	author_take(m, seen.from, &seen.first);
-	return m->refusal == NULL ? header_add(s, m, n, &seen) : n;
+	return m->refusal == REPLY_NONE ? header_add(s, m, n, &seen) : n;
 }
 
 /* Put in front what a submitted message lacks.  The header's new length. */

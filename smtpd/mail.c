@@ -31,12 +31,12 @@
 #define SPARE_MAX	64		/* mails kept for the next */
 #define SPARE_BUFFER	(192 * 1024)	/* a larger buffer is not kept */
 
-static const char *mail_refusal(const struct session *,
+static enum reply mail_refusal(const struct session *,
 	    const struct smtp_path *);
 static void	 mail_accept(struct session *, const struct smtp_path *);
 static void	 on_sender(struct session *, struct msg *, struct rcpt_slot *);
 static void	 on_rcpt(struct session *, struct msg *, struct rcpt_slot *);
-static const char *rcpt_take(struct session *, const struct dir_rcpt_r *);
+static enum reply rcpt_take(struct session *, const struct dir_rcpt_r *);
 static void	 rcpt_flush(struct session *);
 
 static struct {
@@ -106,24 +106,22 @@ is_submission(const struct session *s)
 	return s->proto != PROTO_SMTP;
 }
 
-static const char *
+static enum reply
 path_refusal(enum smtp_path_result r, bool mail)
 {
 	switch (r) {
 	case SMTP_PATH_OK:
 		break;
 	case SMTP_PATH_SYNTAX:
-		return mail ? "501 5.5.4 say MAIL FROM:<address>" :
-		    "501 5.5.4 say RCPT TO:<address>";
+		return mail ? REPLY_MAIL_SYNTAX : REPLY_RCPT_SYNTAX;
 	case SMTP_PATH_ADDRESS:
-		return mail ? "553 5.1.7 that is no address" :
-		    "553 5.1.3 that is no address";
+		return mail ? REPLY_NO_ADDRESS : REPLY_NO_RCPT_ADDRESS;
 	case SMTP_PATH_PARAM:
-		return "501 5.5.4 bad parameter";
+		return REPLY_PARAM;
 	case SMTP_PATH_UNKNOWN:
-		return "555 5.5.4 parameter not known";
+		return REPLY_PARAM_UNKNOWN;
 	}
-	return NULL;
+	return REPLY_NONE;
 }
 
 void
@@ -132,56 +130,56 @@ mail_command(struct session *s, struct slice arg)
 	struct dir_sender ask = { .conn = s->id };
 	enum smtp_path_result r;
 	struct smtp_path path;
-	const char *why;
+	enum reply why;
 
 	if (is_submission(s) && !s->authed) {
 		reply_error(s, s->tls || s->plaintext_auth ?
-		    "530 5.7.0 log in first" : "530 5.7.0 say STARTTLS first");
+		    REPLY_LOGIN_FIRST : REPLY_TLS_FIRST);
 		return;
 	}
 	r = smtp_mail_parse(arg, &path, NULL);
-	if ((why = path_refusal(r, true)) != NULL ||
-	    (why = mail_refusal(s, &path)) != NULL) {
+	if ((why = path_refusal(r, true)) != REPLY_NONE ||
+	    (why = mail_refusal(s, &path)) != REPLY_NONE) {
 		reply_error(s, why);
 		return;
 	}
 	if ((s->mail = mail_new()) == NULL) {
-		reply(s, "452 4.3.1 out of memory, try later");
+		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
 	mail_accept(s, &path);
 	if (!is_submission(s)) {
 		session_state(s, SMTP_RCPT);
-		reply(s, "250 2.1.0 sender ok");
+		reply(s, REPLY_SENDER);
 		return;
 	}
 	ask.address = slice_str(s->mail->sender);
 	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
 	    SMTP_ASK_MS, on_sender) == -1) {
 		session_reset(s);
-		reply(s, "451 4.3.0 try later");
+		reply(s, REPLY_LATER);
 	}
 }
 
-/* NULL: this mail may begin. */
-static const char *
+/* REPLY_NONE: this mail may begin. */
+static enum reply
 mail_refusal(const struct session *s, const struct smtp_path *p)
 {
 	const struct smtpd *h = smtpd();
 
 	if (p->utf8 || p->requiretls || p->ret != 0 || p->envid.p != NULL ||
 	    (p->auth.p != NULL && !is_submission(s)))
-		return "555 5.5.4 parameter not offered";
+		return REPLY_PARAM_ABSENT;
 	if (p->body == SMTP_BODY_BINARYMIME)
-		return "555 5.5.4 BINARYMIME not offered";
+		return REPLY_BINARYMIME;
 	if (p->size > proc_conf()->smtp.max_size)
-		return "552 5.3.4 message too large";
+		return REPLY_SIZE;
 	/* A queue that has just gone will be back before the data are here. */
 	if (smtpd_without(CHAN_QUEUE))
-		return "451 4.3.0 the queue is not there, try later";
+		return REPLY_NO_QUEUE;
 	if (!h->queue_accepting || p->size > h->queue_free)
-		return "452 4.3.1 not enough space, try later";
-	return NULL;
+		return REPLY_NO_SPACE;
+	return REPLY_NONE;
 }
 
 /* A name without a domain is one of this host. */
@@ -216,7 +214,7 @@ on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		slice_cpy(r->domain, s->mail->domain, sizeof(s->mail->domain));
 		s->mail->from.domain = slice_str(s->mail->domain);
 		session_state(s, SMTP_RCPT);
-		reply(s, "250 2.1.0 sender ok");
+		reply(s, REPLY_SENDER);
 	} else {
 		if (r != NULL && r->result != DIR_TEMP)
 			log_info("%s reject user=%s sender=%s why=\"not "
@@ -226,9 +224,9 @@ on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		session_reset(s);
 		session_state(s, SMTP_MAIL);
 		if (r == NULL || r->result == DIR_TEMP)
-			reply(s, "451 4.3.0 try later");
+			reply(s, REPLY_LATER);
 		else
-			reply_error(s, "550 5.7.1 that sender is not you");
+			reply_error(s, REPLY_NOT_YOU);
 	}
 }
 
@@ -248,18 +246,18 @@ rcpt_domain(const struct address *a)
 }
 
 /* Some tricks are refused before authd hears of them. */
-static const char *
+static enum reply
 rcpt_refusal(const struct session *s, const struct smtp_path *p)
 {
 	if (p->notify != 0 || p->orcpt.p != NULL)
-		return "555 5.5.4 parameter not offered";
+		return REPLY_PARAM_ABSENT;
 	if (p->addr.flags & ADDR_NULLSENDER)
-		return "553 5.1.3 that is no address";
+		return REPLY_NO_RCPT_ADDRESS;
 	if (address_is_routed(&p->addr) || (p->addr.flags & ADDR_LITERAL))
-		return "550 5.7.1 no relaying";
+		return REPLY_RELAYING;
 	if (s->mail->nrcpt + s->nslots >= proc_conf()->smtp.max_recipients)
-		return "452 4.5.3 too many recipients";
-	return NULL;
+		return REPLY_RCPTS;
+	return REPLY_NONE;
 }
 
 void
@@ -269,25 +267,25 @@ rcpt_command(struct session *s, struct slice arg)
 	char text[ADDR_TEXT_MAX];
 	enum smtp_path_result r;
 	struct smtp_path path;
-	const char *why;
+	enum reply why;
 	ssize_t n;
 
 	r = smtp_rcpt_parse(arg, 0, &path, NULL);
-	if ((why = path_refusal(r, false)) != NULL ||
-	    (why = rcpt_refusal(s, &path)) != NULL) {
+	if ((why = path_refusal(r, false)) != REPLY_NONE ||
+	    (why = rcpt_refusal(s, &path)) != REPLY_NONE) {
 		reply_error(s, why);
 		return;
 	}
 	complete(&path.addr, rcpt_domain(&path.addr));
 	if ((n = address_print(&path.addr, text, sizeof(text))) == -1) {
-		reply_error(s, "553 5.1.3 that is no address");
+		reply_error(s, REPLY_NO_RCPT_ADDRESS);
 		return;
 	}
 	ask.address = slice_of(text, (size_t)n);
 	ask.size = s->mail->declared;
 	if (slot_ask(s, &s->slot[(s->slot0 + s->nslots) % SMTP_PENDING],
 	    smtpd()->authd, DIR_RCPT, &ask, SMTP_ASK_MS, on_rcpt) == -1) {
-		reply(s, "451 4.3.0 try later");
+		reply(s, REPLY_LATER);
 		return;
 	}
 	s->nslots++;
@@ -298,7 +296,7 @@ static void
 on_rcpt(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
 	if (msg == NULL)
-		slot->reply = "451 4.3.0 try later";
+		slot->reply = REPLY_LATER;
 	else
 		slot->reply = rcpt_take(s, &msg->body->dir_rcpt_r);
 	rcpt_flush(s);
@@ -309,21 +307,18 @@ static void
 rcpt_flush(struct session *s)
 {
 	struct rcpt_slot *slot;
-	const char *text;
 
 	while (s->nslots > 0) {
 		slot = &s->slot[s->slot0];
 		if (slot->ask != NULL)
 			return;
-		text = slot->reply;
 		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
 		s->nslots--;
-		io_write(s->io, text, strlen(text));
-		io_write(s->io, "\r\n", 2);
+		reply_now(s, slot->reply);
 	}
 	io_cork(s->io, false);
 	if (s->errors >= proc_conf()->smtp.max_errors)
-		session_end(s, "421 4.7.0 too many errors");
+		session_end(s, REPLY_ERRORS);
 }
 
 void
@@ -372,7 +367,7 @@ rcpt_refused(struct session *s, const struct dir_rcpt_r *r, const char *why)
 }
 
 /* authd's answer becomes a recipient or a refusal. */
-static const char *
+static enum reply
 rcpt_take(struct session *s, const struct dir_rcpt_r *r)
 {
 	struct item_rcpt item = { r->address, r->routes, r->cap };
@@ -383,23 +378,22 @@ rcpt_take(struct session *s, const struct dir_rcpt_r *r)
 		break;
 	case DIR_UNKNOWN:
 		rcpt_refused(s, r, "unknown");
-		return "550 5.1.1 no such user";
+		return REPLY_NO_USER;
 	case DIR_DENIED:
 		rcpt_refused(s, r, "relaying");
-		return "550 5.7.1 no relaying";
+		return REPLY_RELAYING;
 	case DIR_FULL:
-		return "452 4.2.2 mailbox full";
+		return REPLY_MAILBOX_FULL;
 	case DIR_LIMIT:
-		return "452 4.7.1 this account has written to too many "
-		    "recipients for now, try later";
+		return REPLY_ACCOUNT_RCPTS;
 	case DIR_TEMP:
-		return "451 4.3.0 try later";
+		return REPLY_LATER;
 	}
 	if (r->result != DIR_OK || rcpts_add(m, &item) == -1)
-		return "451 4.3.0 try later";
+		return REPLY_LATER;
 	if (m->nrcpt++ == 0)
 		slice_cpy(r->address, m->rcpt, sizeof(m->rcpt));
 	if (s->state == SMTP_RCPT)
 		session_state(s, SMTP_DATA);
-	return "250 2.1.5 recipient ok";
+	return REPLY_RCPT;
 }

@@ -28,7 +28,8 @@
 struct ruling {
 	enum conf_action action;
 	bool		 later;		/* nobody knows yet */
-	const char	*text;		/* the reply for reject and later */
+	enum reply	 reply;		/* for reject */
+	const char	*tail;		/* of it, or NULL */
 	const char	*excuse;	/* why it is not what the domain asks */
 };
 
@@ -41,7 +42,7 @@ static struct fate fate_of(const struct dmarc *, const struct ruling *,
 static struct ruling rule_dmarc(const struct dmarc *);
 static struct ruling rule_identities(const struct verdict *);
 static struct ruling rule_spf(const struct spf *);
-static const char *spf_refusal(const struct spf *);
+static void	 spf_refusal(struct ruling *, const struct spf *);
 static void	 verdict_print(const struct verdict *, char *, size_t);
 
 void
@@ -69,15 +70,15 @@ policy_apply(struct session *s, const struct verdict *v)
 	if (dmarc.action != ACTION_REJECT && (spf.later ||
 	    (!dmarc.later && spf.action > dmarc.action)))
 		r = &spf;
-	if (r->later)
-		m->refusal = "451 4.7.0 the sender cannot be verified now, "
-		    "the DNS does not answer; try later";
-	else if (r->action == ACTION_REJECT)
-		m->refusal = r->text;
-	else if (r->action == ACTION_JUNK)
+	if (r->later) {
+		m->refusal = REPLY_NO_DNS;
+	} else if (r->action == ACTION_REJECT) {
+		m->refusal = r->reply;
+		m->tail = r->tail;
+	} else if (r->action == ACTION_JUNK)
 		m->folder = "Junk";
 	m->fate = fate_of(verdict_dmarc(v), r, r == &spf);
-	if (m->refusal == NULL) {
+	if (m->refusal == REPLY_NONE) {
 		commit_start(s);
 		return;
 	}
@@ -143,7 +144,7 @@ rule_dmarc(const struct dmarc *d)
 {
 	static char text[DOMAIN_TEXT + 80];
 	const struct conf *conf = proc_conf();
-	struct ruling r = { ACTION_MARK, false, text, NULL };
+	struct ruling r = { ACTION_MARK, false, REPLY_DMARC, text, NULL };
 	bool asked = d->result == DMARC_FAIL && d->policy != DMARC_P_NONE;
 
 	if (conf->verify.dmarc != DMARC_ENFORCE) {
@@ -163,8 +164,8 @@ rule_dmarc(const struct dmarc *d)
 		r.action = ACTION_JUNK;
 	if (d->policy == DMARC_P_REJECT)
 		r.action = ACTION_REJECT;
-	snprintf(text, sizeof(text), "550 5.7.1 %s refuses this by its DMARC "
-	    "policy: not signed by it, nor sent for it", d->author);
+	snprintf(text, sizeof(text), "%s refuses this by its DMARC policy: "
+	    "not signed by it, nor sent for it", d->author);
 	return r;
 }
 
@@ -185,7 +186,7 @@ rule_identities(const struct verdict *v)
 		return r;
 	r.action = action;
 	if (action == ACTION_REJECT)
-		r.text = spf_refusal(helo);
+		spf_refusal(&r, helo);
 	return r;
 }
 
@@ -193,7 +194,7 @@ static struct ruling
 rule_spf(const struct spf *spf)
 {
 	const struct conf *conf = proc_conf();
-	struct ruling r = { ACTION_MARK, false, NULL, NULL };
+	struct ruling r = { .action = ACTION_MARK };
 
 	switch (spf->result) {
 	case SPF_NONE:
@@ -214,28 +215,28 @@ rule_spf(const struct spf *spf)
 		break;
 	}
 	if (r.action == ACTION_REJECT)
-		r.text = spf_refusal(spf);
+		spf_refusal(&r, spf);
 	return r;
 }
 
 /* RFC 7372 3.2; whose words the explanation is must be told (RFC 7208 8.4). */
-static const char *
-spf_refusal(const struct spf *spf)
+static void
+spf_refusal(struct ruling *r, const struct spf *spf)
 {
 	static char text[2 * DOMAIN_TEXT + EXP_MAX + 100];
 
-	if (spf->result == SPF_PERMERROR)
-		snprintf(text, sizeof(text), "550 5.7.24 the SPF record of %s "
-		    "is broken: %s", spf->domain,
+	r->reply = REPLY_SPF;
+	r->tail = spf->domain;
+	if (spf->result == SPF_PERMERROR) {
+		snprintf(text, sizeof(text), "%s is broken: %s", spf->domain,
 		    spf->why != NULL ? spf->why : "no reason");
-	else if (spf->exp[0] != '\0')
-		snprintf(text, sizeof(text), "550 5.7.23 SPF: this host may "
-		    "not send for %s, which says: %.*s", spf->domain, EXP_MAX,
-		    spf->exp);
-	else
-		snprintf(text, sizeof(text), "550 5.7.23 SPF: this host may "
-		    "not send for %s", spf->domain);
-	return text;
+		r->reply = REPLY_SPF_BROKEN;
+		r->tail = text;
+	} else if (spf->exp[0] != '\0') {
+		snprintf(text, sizeof(text), "%s, which says: %.*s",
+		    spf->domain, EXP_MAX, spf->exp);
+		r->tail = text;
+	}
 }
 
 /* ---- what is written ----------------------------------------------------- */

@@ -1,14 +1,12 @@
 /*
- * One SMTP session: its life, the input it goes through step by step, its
- * replies.  Replies leave in the order of the commands: while RCPTs wait
- * for authd, only more RCPTs are read, and each has a slot.  A session asks
- * one thing at a time besides (ask.c).
+ * One SMTP session: its life, and the input it goes through step by step.
+ * While RCPTs wait for authd, only more RCPTs are read.  A session asks one
+ * thing at a time besides (ask.c).
  */
 #include "base/compat.h"
 
 #include <sys/types.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +35,6 @@ static void	 session_free(struct session *);
 static bool	 session_line(struct session *);
 static void	 session_await(struct session *);
 static void	 tls_failed(struct session *, const char *);
-static bool	 slot_push(struct session *, const char *);
 
 static struct {
 	LIST_HEAD(, session) head;
@@ -83,7 +80,8 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 	s->plaintext_auth = plaintext_auth;
 	smtpd_session(s, true);
 	if (proto != PROTO_SMTPS) {
-		replyf(s, "220 %s ESMTP", proc_conf()->hostname);
+		replyf(s, REPLY_GREETING, "%s ESMTP",
+		    proc_conf()->hostname);
 		session_state(s, SMTP_HELLO);
 		session_await(s);
 	} else if (smtpd()->tls != NULL &&
@@ -92,7 +90,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 		session_await(s);
 	} else {
 		log_warnx("%s tls error=\"no certificate\"", s->sid);
-		session_end(s, NULL);
+		session_end(s, REPLY_NONE);
 		session_run(s);
 	}
 }
@@ -136,15 +134,14 @@ session_state(struct session *s, enum smtp_state state)
 }
 
 void
-session_end(struct session *s, const char *text)
+session_end(struct session *s, enum reply last)
 {
 	if (s->state == SMTP_END)
 		return;
 	rcpt_forget(s);
-	if (text != NULL)
-		reply(s, text);
-	io_finish(s->io, text != NULL && strncmp(text, "221", 3) == 0 ? 0 :
-	    LINGER_MS);
+	if (last != REPLY_NONE)
+		reply(s, last);
+	io_finish(s->io, last == REPLY_BYE ? 0 : LINGER_MS);
 	s->io = NULL;
 	session_state(s, SMTP_END);
 }
@@ -152,15 +149,17 @@ session_end(struct session *s, const char *text)
 static void
 session_over_now(struct session *s)
 {
-	log_info("%s end user=%s why=\"%s\"", s->sid, log_text(s->user,
-	    strlen(s->user)), s->over);
+	struct slice why = reply_line(s->over);
+
+	log_info("%s end user=%s why=\"%.*s\"", s->sid, log_text(s->user,
+	    strlen(s->user)), (int)why.n, why.p);
 	session_end(s, s->over);
 }
 
 void
-session_over(struct session *s, const char *text)
+session_over(struct session *s, enum reply last)
 {
-	s->over = text;
+	s->over = last;
 	if (s->mail != NULL && s->mail->committing)
 		return;
 	session_over_now(s);
@@ -204,16 +203,17 @@ session_secured(struct session *s)
 	s->tls = true;
 	session_state(s, SMTP_HELLO);
 	if (s->proto == PROTO_SMTPS)
-		replyf(s, "220 %s ESMTP", proc_conf()->hostname);
+		replyf(s, REPLY_GREETING, "%s ESMTP",
+		    proc_conf()->hostname);
 }
 
 static void
 session_deadline(struct session *s)
 {
-	if (s->delayed != NULL)
+	if (s->delayed != REPLY_NONE)
 		auth_delayed(s);
 	else if (s->state != SMTP_ANSWER)
-		session_end(s, "421 4.4.2 took too long");
+		session_end(s, REPLY_TIMEOUT);
 	else if (s->mail != NULL && s->mail->lost)
 		commit_give_up(s);
 	else
@@ -296,7 +296,7 @@ session_run(struct session *s)
 		io_again(s->io);
 	else if (s->eof && !full && s->state != SMTP_ANSWER &&
 	    s->state != SMTP_END && s->nslots == 0 && !smtpd()->hold)
-		session_end(s, NULL);
+		session_end(s, REPLY_NONE);
 	if (s->state == SMTP_END)
 		session_free(s);
 	else if (s->fresh)
@@ -312,14 +312,14 @@ session_line(struct session *s)
 	if (s->nslots > 0 && (s->nslots == SMTP_PENDING ||
 	    !command_is_rcpt(io_peek(s->io))))
 		return false;
-	if (s->over != NULL) {
+	if (s->over != REPLY_NONE) {
 		session_over_now(s);
 		return false;
 	}
 	if (smtpd()->hold)
 		return false;
 	if (smtpd()->stopping) {
-		session_end(s, "421 4.3.2 going down, try later");
+		session_end(s, REPLY_STOPPING);
 		return false;
 	}
 	switch (io_line(s->io, command_max(s), &line)) {
@@ -334,62 +334,11 @@ session_line(struct session *s)
 		return true;
 	case IO_BARE:
 		s->fresh = true;
-		reply_error(s, "500 5.5.2 lines end with CR LF only");
+		reply_error(s, REPLY_LINE_END);
 		return true;
 	case IO_TOOLONG:
-		reply_error(s, "500 5.5.2 line too long");
+		reply_error(s, REPLY_LINE_LONG);
 		return true;
 	}
 	return false;
-}
-
-/* ---- replies ------------------------------------------------------------- */
-
-static bool
-slot_push(struct session *s, const char *text)
-{
-	struct rcpt_slot *r;
-
-	if (s->nslots == SMTP_PENDING)
-		return false;
-	r = &s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING];
-	*r = (struct rcpt_slot){ NULL, text };
-	return true;
-}
-
-void
-reply(struct session *s, const char *text)
-{
-	/* Behind RCPTs that still wait. */
-	if (s->nslots > 0 && slot_push(s, text))
-		return;
-	io_write(s->io, text, strlen(text));
-	io_write(s->io, "\r\n", 2);
-}
-
-void
-replyf(struct session *s, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text) - 2, fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(text) - 2)
-		n = (int)sizeof(text) - 3;
-	memcpy(text + n, "\r\n", 2);
-	io_write(s->io, text, (size_t)n + 2);
-}
-
-void
-reply_error(struct session *s, const char *text)
-{
-	conn_penalty(&s->conn, 1);
-	reply(s, text);
-	if (++s->errors < proc_conf()->smtp.max_errors || s->nslots > 0)
-		return;
-	log_info("%s end why=\"too many errors\"", s->sid);
-	session_end(s, "421 4.7.0 too many errors");
 }

@@ -49,7 +49,7 @@ static void	 on_full(struct chan *, bool, void *);
 static void	 on_missing(evutil_socket_t, short, void *);
 static void	 on_without(evutil_socket_t, short, void *);
 static void	 authd_missing(bool);
-static void	 logins_over(uint32_t, const char *);
+static void	 logins_over(uint32_t, enum reply);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
 static void	 on_revoked(struct chan *, struct msg *, void *);
 static void	 on_stop_timer(evutil_socket_t, short, void *);
@@ -281,7 +281,7 @@ on_gone(struct chan *c, void *arg)
 	if (c == self.all.authd) {
 		self.all.authd = NULL;
 		authd_missing(true);
-		logins_over(0, "421 4.3.2 your login is lost, log in again");
+		logins_over(0, REPLY_LOGIN_LOST);
 	} else if (c == self.all.resolve) {
 		self.all.resolve = NULL;
 		self.gone[CHAN_DNS] = now_ms();
@@ -298,14 +298,14 @@ on_gone(struct chan *c, void *arg)
 /* Sessions that are logged in as account, 0: as anybody, end; they hear what
  * became of a message that queue has by now. */
 static void
-logins_over(uint32_t account, const char *text)
+logins_over(uint32_t account, enum reply last)
 {
 	struct session *s, *next;
 
 	for (s = LIST_FIRST(&self.all.sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, entry);
 		if (s->authed && (account == 0 || s->account == account))
-			session_over(s, text);
+			session_over(s, last);
 	}
 }
 
@@ -317,11 +317,10 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 	switch ((enum auth_revoked)e->why) {
 	case REVOKED_DISABLED:
 	case REVOKED_DELETED:
-		logins_over(e->account, "421 4.7.13 this account is disabled");
+		logins_over(e->account, REPLY_DISABLED);
 		break;
 	case REVOKED_PASSWORD:
-		logins_over(e->account, "421 4.7.0 the password was changed, "
-		    "log in again");
+		logins_over(e->account, REPLY_NEW_PASSWORD);
 		break;
 	case REVOKED_OVER:
 	case REVOKED_BEGIN:
@@ -398,7 +397,7 @@ static const char *
 busy(const struct conf_listen *cl)
 {
 	return cl->protocol == PROTO_SMTPS ? "" :
-	    "421 4.3.2 too many connections\r\n";
+	    reply_wire(REPLY_BUSY);
 }
 
 /* Refuse before anything was made for the connection, or begin. */
@@ -413,17 +412,17 @@ take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 	case CONN_OK:
 		break;
 	case CONN_MANY:
-		why = "421 4.3.2 too many connections, try later\r\n";
+		why = reply_wire(REPLY_FULL);
 		break;
 	case CONN_SOURCE:
-		why = "421 4.7.0 too many connections from you\r\n";
+		why = reply_wire(REPLY_SOURCE);
 		break;
 	case CONN_PENALTY:
-		why = "421 4.7.0 too many errors from you, try later\r\n";
+		why = reply_wire(REPLY_PENALTY);
 		break;
 	}
 	if (self.all.stopping)
-		why = "421 4.3.2 going down, try later\r\n";
+		why = reply_wire(REPLY_STOPPING);
 	if (why != NULL) {
 		conn_close(&conn);
 		listen_refuse(fd, cl->protocol == PROTO_SMTPS ? "" : why);
@@ -453,7 +452,7 @@ smtpd_stop(void)
 		next = LIST_NEXT(s, entry);
 		if (s->mail != NULL && s->mail->committing)
 			continue;
-		session_end(s, "421 4.3.2 going down, try later");
+		session_end(s, REPLY_STOPPING);
 		session_run(s);
 	}
 }

@@ -22,6 +22,7 @@
 #include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "smtpd/reply.h"
 #include "net/connid.h"
 
 struct header_field;
@@ -64,7 +65,7 @@ struct question;
 /* A RCPT whose answer is not yet given.  Answers go out in order. */
 struct rcpt_slot {
 	struct question	*ask;		/* NULL: answered */
-	const char	*reply;
+	enum reply	 reply;
 };
 
 struct session {
@@ -88,8 +89,8 @@ struct session {
 	unsigned int	 idle;		/* commands since the last mail */
 	uint64_t	 since;		/* s, of the last mail or the start */
 	struct question	*ask;		/* the one the session waits for */
-	const char	*delayed;	/* reply that waits for a deadline */
-	const char	*over;		/* last reply: the login is over */
+	enum reply	 delayed;	/* reply that waits for a deadline */
+	enum reply	 over;		/* last reply: the login is over */
 	struct rcpt_slot slot[SMTP_PENDING];
 	unsigned int	 slot0, nslots;
 	struct mail	*mail;
@@ -119,7 +120,8 @@ struct mail {
 	char		 domain[256];		/* of from */
 	/* message */
 	struct data_scan scan;
-	const char	*refusal;
+	enum reply	 refusal;
+	const char	*tail;		/* of refusal, or NULL */
 	struct mime	*mime;
 	struct dkim_body *body;		/* submission: body hash */
 	char		*buf;
@@ -199,7 +201,7 @@ bool	 smtpd_without(enum chan_kind);
 /* A session is there, or gone. */
 void	 smtpd_session(struct session *, bool here);
 
-/* ---- session.c: life, input, replies --------- */
+/* ---- session.c: life, input --------- */
 
 /* Take over an accepted socket; conn was counted and is the session's now.
  * The session lives until its end. */
@@ -210,17 +212,11 @@ void	 session_state(struct session *, enum smtp_state);
 /* Go on with buffered input; frees a session that is at its end.  Last call
  * of every callback; after an answer, ask.c does it. */
 void	 session_run(struct session *);
-/* Send a reply: "250 2.1.0 ok", without CRLF. */
-void	 reply(struct session *, const char *);
-void	 replyf(struct session *, const char *, ...)
-	    __attribute__((format(printf, 2, 3)));
-/* The same for a refusal: counts, and ends a session that has too many. */
-void	 reply_error(struct session *, const char *);
 /* The last reply. */
-void	 session_end(struct session *, const char *);
+void	 session_end(struct session *, enum reply);
 /* The login is over: so is the session, at once, or when queue has answered
  * for the message that it is about to commit. */
-void	 session_over(struct session *, const char *);
+void	 session_over(struct session *, enum reply);
 /* Every way out of a transaction: back to what is before MAIL. */
 void	 session_reset(struct session *);
 void	 session_io(struct io *, enum io_event, void *);
@@ -253,6 +249,8 @@ bool	 command_is_rcpt(struct slice input);
 void	 auth_command(struct session *, struct slice arg);
 void	 auth_line(struct session *, struct slice line);
 bool	 auth_offered(const struct session *);
+/* The mechanisms, a blank before each. */
+int	 auth_print(char *, size_t);
 /* The reply that had to wait for its time. */
 void	 auth_delayed(struct session *);
 void	 auth_forget(struct session *);

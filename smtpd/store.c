@@ -57,7 +57,7 @@ static void
 store_error(struct mail *m)
 {
 	m->refusal = errno == ENOSPC || errno == EDQUOT || errno == ENOMEM ?
-	    "452 4.3.1 not enough space, try later" : "451 4.3.0 try later";
+	    REPLY_NO_SPACE : REPLY_LATER;
 	log_warn("message not stored");
 }
 

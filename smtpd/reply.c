@@ -1,0 +1,122 @@
+/*
+ * The replies of smtpd (reply.h) on their way out.  They leave in the order
+ * of the commands: one that comes behind RCPTs which wait for authd gets a
+ * slot after theirs.
+ */
+#include "base/compat.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/slice.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/conn.h"
+#include "net/io.h"
+#include "smtpd/reply.h"
+#include "smtpd/smtpd.h"
+
+static const struct {
+	unsigned int	 code;
+	const char	*wire;		/* with CRLF */
+	size_t		 n;		/* its octets */
+} replies[] = {
+	[REPLY_NONE] = { 0, "\r\n", 2 },
+#define ROW(name, code, line)	[name] = { code, line, sizeof(line) - 1 },
+#define FULL(name, code, status, text)					\
+	ROW(name, code, #code " " status " " text "\r\n")
+#define BARE(name, code, text)	ROW(name, code, #code " " text "\r\n")
+	REPLIES(FULL, BARE)
+#undef BARE
+#undef FULL
+#undef ROW
+};
+
+unsigned int
+reply_code(enum reply r)
+{
+	return replies[r].code;
+}
+
+struct slice
+reply_line(enum reply r)
+{
+	return slice_of(replies[r].wire, replies[r].n - 2);
+}
+
+const char *
+reply_wire(enum reply r)
+{
+	return replies[r].wire;
+}
+
+const char *
+reply_print(enum reply r, const char *tail, char *buf, size_t size)
+{
+	slice_cpy(reply_line(r), buf, size);
+	if (tail != NULL)
+		strlcat(buf, tail, size);
+	return buf;
+}
+
+static bool
+slot_push(struct session *s, enum reply r)
+{
+	if (s->nslots == SMTP_PENDING)
+		return false;
+	s->slot[(s->slot0 + s->nslots++) % SMTP_PENDING] =
+	    (struct rcpt_slot){ NULL, r };
+	return true;
+}
+
+void
+reply(struct session *s, enum reply r)
+{
+	if (s->nslots > 0 && slot_push(s, r))
+		return;
+	reply_now(s, r);
+}
+
+void
+reply_now(struct session *s, enum reply r)
+{
+	io_write(s->io, replies[r].wire, replies[r].n);
+}
+
+void
+replyf(struct session *s, enum reply r, const char *fmt, ...)
+{
+	char text[REPLY_MAX];
+	struct slice line = reply_line(r);
+	size_t room = sizeof(text) - 2 - line.n;
+	va_list ap;
+	int n;
+
+	memcpy(text, line.p, line.n);
+	va_start(ap, fmt);
+	n = vsnprintf(text + line.n, room, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= room)
+		n = (int)room - 1;
+	memcpy(text + line.n + n, "\r\n", 2);
+	io_write(s->io, text, line.n + (size_t)n + 2);
+}
+
+void
+reply_error(struct session *s, enum reply r)
+{
+	reply(s, r);
+	error_count(s);
+}
+
+void
+error_count(struct session *s)
+{
+	conn_penalty(&s->conn, 1);
+	if (++s->errors < proc_conf()->smtp.max_errors || s->nslots > 0)
+		return;
+	log_info("%s end why=\"too many errors\"", s->sid);
+	session_end(s, REPLY_ERRORS);
+}
