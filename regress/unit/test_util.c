@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,10 +50,14 @@ test_two_readers_of_one_open_file(void **state)
 static void
 test_listing(void **state)
 {
-	int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY), i;
-	unsigned int n;
+	char path[] = "/tmp/listing.XXXXXX";
+	unsigned int n, i;
 	DIR *dir;
+	int fd;
 
+	assert_non_null(mkdtemp(path));
+	assert_int_not_equal(fd = open(path, O_RDONLY | O_DIRECTORY), -1);
+	assert_int_equal(mkdirat(fd, "one", 0700), 0);
 	for (i = 0; i < 2; i++) {
 		assert_non_null(dir = listing_open(fd));
 		for (n = 0; (void)(errno = 0), readdir(dir) != NULL; n++)
@@ -61,6 +66,8 @@ test_listing(void **state)
 		assert_int_equal(errno, 0);
 		assert_int_equal(n, 3);
 	}
+	assert_int_equal(unlinkat(fd, "one", AT_REMOVEDIR), 0);
+	assert_int_equal(rmdir(path), 0);
 	close(fd);
 	assert_null(listing_open(fd));
 	assert_int_equal(errno, EBADF);
