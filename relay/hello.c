@@ -202,36 +202,56 @@ reply_auth(struct session *s)
 	}
 }
 
+static const struct keyword {
+	const char	*word;
+	enum extension	 ext;
+} keywords[] = {
+#define EXTENSION(keyword, bit)	{ #keyword, EXT_##keyword },
+	EXTENSIONS(EXTENSION)
+#undef EXTENSION
+}, mechanisms[] = {
+	{ "PLAIN",	EXT_AUTH_PLAIN },
+	{ "LOGIN",	EXT_AUTH_LOGIN },
+};
+
+/* 0: it means nothing to us. */
+static unsigned int
+keyword_find(const struct keyword *k, size_t n, struct slice word)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (slice_caseis(word, k[i].word))
+			return k[i].ext;
+	return 0;
+}
+
+static void
+hello_mechanisms(struct session *s, struct slice arg)
+{
+	struct slice mech;
+
+	while (arg.n > 0) {
+		mech = slice_of(arg.p, slice_find(arg, ' '));
+		s->ext |= keyword_find(mechanisms, NITEMS(mechanisms), mech);
+		arg = slice_trim(slice_of(arg.p + mech.n, arg.n - mech.n));
+	}
+}
+
 void
 hello_keyword(struct session *s, struct slice line)
 {
 	struct slice word = slice_of(line.p, slice_find(line, ' '));
 	struct slice arg = slice_trim(slice_of(line.p + word.n,
 	    line.n - word.n));
-	struct slice mech;
+	unsigned int ext = keyword_find(keywords, NITEMS(keywords), word);
 
-	if (slice_caseis(word, "PIPELINING"))
-		s->ext |= EXT_PIPELINING;
-	else if (slice_caseis(word, "8BITMIME"))
-		s->ext |= EXT_8BITMIME;
-	else if (slice_caseis(word, "STARTTLS"))
-		s->ext |= EXT_STARTTLS;
-	else if (slice_caseis(word, "SMTPUTF8"))
-		s->ext |= EXT_SMTPUTF8;
-	else if (slice_caseis(word, "SIZE")) {
-		s->ext |= EXT_SIZE;
-		if (slice_number(arg, INT64_MAX, &s->size_max) == -1)
-			s->size_max = 0;
-	} else if (slice_caseis(word, "AUTH"))
-		while (arg.n > 0) {
-			mech = slice_of(arg.p, slice_find(arg, ' '));
-			if (slice_caseis(mech, "PLAIN"))
-				s->ext |= EXT_AUTH_PLAIN;
-			else if (slice_caseis(mech, "LOGIN"))
-				s->ext |= EXT_AUTH_LOGIN;
-			arg = slice_trim(slice_of(arg.p + mech.n,
-			    arg.n - mech.n));
-		}
+	s->ext |= ext;
+	if (ext == EXT_SIZE && slice_number(arg, INT64_MAX,
+	    &s->size_max) == -1)
+		s->size_max = 0;
+	if (slice_caseis(word, "AUTH"))
+		hello_mechanisms(s, arg);
 }
 
 bool

@@ -167,13 +167,21 @@ enum session_state {
 	STATE_MAX
 };
 
-#define EXT_PIPELINING	0x01
-#define EXT_8BITMIME	0x02
-#define EXT_STARTTLS	0x04
-#define EXT_SIZE	0x08
-#define EXT_SMTPUTF8	0x10
-#define EXT_AUTH_PLAIN	0x20
-#define EXT_AUTH_LOGIN	0x40
+/* What a host may offer that we use: EHLO's keywords, and below AUTH's. */
+#define EXTENSIONS(E)		\
+	E(PIPELINING, 0x01)	\
+	E(8BITMIME, 0x02)	\
+	E(STARTTLS, 0x04)	\
+	E(SIZE, 0x08)		\
+	E(SMTPUTF8, 0x10)
+
+#define EXTENSION(keyword, bit)	EXT_##keyword = bit,
+enum extension {
+	EXTENSIONS(EXTENSION)
+	EXT_AUTH_PLAIN = 0x20,
+	EXT_AUTH_LOGIN = 0x40
+};
+#undef EXTENSION
 
 struct session {
 	TAILQ_ENTRY(session) entry;	/* of its destination */
