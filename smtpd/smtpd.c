@@ -179,40 +179,56 @@ smtpd_reload(const struct conf *conf)
 
 /* ---- neighbours ---------------------------------------------------------- */
 
+static const struct neighbour {
+	enum chan_kind	 kind;
+	struct chan	**chan;
+	const struct chan_handler *handlers;	/* of what it says unasked */
+	size_t		 nhandlers;
+	const struct chan_ops *ops;
+} neighbours[] = {
+	{ CHAN_AUTH,	&self.all.authd, authd_handlers,
+	    NITEMS(authd_handlers), &chan_ops },
+	{ CHAN_QUEUE,	&self.all.queue, queue_handlers,
+	    NITEMS(queue_handlers), &chan_ops },
+	{ CHAN_SIGN,	&self.all.signd, NULL, 0, &chan_ops },
+	{ CHAN_DNS,	&self.all.resolve, NULL, 0, &chan_ops },
+	{ CHAN_REPORT,	&self.all.report, NULL, 0, &report_ops },
+};
+
+static const struct neighbour *
+neighbour_find(enum chan_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < NITEMS(neighbours); i++)
+		if (neighbours[i].kind == kind)
+			return &neighbours[i];
+	return NULL;
+}
+
 void
 smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
-	struct chan **c = NULL;
+	const struct neighbour *n = neighbour_find(kind);
+	struct chan **c;
 
 	self.all.base = proc_base();
 	if (kind == CHAN_SIGN && peer == ROLE_SIGND_TLS) {
 		tlskey_signer(fd);
 		return;
 	}
-	if (kind == CHAN_AUTH)
-		c = &self.all.authd;
-	else if (kind == CHAN_QUEUE)
-		c = &self.all.queue;
-	else if (kind == CHAN_SIGN)
-		c = &self.all.signd;
-	else if (kind == CHAN_DNS)
-		c = &self.all.resolve;
-	else if (kind == CHAN_REPORT)
-		c = &self.all.report;
-	if (c == NULL) {
+	if (n == NULL) {
 		close(fd);
 		return;
 	}
+	c = n->chan;
 	if (*c != NULL && chan_full(*c))
 		on_full(*c, false, NULL);
 	if (kind != CHAN_SIGN)		/* the old signd still answers */
 		chan_free(*c);
-	*c = chan_new(self.all.base, fd, kind, SIDE_A, kind == CHAN_QUEUE ?
-	    queue_handlers : authd_handlers, kind == CHAN_QUEUE ?
-	    NITEMS(queue_handlers) : kind == CHAN_AUTH ?
-	    NITEMS(authd_handlers) : 0,
-	    kind == CHAN_REPORT ? &report_ops : &chan_ops, NULL);
+	*c = chan_new(self.all.base, fd, kind, SIDE_A, n->handlers,
+	    n->nhandlers, n->ops, NULL);
 	if (kind == CHAN_AUTH)
 		authd_missing(false);
 	if (kind == CHAN_QUEUE) {
