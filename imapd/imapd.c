@@ -21,16 +21,15 @@
 #include "net/front.h"
 #include "net/io.h"
 #include "net/tlskey.h"
+#include "imapd/capability.h"
 #include "imapd/imapd.h"
-
-#define CAPABILITY	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE"
 
 static int	command_ready(struct front_conn *, struct slice *);
 static bool	line_valid(struct slice, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
 static bool	login_allowed(struct front_conn *);
-static const char *capabilities(struct front_conn *);
+static const char *capabilities(struct front_conn *, char *);
 static bool	bad(struct front_conn *, const char *);
 static void	cmd_capability(struct front_conn *, struct imap_in *);
 static void	cmd_noop(struct front_conn *, struct imap_in *);
@@ -55,22 +54,22 @@ static const struct {
 	{ "ID",			true,	cmd_id },
 };
 
+/* text has CAPABILITY_MAX octets. */
 static const char *
-capabilities(struct front_conn *c)
+capabilities(struct front_conn *c, char *text)
 {
-	if (front_may_login(c))
-		return front_may_starttls(c) ?
-		    CAPABILITY " STARTTLS AUTH=PLAIN" :
-		    CAPABILITY " AUTH=PLAIN";
-	return front_may_starttls(c) ? CAPABILITY " STARTTLS LOGINDISABLED" :
-	    CAPABILITY " LOGINDISABLED";
+	return capability_print(imap_capabilities, NITEMS(imap_capabilities),
+	    capability_front(front_may_starttls(c), front_may_login(c)), " ",
+	    text);
 }
 
 void
 imap_greet(struct front_conn *c)
 {
-	io_printf(c->io, "* OK [CAPABILITY %s] %s ready\r\n", capabilities(c),
-	    proc_conf()->hostname);
+	char	 text[CAPABILITY_MAX];
+
+	io_printf(c->io, "* OK [CAPABILITY %s] %s ready\r\n",
+	    capabilities(c, text), proc_conf()->hostname);
 }
 
 const char *
@@ -229,8 +228,10 @@ bad(struct front_conn *c, const char *why)
 static void
 cmd_capability(struct front_conn *c, struct imap_in *in)
 {
-	io_printf(c->io, "* CAPABILITY %s\r\n%s OK Done\r\n", capabilities(c),
-	    c->tag);
+	char	 text[CAPABILITY_MAX];
+
+	io_printf(c->io, "* CAPABILITY %s\r\n%s OK Done\r\n",
+	    capabilities(c, text), c->tag);
 }
 
 static void
@@ -299,13 +300,13 @@ cmd_authenticate(struct front_conn *c, struct imap_in *in)
 {
 	if (!login_allowed(c))
 		return;
-	if (!imap_word(in, "PLAIN"))
-		io_printf(c->io, "%s NO Only PLAIN\r\n", c->tag);
+	if (!imap_word(in, SASL_PLAIN))
+		io_printf(c->io, "%s NO Only " SASL_PLAIN "\r\n", c->tag);
 	else if (imap_end(in) == 0) {
 		c->sasl = true;
 		io_printf(c->io, "+ \r\n");
 	} else if (imap_space(in) == -1)
-		bad(c, "AUTHENTICATE PLAIN");
+		bad(c, "AUTHENTICATE " SASL_PLAIN);
 	else
 		sasl_response(c, slice_trim(slice_of(in->p + in->off,
 		    in->n - in->off)));

@@ -20,6 +20,7 @@
 #include "net/front.h"
 #include "net/io.h"
 #include "net/tlskey.h"
+#include "pop3d/capability.h"
 #include "pop3d/pop3d.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */
@@ -196,13 +197,13 @@ cmd_auth(struct front_conn *c, struct slice arg)
 
 	if (arg.n == 0) {	/* the list of old clients */
 		io_printf(c->io, front_may_login(c) ?
-		    "+OK\r\nPLAIN\r\n.\r\n" : "+OK\r\n.\r\n");
+		    "+OK\r\n" SASL_PLAIN "\r\n.\r\n" : "+OK\r\n.\r\n");
 		return;
 	}
 	if (!login_allowed(c))
 		return;
-	if (!slice_caseis(slice_of(arg.p, n), "PLAIN"))
-		bad(c, "-ERR Only PLAIN\r\n");
+	if (!slice_caseis(slice_of(arg.p, n), SASL_PLAIN))
+		bad(c, "-ERR Only " SASL_PLAIN "\r\n");
 	else if (n == arg.n) {
 		c->sasl = true;
 		io_printf(c->io, "+ \r\n");
@@ -233,10 +234,12 @@ sasl_response(struct front_conn *c, struct slice b64)
 static void
 cmd_capa(struct front_conn *c, struct slice arg)
 {
-	io_printf(c->io, "+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
-	    "AUTH-RESP-CODE\r\nEXPIRE NEVER\r\n%s%s.\r\n",
-	    front_may_starttls(c) ? "STLS\r\n" : "",
-	    front_may_login(c) ? "USER\r\nSASL PLAIN\r\n" : "");
+	char	 text[CAPABILITY_MAX];
+
+	io_printf(c->io, "+OK\r\n%s\r\n.\r\n",
+	    capability_print(pop3_capabilities, NITEMS(pop3_capabilities),
+	    capability_front(front_may_starttls(c), front_may_login(c)),
+	    "\r\n", text));
 }
 
 static void

@@ -12,6 +12,8 @@ struct parse_err;
 #define SASL_FIELD_MAX	255	/* octets of an identity or a password */
 #define SASL_BASE64_MAX	BASE64_LEN(3 * SASL_FIELD_MAX + 2)
 
+#define SASL_PLAIN	"PLAIN"	/* the mechanism that all fronts have */
+
 /* NUL-terminated copies; the caller wipes it with explicit_bzero. */
 struct sasl_cred {
 	char	 authzid[SASL_FIELD_MAX + 1];

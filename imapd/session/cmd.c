@@ -15,6 +15,7 @@
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
+#include "imapd/capability.h"
 #include "imapd/session/imap.h"
 
 #define ANY	(AUTHENTICATED | SELECTED)
@@ -34,46 +35,11 @@ struct command {
 	enum reply	(*fn)(struct session *, struct imap_in *);
 };
 
-static enum reply cmd_capability(struct session *, struct imap_in *);
-static enum reply cmd_noop(struct session *, struct imap_in *);
-static enum reply cmd_logout(struct session *, struct imap_in *);
-static enum reply cmd_namespace(struct session *, struct imap_in *);
-static enum reply cmd_id(struct session *, struct imap_in *);
-static enum reply cmd_enable(struct session *, struct imap_in *);
-static enum reply cmd_too_late(struct session *, struct imap_in *);
-
 static const struct command commands[] = {
-	{ "FETCH",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_fetch },
-	{ "NOOP",	ANY,	0,			NONE, cmd_noop },
-	{ "SELECT",	ANY,	F_NOUPDATE,		SOME, cmd_select },
-	{ "LOGOUT",	ANY,	F_NOUPDATE,		NONE, cmd_logout },
-	{ "STORE",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_store },
-	{ "IDLE",	ANY,	0,			NONE, cmd_idle },
-	{ "SEARCH",	SELECTED, F_UID | F_NOEXPUNGE,	SOME, cmd_search },
-	{ "STATUS",	ANY,	0,			SOME, cmd_status },
-	{ "LIST",	ANY,	0,			SOME, cmd_list },
-	{ "LSUB",	ANY,	0,			SOME, cmd_lsub },
-	{ "EXAMINE",	ANY,	F_NOUPDATE,		SOME, cmd_examine },
-	{ "APPEND",	ANY,	0,			SOME, cmd_append },
-	{ "COPY",	SELECTED, F_UID,		SOME, cmd_copy },
-	{ "MOVE",	SELECTED, F_UID,		SOME, cmd_move },
-	{ "EXPUNGE",	SELECTED, F_UIDONLY,		SOME, cmd_expunge },
-	{ "EXPUNGE",	SELECTED, 0,			NONE, cmd_expunge },
-	{ "CHECK",	SELECTED, 0,			NONE, cmd_noop },
-	{ "CLOSE",	SELECTED, F_NOUPDATE,		NONE, cmd_close },
-	{ "UNSELECT",	SELECTED, F_NOUPDATE,		NONE, cmd_unselect },
-	{ "CREATE",	ANY,	0,			SOME, cmd_create },
-	{ "DELETE",	ANY,	0,			SOME, cmd_delete },
-	{ "RENAME",	ANY,	0,			SOME, cmd_rename },
-	{ "SUBSCRIBE",	ANY,	0,			SOME, cmd_subscribe },
-	{ "UNSUBSCRIBE", ANY,	0,			SOME, cmd_unsubscribe },
-	{ "CAPABILITY",	ANY,	0,			NONE, cmd_capability },
-	{ "NAMESPACE",	ANY,	0,			NONE, cmd_namespace },
-	{ "ID",		ANY,	0,			SOME, cmd_id },
-	{ "ENABLE",	ANY,	0,			SOME, cmd_enable },
-	{ "LOGIN",	0,	0,			SOME, cmd_too_late },
-	{ "AUTHENTICATE", 0,	0,			SOME, cmd_too_late },
-	{ "STARTTLS",	0,	0,			NONE, cmd_too_late },
+#define COMMAND(verb, states, flags, args, fn)				\
+	{ verb, states, flags, args, fn },
+	COMMANDS(COMMAND)
+#undef COMMAND
 };
 
 static const struct command *command_find(const struct session *,
@@ -179,22 +145,31 @@ command_done(struct session *s, const struct command *c, enum reply r)
 		session_bye(s, "Too many bad commands");
 }
 
-static enum reply
+const char *
+capabilities(char *text)
+{
+	return capability_print(imap_capabilities, NITEMS(imap_capabilities),
+	    CAP_SESSION, " ", text);
+}
+
+enum reply
 cmd_capability(struct session *s, struct imap_in *in)
 {
-	frames_puts(s->io, "* CAPABILITY " IMAP_CAPABILITIES "\r\n");
+	char	 text[CAPABILITY_MAX];
+
+	frames_printf(s->io, "* CAPABILITY %s\r\n", capabilities(text));
 	return REPLY_OK;
 }
 
 /* NOOP and CHECK: the news come with every answer, and nothing is ever
  * left unsynced. */
-static enum reply
+enum reply
 cmd_noop(struct session *s, struct imap_in *in)
 {
 	return REPLY_OK;
 }
 
-static enum reply
+enum reply
 cmd_logout(struct session *s, struct imap_in *in)
 {
 	session_bye(s, "Bye");
@@ -202,7 +177,7 @@ cmd_logout(struct session *s, struct imap_in *in)
 }
 
 /* RFC 2342: one personal namespace. */
-static enum reply
+enum reply
 cmd_namespace(struct session *s, struct imap_in *in)
 {
 	frames_puts(s->io, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
@@ -210,7 +185,7 @@ cmd_namespace(struct session *s, struct imap_in *in)
 }
 
 /* RFC 2971: read what the client says, tell our name. */
-static enum reply
+enum reply
 cmd_id(struct session *s, struct imap_in *in)
 {
 	struct slice	 v;
@@ -241,7 +216,7 @@ cmd_id(struct session *s, struct imap_in *in)
 
 /* RFC 5161: nothing here needs to be enabled; what is not known is passed
  * over. */
-static enum reply
+enum reply
 cmd_enable(struct session *s, struct imap_in *in)
 {
 	struct slice	 v;
@@ -256,7 +231,7 @@ cmd_enable(struct session *s, struct imap_in *in)
 	return REPLY_OK;
 }
 
-static enum reply
+enum reply
 cmd_too_late(struct session *s, struct imap_in *in)
 {
 	return reply_bad(s, "Already logged in");

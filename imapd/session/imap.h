@@ -26,11 +26,6 @@
 #define IMAP_APPENDS_MAX 256	/* messages of one APPEND (RFC 3502) */
 #define IMAP_ID_MAX	30	/* pairs of ID (RFC 2971) */
 
-#define IMAP_CAPABILITIES						\
-	"IMAP4rev1 LITERAL+ SASL-IR ID IDLE UIDPLUS MOVE NAMESPACE "	\
-	"UNSELECT CHILDREN SPECIAL-USE MULTIAPPEND LIST-EXTENDED "	\
-	"LIST-STATUS STATUS=SIZE ENABLE"
-
 /* RFC 3501 3; changed only by session_state(). */
 enum session_state {
 	AUTHENTICATED = 0x1,
@@ -110,6 +105,8 @@ bool	 input_skip(struct session *, uint64_t n);
 
 /* Run one command and send its tagged line. */
 void	 command_run(struct session *, char *p, size_t n);
+/* What a session can.  Returns text, which has CAPABILITY_MAX octets. */
+const char *capabilities(char *text);
 
 /* ---- reply.c ------------------------------------------------------------- */
 
@@ -157,27 +154,44 @@ int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
 
 /* ---- the commands -------------------------------------------------------- */
 
-#define COMMAND(name)	enum reply name(struct session *, struct imap_in *)
-COMMAND(cmd_select);		/* mailbox.c */
-COMMAND(cmd_examine);
-COMMAND(cmd_create);
-COMMAND(cmd_delete);
-COMMAND(cmd_rename);
-COMMAND(cmd_subscribe);
-COMMAND(cmd_unsubscribe);
-COMMAND(cmd_close);
-COMMAND(cmd_unselect);
-COMMAND(cmd_status);		/* status.c */
-COMMAND(cmd_list);		/* list.c */
-COMMAND(cmd_lsub);
-COMMAND(cmd_append);		/* append.c */
-COMMAND(cmd_fetch);		/* fetch.c */
-COMMAND(cmd_search);		/* search.c */
-COMMAND(cmd_store);		/* store.c */
-COMMAND(cmd_expunge);
-COMMAND(cmd_copy);		/* copy.c */
-COMMAND(cmd_move);
-COMMAND(cmd_idle);		/* idle.c */
+/* Verb, legal states, flags (cmd.c), arguments, function.  The frequent ones
+ * first. */
+#define COMMANDS(C)							\
+	C("FETCH", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_fetch)	\
+	C("NOOP", ANY, 0, NONE, cmd_noop)				\
+	C("SELECT", ANY, F_NOUPDATE, SOME, cmd_select)			\
+	C("LOGOUT", ANY, F_NOUPDATE, NONE, cmd_logout)			\
+	C("STORE", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_store)	\
+	C("IDLE", ANY, 0, NONE, cmd_idle)				\
+	C("SEARCH", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_search)	\
+	C("STATUS", ANY, 0, SOME, cmd_status)				\
+	C("LIST", ANY, 0, SOME, cmd_list)				\
+	C("LSUB", ANY, 0, SOME, cmd_lsub)				\
+	C("EXAMINE", ANY, F_NOUPDATE, SOME, cmd_examine)		\
+	C("APPEND", ANY, 0, SOME, cmd_append)				\
+	C("COPY", SELECTED, F_UID, SOME, cmd_copy)			\
+	C("MOVE", SELECTED, F_UID, SOME, cmd_move)			\
+	C("EXPUNGE", SELECTED, F_UIDONLY, SOME, cmd_expunge)		\
+	C("EXPUNGE", SELECTED, 0, NONE, cmd_expunge)			\
+	C("CHECK", SELECTED, 0, NONE, cmd_noop)				\
+	C("CLOSE", SELECTED, F_NOUPDATE, NONE, cmd_close)		\
+	C("UNSELECT", SELECTED, F_NOUPDATE, NONE, cmd_unselect)		\
+	C("CREATE", ANY, 0, SOME, cmd_create)				\
+	C("DELETE", ANY, 0, SOME, cmd_delete)				\
+	C("RENAME", ANY, 0, SOME, cmd_rename)				\
+	C("SUBSCRIBE", ANY, 0, SOME, cmd_subscribe)			\
+	C("UNSUBSCRIBE", ANY, 0, SOME, cmd_unsubscribe)			\
+	C("CAPABILITY", ANY, 0, NONE, cmd_capability)			\
+	C("NAMESPACE", ANY, 0, NONE, cmd_namespace)			\
+	C("ID", ANY, 0, SOME, cmd_id)					\
+	C("ENABLE", ANY, 0, SOME, cmd_enable)				\
+	C("LOGIN", 0, 0, SOME, cmd_too_late)				\
+	C("AUTHENTICATE", 0, 0, SOME, cmd_too_late)			\
+	C("STARTTLS", 0, 0, NONE, cmd_too_late)
+
+#define COMMAND(verb, states, flags, args, fn)				\
+	enum reply fn(struct session *, struct imap_in *);
+COMMANDS(COMMAND)
 #undef COMMAND
 
 /* STATUS items, for LIST too. */

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/slice.h"
+#include "parse/capability.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"
@@ -72,6 +73,7 @@ session_start(struct session *s, const struct conf *conf)
 {
 	enum store_result r;
 	struct slice	 payload;
+	char		 text[CAPABILITY_MAX];
 	int		 dir;
 
 	if (frames_start(s->io, &payload) == -1 || start_tag(s, payload) == -1)
@@ -95,7 +97,7 @@ session_start(struct session *s, const struct conf *conf)
 	}
 	store_limit(s->store, conf->quota, 0);
 	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
-	    IMAP_CAPABILITIES);
+	    capabilities(text));
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
+#include "pop3d/capability.h"
 #include "pop3d/session/pop3.h"
 
 enum args { ARGS_NONE, ARGS_OPT, ARGS_MSG, ARGS_TOP };
@@ -235,8 +236,11 @@ cmd_noop(struct session *s, const struct args_given *given)
 static void
 cmd_capa(struct session *s, const struct args_given *given)
 {
-	frames_puts(s->io, "+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\n"
-	    "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n.\r\n");
+	char	 text[CAPABILITY_MAX];
+
+	frames_printf(s->io, "+OK\r\n%s\r\n.\r\n",
+	    capability_print(pop3_capabilities, NITEMS(pop3_capabilities),
+	    CAP_SESSION, "\r\n", text));
 }
 
 /* The UPDATE state: what is marked goes, all of it or nothing. */

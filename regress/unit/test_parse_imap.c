@@ -17,6 +17,8 @@
 #include "base/slice.h"
 #include "parse/dates.h"
 #include "parse/imap_parse.h"
+#include "imapd/capability.h"
+#include "pop3d/capability.h"
 #include "cut.h"
 
 /* A command in a block of its exact size. */
@@ -469,6 +471,47 @@ test_cut(void **state)
 		cut_each(in[i], strlen(in[i]), walk);
 }
 
+/* Each front in each state and each session: what they always said. */
+static void
+test_capabilities(void **state)
+{
+	const struct {
+		bool		 pop3;
+		unsigned int	 when;
+		const char	*want;
+	} v[] = {
+		{ false, CAP_SESSION, "IMAP4rev1 LITERAL+ SASL-IR ID IDLE "
+		    "UIDPLUS MOVE NAMESPACE UNSELECT CHILDREN SPECIAL-USE "
+		    "MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
+		    "ENABLE" },
+		{ false, capability_front(true, true), "IMAP4rev1 LITERAL+ "
+		    "SASL-IR ID ENABLE STARTTLS AUTH=PLAIN" },
+		{ false, capability_front(false, true), "IMAP4rev1 LITERAL+ "
+		    "SASL-IR ID ENABLE AUTH=PLAIN" },
+		{ false, capability_front(true, false), "IMAP4rev1 LITERAL+ "
+		    "SASL-IR ID ENABLE STARTTLS LOGINDISABLED" },
+		{ false, capability_front(false, false), "IMAP4rev1 LITERAL+ "
+		    "SASL-IR ID ENABLE LOGINDISABLED" },
+		{ true, CAP_SESSION, "TOP|UIDL|PIPELINING|RESP-CODES|"
+		    "AUTH-RESP-CODE|EXPIRE NEVER" },
+		{ true, capability_front(true, true), "TOP|UIDL|PIPELINING|"
+		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER|STLS|USER|"
+		    "SASL PLAIN" },
+		{ true, capability_front(false, false), "TOP|UIDL|PIPELINING|"
+		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER" },
+	};
+	char text[CAPABILITY_MAX];
+	size_t i;
+
+	for (i = 0; i < NITEMS(v); i++)
+		assert_string_equal(v[i].pop3 ?
+		    capability_print(pop3_capabilities,
+		    NITEMS(pop3_capabilities), v[i].when, "|", text) :
+		    capability_print(imap_capabilities,
+		    NITEMS(imap_capabilities), v[i].when, " ", text),
+		    v[i].want);
+}
+
 int
 main(void)
 {
@@ -487,6 +530,7 @@ main(void)
 		cmocka_unit_test(test_literal),
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_capabilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

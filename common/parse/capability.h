@@ -1,0 +1,34 @@
+/*
+ * What a server of IMAP or POP3 says that it can: a table of capability and
+ * state, which the front and the session of a protocol share.
+ */
+#ifndef CAPABILITY_H
+#define CAPABILITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* When one is told: in any of these. */
+#define CAP_SESSION	0x01	/* after the login */
+#define CAP_FRONT	0x02	/* before it */
+#define CAP_TLS		0x04	/* before it, where TLS can begin */
+#define CAP_LOGIN	0x08	/* where a password may be sent */
+#define CAP_NOLOGIN	0x10	/* where it may not */
+
+#define CAP_ALWAYS	(CAP_SESSION | CAP_FRONT)
+
+struct capability {
+	const char	*name;
+	unsigned int	 when;
+};
+
+#define CAPABILITY_MAX	512	/* octets of all of them, printed */
+
+/* Those of a front whose connection may do this now. */
+unsigned int capability_front(bool starttls, bool login);
+/* The names of those that are told when so, each but the first behind sep, a
+ * blank or CRLF.  Returns text, which has CAPABILITY_MAX octets. */
+const char *capability_print(const struct capability *, size_t n,
+	    unsigned int when, const char *sep, char *text);
+
+#endif

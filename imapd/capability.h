@@ -1,0 +1,33 @@
+/*
+ * IMAP's capabilities, of imapd before the login and of imap-session after
+ * it.
+ */
+#ifndef IMAP_CAPABILITY_H
+#define IMAP_CAPABILITY_H
+
+#include "parse/capability.h"
+#include "parse/sasl.h"
+
+static const struct capability imap_capabilities[] = {
+	{ "IMAP4rev1",		CAP_ALWAYS },
+	{ "LITERAL+",		CAP_ALWAYS },
+	{ "SASL-IR",		CAP_ALWAYS },
+	{ "ID",			CAP_ALWAYS },
+	{ "IDLE",		CAP_SESSION },
+	{ "UIDPLUS",		CAP_SESSION },
+	{ "MOVE",		CAP_SESSION },
+	{ "NAMESPACE",		CAP_SESSION },
+	{ "UNSELECT",		CAP_SESSION },
+	{ "CHILDREN",		CAP_SESSION },
+	{ "SPECIAL-USE",	CAP_SESSION },
+	{ "MULTIAPPEND",	CAP_SESSION },
+	{ "LIST-EXTENDED",	CAP_SESSION },
+	{ "LIST-STATUS",	CAP_SESSION },
+	{ "STATUS=SIZE",	CAP_SESSION },
+	{ "ENABLE",		CAP_ALWAYS },
+	{ "STARTTLS",		CAP_TLS },
+	{ "AUTH=" SASL_PLAIN,	CAP_LOGIN },
+	{ "LOGINDISABLED",	CAP_NOLOGIN },
+};
+
+#endif

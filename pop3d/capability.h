@@ -1,0 +1,23 @@
+/*
+ * POP3's capabilities (RFC 2449), of pop3d before the login and of
+ * pop3-session after it.
+ */
+#ifndef POP3_CAPABILITY_H
+#define POP3_CAPABILITY_H
+
+#include "parse/capability.h"
+#include "parse/sasl.h"
+
+static const struct capability pop3_capabilities[] = {
+	{ "TOP",		CAP_ALWAYS },
+	{ "UIDL",		CAP_ALWAYS },
+	{ "PIPELINING",		CAP_ALWAYS },
+	{ "RESP-CODES",		CAP_ALWAYS },
+	{ "AUTH-RESP-CODE",	CAP_ALWAYS },
+	{ "EXPIRE NEVER",	CAP_ALWAYS },
+	{ "STLS",		CAP_TLS },
+	{ "USER",		CAP_LOGIN },
+	{ "SASL " SASL_PLAIN,	CAP_LOGIN },
+};
+
+#endif
