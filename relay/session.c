@@ -301,6 +301,17 @@ session_expect(struct session *s, enum session_state state)
 	io_deadline(s->io, ms > INT32_MAX ? INT32_MAX : (unsigned int)ms);
 }
 
+/* Of a connection that ended, or was too slow (RFC 3463 3.5, 3.8). */
+static const char *
+lost_status(const struct session *s, bool ended)
+{
+	if (s->state == CONNECT_EXPECTED)
+		return "4.4.1";
+	if (s->state == SECURED_EXPECTED && ended)
+		return "4.7.5";
+	return "4.4.2";
+}
+
 static void
 session_event(struct io *io, enum io_event ev, void *arg)
 {
@@ -334,10 +345,8 @@ session_event(struct io *io, enum io_event ev, void *arg)
 		}
 		s->retry_clear = s->state == SECURED_EXPECTED &&
 		    !hello_tls_insist();
-		session_fail_text(s, s->state == SECURED_EXPECTED ? "4.7.5" :
-		    s->state == CONNECT_EXPECTED ? "4.4.1" : "4.4.2",
-		    ev == IO_EOF ? "connection closed by the host" :
-		    io_error(io));
+		session_fail_text(s, lost_status(s, true), ev == IO_EOF ?
+		    "connection closed by the host" : io_error(io));
 		break;
 	case IO_DEADLINE:
 		if (s->state == MESSAGE_EXPECTED) {
@@ -348,8 +357,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 		    !hello_tls_insist();
 		(void)snprintf(text, sizeof(text), "timeout %s",
 		    states[s->state].name);
-		session_fail_text(s, s->state == CONNECT_EXPECTED ? "4.4.1" :
-		    "4.4.2", text);
+		session_fail_text(s, lost_status(s, false), text);
 		break;
 	}
 }
@@ -423,11 +431,16 @@ session_reason(const struct session *s, struct reason *why)
 {
 	const struct smtp_reply *r = &s->reply;
 	char status[STATUS_TEXT], code[STATUS_TEXT + 1] = "";
-	enum delivery_result result = r->code >= 500 ? DELIVERY_PERM :
-	    r->code >= 300 ? DELIVERY_TEMP : DELIVERY_OK;
+	enum delivery_result result = DELIVERY_OK;
 
-	(void)snprintf(status, sizeof(status), "%d.0.0",
-	    result == DELIVERY_PERM ? 5 : result == DELIVERY_TEMP ? 4 : 2);
+	strlcpy(status, "2.0.0", sizeof(status));
+	if (r->code >= 500) {
+		result = DELIVERY_PERM;
+		status[0] = '5';
+	} else if (r->code >= 300) {
+		result = DELIVERY_TEMP;
+		status[0] = '4';
+	}
 	if (r->enhanced[0] != 0) {
 		(void)snprintf(status, sizeof(status), "%d.%d.%d",
 		    r->enhanced[0], r->enhanced[1], r->enhanced[2]);
