@@ -1,6 +1,9 @@
 /*
  * The nouns of deliver: a delivery that queue asked for, the batch they are
  * collected in, the accounts kept open.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	trouble account answer batch deliver
  */
 #ifndef DELIVER_H
 #define DELIVER_H

@@ -1,6 +1,9 @@
 /*
  * logd: takes the lines of every process, writes them, and remembers the
  * recent ones.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	rotate line file ring logd
  */
 #ifndef LOGD_H
 #define LOGD_H

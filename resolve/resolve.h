@@ -1,6 +1,9 @@
 /*
  * The parts of resolve: packets (pure), the cache, outstanding questions.
  * Private to resolve/.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	packet attempt cache server turn query resolve
  */
 #ifndef RESOLVE_H
 #define RESOLVE_H

@@ -1,6 +1,9 @@
 /*
  * signd: private keys and what may be signed with them.  Two instances of
  * one program: TLS keys of the fronts, DKIM keys of the domains.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	key cert dkim next tls ticket signd
  */
 #ifndef SIGND_H
 #define SIGND_H
