@@ -56,6 +56,7 @@ struct pending {
 };
 
 static struct {
+	const struct commit_ops *ops;
 	struct segment	*seg;
 	uint8_t		*buf;		/* SEG_SIZE, touched as needed */
 	size_t		 n;
@@ -69,9 +70,6 @@ static struct {
 	size_t		 seen;		/* messages at the last look */
 	size_t		 last;		/* messages of the last group */
 	uint64_t	 ended;		/* now_ms() of the last sync */
-	struct segment	*recent;	/* where buf lies, until reused */
-	uint32_t	 recent_off;
-	size_t		 recent_n;
 } g;
 
 static bool	 may_join(struct commit *);
@@ -92,8 +90,9 @@ static void	 group_good(void);
 static void	 adapt(void);
 
 void
-commit_init(struct event_base *base)
+commit_init(struct event_base *base, const struct commit_ops *ops)
 {
+	g.ops = ops;
 	if ((g.ev = event_new(base, -1, 0, on_event, NULL)) == NULL)
 		fatalx("event_new");
 	g.buf = xcalloc(1, SEG_SIZE);
@@ -233,15 +232,6 @@ commit_gone(struct chan *chan)
 			g.v[i].chan = NULL;
 }
 
-const uint8_t *
-commit_recent(const struct message *m)
-{
-	if (g.recent == NULL || m->seg != g.recent ||
-	    m->off < g.recent_off || m->off - g.recent_off >= g.recent_n)
-		return NULL;
-	return g.buf + (m->off - g.recent_off) + FRAME_HDR;
-}
-
 /* ---- the group -------------------------------------------------------- */
 
 void
@@ -286,10 +276,8 @@ group_good(void)
 	struct message *m;
 	size_t i;
 
-	g.recent = g.seg;
-	g.recent_n = g.n;
+	segment_recent_set(g.seg, g.buf, g.n);
 	if (g.seg != NULL) {
-		g.recent_off = g.seg->off;
 		g.seg->off += (uint32_t)g.n;
 		g.seg->last = now_ms() / 1000;
 	}
@@ -319,7 +307,7 @@ group_failed(enum queue_result r, const char *why)
 		    (unsigned long long)g.seg->seq);
 	g.seg->state = SEG_FULL;
 	g.seg = NULL;
-	g.recent = NULL;
+	segment_recent_set(NULL, NULL, 0);
 	for (i = 0; i < g.nv; i++) {
 		if (g.v[i].m != NULL) {
 			if ((g.v[i].m->hdr.flags & FRAME_LARGE) &&
@@ -422,7 +410,7 @@ open_segment(size_t need)
 	if (g.seg == NULL)
 		g.seg = segment_new();
 	if (g.n == 0)
-		g.recent = NULL;
+		segment_recent_set(NULL, NULL, 0);
 	return g.seg == NULL ? -1 : 0;
 }
 
@@ -543,10 +531,8 @@ answer(struct pending *p)
 	}
 	if (p->fn != NULL)
 		p->fn(p->arg, p->result, p->m);
-	if (p->m != NULL && p->outside > 0)
-		post_sent(p->conn, p->m->account, p->outside);
 	if (p->m != NULL && !p->copy)
-		revoked_look(p->m);
+		g.ops->taken(p->m, p->conn, p->outside);
 	if (p->m != NULL)
 		schedule_message(p->m);
 }

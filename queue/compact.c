@@ -87,7 +87,7 @@ copy_message(struct message *m)
 	uint8_t *env;
 	size_t off = 0, i;
 
-	if (!is_idle(m) || commit_recent(m) != NULL)
+	if (!is_idle(m) || segment_recent(m->seg, m->off) != NULL)
 		return false;
 	if (c.large == 0 && (message_fd(m) == -1 || (c.fd =
 	    fcntl(m->fd, F_DUPFD_CLOEXEC, 0)) == -1))

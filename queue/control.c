@@ -410,44 +410,6 @@ show(struct command *c)
 
 /* ---- changes ---------------------------------------------------------- */
 
-static void
-note(struct message *m, unsigned int i, enum log_type type)
-{
-	qlog_add(&(struct log_rec){ .type = type, .seg = m->seg->id,
-	    .no = m->no, .rcpt = (uint16_t)i });
-}
-
-static bool
-hold_rcpt(struct message *m, unsigned int i)
-{
-	struct rcpt *r = &m->rcpt[i];
-
-	if (r->state == RCPT_SENT && !r->hold)
-		r->hold = 1;		/* when it comes back */
-	else if (r->state == RCPT_WAIT || r->state == RCPT_READY)
-		r->state = RCPT_HELD;
-	else
-		return false;
-	note(m, i, LOG_HELD);
-	return true;
-}
-
-static bool
-release_rcpt(struct message *m, unsigned int i)
-{
-	struct rcpt *r = &m->rcpt[i];
-
-	if (r->state == RCPT_SENT && r->hold)
-		r->hold = 0;
-	else if (r->state == RCPT_HELD) {
-		r->state = RCPT_WAIT;
-		r->next = 0;
-	} else
-		return false;
-	note(m, i, LOG_RELEASED);
-	return true;
-}
-
 static bool
 change_rcpt(struct message *m, unsigned int i, enum verb verb)
 {
@@ -462,7 +424,7 @@ change_rcpt(struct message *m, unsigned int i, enum verb verb)
 	case VERB_HOLD:
 		return hold_rcpt(m, i);
 	case VERB_RELEASE:
-		return release_rcpt(m, i);
+		return hold_end(m, i);
 	case VERB_REMOVE:
 		if (r->state != RCPT_WAIT && r->state != RCPT_READY &&
 		    r->state != RCPT_HELD)
@@ -474,17 +436,6 @@ change_rcpt(struct message *m, unsigned int i, enum verb verb)
 		break;
 	}
 	return false;
-}
-
-static void
-change_log(struct message *m, const char *verb, unsigned int n,
-    const char *by)
-{
-	char id[MSG_ID_TEXT];
-
-	message_id(m, id);
-	log_notice("%s %s id=%s recipients=%u by %s", message_sid(m), verb,
-	    id, n, by);
 }
 
 /* How many recipients; m may be gone afterwards. */
@@ -503,21 +454,7 @@ change_message(struct command *c, struct message *m)
 	}
 	if (n == 0)
 		return 0;
-	change_log(m, verbs[c->verb].name, n, "the operator");
-	result_end(m);
-	return n;
-}
-
-unsigned int
-control_hold(struct message *m, const char *by)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < m->nrcpt; i++)
-		n += hold_rcpt(m, i);
-	if (n == 0)
-		return 0;
-	change_log(m, "hold", n, by);
+	message_changed(m, verbs[c->verb].name, n, "the operator");
 	result_end(m);
 	return n;
 }

@@ -29,6 +29,13 @@
 
 static int largefd = -1;
 
+static struct named {			/* by frames, at the start */
+	uint64_t	*file;		/* sorted before it is looked at */
+	size_t		 n, cap;
+} named;
+
+static void	 unlink_unnamed(void);
+
 static void
 name_of(uint64_t file, char name[NAME_LEN])
 {
@@ -87,8 +94,47 @@ large_unlink(uint64_t file)
 		log_warn("spool unlink large=%s", name);
 }
 
+/* ---- those that no frame names ----------------------------------------- */
+
 void
-large_sweep(bool (*keep)(uint64_t))
+large_named(uint64_t file)
+{
+	if (named.n == named.cap) {
+		named.cap = named.cap == 0 ? 256 : named.cap * 2;
+		named.file = xreallocarray(named.file, named.cap,
+		    sizeof(*named.file));
+	}
+	named.file[named.n++] = file;
+}
+
+static int
+cmp_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool
+is_named(uint64_t file)
+{
+	return named.n > 0 && bsearch(&file, named.file, named.n,
+	    sizeof(*named.file), cmp_u64) != NULL;
+}
+
+void
+large_sweep(bool keep)
+{
+	if (named.n > 0)
+		qsort(named.file, named.n, sizeof(*named.file), cmp_u64);
+	if (!keep)
+		unlink_unnamed();
+	free(named.file);
+	named = (struct named){ 0 };
+}
+
+static void
+unlink_unnamed(void)
 {
 	unsigned long long file;
 	struct dirent *d;
@@ -102,7 +148,7 @@ large_sweep(bool (*keep)(uint64_t))
 	while (errno = 0, (d = readdir(dir)) != NULL) {
 		file = strtoull(d->d_name, &end, 16);
 		if (*end == '\0' && end - d->d_name == NAME_LEN - 1 &&
-		    !keep(file))
+		    !is_named(file))
 			large_unlink(file);
 	}
 	if (errno != 0)			/* the rest is for another start */

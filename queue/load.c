@@ -171,7 +171,7 @@ newer_add(struct segment *s, uint32_t no, enum newer_what what,
 	s->live++;
 	s->live_bytes += frame_len(h);
 	if (h->flags & FRAME_LARGE)
-		recover_large(h->large);
+		large_named(h->large);
 }
 
 static int
@@ -285,7 +285,7 @@ forget(struct message *m)
 		m->rcpt[i].maybe = 1;
 		rcpt_delivery_id(m, i, &id);
 		if (m->rcpt[i].state == RCPT_DONE)
-			local_forget(&id, m->rcpt[i].account);
+			forget_add(&id, m->rcpt[i].account);
 	}
 }
 
@@ -302,7 +302,7 @@ load_finish(struct segment *s)
 		forget(m);
 		if (m->nlive > 0 && m->newer == 0) {
 			if (m->hdr.flags & FRAME_LARGE)
-				recover_large(m->hdr.large);
+				large_named(m->hdr.large);
 			continue;
 		}
 		s->live--;

@@ -1,10 +1,6 @@
 /*
  * The way to deliver and to report-in: one channel an instance, messages out
- * with their octets or descriptor, results in, and the list of delivery ids that
- * deliver may forget once the log is synced.
- *
- * Invariants: an id is told to be forgotten only after the record that its
- * recipient is done is on disk; after that queue never asks for it again.
+ * with their octets or descriptor, results in.
  */
 #include "base/compat.h"
 
@@ -22,26 +18,17 @@
 
 #define INSTANCES_MAX	64
 #define ANSWER_MS	(600 * 1000)	/* deliver answers in this time */
-#define FORGET_MAX	14336
-
-struct forget {
-	struct msg_id	 id;
-	uint32_t	 account;
-};
 
 static struct {
 	struct chan	*chan[INSTANCES_MAX];
 	struct chan	*report;	/* report-in */
 	unsigned int	 n;
-	struct forget	*forget;
-	size_t		 nforget, capforget;
 } lo;
 
 static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
 static int	 body_send(struct chan *, struct message *);
 static void	 on_answer(struct chan *, struct msg *, void *);
-static void	 forget_send(unsigned int);
 
 static const struct chan_ops ops = { on_gone, on_full };
 
@@ -174,64 +161,8 @@ on_full(struct chan *c, bool full, void *arg)
 		schedule_wake();
 }
 
-/* ---- forgetting ------------------------------------------------------- */
-
-void
-local_forget(const struct msg_id *id, uint32_t account)
-{
-	if (lo.nforget == lo.capforget) {
-		lo.capforget = lo.capforget == 0 ? 1024 : lo.capforget * 2;
-		lo.forget = xreallocarray(lo.forget, lo.capforget,
-		    sizeof(*lo.forget));
-	}
-	lo.forget[lo.nforget++] = (struct forget){ *id, account };
-}
-
-size_t
-local_forget_count(void)
-{
-	return lo.nforget;
-}
-
-/* Those of an instance that is away wait for it. */
 void
 local_forget_send(void)
 {
-	size_t i, n = 0;
-
-	if (lo.n == 0)
-		return;
-	for (i = 0; i < lo.n; i++)
-		forget_send((unsigned int)i);
-	for (i = 0; i < lo.nforget; i++)
-		if (lo.chan[lo.forget[i].account % lo.n] == NULL)
-			lo.forget[n++] = lo.forget[i];
-	lo.nforget = n;
-}
-
-static void
-forget_send(unsigned int instance)
-{
-	static uint8_t buf[FORGET_MAX];
-	struct deliver_forget_ev e;
-	struct item_target t = { .address = { "", 0 } };
-	size_t i, off = 0;
-
-	if (lo.chan[instance] == NULL)
-		return;
-	for (i = 0; i < lo.nforget; i++) {
-		if (lo.forget[i].account % lo.n != instance)
-			continue;
-		t.id = lo.forget[i].id;
-		t.account = lo.forget[i].account;
-		if (item_target_put(buf, sizeof(buf), &off, &t) == 0)
-			continue;
-		e.targets = slice_of((char *)buf, off);
-		chan_send(lo.chan[instance], DELIVER_FORGET_EV, &e, NULL, 0);
-		off = 0;
-		item_target_put(buf, sizeof(buf), &off, &t);
-	}
-	e.targets = slice_of((char *)buf, off);
-	if (off > 0)
-		chan_send(lo.chan[instance], DELIVER_FORGET_EV, &e, NULL, 0);
+	forget_send(lo.chan, lo.n);
 }

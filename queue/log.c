@@ -63,6 +63,7 @@ static struct {
 	off_t		 read_end;	/* behind the last record read */
 	off_t		 first;		/* length when it was new */
 	uint32_t	 lastnumber;
+	bool		(*has)(const struct log_rec *);	/* next has it */
 	uint64_t	 gen, written, synced;
 } lg = { .cur = { .fd = -1 }, .next = { .fd = -1 }, .rd = { .fd = -1 } };
 
@@ -349,7 +350,7 @@ void
 qlog_add(const struct log_rec *r)
 {
 	file_add(&lg.cur, r);
-	if (lg.next.fd != -1 && rewrite_has(r))
+	if (lg.next.fd != -1 && lg.has(r))
 		file_add(&lg.next, r);
 	lg.gen++;
 }
@@ -409,9 +410,10 @@ qlog_long(void)
 /* ---- the file that is to take its place ------------------------------- */
 
 int
-qlog_next_begin(int spoolfd)
+qlog_next_begin(int spoolfd, bool (*has)(const struct log_rec *))
 {
 	file_close(&lg.next);
+	lg.has = has;
 	return file_create(spoolfd, &lg.next);
 }
 

@@ -130,6 +130,17 @@ message_id(const struct message *m, char buf[MSG_ID_TEXT])
 	queue_id(m->seg == NULL ? 0 : m->seg->seq, m->no, buf);
 }
 
+void
+message_changed(const struct message *m, const char *verb, unsigned int n,
+    const char *by)
+{
+	char id[MSG_ID_TEXT];
+
+	message_id(m, id);
+	log_notice("%s %s id=%s recipients=%u by %s", message_sid(m), verb,
+	    id, n, by);
+}
+
 static bool
 id_parse(const char *id, unsigned long long *seq, unsigned long long *no)
 {
@@ -230,7 +241,7 @@ rcpt_delivery_id(const struct message *m, unsigned int idx,
 int
 message_envelope(struct message *m, struct envelope *e)
 {
-	const uint8_t *p = commit_recent(m);
+	const uint8_t *p = segment_recent(m->seg, m->off + FRAME_HDR);
 
 	if (p == NULL) {
 		if (frame_read(m, FRAME_HDR + m->hdr.env_len) == -1)
@@ -287,7 +298,7 @@ message_octets(struct message *m)
 static const uint8_t *
 frame_whole(struct message *m)
 {
-	const uint8_t *env = commit_recent(m);
+	const uint8_t *env = segment_recent(m->seg, m->off + FRAME_HDR);
 
 	if (env != NULL)
 		return env + m->hdr.env_len;

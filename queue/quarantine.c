@@ -95,7 +95,7 @@ room(uint64_t n)
 			proc_impaired("quarantine", "%s/quarantine is full "
 			    "(%u files, %llu MiB): what is damaged is not "
 			    "kept any more; look at what is there, then "
-			    "remove it", spool_path(), qu.files,
+			    "remove it", proc_conf()->dir.spool, qu.files,
 			    (unsigned long long)qu.octets >> 20);
 			return false;
 		}

@@ -5,10 +5,10 @@
  * touches the network, never parses message content (what its own reports
  * say is written, not read).
  *
- * This file is the role, and the second hand of the clock.  A
- * message's way: front.c (smtpd) -> commit.c (disk, answer) ->
- * schedule.c (jobs) -> local.c or remote.c ->
- * result.c -> queue_message_done().
+ * This file is the role: it leads what the lower files tell to those
+ * above, and is the second hand of the clock.  A message's way: front.c
+ * (smtpd) -> commit.c (disk, answer) -> schedule.c (jobs) -> local.c or
+ * remote.c -> result.c -> queue_message_done().
  */
 #include "base/compat.h"
 
@@ -37,66 +37,77 @@ static struct {
 	size_t		 nunlink, capunlink;
 } q;
 
-static void	 queue_secret(enum conf_secret_kind, const uint8_t *);
-static void	 queue_start(const struct conf *);
-static void	 queue_channel(enum chan_kind, enum proc_role, uint16_t, int);
-static void	 queue_stop(void);
+static bool	 job_send(struct job *);
+static void	 on_taken(struct message *, uint64_t, uint32_t);
 static void	 on_tick(evutil_socket_t, short, void *);
+static void	 look_space(void);
 static void	 tick_synced(void);
 static void	 tick_segments(void);
 
-static const struct role role = {
-	.id = ROLE_QUEUE,
-	.secret = queue_secret,
-	.start = queue_start,
-	.channel = queue_channel,
-	.stop = queue_stop,
-	.run = control_run,
+/* Whom the lower files' events lead to. */
+static const struct schedule_ops schedule_ops = {
+	.check = result_check,
+	.last_look = revoked_last_look,
+	.send = job_send,
+	.end = result_end,
+	.delivers = local_count,
 };
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
-}
+static const struct result_ops result_ops = {
+	.report = bounce_message,
+	.report_room = bounce_room,
+	.full = post_full,
+	.done = queue_message_done,
+};
+static const struct commit_ops commit_ops = { .taken = on_taken };
+static const struct rewrite_ops rewrite_ops = {
+	.unknown = recover_unknown,
+	.carries = recover_carries,
+};
 
 /* ---- the role --------------------------------------------------------- */
 
-static void
-queue_secret(enum conf_secret_kind what, const uint8_t *key)
+void
+queue_secret(enum conf_secret_kind what, const uint8_t key[32])
 {
 	if (what == SECRET_RCPT)
 		front_secret(key);
 }
 
-static void
+void
 queue_start(const struct conf *conf)
 {
 	static const struct timeval second = { 1, 0 };
-	struct event_base *base = proc_base();
 	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	umask(077);
-	spool_name(conf->dir.spool);
-	if (fd == -1 || spool_init(fd) == -1 || large_init(fd) == -1)
-		fatal("spool directory");
-	front_init();
-	clock_init();
 	local_init(conf->proc.deliver);
-	schedule_init(base);
-	bounce_init(base);
-	post_init(base);
-	settle_init(base);
-	commit_init(base);
-	rewrite_init(base);
-	recover_run();
-	space_look();
-	q.tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
+	if (fd == -1 || queue_init(proc_base(), fd) == -1)
+		fatal("spool directory");
+	look_space();
+	q.tick = event_new(proc_base(), -1, EV_PERSIST, on_tick, NULL);
 	if (q.tick == NULL || event_add(q.tick, &second) == -1)
 		fatalx("event_new");
 }
 
-static void
+int
+queue_init(struct event_base *base, int dirfd)
+{
+	if (spool_init(dirfd) == -1 || large_init(dirfd) == -1)
+		return -1;
+	front_init();
+	clock_init();
+	schedule_init(base, &schedule_ops);
+	result_init(&result_ops);
+	bounce_init(base);
+	post_init(base);
+	settle_init(base);
+	commit_init(base, &commit_ops);
+	rewrite_init(base, &rewrite_ops);
+	recover_run();
+	return 0;
+}
+
+void
 queue_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
@@ -117,7 +128,7 @@ queue_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 }
 
 /* What is on disk stays there; what was promised is on disk. */
-static void
+void
 queue_stop(void)
 {
 	commit_run();
@@ -128,6 +139,22 @@ queue_stop(void)
 			tick_synced();
 	}
 	proc_exit(0);
+}
+
+/* ---- what the files tell ---------------------------------------------- */
+
+static bool
+job_send(struct job *j)
+{
+	return j->dest->route == ROUTE_REMOTE ? remote_send(j) : local_send(j);
+}
+
+static void
+on_taken(struct message *m, uint64_t conn, uint32_t outside)
+{
+	if (outside > 0)
+		post_sent(conn, m->account, outside);
+	revoked_look(m);
 }
 
 /* ---- the end of a message, and the clock ------------------------------ */
@@ -169,7 +196,17 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	clock_look();
 	quarantine_tick();
-	space_look();
+	look_space();
+}
+
+static void
+look_space(void)
+{
+	uint64_t free_bytes;
+	bool take;
+
+	if (space_look(&take, &free_bytes))
+		front_tell(take, free_bytes);
 }
 
 static void
@@ -192,7 +229,7 @@ tick_segments(void)
 		if (s->state == SEG_FULL && s->live == 0 && !s->keep &&
 		    !recover_keeps(s) &&
 		    s->done_gen <= qlog_synced() && q.nunlink == 0 &&
-		    local_forget_count() == 0 &&
+		    forget_count() == 0 &&
 		    s->last + RETIRE_AFTER <= now) {
 			qlog_add(&(struct log_rec){ .type = LOG_RETIRED,
 			    .seg = s->id });

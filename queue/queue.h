@@ -2,6 +2,17 @@
  * The nouns of queue: envelope and frame on disk, segment, log, message in
  * memory, destination, job.  One process owns them all; see queue.c for the
  * whole and each file's top for what lies on disk.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	clock text account frame envelope record dsn
+ *	quarantine spool large settle ids walk
+ *	message log forget schedule result hold
+ *	load rewrite recover commit
+ *	revoked post bounce local remote
+ *	compact space wait front report select control queue
+ *
+ * What a lower file has to tell one above it is an event: a function in its
+ * struct of _ops, which queue.c gives it at the start.
  */
 #ifndef QUEUE_H
 #define QUEUE_H
@@ -16,8 +27,9 @@
 
 #include "base/slice.h"
 #include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 
-struct conf;
 struct event_base;
 
 /* ---- clock.c: a clock that does not jump ------------------------------ */
@@ -174,8 +186,6 @@ TAILQ_HEAD(segments, segment);
  * quarantine.  0, -1 with errno. */
 int	 spool_init(int dirfd);
 int	 spool_dir(void);		/* dirfd */
-void	 spool_name(const char *);	/* for messages to the operator */
-const char *spool_path(void);
 struct segments *spool_segments(void);
 /* Find every segment that is there and read its header: SEG_FULL, SEG_SPARE
  * (never used) or SEG_BROKEN; one whose header is damaged goes to the
@@ -193,6 +203,11 @@ struct segment *segment_seq(uint64_t seq);
 ssize_t	 segment_image(struct segment *, uint8_t *buf);
 int	 segment_read(struct segment *, void *, size_t, off_t);
 int	 segment_write(struct segment *, const void *, size_t, off_t);
+/* The n octets that now lie at the segment's off are at p too, until that is
+ * said of others; NULL: none are. */
+void	 segment_recent_set(const struct segment *, const uint8_t *p, size_t n);
+/* What lies at off, if it is among those; else NULL. */
+const uint8_t *segment_recent(const struct segment *, size_t off);
 int	 segment_sync(struct segment *);	/* fdatasync */
 /* Sync what an earlier process wrote; if that fails (-1), the next reads see
  * what the disk has. */
@@ -223,8 +238,10 @@ int	 large_open(uint64_t file);		/* read only; -1 */
 /* What is behind the descriptor of one, and its name, on disk.  0, -1. */
 int	 large_sync(int fd);
 void	 large_unlink(uint64_t file);
-/* Unlink every file for which keep() says no. */
-void	 large_sweep(bool (*keep)(uint64_t));
+/* At the start: a frame names that file.  Then unlink those that none names,
+ * or keep all; the names are forgotten. */
+void	 large_named(uint64_t file);
+void	 large_sweep(bool keep);
 
 /* ---- settle.c: what takes long with them, in slices ------------------- */
 
@@ -341,8 +358,9 @@ uint64_t qlog_gen(void);
 uint64_t qlog_synced(void);
 bool	 qlog_long(void);			/* worth a rewrite */
 
-/* A new file beside it; 0, -1 with errno. */
-int	 qlog_next_begin(int spoolfd);
+/* A new file beside it, which gets the records of what it has already; 0, -1
+ * with errno. */
+int	 qlog_next_begin(int spoolfd, bool (*has)(const struct log_rec *));
 void	 qlog_next_add(const struct log_rec *);
 void	 qlog_next_carry(const uint8_t *octets, size_t);
 off_t	 qlog_next_length(void);
@@ -354,7 +372,15 @@ void	 qlog_next_drop(void);
 
 /* ---- rewrite.c: a new queue.log, in pieces ---------------------------- */
 
-void	 rewrite_init(struct event_base *);
+/* What a rewrite asks of recover.c, which stands above. */
+struct rewrite_ops {
+	/* There is something that this process does not know or cannot read. */
+	bool	(*unknown)(void);
+	/* A record of the old log that only it knows. */
+	bool	(*carries)(const struct log_rec *);
+};
+
+void	 rewrite_init(struct event_base *, const struct rewrite_ops *);
 /* Begin one, if none is on its way and the last did not fail just now; it
  * goes on by itself.  0, -1 with errno. */
 int	 rewrite_begin(void);
@@ -362,8 +388,6 @@ int	 rewrite_begin(void);
 int	 rewrite_turn(void);
 int	 rewrite_now(void);		/* all at once; 0, -1 */
 void	 rewrite_stop(void);
-/* The frame that the record is about is in the new file already. */
-bool	 rewrite_has(const struct log_rec *);
 /* Where the records end that the last one did not make but copy. */
 off_t	 rewrite_carried(void);
 
@@ -424,6 +448,9 @@ void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
 struct message *message_find(const char *id);	/* NULL: none */
 bool	 message_is_id(const char *);	/* looks like one */
 const char *message_sid(const struct message *);
+/* Log what was done with n of its recipients ("hold"), and by whom. */
+void	 message_changed(const struct message *, const char *verb,
+	    unsigned int n, const char *by);
 const char *message_sender(const struct message *);
 const char *rcpt_address(const struct message *, const struct rcpt *);
 const char *rcpt_orig(const struct message *, const struct rcpt *);
@@ -517,7 +544,14 @@ struct commit {
 	void		*arg;
 };
 
-void	 commit_init(struct event_base *);
+/* What happens in a commit, for those that stand above. */
+struct commit_ops {
+	/* A message is on disk that is not a copy of another: outside
+	 * recipients of that connection of authd's count for its account. */
+	void	(*taken)(struct message *, uint64_t conn, uint32_t outside);
+};
+
+void	 commit_init(struct event_base *, const struct commit_ops *);
 /* Join the next group.  The answer comes later in every case. */
 void	 commit_add(struct commit *);
 /* The answer is no: descriptor and file go. */
@@ -530,8 +564,6 @@ bool	 commit_known(const struct msg_id *, char id[MSG_ID_TEXT]);
 void	 commit_on_known(struct chan *, struct msg *, void *);
 void	 commit_gone(struct chan *);	/* nobody waits there any more */
 void	 commit_run(void);		/* sync now */
-/* Envelope octets of a message of the last group, NULL when gone. */
-const uint8_t *commit_recent(const struct message *);
 
 /* ---- wait.c: commits that wait for their large file ------------------- */
 
@@ -578,7 +610,22 @@ struct job {
 
 #define JOB_RCPTS	100		/* of one RELAY_MSG */
 
-void	 schedule_init(struct event_base *);
+/* What the schedule asks of those that stand above it. */
+struct schedule_ops {
+	/* true: before the first attempt of this life its large file is being
+	 * read; it is scheduled after that. */
+	bool	(*check)(struct message *);
+	/* About to be handed out; its recipients may be held now. */
+	void	(*last_look)(struct message *);
+	/* Send it; false: no room now, or nobody is there. */
+	bool	(*send)(struct job *);
+	/* A job of it came to nothing; it may be gone afterwards. */
+	void	(*end)(struct message *);
+	/* So many instances of deliver there are. */
+	unsigned int (*delivers)(void);
+};
+
+void	 schedule_init(struct event_base *, const struct schedule_ops *);
 /* Deal with recipients that are due now; plan the others. */
 void	 schedule_message(struct message *);
 void	 schedule_forget(struct message *);	/* it is going away */
@@ -599,6 +646,20 @@ unsigned int schedule_tries(const struct conf *, uint64_t seconds);
 
 /* ---- result.c: what came of an attempt -------------------------------- */
 
+enum dsn_action { DSN_FAILED, DSN_DELAYED };
+
+/* What happens to a message, for those that stand above. */
+struct result_ops {
+	/* Recipients FAILED, or were deferred for long. */
+	void	(*report)(struct message *, enum dsn_action);
+	bool	(*report_room)(void);	/* for one more report now */
+	/* A local account is over its quota. */
+	void	(*full)(uint32_t account);
+	/* No recipient is left: it is to be freed. */
+	void	(*done)(struct message *);
+};
+
+void	 result_init(const struct result_ops *);
 /* One recipient's result; then result_end once for the message, after which
  * it may be gone. */
 void	 result_rcpt(struct message *, unsigned int idx,
@@ -618,6 +679,14 @@ bool	 result_check(struct message *);
 /* Mark done and log; no report. */
 void	 result_done(struct message *, unsigned int idx);
 
+/* ---- forget.c: delivery ids that are not asked for again --------------- */
+
+void	 forget_add(const struct msg_id *, uint32_t account);
+size_t	 forget_count(void);		/* that were not sent yet */
+/* Tell the n instances of deliver (NULL: away) of those of their accounts;
+ * what is for one that is away waits for it. */
+void	 forget_send(struct chan *const *, unsigned int n);
+
 /* ---- local.c, remote.c ------------------------------------------------ */
 
 /* So many instances there are; an account is always the same one's, also
@@ -628,15 +697,11 @@ void	 local_report_channel(struct event_base *, int fd);
 unsigned int local_count(void);
 /* Send it; false: no room now. */
 bool	 local_send(struct job *);
-void	 local_forget(const struct msg_id *, uint32_t account);
 void	 local_forget_send(void);	/* the log was synced */
-size_t	 local_forget_count(void);
 void	 remote_channel(struct event_base *, uint16_t instance, int fd);
 bool	 remote_send(struct job *);
 
 /* ---- bounce.c: reports; their text is dsn.h --------------------------- */
-
-enum dsn_action { DSN_FAILED, DSN_DELAYED };
 
 void	 bounce_init(struct event_base *);
 /* Report all FAILED recipients, which become BOUNCING, or (DSN_DELAYED) those
@@ -707,6 +772,16 @@ bool	 walk_kept(struct walk *, bool (*fn)(const struct segment *,
 /* Copy what still lives in a mostly finished segment; now and then. */
 void	 compact_look(void);
 
+/* ---- hold.c: recipients that wait for the operator --------------------- */
+
+/* Hold one that waits, or that is under way if it comes back; false: neither.
+ * Then result_end() once for the message; the caller syncs the log. */
+bool	 hold_rcpt(struct message *, unsigned int idx);
+/* It waits no longer; false: it was not held. */
+bool	 hold_end(struct message *, unsigned int idx);
+/* All of them, result_end() too; how many.  m may not be copying. */
+unsigned int hold_message(struct message *, const char *by);
+
 /* ---- revoked.c: accounts that may send no more ------------------------- */
 
 void	 revoked_on_ev(struct chan *, struct msg *, void *base);
@@ -718,8 +793,9 @@ void	 revoked_last_look(struct message *);
 
 /* ---- space.c ----------------------------------------------------------- */
 
-/* Is there room for more mail?  Tell whom it concerns. */
-void	 space_look(void);
+/* Is there room for more mail?  Tells the operator; true: smtpd is to be told
+ * that too, and how many octets are free. */
+bool	 space_look(bool *take, uint64_t *free_bytes);
 bool	 space_for(size_t nrcpt);	/* so many recipients more */
 
 /* ---- load.c: a segment into memory ------------------------------------ */
@@ -748,18 +824,30 @@ bool	 recover_unknown(void);
 /* A record of the old log that only it knows. */
 bool	 recover_carries(const struct log_rec *);
 bool	 recover_keeps(const struct segment *);	/* not to be retired yet */
-void	 recover_large(uint64_t file);	/* is named by a frame */
 
-/* ---- control.c, queue.c ----------------------------------------------- */
+/* ---- control.c --------------------------------------------------------- */
 
 void	 control_run(uint32_t ask, uint32_t uid, struct slice args);
-/* Hold what waits of the message, and what is under way if it comes back;
- * recipients that are held by this.  m may not be copying; the caller syncs
- * the log.  by: for the log. */
-unsigned int control_hold(struct message *, const char *by);
 
+/* ---- queue.c: as struct role has them ---------------------------------- */
+
+void	 queue_secret(enum conf_secret_kind, const uint8_t[32]);
+/* Reads all there is on disk; from then on the clock runs. */
+void	 queue_start(const struct conf *);
+/* Another end of a channel, in place of the one to that process. */
+void	 queue_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+/* Syncs what was not yet, and ends the process. */
+void	 queue_stop(void);
+
+/* ---- queue.c: for the tests -------------------------------------------- */
+
+/* All files on that spool directory, each with what it tells the ones above;
+ * what is there is read.  0, -1 with errno. */
+int	 queue_init(struct event_base *, int dirfd);
 /* The message has no recipient left: free it, note its segment. */
 void	 queue_message_done(struct message *);
+
 
 /* ---- numbers on disk: little endian ---- */
 

@@ -31,8 +31,6 @@
 
 static struct {
 	enum { AT_DIRECTORY, AT_SEGMENTS, AT_LOG, AT_FILE, AT_END } step;
-	uint64_t	*large;		/* files that frames name, sorted */
-	size_t		 nlarge, caplarge;
 	struct segment	*last;		/* of the last record */
 	unsigned int	 unknown;	/* records of a newer release */
 	unsigned int	 broken;	/* segments that cannot be read */
@@ -48,8 +46,6 @@ static int	 open_log(void);
 static void	 begin(void);
 static void	 broken_again(struct segment *);
 static int	 read_log_of(struct segment *);
-static bool	 is_named(uint64_t);
-static int	 cmp_u64(const void *, const void *);
 
 bool
 recover_run(void)
@@ -67,7 +63,7 @@ recover_run(void)
 		if (advance() == -1) {
 			proc_impaired("spool", "%s/%s cannot be %s: %s; until "
 			    "it can be, no mail is taken or delivered; it is "
-			    "tried again each minute", spool_path(),
+			    "tried again each minute", proc_conf()->dir.spool,
 			    what[rc.step], rc.step == AT_FILE ? "written" :
 			    "read", errno == ENOTSUP ? "a newer release wrote "
 			    "it, run that one" : strerror(errno));
@@ -176,13 +172,7 @@ begin(void)
 	TAILQ_FOREACH(s, spool_segments(), entry)
 		if (s->state == SEG_FULL)
 			n += load_begin(s);
-	if (rc.nlarge > 0)
-		qsort(rc.large, rc.nlarge, sizeof(*rc.large), cmp_u64);
-	if (rc.broken == 0)
-		large_sweep(is_named);
-	free(rc.large);
-	rc.large = NULL;
-	rc.nlarge = rc.caplarge = 0;
+	large_sweep(rc.broken > 0);
 	log_info("spool read messages=%u newer=%u unreadable=%u in %llu ms",
 	    n, rc.nnewer, rc.broken,
 	    (unsigned long long)(now_ms() - rc.started));
@@ -231,14 +221,14 @@ recover_count(void)
 		proc_impaired("unreadable", "%s/seg/%u, or a file in large "
 		    "of its, cannot be read: %s (%u such segments); the mail "
 		    "in it is kept and waits, and it is tried again each "
-		    "minute; look after the disk", spool_path(), bad->file,
+		    "minute; look after the disk", proc_conf()->dir.spool, bad->file,
 		    strerror(bad->err), unread);
 	if (rc.nnewer + newer + rc.unknown == 0)
 		proc_impaired_over("newer");
 	else
 		proc_impaired("newer", "%s has %u messages, %u segments and "
 		    "%u records that a newer release left: they are kept and "
-		    "wait for it (mailctl queue list)", spool_path(),
+		    "wait for it (mailctl queue list)", proc_conf()->dir.spool,
 		    rc.nnewer, newer, rc.unknown);
 }
 
@@ -332,32 +322,4 @@ recover_carries(const struct log_rec *r)
 		    s->newer[i].no - r->no < r->next))
 			return true;
 	return false;
-}
-
-/* ---- large files that are named --------------------------------------- */
-
-void
-recover_large(uint64_t file)
-{
-	if (rc.nlarge == rc.caplarge) {
-		rc.caplarge = rc.caplarge == 0 ? 256 : rc.caplarge * 2;
-		rc.large = xreallocarray(rc.large, rc.caplarge,
-		    sizeof(*rc.large));
-	}
-	rc.large[rc.nlarge++] = file;
-}
-
-static int
-cmp_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static bool
-is_named(uint64_t file)
-{
-	return rc.nlarge > 0 && bsearch(&file, rc.large, rc.nlarge,
-	    sizeof(*rc.large), cmp_u64) != NULL;
 }

@@ -26,12 +26,20 @@
 #define LOST_MAX	2		/* losses before it has to wait */
 #define UNREAD_AGAIN	60		/* s until it is read again */
 
+static const struct result_ops *ops;
+
 static void	 defer(struct message *, unsigned int, const char *);
 static void	 fail(struct message *, unsigned int, const char *);
 static void	 log_result(const struct message *, const struct rcpt *,
 		    const char *, const char *);
 static void	 error_text(char *, size_t, const struct item_result *);
 static bool	 warning_due(const struct message *);
+
+void
+result_init(const struct result_ops *o)
+{
+	ops = o;
+}
 
 static void
 count_attempt(struct rcpt *r)
@@ -58,7 +66,7 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 	case DELIVERY_TEMP:
 		if (m->rcpt[idx].type == ROUTE_LOCAL &&
 		    slice_is(r->status, "4.2.2"))
-			post_full(m->rcpt[idx].account);
+			ops->full(m->rcpt[idx].account);
 		defer(m, idx, text);
 		return;
 	case DELIVERY_PERM:
@@ -194,7 +202,7 @@ result_done(struct message *m, unsigned int idx)
 	m->seg->done_gen = qlog_gen();
 	if (r->type == ROUTE_LOCAL) {
 		rcpt_delivery_id(m, idx, &id);
-		local_forget(&id, r->account);
+		forget_add(&id, r->account);
 	}
 }
 
@@ -205,16 +213,16 @@ result_end(struct message *m)
 
 	for (i = 0; i < m->nrcpt; i++)
 		if (m->rcpt[i].state == RCPT_FAILED) {
-			bounce_message(m, DSN_FAILED);
+			ops->report(m, DSN_FAILED);
 			break;
 		}
 	if (m->nlive == 0 && m->njobs == 0 && !m->copying) {
-		queue_message_done(m);
+		ops->done(m);
 		return;
 	}
-	if (warning_due(m) && bounce_room()) {
+	if (warning_due(m) && ops->report_room()) {
 		m->warned = 1;
-		bounce_message(m, DSN_DELAYED);
+		ops->report(m, DSN_DELAYED);
 		qlog_add(&(struct log_rec){ .type = LOG_WARNED,
 		    .seg = m->seg->id, .no = m->no });
 	}

@@ -107,12 +107,12 @@ void
 revoked_look(struct message *m)
 {
 	if (m->account != 0 && numset_has(&rv.revoked, m->account))
-		control_hold(m, REASON);
+		hold_message(m, REASON);
 }
 
 void
 revoked_last_look(struct message *m)
 {
 	if (m->account != 0 && numset_has(&rv.fresh, m->account))
-		control_hold(m, REASON);
+		hold_message(m, REASON);
 }

@@ -4,7 +4,7 @@
  * needs memory.  queue only.
  *
  * First the records that this process cannot make itself are copied out of
- * the old file (recover_carries() says which), then segment by segment, in
+ * the old file (recover.c says which), then segment by segment, in
  * order of seq, what became of its frames.  A change that comes meanwhile
  * goes to the new file too if the frame is already in it (rewrite_has), and
  * is found in memory when its turn comes if not.
@@ -28,6 +28,7 @@
 #define AGAIN		10000		/* ms after one that failed */
 
 static struct {
+	const struct rewrite_ops *ops;
 	struct event	*ev;
 	bool		 running, carrying;
 	struct log_reader rd;		/* of the old file */
@@ -41,6 +42,7 @@ static struct {
 static const struct timeval soon = { 0, 0 };
 
 static void	 on_event(evutil_socket_t, short, void *);
+static bool	 rewrite_has(const struct log_rec *);
 static int	 carry(void);
 static struct segment *segment_at(void);
 static bool	 step(struct segment **);
@@ -48,8 +50,9 @@ static void	 record_message(const struct message *);
 static int	 rewrite_failed(void);
 
 void
-rewrite_init(struct event_base *base)
+rewrite_init(struct event_base *base, const struct rewrite_ops *ops)
 {
+	rw.ops = ops;
 	if ((rw.ev = event_new(base, -1, 0, on_event, NULL)) == NULL)
 		fatalx("event_new");
 }
@@ -64,10 +67,10 @@ rewrite_begin(void)
 	rw.running = true;
 	rw.carrying = false;
 	rw.seq = rw.no = 0;
-	if (qlog_next_begin(spool_dir()) == -1)
+	if (qlog_next_begin(spool_dir(), rewrite_has) == -1)
 		return rewrite_failed();
 	rw.carried = qlog_next_length();
-	if (fd != -1 && recover_unknown() && rw.old > LOG_START) {
+	if (fd != -1 && rw.ops->unknown() && rw.old > LOG_START) {
 		if (log_reader_open(&rw.rd, fd, rw.old) == -1)
 			return rewrite_failed();
 		rw.carrying = true;
@@ -121,7 +124,8 @@ rewrite_now(void)
 	return k;
 }
 
-bool
+/* The frame that the record is about is in the new file already. */
+static bool
 rewrite_has(const struct log_rec *r)
 {
 	const struct segment *s = segment_find(r->seg);
@@ -182,7 +186,7 @@ carry(void)
 
 	while (rw.rd.off + (off_t)rw.rd.at < to &&
 	    (k = log_reader_next(&rw.rd, &r, &octets, &len)) == 1)
-		if (recover_carries(&r))
+		if (rw.ops->carries(&r))
 			qlog_next_carry(octets, len);
 	if (k == -1)
 		return -1;

@@ -36,6 +36,7 @@
 #define IDX_MAX		4096
 
 static struct {
+	const struct schedule_ops *ops;
 	struct event_base *base;
 	struct event	*timer, *kick;
 	struct message	**heap;
@@ -124,8 +125,9 @@ heap_add(struct message *m)
 /* ---- the schedule ----------------------------------------------------- */
 
 void
-schedule_init(struct event_base *base)
+schedule_init(struct event_base *base, const struct schedule_ops *ops)
 {
+	sc.ops = ops;
 	sc.base = base;
 	TAILQ_INIT(&sc.ready);
 	random_bytes(sc.key, sizeof(sc.key));
@@ -146,7 +148,7 @@ schedule_message(struct message *m)
 	for (i = 0; i < m->nrcpt; i++) {
 		if (m->rcpt[i].state != RCPT_WAIT)
 			continue;
-		if (m->rcpt[i].next <= now && result_check(m))
+		if (m->rcpt[i].next <= now && sc.ops->check(m))
 			return;
 		if (m->rcpt[i].next <= now)
 			job_join(m, i);
@@ -267,13 +269,12 @@ job_hand_out(struct dest *d, struct job *j)
 	struct message *m = j->m;
 	bool went = true;
 
-	revoked_last_look(m);
+	sc.ops->last_look(m);
 	d->active++;
 	if (!job_trim(j)) {		/* removed or held meanwhile */
 		schedule_job_end(j);
-		result_end(m);
-	} else if (!(d->route == ROUTE_REMOTE ? remote_send(j) :
-	    local_send(j))) {
+		sc.ops->end(m);
+	} else if (!sc.ops->send(j)) {
 		schedule_job_back(j);
 		went = false;
 	}
@@ -307,7 +308,7 @@ dest_get(const struct message *m, const struct rcpt *r)
 {
 	char key[DEST_KEY_MAX];
 	struct dest *d, **head;
-	unsigned int n = local_count(), instance = 0;
+	unsigned int n = sc.ops->delivers(), instance = 0;
 
 	if (r->type != ROUTE_REMOTE) {
 		instance = n > 1 ? r->account % n : 0;

@@ -87,8 +87,8 @@ space_for(size_t nrcpt)
 	return !sp.full && n < max && nrcpt <= max - n;
 }
 
-void
-space_look(void)
+bool
+space_look(bool *take, uint64_t *free_bytes)
 {
 	const struct conf *conf = proc_conf();
 	struct statvfs v;
@@ -100,7 +100,7 @@ space_look(void)
 		proc_impaired(ID, "the disk of %s cannot be looked at: %s",
 		    conf->dir.spool, strerror(errno));
 		sp.looked = false;
-		return;
+		return false;
 	}
 	bytes = (uint64_t)v.f_bavail * v.f_frsize;
 	files = v.f_files == 0 ? UINT64_MAX : v.f_favail;
@@ -110,10 +110,12 @@ space_look(void)
 		tell(conf, enough, bytes, files);
 	else if (accepting == sp.accepting && bytes < sp.bytes + STEP &&
 	    sp.bytes < bytes + STEP)
-		return;
+		return false;
 	sp.looked = true;
 	sp.enough = enough;
 	sp.accepting = accepting;
 	sp.bytes = bytes;
-	front_tell(accepting, bytes);
+	*take = accepting;
+	*free_bytes = bytes;
+	return true;
 }

@@ -55,8 +55,12 @@ static struct {
 	uint64_t	 lastseq;
 	uint32_t	 nextfile;
 	unsigned int	 nopen;
-	const char	*path;		/* as the operator knows it */
-} sp = { .dirfd = -1, .segfd = -1, .path = "." };
+	struct {			/* what was written last */
+		const struct segment *seg;
+		const uint8_t	*p;
+		size_t		 off, n;
+	} recent;
+} sp = { .dirfd = -1, .segfd = -1 };
 
 static int	 segment_open(struct segment *);
 static int	 segment_create(struct segment *);
@@ -84,18 +88,6 @@ spool_init(int dirfd)
 	if (sp.segfd == -1 || fsync(dirfd) == -1)
 		return -1;
 	return quarantine_init(dirfd);
-}
-
-void
-spool_name(const char *path)
-{
-	sp.path = path;
-}
-
-const char *
-spool_path(void)
-{
-	return sp.path;
 }
 
 int
@@ -379,6 +371,24 @@ segment_write(struct segment *s, const void *p, size_t n, off_t off)
 	if (segment_open(s) == -1)
 		return -1;
 	return pwrite_all(s->fd, p, n, off);
+}
+
+void
+segment_recent_set(const struct segment *s, const uint8_t *p, size_t n)
+{
+	sp.recent.seg = s;
+	sp.recent.p = p;
+	sp.recent.off = s == NULL ? 0 : s->off;
+	sp.recent.n = n;
+}
+
+const uint8_t *
+segment_recent(const struct segment *s, size_t off)
+{
+	if (sp.recent.seg == NULL || s != sp.recent.seg ||
+	    off < sp.recent.off || off - sp.recent.off >= sp.recent.n)
+		return NULL;
+	return sp.recent.p + (off - sp.recent.off);
 }
 
 int

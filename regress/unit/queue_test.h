@@ -1,6 +1,6 @@
 /*
  * What the tests of queue share: a spool in a scratch directory and all of
- * queue but its role on it, with the test in the place of smtpd, deliver and
+ * queue on it, with the test in the place of smtpd, deliver and
  * authd.  Included once by each test_queue*.c.
  */
 #include "base/compat.h"
@@ -37,16 +37,12 @@
 static char dir[] = "/tmp/test_queue.XXXXXX";
 static unsigned int ndone;
 
-/* queue.c is the role itself; this is what the others call of it. */
-void
-queue_message_done(struct message *m)
+/* Those that are done are counted. */
+static UNUSED void
+done(struct message *m)
 {
-	schedule_forget(m);
-	m->seg->slot[m->no].m = NULL;
-	m->seg->live--;
-	m->seg->live_bytes -= frame_len(&m->hdr);
-	message_free(m);
 	ndone++;
+	queue_message_done(m);
 }
 
 /* In a child: a failure ends it, cmocka is the parent's. */
@@ -81,10 +77,12 @@ turn(void)
 	}
 }
 
-/* All of queue but its role, on dir. */
+/* All of queue, on dir. */
 static UNUSED void
 begin(void)
 {
+	static const struct result_ops counted = { bounce_message,
+	    bounce_room, post_full, done };
 	int fd = open(dir, O_RDONLY | O_DIRECTORY), sv[2];
 
 	log_setlevel(LOG_L_ERROR);
@@ -93,16 +91,8 @@ begin(void)
 	conf->queue.retry_min = 1;
 	proc_conf_use(conf);
 	base = event_base_new();
-	clock_init();
-	CHECK(spool_init(fd) == 0);
-	CHECK(large_init(fd) == 0);
-	schedule_init(base);
-	bounce_init(base);
-	post_init(base);
-	settle_init(base);
-	commit_init(base);
-	rewrite_init(base);
-	recover_run();
+	CHECK(queue_init(base, fd) == 0);
+	result_init(&counted);
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
 	local_channel(base, 0, sv[0]);
 	deliver_end = sv[1];

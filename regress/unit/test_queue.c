@@ -240,7 +240,7 @@ test_log_file(void **state)
 	int fd = open(dir, O_RDONLY | O_DIRECTORY), lf, i;
 	struct log_rec r = { .type = LOG_DONE, .seg = 1 };
 
-	assert_int_equal(qlog_next_begin(fd), 0);
+	assert_int_equal(qlog_next_begin(fd, NULL), 0);
 	assert_int_equal(qlog_next_end(fd), 0);
 	for (i = 0; i < 10; i++) {
 		r.no = (uint32_t)i;
