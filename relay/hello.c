@@ -159,7 +159,8 @@ reply_starttls(struct session *s)
 	(void)strlcpy(name, host, sizeof(name));
 	if (host[0] == '[')
 		ipaddr_print(&s->route->addr[s->addr].ip, name, sizeof(name));
-	if (starttls_begin(s->io, name, hello_tls_insist(), &why) == -1) {
+	s->verify = hello_tls_insist();
+	if (starttls_begin(s->io, name, s->verify, &why) == -1) {
 		s->retry_clear = !hello_tls_insist();
 		session_fail_text(s, "4.7.5", why);
 		return false;
@@ -172,8 +173,10 @@ reply_starttls(struct session *s)
 static bool
 session_ready(struct session *s)
 {
-	if (hello_tls_insist() && io_tls(s->io) == NULL) {
-		session_fail_text(s, "4.7.4", "no TLS, but it is required");
+	if (!hello_tls_suits(s)) {
+		session_fail_text(s, "4.7.4", io_tls(s->io) == NULL ?
+		    "no TLS, but it is required" :
+		    "TLS was begun without verification");
 		return false;
 	}
 	if (!auth_wanted()) {
@@ -260,4 +263,10 @@ hello_tls_insist(void)
 	const struct conf *conf = proc_conf();
 
 	return conf->relay.smarthost != NULL && conf->relay.smarthost_tls;
+}
+
+bool
+hello_tls_suits(const struct session *s)
+{
+	return !hello_tls_insist() || (io_tls(s->io) != NULL && s->verify);
 }

@@ -192,6 +192,7 @@ struct session {
 	enum session_state state;
 	bool		 ready;		/* told the destination so */
 	bool		 retry_clear;	/* TLS failed here: once without */
+	bool		 verify;	/* its TLS was begun so */
 	unsigned int	 ext;		/* EXT_ */
 	uint64_t	 size_max;	/* of SIZE, 0 none told */
 	unsigned int	 sent;		/* messages begun */
@@ -241,6 +242,8 @@ void	 hello_again(struct session *);
 void	 hello_keyword(struct session *, struct slice);
 /* Must TLS be there and the certificate be right? */
 bool	 hello_tls_insist(void);
+/* Is it so here?  A reload may insist on more than was asked for. */
+bool	 hello_tls_suits(const struct session *);
 
 /* ---- tls.c: TLS as the configuration has it ---- */
 

@@ -129,6 +129,7 @@ session_open(struct session *s)
 	    session_event, s);
 	s->ext = 0;
 	s->size_max = 0;
+	s->verify = false;
 	(void)strlcpy(s->tls, "none", sizeof(s->tls));
 	if (s->io == NULL) {
 		reason_set(&s->last, DELIVERY_TEMP, "4.3.0", "",
@@ -191,7 +192,8 @@ session_next(struct session *s)
 {
 	session_expect(s, MESSAGE_EXPECTED);
 	/* What it says now, it says to no command: it wants to close. */
-	if (s->sent < SESSION_MAX && io_peek(s->io).n == 0) {
+	if (s->sent < SESSION_MAX && io_peek(s->io).n == 0 &&
+	    hello_tls_suits(s)) {
 		session_wake(s);
 		if (s->state != MESSAGE_EXPECTED)
 			return true;
@@ -332,7 +334,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 	case IO_SECURED:
 		(void)snprintf(s->tls, sizeof(s->tls), "%s%s%s",
 		    tls_conn_version(io_tls(io)),
-		    hello_tls_insist() ? ",verified" : "",
+		    s->verify ? ",verified" : "",
 		    resume_secured(io_ssl(io)) ? ",resumed" : "");
 		hello_again(s);
 		break;
