@@ -25,7 +25,8 @@
 
 
 #define READY_SECONDS	20	/* for signd to check its keys */
-#define OLD_MS		2000	/* the old signd may finish an answer */
+#define OLD_MS		10000	/* the old signd may finish an answer, and
+				 * handshakes that began before */
 
 struct reload {
 	struct conf	*conf;		/* NULL: keys alone */

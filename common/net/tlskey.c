@@ -56,16 +56,21 @@ struct tlskey {
 
 static struct {
 	int		 sock;
+	int		 former;	/* the one before: it has other keys */
 	uint32_t	 id;
 	int		 spki_index;	/* ex_data of EVP_PKEY */
 	bool		 ready;
-} signer = { .sock = -1 };
+} signer = { .sock = -1, .former = -1 };
+
+enum signed_as { SIGN_DONE, SIGN_REFUSED, SIGN_FAILED };
 
 static int	 method_install(int);
 static int	 key_spki(EVP_PKEY *, struct msg_mac *);
 static int	 sign_remote(const struct sign_tls *, unsigned char *,
 		    size_t *);
-static int	 sign_wait(uint32_t, unsigned char *, size_t *);
+static enum signed_as sign_by(int, const struct sign_tls *, unsigned char *,
+		    size_t *);
+static enum signed_as sign_wait(int, uint32_t, unsigned char *, size_t *);
 static void	 spki_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 
 void
@@ -74,8 +79,9 @@ tlskey_signer(int sock)
 	const struct timeval tv = { SIGN_TIMEOUT_MS / 1000, 0 };
 	int flags;
 
-	if (signer.sock != -1)
-		close(signer.sock);
+	if (signer.former != -1)
+		close(signer.former);
+	signer.former = signer.sock;
 	signer.sock = sock;
 	if (sock == -1)
 		return;
@@ -306,25 +312,41 @@ spki_free(void *parent, void *p, CRYPTO_EX_DATA *ad, int i, long l, void *arg)
 
 /* ---- asking signd -------------------------------------------------------- */
 
+/* A connection that was there before a reload has the certificate of then,
+ * whose key the signer before has; it stays for a while. */
 static int
 sign_remote(const struct sign_tls *ask, unsigned char *sig, size_t *siglen)
 {
-	uint32_t id = ++signer.id != 0 ? signer.id : ++signer.id;
+	enum signed_as r;
 
 	if (signer.sock == -1) {
 		log_warnx("tls no signer");
 		return -1;
 	}
-	if (msg_send(signer.sock, SIGN_TLS, id, ask, NULL, 0) == -1) {
+	r = sign_by(signer.sock, ask, sig, siglen);
+	if (r == SIGN_REFUSED && signer.former != -1)
+		r = sign_by(signer.former, ask, sig, siglen);
+	if (r == SIGN_REFUSED)
+		log_warnx("tls signer refused");
+	return r == SIGN_DONE ? 0 : -1;
+}
+
+static enum signed_as
+sign_by(int sock, const struct sign_tls *ask, unsigned char *sig,
+    size_t *siglen)
+{
+	uint32_t id = ++signer.id != 0 ? signer.id : ++signer.id;
+
+	if (msg_send(sock, SIGN_TLS, id, ask, NULL, 0) == -1) {
 		log_warn("tls asking the signer");
-		return -1;
+		return SIGN_FAILED;
 	}
-	return sign_wait(id, sig, siglen);
+	return sign_wait(sock, id, sig, siglen);
 }
 
 /* An answer to an earlier question that took too long is passed over. */
-static int
-sign_wait(uint32_t id, unsigned char *sig, size_t *siglen)
+static enum signed_as
+sign_wait(int sock, uint32_t id, unsigned char *sig, size_t *siglen)
 {
 	static uint8_t buf[MSG_MAX];
 	union msg_body body;
@@ -335,20 +357,18 @@ sign_wait(uint32_t id, unsigned char *sig, size_t *siglen)
 
 	do {
 		now = now_ms();
-		r = msg_recv(signer.sock, CHAN_SIGN, SIDE_B, buf, &m,
+		r = msg_recv(sock, CHAN_SIGN, SIDE_B, buf, &m,
 		    now < end ? (int)(end - now) : 0);
 		if (r <= 0) {
 			log_warnx("tls signer: %s", r == 0 ? "gone" :
 			    strerror(errno));
-			return -1;
+			return SIGN_FAILED;
 		}
 		msg_close_fds(&m);
 	} while (m.type != SIGN_TLS_R || m.id != id);
-	if (!a->ok || a->sig.n == 0 || a->sig.n > *siglen) {
-		log_warnx("tls signer refused");
-		return -1;
-	}
+	if (!a->ok || a->sig.n == 0 || a->sig.n > *siglen)
+		return SIGN_REFUSED;
 	memcpy(sig, a->sig.p, a->sig.n);
 	*siglen = a->sig.n;
-	return 0;
+	return SIGN_DONE;
 }

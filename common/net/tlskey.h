@@ -16,7 +16,8 @@
 #include <stddef.h>
 
 /* sock: channel end of kind CHAN_SIGN to signd tls, used blocking (2 s
- * limit) from inside handshakes.  Replaces the socket when called again. */
+ * limit) from inside handshakes.  Comes first when called again; the one
+ * before is asked for what that refuses. */
 void	 tlskey_signer(int sock);
 /* Is signd there, now?  Without it no handshake comes to an end. */
 bool	 tlskey_ready(void);
