@@ -72,28 +72,6 @@ imap_greet(struct front_conn *c)
 	    capabilities(c, text), proc_conf()->hostname);
 }
 
-const char *
-imap_bye(enum front_end why)
-{
-	switch (why) {
-	case FRONT_TIMEOUT:
-		return "* BYE Timeout\r\n";
-	case FRONT_BUSY:
-		return "* BYE [UNAVAILABLE] Too many connections\r\n";
-	case FRONT_BADNESS:
-		return "* BYE Too many errors\r\n";
-	case FRONT_COMMANDS:
-		return "* BYE Too many commands before a login\r\n";
-	case FRONT_REVOKED:
-		return "* BYE The account was changed, log in again\r\n";
-	case FRONT_STOPPING:
-		return "* BYE [UNAVAILABLE] The server is going down\r\n";
-	case FRONT_LOST:
-		break;
-	}
-	return "* BYE [UNAVAILABLE] Try again\r\n";
-}
-
 void
 imap_refused(struct front_conn *c, enum auth_result why)
 {

@@ -15,5 +15,4 @@ void	 imap_greet(struct front_conn *);
 /* Takes one command from the input, literals included. */
 bool	 imap_command(struct front_conn *);
 void	 imap_refused(struct front_conn *, enum auth_result);
-const char *imap_bye(enum front_end);
 #endif

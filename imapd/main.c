@@ -15,7 +15,17 @@ static const struct front_ops ops = {
 	.greet = imap_greet,
 	.command = imap_command,
 	.refused = imap_refused,
-	.bye = imap_bye,
+	.bye = {
+		[FRONT_TIMEOUT] = "* BYE Timeout\r\n",
+		[FRONT_BUSY] = "* BYE [UNAVAILABLE] Too many connections\r\n",
+		[FRONT_BADNESS] = "* BYE Too many errors\r\n",
+		[FRONT_COMMANDS] = "* BYE Too many commands before a login\r\n",
+		[FRONT_REVOKED] = "* BYE The account was changed, log in "
+		    "again\r\n",
+		[FRONT_STOPPING] = "* BYE [UNAVAILABLE] The server is going "
+		    "down\r\n",
+		[FRONT_LOST] = "* BYE [UNAVAILABLE] Try again\r\n",
+	},
 };
 
 int

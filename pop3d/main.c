@@ -15,7 +15,16 @@ static const struct front_ops ops = {
 	.greet = pop3_greet,
 	.command = pop3_command,
 	.refused = pop3_refused,
-	.bye = pop3_bye,
+	.bye = {
+		[FRONT_TIMEOUT] = "-ERR Timeout\r\n",
+		[FRONT_BUSY] = "-ERR [SYS/TEMP] Too many connections\r\n",
+		[FRONT_BADNESS] = "-ERR Too many errors\r\n",
+		[FRONT_COMMANDS] = "-ERR Too many commands before a login\r\n",
+		[FRONT_REVOKED] = "-ERR [AUTH] The account was changed, log "
+		    "in again\r\n",
+		[FRONT_STOPPING] = "-ERR [SYS/TEMP] The server is going down\r\n",
+		[FRONT_LOST] = "-ERR [SYS/TEMP] Try again\r\n",
+	},
 };
 
 int

@@ -56,29 +56,6 @@ pop3_greet(struct front_conn *c)
 	io_printf(c->io, "+OK %s ready\r\n", proc_conf()->hostname);
 }
 
-const char *
-pop3_bye(enum front_end why)
-{
-	switch (why) {
-	case FRONT_TIMEOUT:
-		return "-ERR Timeout\r\n";
-	case FRONT_BUSY:
-		return "-ERR [SYS/TEMP] Too many connections\r\n";
-	case FRONT_BADNESS:
-		return "-ERR Too many errors\r\n";
-	case FRONT_COMMANDS:
-		return "-ERR Too many commands before a login\r\n";
-	case FRONT_REVOKED:
-		return "-ERR [AUTH] The account was changed, log in "
-		    "again\r\n";
-	case FRONT_STOPPING:
-		return "-ERR [SYS/TEMP] The server is going down\r\n";
-	case FRONT_LOST:
-		break;
-	}
-	return "-ERR [SYS/TEMP] Try again\r\n";
-}
-
 void
 pop3_refused(struct front_conn *c, enum auth_result why)
 {

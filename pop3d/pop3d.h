@@ -15,5 +15,4 @@ void	 pop3_greet(struct front_conn *);
 /* Takes one line from the input. */
 bool	 pop3_command(struct front_conn *);
 void	 pop3_refused(struct front_conn *, enum auth_result);
-const char *pop3_bye(enum front_end);
 #endif

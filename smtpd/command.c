@@ -21,6 +21,7 @@
 #include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/serve.h"
 #include "net/tlskey.h"
 #include "smtpd/smtpd.h"
 
@@ -204,7 +205,7 @@ cmd_helo(struct session *s, struct slice arg)
 static bool
 starttls_offered(const struct session *s)
 {
-	return !s->tls && smtpd()->tls != NULL;
+	return !s->tls && serve_has_tls();
 }
 
 static int
@@ -255,7 +256,7 @@ cmd_starttls(struct session *s, struct slice arg)
 		reply_error(s, REPLY_TLS_ON);
 		return;
 	}
-	if (smtpd()->tls == NULL) {
+	if (!serve_has_tls()) {
 		reply_error(s, REPLY_NO_TLS);
 		return;
 	}
@@ -270,7 +271,7 @@ cmd_starttls(struct session *s, struct slice arg)
 		return;
 	}
 	reply(s, REPLY_TLS);
-	if (io_accept_tls(s->io, smtpd()->tls) == -1) {
+	if (serve_accept_tls(s->io) == -1) {
 		session_end(s, REPLY_NONE);
 		return;
 	}

@@ -5,18 +5,19 @@
 #include "base/compat.h"
 
 #include "proc/proc.h"
+#include "net/serve.h"
 #include "smtpd/smtpd.h"
 
 static const struct role smtpd_role = {
 	.id = ROLE_SMTPD,
 	.load = smtpd_load,
-	.file = smtpd_file,
-	.secret = smtpd_secret,
+	.file = serve_file,
+	.secret = serve_secret,
 	.start = smtpd_start,
 	.channel = smtpd_channel,
-	.listener = smtpd_listener,
-	.reload = smtpd_reload,
-	.stop = smtpd_stop,
+	.listener = serve_listener,
+	.reload = serve_reload,
+	.stop = serve_stop,
 };
 
 int

@@ -25,6 +25,7 @@
 #include "net/conn.h"
 #include "net/connid.h"
 #include "net/io.h"
+#include "net/serve.h"
 #include "smtpd/smtpd.h"
 
 #define SPARE_MAX	64		/* structs kept for the next */
@@ -71,7 +72,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 	    session_io, s)) == NULL) {
 		log_warnx("session not started, out of memory");
 		free(s);
-		conn_close(conn);
+		serve_close(conn);
 		close(fd);
 		return;
 	}
@@ -84,8 +85,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 		    proc_conf()->hostname);
 		session_state(s, SMTP_HELLO);
 		session_await(s);
-	} else if (smtpd()->tls != NULL &&
-	    io_accept_tls(s->io, smtpd()->tls) == 0) {
+	} else if (serve_accept_tls(s->io) == 0) {
 		session_state(s, SMTP_TLS);
 		session_await(s);
 	} else {
@@ -106,8 +106,8 @@ session_free(struct session *s)
 	if (s->loginsent && smtpd()->authd != NULL)
 		chan_send(smtpd()->authd, AUTH_CLOSE_EV, &ev, NULL, 0);
 	io_free(s->io);		/* NULL after session_end */
-	conn_close(&s->conn);
 	smtpd_session(s, false);
+	serve_close(&s->conn);
 	if (spare.n == SPARE_MAX) {
 		free(s);
 		return;
@@ -318,7 +318,7 @@ session_line(struct session *s)
 	}
 	if (smtpd()->hold)
 		return false;
-	if (smtpd()->stopping) {
+	if (serve_stopping()) {
 		session_end(s, REPLY_STOPPING);
 		return false;
 	}

@@ -5,8 +5,8 @@
  * sealed messages to queue.  It opens no path, holds no key and can neither
  * relay nor deliver by itself.
  *
- * This file is what the role (main.c) does: channels, listeners,
- * certificates, the end.  The sessions are in session.c.
+ * This file is what the role (main.c) does: the channels to neighbours, and
+ * what smtpd adds to a server (net/serve.h).  The sessions are in session.c.
  */
 #include "base/compat.h"
 
@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <tls.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -32,12 +31,10 @@
 #include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
-#include "net/listen.h"
+#include "net/serve.h"
 #include "net/tlskey.h"
-#include "net/tlsticket.h"
 #include "smtpd/smtpd.h"
 
-#define PEM_MAX		(1024 * 1024)	/* octets of a certificate chain */
 #define AUTHD_WAIT_MS	5000		/* clients wait so long for it */
 #define WITHOUT_MS	5000		/* and for the others */
 #define STOP_MS		5000		/* to finish what was promised */
@@ -52,10 +49,10 @@ static void	 authd_missing(bool);
 static void	 logins_over(uint32_t, enum reply);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
 static void	 on_revoked(struct chan *, struct msg *, void *);
-static void	 on_stop_timer(evutil_socket_t, short, void *);
-static void	 certificates_take(void);
-static void	 take(int, const struct sockaddr *, const struct conf_listen *);
-static const char *busy(const struct conf_listen *);
+static struct serve_limits most(void);
+static const char *refusal(enum serve_refusal);
+static void	 begin(int, struct conn *, const struct conf_listen *);
+static void	 all_over(void);
 
 static const struct chan_handler queue_handlers[] = {
 	{ QUEUE_STATE_EV, on_queue_state },
@@ -69,17 +66,23 @@ static const struct chan_ops chan_ops = { on_gone, on_full };
 /* mail does not wait for reports */
 static const struct chan_ops report_ops = { on_gone, NULL };
 
+static const struct serve_ops serving = {
+	.role = ROLE_SMTPD,
+	.tls = PROTO_SMTPS,
+	.stop_ms = STOP_MS,
+	.limits = most,
+	.refusal = refusal,
+	.begin = begin,
+	.stop = all_over,
+};
+
 static struct {
 	struct smtpd	 all;		/* what other files read */
-	struct tlskey	*certs;		/* being collected */
-	struct event	*stop_timer;
 	struct event	*missing_timer;
 	bool		 full;		/* a channel's send queue is */
 	bool		 missing;	/* authd will be back soon */
 	uint64_t	 gone[CHAN_MAX]; /* since when, now_ms() */
-	int		 sources;	/* of conn.h; -1: our own */
-	size_t		 nsessions;
-} self = { .sources = -1 };
+} self;
 
 const struct smtpd *
 smtpd(void)
@@ -90,91 +93,24 @@ smtpd(void)
 void
 smtpd_session(struct session *s, bool here)
 {
-	if (here) {
+	if (here)
 		LIST_INSERT_HEAD(&self.all.sessions, s, entry);
-		self.nsessions++;
-		return;
-	}
-	LIST_REMOVE(s, entry);
-	self.nsessions--;
-	if (self.all.stopping && self.nsessions == 0)
-		proc_exit(0);
+	else
+		LIST_REMOVE(s, entry);
 }
 
 /* ---- start and configuration --------------------------------------------- */
 
 void
-smtpd_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
-{
-	char text[513], *pem;
-	size_t n;
-
-	if (what == FILE_SOURCES) {
-		self.sources = fd;
-		return;
-	}
-	pem = read_fd(fd, PEM_MAX, &n);
-	close(fd);
-	if (slice_cpy(name, text, sizeof(text)) == -1)
-		strlcpy(text, "certificate", sizeof(text));
-	if (what != FILE_TLS_CHAIN || pem == NULL) {
-		log_warnx("tls certificate=%s not readable", text);
-		free(pem);
-		return;
-	}
-	if (self.certs == NULL)
-		self.certs = tlskey_new();
-	tlskey_add(self.certs, text, pem, n);
-	free(pem);
-}
-
-void
-smtpd_secret(enum conf_secret_kind kind, const uint8_t key[32])
-{
-	if (kind != SECRET_TLS)
-		fatalx("secret %d is not for smtpd", kind);
-	tlsticket_secret(key);
-}
-
-/* The new context if its chains are good, else the one there was. */
-static void
-certificates_take(void)
-{
-	struct tls *tls;
-
-	if (self.certs == NULL)
-		return;
-	if ((tls = tlskey_server(self.certs,
-	    proc_name(ROLE_SMTPD))) != NULL) {
-		tls_free(self.all.tls);
-		self.all.tls = tls;
-	}
-	tlskey_free(self.certs);
-	self.certs = NULL;
-}
-
-void
 smtpd_load(const struct conf *conf)
 {
-	certificates_take();
-	if (conn_start(self.sources, proc_instance()) == -1)
-		fatal("table of sources");
-	if (self.sources != -1)
-		close(self.sources);
+	serve_load(&serving);
 }
 
 void
 smtpd_start(const struct conf *conf)
 {
 	self.all.base = proc_base();
-}
-
-void
-smtpd_reload(const struct conf *conf)
-{
-	/* maild sends those of the new configuration right after this */
-	listen_drop();
-	certificates_take();
 }
 
 /* ---- neighbours ---------------------------------------------------------- */
@@ -397,73 +333,42 @@ on_queue_state(struct chan *c, struct msg *m, void *arg)
 	self.all.queue_free = m->body->queue_state_ev.free_bytes;
 }
 
-/* ---- listeners ----------------------------------------------------------- */
+/* ---- serving ------------------------------------------------------------- */
 
-void
-smtpd_listener(uint16_t index, int fd)
+static struct serve_limits
+most(void)
 {
-	static const struct listen_ops ops = { take, busy };
+	const struct conf *conf = proc_conf();
 
-	self.all.base = proc_base();
-	listen_add(&ops, index, fd);
+	return (struct serve_limits){ conf->smtp.max_connections,
+	    conf->smtp.max_per_source };
 }
 
-/* One that starts with TLS could not read it. */
 static const char *
-busy(const struct conf_listen *cl)
+refusal(enum serve_refusal why)
 {
-	return cl->protocol == PROTO_SMTPS ? "" :
-	    reply_wire(REPLY_BUSY);
+	static const enum reply replies[] = {
+		[SERVE_BUSY] = REPLY_BUSY, [SERVE_MANY] = REPLY_FULL,
+		[SERVE_SOURCE] = REPLY_SOURCE,
+		[SERVE_PENALTY] = REPLY_PENALTY,
+		[SERVE_STOPPING] = REPLY_STOPPING
+	};
+
+	return reply_wire(replies[why]);
 }
 
-/* Refuse before anything was made for the connection, or begin. */
 static void
-take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
+begin(int fd, struct conn *conn, const struct conf_listen *cl)
 {
-	const char *why = NULL;
-	struct conn conn;
-
-	switch (conn_open(&conn, sa, proc_conf()->smtp.max_connections,
-	    proc_conf()->smtp.max_per_source)) {
-	case CONN_OK:
-		break;
-	case CONN_MANY:
-		why = reply_wire(REPLY_FULL);
-		break;
-	case CONN_SOURCE:
-		why = reply_wire(REPLY_SOURCE);
-		break;
-	case CONN_PENALTY:
-		why = reply_wire(REPLY_PENALTY);
-		break;
-	}
-	if (self.all.stopping)
-		why = reply_wire(REPLY_STOPPING);
-	if (why != NULL) {
-		conn_close(&conn);
-		listen_refuse(fd, cl->protocol == PROTO_SMTPS ? "" : why);
-		return;
-	}
-	session_start(fd, &conn, cl->protocol, cl->plaintext_auth);
+	session_start(fd, conn, cl->protocol, cl->plaintext_auth);
 }
-
-/* ---- the end ------------------------------------------------------------- */
 
 /* Sessions whose message is with queue get their answer; the others go. */
-void
-smtpd_stop(void)
+static void
+all_over(void)
 {
-	struct timeval tv = { STOP_MS / 1000, 0 };
 	struct session *s, *next;
 
-	self.all.stopping = true;
-	listen_stop();
-	self.stop_timer = evtimer_new(self.all.base, on_stop_timer, NULL);
-	if (self.stop_timer == NULL || self.nsessions == 0) {
-		proc_exit(0);
-		return;
-	}
-	evtimer_add(self.stop_timer, &tv);
 	for (s = LIST_FIRST(&self.all.sessions); s != NULL; s = next) {
 		next = LIST_NEXT(s, entry);
 		if (s->mail != NULL && s->mail->committing)
@@ -471,10 +376,4 @@ smtpd_stop(void)
 		session_end(s, REPLY_STOPPING);
 		session_run(s);
 	}
-}
-
-static void
-on_stop_timer(evutil_socket_t fd, short what, void *arg)
-{
-	proc_exit(0);
 }

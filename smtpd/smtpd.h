@@ -160,36 +160,20 @@ struct mail {
 /* What the whole process has. */
 struct smtpd {
 	struct event_base *base;
-	struct tls	*tls;		/* NULL: no certificate */
 	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */
 	bool		 queue_accepting;
 	uint64_t	 queue_free;
 	bool		 hold;		/* read no client now, see smtpd.c */
-	bool		 stopping;
 	LIST_HEAD(, session) sessions;
 };
 
 /* ---- smtpd.c: the role's functions, as struct role has them ---- */
 
-/* Before the jail: the certificates that came are taken, the table of sources
- * is mapped. */
 void	 smtpd_load(const struct conf *);
-/* A certificate's chain, kept until load or reload, or the sources' table;
- * closes the descriptor. */
-void	 smtpd_file(enum conf_file_kind, uint16_t index, struct slice name,
-	    int fd);
-/* The key of the tickets by which TLS sessions resume. */
-void	 smtpd_secret(enum conf_secret_kind, const uint8_t[32]);
 void	 smtpd_start(const struct conf *);
 /* A neighbour, in place of the one of that kind that there was. */
 void	 smtpd_channel(enum chan_kind, enum proc_role peer, uint16_t instance,
 	    int fd);
-/* Clients are taken from this socket. */
-void	 smtpd_listener(uint16_t index, int fd);
-/* The old listeners are closed; sessions go on. */
-void	 smtpd_reload(const struct conf *);
-/* Ends sessions, and then the process. */
-void	 smtpd_stop(void);
 
 /* ---- smtpd.c: for the other files ---- */
 

@@ -207,10 +207,18 @@ conn_close(struct conn *c)
 {
 	if (!c->counted)
 		return;
+	conn_known(c);
 	c->counted = false;
 	conns.total--;
-	if (c->slot != NO_SLOT)
-		slot_leave(&conns.t->slot[c->slot]);
+}
+
+void
+conn_known(struct conn *c)
+{
+	if (!c->counted || c->slot == NO_SLOT)
+		return;
+	slot_leave(&conns.t->slot[c->slot]);
+	c->slot = NO_SLOT;
 }
 
 void

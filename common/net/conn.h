@@ -44,6 +44,9 @@ struct conn {
 enum conn_verdict conn_open(struct conn *, const struct sockaddr *,
 	    unsigned int max, unsigned int max_per_source);
 void	 conn_close(struct conn *);
+/* It is known who that is: no more one of its source's connections, but still
+ * one of this process. */
+void	 conn_known(struct conn *);
 /*
  * The source did something wrong: points add up over all its connections
  * and halve every minute; from CONN_PENALTY_MAX on new connections get

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <tls.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -28,16 +27,14 @@
 #include "net/connid.h"
 #include "net/front.h"
 #include "net/io.h"
-#include "net/listen.h"
+#include "net/serve.h"
 #include "net/tlskey.h"
-#include "net/tlsticket.h"
 
 #define BUCKETS		4096	/* of connections; ids are counted up */
 #define AUTH_MS		20000	/* authd answers, else: try later */
 #define GRANT_S		20	/* maild gives a session in it */
 #define FIRST_MS	300000	/* it may have a store to check before it
 				 * says its first word */
-#define CHAIN_MAX	(1024 * 1024)	/* octets of a certificate chain */
 #define TURN_COMMANDS	8	/* commands of a connection a loop turn */
 #define STOP_MS		2000	/* the last words may take this long */
 #define LINGER_MS	2000	/* for one who still sends to see them */
@@ -51,34 +48,20 @@ typedef __typeof__(((struct conf *)0)->imap) front_conf;
 static struct {
 	const struct front_ops *ops;
 	struct front_conn *bucket[BUCKETS];
-	unsigned int	 n;
 	struct chan	*authd;
-	struct tlskey	*keys;		/* chains of the configuration */
-	struct tls	*tls;
-	struct event	*stop;
-	int		 sources;	/* memory for conn_start, -1 none */
-} front = { .sources = -1 };
+} front;
 
 /* The role */
-static void	front_file(enum conf_file_kind, uint16_t, struct slice, int);
-static void	front_secret(enum conf_secret_kind, const uint8_t[32]);
 static void	front_load(const struct conf *);
-static void	front_reload(const struct conf *);
-static void	front_start(const struct conf *);
 static void	front_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	front_stop(void);
-static void	front_listener(uint16_t, int);
-static const char *front_busy(const struct conf_listen *);
-static void	front_take(int, const struct sockaddr *,
-		    const struct conf_listen *);
 static void	on_authd_gone(struct chan *, void *);
-static void	on_stop_timer(evutil_socket_t, short, void *);
 /* Messages of maild */
 static void	on_session(struct chan *, struct msg *, void *);
 static void	on_fail(struct chan *, struct msg *, void *);
 static void	on_revoked(struct chan *, struct msg *, void *);
 /* A connection */
-static void	front_new(int, const struct conn *, enum conf_protocol, bool);
+static void	front_new(int, struct conn *, const struct conf_listen *);
 static void	on_io(struct io *, enum io_event, void *);
 static void	on_login(struct chan *, struct msg *, void *);
 static void	on_timer(evutil_socket_t, short, void *);
@@ -93,6 +76,8 @@ static void	front_close(struct front_conn *, unsigned int);
 static void	front_free(struct front_conn *);
 static struct front_conn *front_find(uint64_t);
 static const front_conf *front_limits(void);
+static struct serve_limits front_most(void);
+static const char *front_refusal(enum serve_refusal);
 
 static const struct chan_handler handlers[] = {
 	{ GRANT_SESSION_EV,	on_session },
@@ -102,15 +87,22 @@ static const struct chan_handler handlers[] = {
 
 static struct role role = {
 	.load = front_load,
-	.file = front_file,
-	.secret = front_secret,
-	.start = front_start,
+	.file = serve_file,
+	.secret = serve_secret,
 	.channel = front_channel,
-	.listener = front_listener,
-	.reload = front_reload,
-	.stop = front_stop,
+	.listener = serve_listener,
+	.reload = serve_reload,
+	.stop = serve_stop,
 	.handlers = handlers,
 	.nhandlers = NITEMS(handlers),
+};
+
+static struct serve_ops serving = {
+	.stop_ms = STOP_MS,
+	.limits = front_most,
+	.refusal = front_refusal,
+	.begin = front_new,
+	.stop = front_stop,
 };
 
 /* ---- the role ---------------------------------------------------------- */
@@ -120,72 +112,15 @@ front_main(const struct front_ops *ops, int argc, char *const *argv)
 {
 	front.ops = ops;
 	role.id = ops->role;
+	serving.role = ops->role;
+	serving.tls = ops->tls;
 	return proc_enter(&role, argc, argv);
 }
 
 static void
-front_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
-{
-	char	*pem, text[512];
-	size_t	 n;
-
-	if (kind == FILE_SOURCES) {
-		front.sources = fd;
-		return;
-	}
-	if (kind != FILE_TLS_CHAIN ||
-	    slice_cpy(name, text, sizeof(text)) == -1)
-		fatalx("a file that is not for this role");
-	if (front.keys == NULL && (front.keys = tlskey_new()) == NULL)
-		fatalx("out of memory");
-	if ((pem = read_fd(fd, CHAIN_MAX, &n)) == NULL)
-		log_warn("%s", text);
-	else if (tlskey_add(front.keys, text, pem, n) == -1)
-		log_warnx("%s: certificate not used", text);
-	free(pem);
-	close(fd);
-}
-
-static void
-front_secret(enum conf_secret_kind kind, const uint8_t key[32])
-{
-	if (kind != SECRET_TLS)
-		fatalx("secret %d is not for this role", kind);
-	tlsticket_secret(key);
-}
-
-/* Start and reload: a new TLS context, or the old one when that fails. */
-static void
 front_load(const struct conf *conf)
 {
-	struct tls	*tls;
-
-	if (front.keys == NULL)
-		return;
-	if ((tls = tlskey_server(front.keys, proc_name(role.id))) !=
-	    NULL) {
-		tls_free(front.tls);
-		front.tls = tls;
-	}
-	tlskey_free(front.keys);
-	front.keys = NULL;
-}
-
-/* maild sends the listeners of the new configuration right after this. */
-static void
-front_reload(const struct conf *conf)
-{
-	listen_drop();
-	front_load(conf);
-}
-
-static void
-front_start(const struct conf *conf)
-{
-	if (conn_start(front.sources, proc_instance()) == -1)
-		fatal("table of sources");
-	if (front.sources != -1)
-		close(front.sources);
+	serve_load(&serving);
 }
 
 static void
@@ -211,29 +146,15 @@ on_authd_gone(struct chan *c, void *arg)
 		front.authd = NULL;
 }
 
+/* They hear it, for as long as stop_ms lets them. */
 static void
 front_stop(void)
 {
-	struct timeval	 tv = { STOP_MS / 1000, 0 };
-	size_t		 i;
+	size_t	 i;
 
-	listen_stop();
-	if (front.n == 0) {
-		proc_exit(0);
-		return;
-	}
 	for (i = 0; i < BUCKETS; i++)
 		while (front.bucket[i] != NULL)
 			front_end(front.bucket[i], FRONT_STOPPING);
-	front.stop = evtimer_new(proc_base(), on_stop_timer, NULL);
-	if (front.stop == NULL || evtimer_add(front.stop, &tv) == -1)
-		proc_exit(0);
-}
-
-static void
-on_stop_timer(evutil_socket_t fd, short what, void *arg)
-{
-	proc_exit(0);
 }
 
 static const front_conf *
@@ -244,65 +165,48 @@ front_limits(void)
 	    &proc_conf()->imap;
 }
 
-static void
-front_listener(uint16_t index, int fd)
+static struct serve_limits
+front_most(void)
 {
-	static const struct listen_ops	 ops = { front_take, front_busy };
-
-	listen_add(&ops, index, fd);
+	return (struct serve_limits){ front_limits()->max_connections,
+	    PENDING_MAX };
 }
 
-/* One that starts with TLS could not read it. */
 static const char *
-front_busy(const struct conf_listen *cl)
+front_refusal(enum serve_refusal why)
 {
-	return cl->protocol == front.ops->tls ? "" :
-	    front.ops->bye(FRONT_BUSY);
-}
-
-static void
-front_take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
-{
-	struct conn	 source;
-
-	if (front.n < front_limits()->max_connections && conn_open(&source,
-	    sa, UINT32_MAX, PENDING_MAX) == CONN_OK)
-		front_new(fd, &source, cl->protocol, cl->plaintext_auth);
-	else
-		listen_refuse(fd, front_busy(cl));
+	return front.ops->bye[why == SERVE_STOPPING ? FRONT_STOPPING :
+	    FRONT_BUSY];
 }
 
 /* ---- a connection ------------------------------------------------------ */
 
 static void
-front_new(int fd, const struct conn *source, enum conf_protocol protocol,
-    bool plaintext)
+front_new(int fd, struct conn *source, const struct conf_listen *cl)
 {
 	struct front_conn	*c, **at;
-	struct conn		 counted = *source;
 
 	c = calloc(1, sizeof(*c));
 	if (c == NULL || (c->io = io_new(proc_base(), fd, on_io, c)) == NULL) {
-		conn_close(&counted);
+		conn_close(source);
 		free(c);
 		close(fd);
 		return;
 	}
-	c->source = counted;
+	c->source = *source;
 	c->id = connid_next(role.id);
 	c->sock = -1;
-	c->plaintext = plaintext;
-	c->implicit = protocol == front.ops->tls;
+	c->plaintext = cl->plaintext_auth;
+	c->implicit = cl->protocol == front.ops->tls;
 	evtimer_assign(&c->timer, proc_base(), on_timer, c);
 	at = &front.bucket[c->id % BUCKETS];
 	c->next = *at;
 	*at = c;
-	front.n++;
 	/* Overall, until login: no octet makes it longer. */
 	io_deadline(c->io, front_limits()->login_timeout * 1000);
 	if (!c->implicit)
 		front_greet(c);
-	else if (front.tls == NULL || io_accept_tls(c->io, front.tls) == -1) {
+	else if (serve_accept_tls(c->io) == -1) {
 		log_warnx("%s no certificate for TLS", connid_text(c->id));
 		front_quit(c);
 	}
@@ -398,7 +302,7 @@ front_may_login(const struct front_conn *c)
 bool
 front_may_starttls(const struct front_conn *c)
 {
-	return !c->tls && front.tls != NULL;
+	return !c->tls && serve_has_tls();
 }
 
 /* Attacks row 8: what came in the clear behind STARTTLS ends it all. */
@@ -406,7 +310,7 @@ void
 front_starttls(struct front_conn *c)
 {
 	c->state = FRONT_HANDSHAKE;
-	if (io_accept_tls(c->io, front.tls) == -1) {
+	if (serve_accept_tls(c->io) == -1) {
 		log_info("%s starttls plaintext-behind=1", connid_text(c->id));
 		front_quit(c);
 		return;
@@ -600,7 +504,7 @@ front_session(struct front_conn *c)
 	log_info("%s login user=%s remote=%s tls=%d", connid_text(c->id),
 	    log_text(c->user, strlen(c->user)),
 	    conn_text(&c->source.peer, remote), c->tls);
-	conn_close(&c->source);
+	conn_known(&c->source);
 	io_deadline(c->io, FIRST_MS);
 	io_resume(c->io);
 	front_pass_input(c);
@@ -651,7 +555,7 @@ front_end(struct front_conn *c, enum front_end why)
 		[FRONT_REVOKED] = "revoked",
 		[FRONT_STOPPING] = "stopping", [FRONT_LOST] = "lost"
 	};
-	const char	*bye = front.ops->bye(why);
+	const char	*bye = front.ops->bye[why];
 
 	/* Within a session's answer it would be taken for a part of it, of a
 	 * literal even: then the connection just ends. */
@@ -695,7 +599,6 @@ front_free(struct front_conn *c)
 	for (at = &front.bucket[c->id % BUCKETS]; *at != c; at = &(*at)->next)
 		continue;
 	*at = c->next;
-	front.n--;
 	explicit_bzero(c->user, sizeof(c->user));
 	free(c);
 }

@@ -41,7 +41,8 @@ enum front_end {		/* why a connection ends */
 	FRONT_COMMANDS,		/* too many commands and no login */
 	FRONT_REVOKED,		/* the account was changed */
 	FRONT_STOPPING,
-	FRONT_LOST		/* the session died */
+	FRONT_LOST,		/* the session died */
+	FRONT_ENDS
 };
 
 struct front_conn {
@@ -87,8 +88,8 @@ struct front_ops {
 	bool	(*command)(struct front_conn *);
 	/* The login failed: AUTH_BAD or AUTH_TEMP. */
 	void	(*refused)(struct front_conn *, enum auth_result);
-	/* A last word to the client. */
-	const char *(*bye)(enum front_end);
+	/* A last word to the client, a line each. */
+	const char *bye[FRONT_ENDS];
 };
 
 /* main() of a front: does not return before the process ends. */

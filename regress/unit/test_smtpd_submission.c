@@ -4,6 +4,7 @@
 #include "base/compat.h"
 
 #include <sys/types.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <setjmp.h>
@@ -15,20 +16,20 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <tls.h>
 
+#include "base/slice.h"
 #include "base/util.h"
 #include "verify/verify.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/serve.h"
 #include "net/tlskey.h"
 #include "smtpd/smtpd.h"
+#include "keypair.h"
 #include "smtp_play.h"
 
 #define LOGIN	"AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n"
@@ -209,30 +210,30 @@ test_author(void **state)
 	finish();
 }
 
+/* The process has one from here on, as maild would have given it. */
+static void
+serve_certificate(void)
+{
+	static const struct serve_ops ops = { .role = ROLE_SMTPD };
+	struct tls_config *c = tls_config_new();
+	int fd = memfd_create("chain", MFD_CLOEXEC);
+	char *pem;
+
+	keypair_use(c, &pem);
+	assert_int_equal(pwrite(fd, pem, strlen(pem), 0), strlen(pem));
+	serve_file(FILE_TLS_CHAIN, 0, slice_str("chain"), fd);
+	serve_load(&ops);
+	assert_true(serve_has_tls());
+	free(pem);
+	tls_config_free(c);
+}
+
 static void
 test_starttls_injection(void **state)
 {
-	struct tls_config *c = tls_config_new();
 	int signd[2];
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	BIO *bc = BIO_new(BIO_s_mem()), *bk = BIO_new(BIO_s_mem());
-	char *pc, *pk;
-	long nc, nk;
 
-	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
-	X509_set_pubkey(x, key);
-	X509_sign(x, key, EVP_sha256());
-	PEM_write_bio_X509(bc, x);
-	PEM_write_bio_PrivateKey(bk, key, NULL, NULL, 0, NULL, NULL);
-	nc = BIO_get_mem_data(bc, &pc);
-	nk = BIO_get_mem_data(bk, &pk);
-	assert_int_equal(tls_config_set_keypair_mem(c, (uint8_t *)pc,
-	    (size_t)nc, (uint8_t *)pk, (size_t)nk), 0);
-	t.h.tls = tls_server();
-	assert_int_equal(tls_configure(t.h.tls, c), 0);
-
+	serve_certificate();
 	begin(PROTO_SUBMISSION, false);
 	say("EHLO x\r\nSTARTTLS\r\nNOOP\r\n");
 	assert_string_equal(codes(), "220 250 554");
@@ -253,13 +254,6 @@ test_starttls_injection(void **state)
 	finish();
 	tlskey_signer(-1);
 	close(signd[1]);
-	tls_free(t.h.tls);
-	t.h.tls = NULL;
-	tls_config_free(c);
-	X509_free(x);
-	EVP_PKEY_free(key);
-	BIO_free(bc);
-	BIO_free(bk);
 }
 
 int
