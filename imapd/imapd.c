@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "parse/capability.h"
 #include "parse/imap_parse.h"
 #include "parse/sasl.h"
 #include "msg/chan.h"
@@ -20,7 +21,6 @@
 #include "net/conn.h"
 #include "net/front.h"
 #include "net/io.h"
-#include "net/tlskey.h"
 #include "imapd/capability.h"
 #include "imapd/imapd.h"
 
@@ -28,7 +28,6 @@ static int	command_ready(struct front_conn *, struct slice *);
 static bool	line_valid(struct slice, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
-static bool	login_allowed(struct front_conn *);
 static const char *capabilities(struct front_conn *, char *);
 static bool	bad(struct front_conn *, const char *);
 static void	cmd_capability(struct front_conn *, struct imap_in *);
@@ -38,7 +37,6 @@ static void	cmd_starttls(struct front_conn *, struct imap_in *);
 static void	cmd_login(struct front_conn *, struct imap_in *);
 static void	cmd_authenticate(struct front_conn *, struct imap_in *);
 static void	cmd_id(struct front_conn *, struct imap_in *);
-static void	sasl_response(struct front_conn *, struct slice);
 
 static const struct {
 	const char	*verb;
@@ -70,14 +68,6 @@ imap_greet(struct front_conn *c)
 
 	io_printf(c->io, "* OK [CAPABILITY %s] %s ready\r\n",
 	    capabilities(c, text), proc_conf()->hostname);
-}
-
-void
-imap_refused(struct front_conn *c, enum auth_result why)
-{
-	io_printf(c->io, "%s NO %s\r\n", c->tag, why == AUTH_BAD ?
-	    "[AUTHENTICATIONFAILED] Authentication failed" :
-	    "[UNAVAILABLE] Authentication is not possible now");
 }
 
 /*
@@ -157,7 +147,7 @@ command_run(struct front_conn *c, char *p, size_t n)
 
 	if (c->sasl) {
 		c->sasl = false;
-		sasl_response(c, slice_of(p, n - 2));
+		front_plain(c, slice_of(p, n - 2));
 		return;
 	}
 	strlcpy(c->tag, "*", sizeof(c->tag));
@@ -236,26 +226,7 @@ cmd_id(struct front_conn *c, struct imap_in *in)
 static void
 cmd_starttls(struct front_conn *c, struct imap_in *in)
 {
-	if (!front_may_starttls(c)) {
-		bad(c, "TLS is not possible");
-		return;
-	}
-	if (!tlskey_ready()) {
-		io_printf(c->io, "%s NO [UNAVAILABLE] No TLS for now\r\n",
-		    c->tag);
-		return;
-	}
-	io_printf(c->io, "%s OK Begin TLS\r\n", c->tag);
 	front_starttls(c);
-}
-
-static bool
-login_allowed(struct front_conn *c)
-{
-	if (front_may_login(c))
-		return true;
-	io_printf(c->io, "%s NO [PRIVACYREQUIRED] Only with TLS\r\n", c->tag);
-	return false;
 }
 
 static void
@@ -263,7 +234,7 @@ cmd_login(struct front_conn *c, struct imap_in *in)
 {
 	struct slice	 user, password;
 
-	if (!login_allowed(c))
+	if (!front_login_allowed(c))
 		return;
 	if (imap_astring(in, &user) == -1 || imap_space(in) == -1 ||
 	    imap_astring(in, &password) == -1 || imap_end(in) == -1)
@@ -276,7 +247,7 @@ cmd_login(struct front_conn *c, struct imap_in *in)
 static void
 cmd_authenticate(struct front_conn *c, struct imap_in *in)
 {
-	if (!login_allowed(c))
+	if (!front_login_allowed(c))
 		return;
 	if (!imap_word(in, SASL_PLAIN))
 		io_printf(c->io, "%s NO Only " SASL_PLAIN "\r\n", c->tag);
@@ -286,27 +257,6 @@ cmd_authenticate(struct front_conn *c, struct imap_in *in)
 	} else if (imap_space(in) == -1)
 		bad(c, "AUTHENTICATE " SASL_PLAIN);
 	else
-		sasl_response(c, slice_trim(slice_of(in->p + in->off,
+		front_plain(c, slice_trim(slice_of(in->p + in->off,
 		    in->n - in->off)));
-}
-
-static void
-sasl_response(struct front_conn *c, struct slice b64)
-{
-	struct sasl_cred	 cred;
-
-	if (slice_is(b64, "*")) {
-		io_printf(c->io, "%s BAD Cancelled\r\n", c->tag);
-		return;
-	}
-	if (sasl_plain(b64, &cred, NULL) == -1)
-		bad(c, "Not a PLAIN response");
-	else if (cred.authzid[0] != '\0' &&
-	    strcmp(cred.authzid, cred.authcid) != 0)
-		io_printf(c->io, "%s NO [AUTHORIZATIONFAILED] Not for "
-		    "somebody else\r\n", c->tag);
-	else
-		front_login(c, slice_str(cred.authcid),
-		    slice_str(cred.passwd));
-	explicit_bzero(&cred, sizeof(cred));
 }

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 
-#include "msg/msg.h"
 #include "net/front.h"
 
 /* ---- imapd.c: as struct front_ops has them ---- */
@@ -14,5 +13,4 @@
 void	 imap_greet(struct front_conn *);
 /* Takes one command from the input, literals included. */
 bool	 imap_command(struct front_conn *);
-void	 imap_refused(struct front_conn *, enum auth_result);
 #endif

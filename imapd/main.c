@@ -14,7 +14,20 @@ static const struct front_ops ops = {
 	.tls = PROTO_IMAPS,
 	.greet = imap_greet,
 	.command = imap_command,
-	.refused = imap_refused,
+	.answer = {
+		[FRONT_NO_TLS] = "BAD TLS is not possible",
+		[FRONT_TLS_LATER] = "NO [UNAVAILABLE] No TLS for now",
+		[FRONT_TLS_BEGIN] = "OK Begin TLS",
+		[FRONT_TLS_FIRST] = "NO [PRIVACYREQUIRED] Only with TLS",
+		[FRONT_LOGIN_BAD] = "NO [AUTHENTICATIONFAILED] "
+		    "Authentication failed",
+		[FRONT_LOGIN_LATER] = "NO [UNAVAILABLE] Authentication is not "
+		    "possible now",
+		[FRONT_SASL_CANCELLED] = "BAD Cancelled",
+		[FRONT_SASL_BAD] = "BAD Not a PLAIN response",
+		[FRONT_SASL_OTHER] = "NO [AUTHORIZATIONFAILED] Not for somebody "
+		    "else",
+	},
 	.bye = {
 		[FRONT_TIMEOUT] = "* BYE Timeout\r\n",
 		[FRONT_BUSY] = "* BYE [UNAVAILABLE] Too many connections\r\n",

@@ -14,7 +14,18 @@ static const struct front_ops ops = {
 	.tls = PROTO_POP3S,
 	.greet = pop3_greet,
 	.command = pop3_command,
-	.refused = pop3_refused,
+	.answer = {
+		[FRONT_NO_TLS] = "-ERR TLS is not possible",
+		[FRONT_TLS_LATER] = "-ERR [SYS/TEMP] No TLS for now",
+		[FRONT_TLS_BEGIN] = "+OK Begin TLS",
+		[FRONT_TLS_FIRST] = "-ERR Only with TLS",
+		[FRONT_LOGIN_BAD] = "-ERR [AUTH] Authentication failed",
+		[FRONT_LOGIN_LATER] = "-ERR [SYS/TEMP] Authentication is not "
+		    "possible now",
+		[FRONT_SASL_CANCELLED] = "-ERR Cancelled",
+		[FRONT_SASL_BAD] = "-ERR Not a PLAIN response",
+		[FRONT_SASL_OTHER] = "-ERR [AUTH] Not for somebody else",
+	},
 	.bye = {
 		[FRONT_TIMEOUT] = "-ERR Timeout\r\n",
 		[FRONT_BUSY] = "-ERR [SYS/TEMP] Too many connections\r\n",

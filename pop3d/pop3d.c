@@ -19,14 +19,12 @@
 #include "net/conn.h"
 #include "net/front.h"
 #include "net/io.h"
-#include "net/tlskey.h"
 #include "pop3d/capability.h"
 #include "pop3d/pop3d.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */
 
 static void	command_run(struct front_conn *, struct slice);
-static bool	login_allowed(struct front_conn *);
 static bool	bad(struct front_conn *, const char *);
 static void	cmd_user(struct front_conn *, struct slice);
 static void	cmd_pass(struct front_conn *, struct slice);
@@ -34,7 +32,6 @@ static void	cmd_auth(struct front_conn *, struct slice);
 static void	cmd_capa(struct front_conn *, struct slice);
 static void	cmd_stls(struct front_conn *, struct slice);
 static void	cmd_quit(struct front_conn *, struct slice);
-static void	sasl_response(struct front_conn *, struct slice);
 
 static const struct {
 	const char	*verb;
@@ -54,14 +51,6 @@ void
 pop3_greet(struct front_conn *c)
 {
 	io_printf(c->io, "+OK %s ready\r\n", proc_conf()->hostname);
-}
-
-void
-pop3_refused(struct front_conn *c, enum auth_result why)
-{
-	io_printf(c->io, why == AUTH_BAD ?
-	    "-ERR [AUTH] Authentication failed\r\n" :
-	    "-ERR [SYS/TEMP] Authentication is not possible now\r\n");
 }
 
 bool
@@ -90,7 +79,7 @@ pop3_command(struct front_conn *c)
 	line.p = buf;
 	if (c->sasl) {
 		c->sasl = false;
-		sasl_response(c, line);
+		front_plain(c, line);
 	} else
 		command_run(c, line);
 	explicit_bzero(buf, line.n);
@@ -129,20 +118,11 @@ bad(struct front_conn *c, const char *line)
 	return front_bad(c);
 }
 
-static bool
-login_allowed(struct front_conn *c)
-{
-	if (front_may_login(c))
-		return true;
-	io_printf(c->io, "-ERR Only with TLS\r\n");
-	return false;
-}
-
 /* The same answer whoever it is. */
 static void
 cmd_user(struct front_conn *c, struct slice arg)
 {
-	if (!login_allowed(c))
+	if (!front_login_allowed(c))
 		return;
 	if (!sasl_field_valid(arg) ||
 	    slice_cpy(arg, c->user, sizeof(c->user)) == -1)
@@ -157,7 +137,7 @@ cmd_pass(struct front_conn *c, struct slice arg)
 {
 	char	 user[sizeof(c->user)];
 
-	if (!login_allowed(c))
+	if (!front_login_allowed(c))
 		return;
 	if (c->user[0] == '\0') {
 		bad(c, "-ERR USER first\r\n");
@@ -177,7 +157,7 @@ cmd_auth(struct front_conn *c, struct slice arg)
 		    "+OK\r\n" SASL_PLAIN "\r\n.\r\n" : "+OK\r\n.\r\n");
 		return;
 	}
-	if (!login_allowed(c))
+	if (!front_login_allowed(c))
 		return;
 	if (!slice_caseis(slice_of(arg.p, n), SASL_PLAIN))
 		bad(c, "-ERR Only " SASL_PLAIN "\r\n");
@@ -185,27 +165,7 @@ cmd_auth(struct front_conn *c, struct slice arg)
 		c->sasl = true;
 		io_printf(c->io, "+ \r\n");
 	} else
-		sasl_response(c, slice_trim(slice_of(arg.p + n, arg.n - n)));
-}
-
-static void
-sasl_response(struct front_conn *c, struct slice b64)
-{
-	struct sasl_cred	 cred;
-
-	if (slice_is(b64, "*")) {
-		io_printf(c->io, "-ERR Cancelled\r\n");
-		return;
-	}
-	if (sasl_plain(b64, &cred, NULL) == -1)
-		bad(c, "-ERR Not a PLAIN response\r\n");
-	else if (cred.authzid[0] != '\0' &&
-	    strcmp(cred.authzid, cred.authcid) != 0)
-		io_printf(c->io, "-ERR [AUTH] Not for somebody else\r\n");
-	else
-		front_login(c, slice_str(cred.authcid),
-		    slice_str(cred.passwd));
-	explicit_bzero(&cred, sizeof(cred));
+		front_plain(c, slice_trim(slice_of(arg.p + n, arg.n - n)));
 }
 
 static void
@@ -222,15 +182,6 @@ cmd_capa(struct front_conn *c, struct slice arg)
 static void
 cmd_stls(struct front_conn *c, struct slice arg)
 {
-	if (!front_may_starttls(c)) {
-		bad(c, "-ERR TLS is not possible\r\n");
-		return;
-	}
-	if (!tlskey_ready()) {
-		io_printf(c->io, "-ERR [SYS/TEMP] No TLS for now\r\n");
-		return;
-	}
-	io_printf(c->io, "+OK Begin TLS\r\n");
 	front_starttls(c);
 }
 

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 
-#include "msg/msg.h"
 #include "net/front.h"
 
 /* ---- pop3d.c: as struct front_ops has them ---- */
@@ -14,5 +13,4 @@
 void	 pop3_greet(struct front_conn *);
 /* Takes one line from the input. */
 bool	 pop3_command(struct front_conn *);
-void	 pop3_refused(struct front_conn *, enum auth_result);
 #endif

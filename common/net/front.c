@@ -66,6 +66,7 @@ static void	on_io(struct io *, enum io_event, void *);
 static void	on_login(struct chan *, struct msg *, void *);
 static void	on_timer(evutil_socket_t, short, void *);
 static void	front_greet(struct front_conn *);
+static void	front_answer(struct front_conn *, enum front_answer);
 static void	front_input(struct front_conn *);
 static void	front_wait(struct front_conn *, enum front_state, unsigned int);
 static void	front_refuse(struct front_conn *, enum auth_result);
@@ -305,10 +306,27 @@ front_may_starttls(const struct front_conn *c)
 	return !c->tls && serve_has_tls();
 }
 
+static void
+front_answer(struct front_conn *c, enum front_answer answer)
+{
+	io_printf(c->io, "%s%s%s\r\n", c->tag, c->tag[0] != '\0' ? " " : "",
+	    front.ops->answer[answer]);
+}
+
 /* Attacks row 8: what came in the clear behind STARTTLS ends it all. */
 void
 front_starttls(struct front_conn *c)
 {
+	if (!front_may_starttls(c)) {
+		front_answer(c, FRONT_NO_TLS);
+		front_bad(c);
+		return;
+	}
+	if (!tlskey_ready()) {
+		front_answer(c, FRONT_TLS_LATER);
+		return;
+	}
+	front_answer(c, FRONT_TLS_BEGIN);
 	c->state = FRONT_HANDSHAKE;
 	if (serve_accept_tls(c->io) == -1) {
 		log_info("%s starttls plaintext-behind=1", connid_text(c->id));
@@ -329,6 +347,36 @@ front_bad(struct front_conn *c)
 }
 
 /* ---- login ------------------------------------------------------------- */
+
+bool
+front_login_allowed(struct front_conn *c)
+{
+	if (front_may_login(c))
+		return true;
+	front_answer(c, FRONT_TLS_FIRST);
+	return false;
+}
+
+void
+front_plain(struct front_conn *c, struct slice b64)
+{
+	struct sasl_cred	 cred;
+
+	if (slice_is(b64, "*")) {
+		front_answer(c, FRONT_SASL_CANCELLED);
+		return;
+	}
+	if (sasl_plain(b64, &cred, NULL) == -1) {
+		front_answer(c, FRONT_SASL_BAD);
+		front_bad(c);
+	} else if (cred.authzid[0] != '\0' &&
+	    strcmp(cred.authzid, cred.authcid) != 0)
+		front_answer(c, FRONT_SASL_OTHER);
+	else
+		front_login(c, slice_str(cred.authcid),
+		    slice_str(cred.passwd));
+	explicit_bzero(&cred, sizeof(cred));
+}
 
 void
 front_login(struct front_conn *c, struct slice user, struct slice password)
@@ -413,7 +461,7 @@ front_refuse(struct front_conn *c, enum auth_result why)
 	    conn_text(&c->source.peer, remote));
 	front_ungrant(c);
 	c->state = FRONT_COMMAND;
-	front.ops->refused(c, why);
+	front_answer(c, why == AUTH_BAD ? FRONT_LOGIN_BAD : FRONT_LOGIN_LATER);
 	if (why == AUTH_BAD)
 		conn_penalty(&c->source, FAIL_POINTS);
 	if (++c->nfail >= FRONT_FAIL_MAX) {
@@ -490,7 +538,7 @@ front_session(struct front_conn *c)
 	}
 	evtimer_del(&c->timer);
 	if (!front_count_add(c->account, front_limits()->max_per_account)) {
-		front.ops->refused(c, AUTH_TEMP);
+		front_answer(c, FRONT_LOGIN_LATER);
 		front_end(c, FRONT_BUSY);
 		return;
 	}

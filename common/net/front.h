@@ -73,10 +73,23 @@ struct front_conn {
 	bool		 within;	/* an answer was passed in part */
 
 	/* of the protocol */
-	char		 tag[FRONT_TAG_MAX + 1];
+	char		 tag[FRONT_TAG_MAX + 1];	/* answers begin with it */
 	unsigned int	 literals;	/* "+" sent for this command */
 	bool		 sasl;		/* a SASL response is due */
 	char		 user[SASL_FIELD_MAX + 1];
+};
+
+enum front_answer {		/* to a command that front.c decides */
+	FRONT_NO_TLS,		/* STARTTLS: there is no TLS, or it is on */
+	FRONT_TLS_LATER,	/* signd is away */
+	FRONT_TLS_BEGIN,
+	FRONT_TLS_FIRST,	/* a login without it */
+	FRONT_LOGIN_BAD,	/* AUTH_BAD */
+	FRONT_LOGIN_LATER,	/* AUTH_TEMP */
+	FRONT_SASL_CANCELLED,
+	FRONT_SASL_BAD,		/* not a response of PLAIN */
+	FRONT_SASL_OTHER,	/* with a right to be somebody else */
+	FRONT_ANSWERS
 };
 
 struct front_ops {
@@ -86,8 +99,8 @@ struct front_ops {
 	/* Input is there (FRONT_COMMAND): take one command.  True: took one
 	 * and there may be more; false: wait. */
 	bool	(*command)(struct front_conn *);
-	/* The login failed: AUTH_BAD or AUTH_TEMP. */
-	void	(*refused)(struct front_conn *, enum auth_result);
+	/* Without CRLF and, where a command has one, without its tag. */
+	const char *answer[FRONT_ANSWERS];
 	/* A last word to the client, a line each. */
 	const char *bye[FRONT_ENDS];
 };
@@ -100,9 +113,13 @@ int	 front_main(const struct front_ops *, int argc, char *const *argv);
 /* May passwords be sent here now?  Is STARTTLS possible? */
 bool	 front_may_login(const struct front_conn *);
 bool	 front_may_starttls(const struct front_conn *);
-/* The reply was written: do the handshake.  Ends the connection when the
- * client said something in the clear already. */
+/* STARTTLS, STLS: answer, and do the handshake if it can be done.  Ends the
+ * connection when the client said something in the clear already. */
 void	 front_starttls(struct front_conn *);
+/* A password may come, or is answered that it may not. */
+bool	 front_login_allowed(struct front_conn *);
+/* A response of PLAIN, in base64: answer, or front_login(). */
+void	 front_plain(struct front_conn *, struct slice);
 /* Ask authd; c->tag is what the session answers with. */
 void	 front_login(struct front_conn *, struct slice user,
 	    struct slice password);
