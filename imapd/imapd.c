@@ -1,7 +1,7 @@
 /*
  * imapd: the IMAP front.  Greets, reads the few commands there are before
  * login (RFC 3501 6.1, 6.2; SASL-IR, LITERAL+, ID) and hands logins to
- * common/net/front.c; from then on octets only pass through.
+ * common/net/front_login.c; from then on octets only pass through.
  */
 #include "base/compat.h"
 

@@ -1,7 +1,7 @@
 /*
  * pop3d: the POP3 front: the AUTHORIZATION state of RFC 1939 with STLS
- * (2595), CAPA (2449), AUTH PLAIN (5034); logins go to common/net/front.c; from
- * then on octets only pass through.
+ * (2595), CAPA (2449), AUTH PLAIN (5034); logins go to
+ * common/net/front_login.c; from then on octets only pass through.
  */
 #include "base/compat.h"
 

@@ -1,6 +1,6 @@
 /*
  * The front of a protocol that people log in to: imapd and pop3d.  A
- * connection goes greeting, commands, authd, grant of maild, session; then
+ * connection goes greeting, commands, login (front_login.c), session; then
  * front_pass.c.  What a front can reach is what its clients proved.
  */
 #include "base/compat.h"
@@ -31,14 +31,9 @@
 #include "net/tlskey.h"
 
 #define BUCKETS		4096	/* of connections; ids are counted up */
-#define AUTH_MS		20000	/* authd answers, else: try later */
-#define GRANT_S		20	/* maild gives a session in it */
-#define FIRST_MS	300000	/* it may have a store to check before it
-				 * says its first word */
 #define TURN_COMMANDS	8	/* commands of a connection a loop turn */
 #define STOP_MS		2000	/* the last words may take this long */
 #define LINGER_MS	2000	/* for one who still sends to see them */
-#define FAIL_POINTS	10	/* penalty of a failed login */
 /* Connections of one source that have not logged in; those that have are
  * counted by account. */
 #define PENDING_MAX	200
@@ -48,42 +43,27 @@ typedef __typeof__(((struct conf *)0)->imap) front_conf;
 static struct {
 	const struct front_ops *ops;
 	struct front_conn *bucket[BUCKETS];
-	struct chan	*authd;
 } front;
 
 /* The role */
 static void	front_load(const struct conf *);
 static void	front_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	front_stop(void);
-static void	on_authd_gone(struct chan *, void *);
-/* Messages of maild */
-static void	on_session(struct chan *, struct msg *, void *);
-static void	on_fail(struct chan *, struct msg *, void *);
-static void	on_revoked(struct chan *, struct msg *, void *);
 /* A connection */
 static void	front_new(int, struct conn *, const struct conf_listen *);
 static void	on_io(struct io *, enum io_event, void *);
-static void	on_login(struct chan *, struct msg *, void *);
-static void	on_timer(evutil_socket_t, short, void *);
 static void	front_greet(struct front_conn *);
-static void	front_answer(struct front_conn *, enum front_answer);
 static void	front_input(struct front_conn *);
-static void	front_wait(struct front_conn *, enum front_state, unsigned int);
-static void	front_refuse(struct front_conn *, enum auth_result);
-static void	front_session(struct front_conn *);
-static void	front_release(uint64_t);
-static void	front_ungrant(struct front_conn *);
 static void	front_close(struct front_conn *, unsigned int);
 static void	front_free(struct front_conn *);
-static struct front_conn *front_find(uint64_t);
 static const front_conf *front_limits(void);
 static struct serve_limits front_most(void);
 static const char *front_refusal(enum serve_refusal);
 
 static const struct chan_handler handlers[] = {
-	{ GRANT_SESSION_EV,	on_session },
-	{ GRANT_FAIL_EV,	on_fail },
-	{ GRANT_REVOKED_EV,	on_revoked },
+	{ GRANT_SESSION_EV,	front_on_session },
+	{ GRANT_FAIL_EV,	front_on_fail },
+	{ GRANT_REVOKED_EV,	front_on_revoked },
 };
 
 static struct role role = {
@@ -128,23 +108,12 @@ static void
 front_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
-	static const struct chan_ops ops = { .gone = on_authd_gone };
-
 	if (kind == CHAN_SIGN)
 		tlskey_signer(fd);
-	else if (kind == CHAN_AUTH) {
-		chan_free(front.authd);
-		front.authd = chan_new(proc_base(), fd, CHAN_AUTH, SIDE_A,
-		    NULL, 0, &ops, NULL);
-	} else
+	else if (kind == CHAN_AUTH)
+		front_login_authd(fd);
+	else
 		close(fd);
-}
-
-static void
-on_authd_gone(struct chan *c, void *arg)
-{
-	if (front.authd == c)
-		front.authd = NULL;
 }
 
 /* They hear it, for as long as stop_ms lets them. */
@@ -164,6 +133,18 @@ front_limits(void)
 	/* imap and pop3 have one type. */
 	return role.id == ROLE_POP3D ? &proc_conf()->pop3 :
 	    &proc_conf()->imap;
+}
+
+unsigned int
+front_max_per_account(void)
+{
+	return front_limits()->max_per_account;
+}
+
+enum conf_protocol
+front_protocol(void)
+{
+	return role.id == ROLE_POP3D ? PROTO_POP3 : PROTO_IMAP;
 }
 
 static struct serve_limits
@@ -199,7 +180,7 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	c->sock = -1;
 	c->plaintext = cl->plaintext_auth;
 	c->implicit = cl->protocol == front.ops->tls;
-	evtimer_assign(&c->timer, proc_base(), on_timer, c);
+	front_login_init(c);
 	at = &front.bucket[c->id % BUCKETS];
 	c->next = *at;
 	*at = c;
@@ -213,7 +194,7 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	}
 }
 
-static struct front_conn *
+struct front_conn *
 front_find(uint64_t id)
 {
 	struct front_conn	*c;
@@ -306,7 +287,7 @@ front_may_starttls(const struct front_conn *c)
 	return !c->tls && serve_has_tls();
 }
 
-static void
+void
 front_answer(struct front_conn *c, enum front_answer answer)
 {
 	io_printf(c->io, "%s%s%s\r\n", c->tag, c->tag[0] != '\0' ? " " : "",
@@ -344,237 +325,6 @@ front_bad(struct front_conn *c)
 		return false;
 	front_end(c, FRONT_BADNESS);
 	return true;
-}
-
-/* ---- login ------------------------------------------------------------- */
-
-bool
-front_login_allowed(struct front_conn *c)
-{
-	if (front_may_login(c))
-		return true;
-	front_answer(c, FRONT_TLS_FIRST);
-	return false;
-}
-
-void
-front_plain(struct front_conn *c, struct slice b64)
-{
-	struct sasl_cred	 cred;
-
-	if (slice_is(b64, "*")) {
-		front_answer(c, FRONT_SASL_CANCELLED);
-		return;
-	}
-	if (sasl_plain(b64, &cred, NULL) == -1) {
-		front_answer(c, FRONT_SASL_BAD);
-		front_bad(c);
-	} else if (cred.authzid[0] != '\0' &&
-	    strcmp(cred.authzid, cred.authcid) != 0)
-		front_answer(c, FRONT_SASL_OTHER);
-	else
-		front_login(c, slice_str(cred.authcid),
-		    slice_str(cred.passwd));
-	explicit_bzero(&cred, sizeof(cred));
-}
-
-void
-front_login(struct front_conn *c, struct slice user, struct slice password)
-{
-	struct auth_login	 ask = { .conn = c->id, .peer = c->source.peer,
-				    .user = user, .password = password };
-
-	ask.protocol = role.id == ROLE_POP3D ? PROTO_POP3 : PROTO_IMAP;
-	if (!sasl_field_valid(user) || !sasl_field_valid(password) ||
-	    slice_cpy(user, c->user, sizeof(c->user)) == -1) {
-		front_refuse(c, AUTH_BAD);
-		return;
-	}
-	c->ungranted = false;
-	if (front.authd != NULL)
-		c->ask = chan_ask(front.authd, AUTH_LOGIN, &ask, NULL, 0,
-		    AUTH_MS, on_login, c);
-	if (c->ask == 0) {
-		front_refuse(c, AUTH_TEMP);
-		return;
-	}
-	c->state = FRONT_AUTH;
-	io_pause(c->io);
-}
-
-/* Wrong and unknown look the same and take as long as authd says. */
-static void
-on_login(struct chan *ch, struct msg *m, void *arg)
-{
-	struct front_conn	*c = arg;
-	const struct auth_login_r *r;
-	unsigned int		 wait = 0;
-
-	c->ask = 0;
-	c->result = AUTH_TEMP;
-	if (m != NULL) {
-		r = &m->body->auth_login_r;
-		c->result = r->result == AUTH_OK ? AUTH_OK :
-		    r->result == AUTH_BAD ? AUTH_BAD : AUTH_TEMP;
-		c->account = r->account;
-		wait = r->wait_ms;
-		if (c->result == AUTH_OK)
-			slice_cpy(r->user, c->user, sizeof(c->user));
-	}
-	if (wait > 0)
-		front_wait(c, FRONT_DELAY, wait);
-	else if (c->result != AUTH_OK)
-		front_refuse(c, c->result);
-	else
-		front_session(c);
-}
-
-static void
-front_wait(struct front_conn *c, enum front_state state, unsigned int ms)
-{
-	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	c->state = state;
-	if (evtimer_add(&c->timer, &tv) == -1)
-		front_end(c, FRONT_LOST);
-}
-
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct front_conn	*c = arg;
-
-	if (c->state == FRONT_DELAY && c->result == AUTH_OK)
-		front_session(c);
-	else
-		front_refuse(c, c->result == AUTH_OK ? AUTH_TEMP : c->result);
-}
-
-static void
-front_refuse(struct front_conn *c, enum auth_result why)
-{
-	char	 remote[46];
-
-	/* who: authd tells, if it is a name and no password in its place */
-	log_info("%s login failed=%s remote=%s", connid_text(c->id),
-	    why == AUTH_BAD ? "credentials" : "temporary",
-	    conn_text(&c->source.peer, remote));
-	front_ungrant(c);
-	c->state = FRONT_COMMAND;
-	front_answer(c, why == AUTH_BAD ? FRONT_LOGIN_BAD : FRONT_LOGIN_LATER);
-	if (why == AUTH_BAD)
-		conn_penalty(&c->source, FAIL_POINTS);
-	if (++c->nfail >= FRONT_FAIL_MAX) {
-		front_end(c, FRONT_BADNESS);
-		return;
-	}
-	io_resume(c->io);
-	io_again(c->io);
-}
-
-/* ---- grants ------------------------------------------------------------ */
-
-static void
-on_session(struct chan *ch, struct msg *m, void *arg)
-{
-	const struct grant_session_ev *e = &m->body->grant_session_ev;
-	struct front_conn	*c = front_find(e->conn);
-
-	/* It may have left since, or this is one too many, or of a login
-	 * that took too long. */
-	if (c == NULL || c->grant != 0 || c->state == FRONT_COMMAND ||
-	    (c->state == FRONT_GRANT && c->account != e->account)) {
-		front_release(e->grant);
-		return;
-	}
-	c->grant = e->grant;
-	c->granted = e->account;
-	c->sock = m->fd[0];
-	m->fd[0] = -1;
-	if (c->state == FRONT_GRANT)
-		front_session(c);
-}
-
-static void
-on_fail(struct chan *ch, struct msg *m, void *arg)
-{
-	struct front_conn	*c = front_find(m->body->grant_fail_ev.conn);
-
-	if (c == NULL)
-		return;
-	if (c->state == FRONT_GRANT) {
-		evtimer_del(&c->timer);
-		front_refuse(c, AUTH_TEMP);
-	} else if (c->state == FRONT_PASS)
-		front_end(c, FRONT_LOST);
-	else				/* authd's answer is still to come */
-		c->ungranted = true;
-}
-
-static void
-on_revoked(struct chan *ch, struct msg *m, void *arg)
-{
-	struct front_conn	*c = front_find(m->body->grant_revoked_ev.conn);
-
-	if (c != NULL && c->grant == m->body->grant_revoked_ev.grant)
-		front_end(c, FRONT_REVOKED);
-}
-
-/* authd said yes: pass as soon as maild's session is there as well. */
-static void
-front_session(struct front_conn *c)
-{
-	char	 remote[46];
-
-	if (c->granted != c->account)
-		front_ungrant(c);
-	if (c->sock == -1 && c->ungranted) {
-		front_refuse(c, AUTH_TEMP);
-		return;
-	}
-	if (c->sock == -1) {
-		front_wait(c, FRONT_GRANT, GRANT_S * 1000);
-		return;
-	}
-	evtimer_del(&c->timer);
-	if (!front_count_add(c->account, front_limits()->max_per_account)) {
-		front_answer(c, FRONT_LOGIN_LATER);
-		front_end(c, FRONT_BUSY);
-		return;
-	}
-	c->counted = true;
-	fd_nonblock(c->sock);
-	if (front_pass_start(c, proc_base(), proc_conf()->hostname) == -1) {
-		front_end(c, FRONT_LOST);
-		return;
-	}
-	c->state = FRONT_PASS;
-	log_info("%s login user=%s remote=%s tls=%d", connid_text(c->id),
-	    log_text(c->user, strlen(c->user)),
-	    conn_text(&c->source.peer, remote), c->tls);
-	conn_known(&c->source);
-	io_deadline(c->io, FIRST_MS);
-	io_resume(c->io);
-	front_pass_input(c);
-}
-
-static void
-front_release(uint64_t grant)
-{
-	struct grant_release_ev	 e = { .grant = grant };
-
-	if (proc_main() != NULL)
-		chan_send(proc_main(), GRANT_RELEASE_EV, &e, NULL, 0);
-}
-
-/* A session that nothing was passed to yet. */
-static void
-front_ungrant(struct front_conn *c)
-{
-	front_pass_stop(c);
-	if (c->grant != 0)
-		front_release(c->grant);
-	c->grant = 0;
 }
 
 /* ---- the end ----------------------------------------------------------- */
@@ -632,17 +382,9 @@ front_close(struct front_conn *c, unsigned int linger_ms)
 static void
 front_free(struct front_conn *c)
 {
-	struct auth_close_ev	 e = { .conn = c->id };
 	struct front_conn	**at;
 
-	front_ungrant(c);
-	evtimer_del(&c->timer);
-	if (c->ask != 0 && front.authd != NULL)
-		chan_forget(front.authd, c->ask);
-	if ((c->account != 0 || c->ask != 0) && front.authd != NULL)
-		chan_send(front.authd, AUTH_CLOSE_EV, &e, NULL, 0);
-	if (c->counted)
-		front_count_del(c->account);
+	front_login_forget(c);
 	conn_close(&c->source);
 	for (at = &front.bucket[c->id % BUCKETS]; *at != c; at = &(*at)->next)
 		continue;

@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
+#include "msg/chan.h"
 
 #define FRONT_LINE_MAX	8192	/* octets of a command before login */
 #define FRONT_TAG_MAX	64	/* octets of a tag */
@@ -24,7 +25,7 @@
 #define FRONT_BAD_MAX	3	/* bad commands before login */
 #define FRONT_FAIL_MAX	3	/* failed logins of a connection */
 
-/* What comes next on a connection; set in front.c alone. */
+/* What comes next on a connection; set in front.c and front_login.c. */
 enum front_state {
 	FRONT_HANDSHAKE,	/* TLS, then the greeting */
 	FRONT_COMMAND,		/* a command before login */
@@ -79,7 +80,7 @@ struct front_conn {
 	char		 user[SASL_FIELD_MAX + 1];
 };
 
-enum front_answer {		/* to a command that front.c decides */
+enum front_answer {		/* to a command that the front decides */
 	FRONT_NO_TLS,		/* STARTTLS: there is no TLS, or it is on */
 	FRONT_TLS_LATER,	/* signd is away */
 	FRONT_TLS_BEGIN,
@@ -108,7 +109,7 @@ struct front_ops {
 /* main() of a front: does not return before the process ends. */
 int	 front_main(const struct front_ops *, int argc, char *const *argv);
 
-/* Called by the protocol, in FRONT_COMMAND. */
+/* ---- front.c: for the protocol, in FRONT_COMMAND ---- */
 
 /* May passwords be sent here now?  Is STARTTLS possible? */
 bool	 front_may_login(const struct front_conn *);
@@ -116,13 +117,6 @@ bool	 front_may_starttls(const struct front_conn *);
 /* STARTTLS, STLS: answer, and do the handshake if it can be done.  Ends the
  * connection when the client said something in the clear already. */
 void	 front_starttls(struct front_conn *);
-/* A password may come, or is answered that it may not. */
-bool	 front_login_allowed(struct front_conn *);
-/* A response of PLAIN, in base64: answer, or front_login(). */
-void	 front_plain(struct front_conn *, struct slice);
-/* Ask authd; c->tag is what the session answers with. */
-void	 front_login(struct front_conn *, struct slice user,
-	    struct slice password);
 /* One more bad command: true when that was one too many, and c is gone. */
 bool	 front_bad(struct front_conn *);
 /* Say goodbye and free; c is gone. */
@@ -130,7 +124,28 @@ void	 front_end(struct front_conn *, enum front_end);
 /* The same with everything said already (LOGOUT, QUIT). */
 void	 front_quit(struct front_conn *);
 
-/* front_pass.c */
+/* ---- front_login.c: for the protocol, in FRONT_COMMAND ---- */
+
+/* A password may come, or is answered that it may not. */
+bool	 front_login_allowed(struct front_conn *);
+/* Ask authd; c->tag is what the session answers with. */
+void	 front_login(struct front_conn *, struct slice user,
+	    struct slice password);
+/* A response of PLAIN, in base64: answer, or front_login(). */
+void	 front_plain(struct front_conn *, struct slice);
+
+/* ---- front_login.c: for front.c ---- */
+
+void	 front_login_authd(int fd);	/* a channel to authd */
+void	 front_login_init(struct front_conn *);
+/* c goes: nothing is asked for it any more, what it had is given back. */
+void	 front_login_forget(struct front_conn *);
+/* Messages of maild about grants. */
+void	 front_on_session(struct chan *, struct msg *, void *);
+void	 front_on_fail(struct chan *, struct msg *, void *);
+void	 front_on_revoked(struct chan *, struct msg *, void *);
+
+/* ---- front_pass.c ---- */
 
 /* Start passing; sends SESSION_START.  0, or -1: the session is gone. */
 int	 front_pass_start(struct front_conn *, struct event_base *,
@@ -142,11 +157,18 @@ void	 front_pass_input(struct front_conn *);
 void	 front_pass_drained(struct front_conn *);
 void	 front_pass_stop(struct front_conn *);
 
-/* front.c, for front_pass.c: the session is gone; clean: it said so. */
+/* ---- front.c: for the other two ---- */
+
+void	 front_answer(struct front_conn *, enum front_answer);
+struct front_conn *front_find(uint64_t id);	/* NULL: gone */
+unsigned int front_max_per_account(void);
+enum conf_protocol front_protocol(void);	/* as authd is told */
+/* The session is gone; clean: it said so. */
 void	 front_pass_done(struct front_conn *, bool clean);
 void	 front_alive(struct front_conn *);	/* the idle time starts anew */
 
-/* front_count.c: connections of each account in this process. */
+/* ---- front_count.c: connections of each account in this process ---- */
+
 bool	 front_count_add(uint32_t account, unsigned int max);
 void	 front_count_del(uint32_t account);
 #endif

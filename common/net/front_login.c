@@ -1,0 +1,313 @@
+/*
+ * Logins at a front: the question to authd, the time its answer is to take,
+ * the grant and the session that maild sends.  Who has both is passed on
+ * (front_pass.c); nobody else reaches a session.
+ */
+#include "base/compat.h"
+
+#include <sys/types.h>
+#include <sys/time.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/util.h"
+#include "parse/sasl.h"
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+#include "net/conn.h"
+#include "net/connid.h"
+#include "net/front.h"
+#include "net/io.h"
+
+#define AUTH_MS		20000	/* authd answers, else: try later */
+#define GRANT_S		20	/* maild gives a session in it */
+#define FIRST_MS	300000	/* it may have a store to check before it
+				 * says its first word */
+#define FAIL_POINTS	10	/* penalty of a failed login */
+
+static struct chan	*authd;		/* NULL: gone, for now */
+
+static void	on_authd_gone(struct chan *, void *);
+static void	on_login(struct chan *, struct msg *, void *);
+static void	on_timer(evutil_socket_t, short, void *);
+static void	front_wait(struct front_conn *, enum front_state, unsigned int);
+static void	front_refuse(struct front_conn *, enum auth_result);
+static void	front_session(struct front_conn *);
+static void	front_release(uint64_t);
+static void	front_ungrant(struct front_conn *);
+
+void
+front_login_authd(int fd)
+{
+	static const struct chan_ops ops = { .gone = on_authd_gone };
+
+	chan_free(authd);
+	authd = chan_new(proc_base(), fd, CHAN_AUTH, SIDE_A, NULL, 0, &ops,
+	    NULL);
+}
+
+static void
+on_authd_gone(struct chan *c, void *arg)
+{
+	if (authd == c)
+		authd = NULL;
+}
+
+void
+front_login_init(struct front_conn *c)
+{
+	evtimer_assign(&c->timer, proc_base(), on_timer, c);
+}
+
+void
+front_login_forget(struct front_conn *c)
+{
+	struct auth_close_ev	 e = { .conn = c->id };
+
+	front_ungrant(c);
+	evtimer_del(&c->timer);
+	if (c->ask != 0 && authd != NULL)
+		chan_forget(authd, c->ask);
+	if ((c->account != 0 || c->ask != 0) && authd != NULL)
+		chan_send(authd, AUTH_CLOSE_EV, &e, NULL, 0);
+	if (c->counted)
+		front_count_del(c->account);
+}
+
+/* ---- authd ------------------------------------------------------------- */
+
+bool
+front_login_allowed(struct front_conn *c)
+{
+	if (front_may_login(c))
+		return true;
+	front_answer(c, FRONT_TLS_FIRST);
+	return false;
+}
+
+void
+front_plain(struct front_conn *c, struct slice b64)
+{
+	struct sasl_cred	 cred;
+
+	if (slice_is(b64, "*")) {
+		front_answer(c, FRONT_SASL_CANCELLED);
+		return;
+	}
+	if (sasl_plain(b64, &cred, NULL) == -1) {
+		front_answer(c, FRONT_SASL_BAD);
+		front_bad(c);
+	} else if (cred.authzid[0] != '\0' &&
+	    strcmp(cred.authzid, cred.authcid) != 0)
+		front_answer(c, FRONT_SASL_OTHER);
+	else
+		front_login(c, slice_str(cred.authcid),
+		    slice_str(cred.passwd));
+	explicit_bzero(&cred, sizeof(cred));
+}
+
+void
+front_login(struct front_conn *c, struct slice user, struct slice password)
+{
+	struct auth_login	 ask = { .conn = c->id, .peer = c->source.peer,
+				    .user = user, .password = password };
+
+	ask.protocol = front_protocol();
+	if (!sasl_field_valid(user) || !sasl_field_valid(password) ||
+	    slice_cpy(user, c->user, sizeof(c->user)) == -1) {
+		front_refuse(c, AUTH_BAD);
+		return;
+	}
+	c->ungranted = false;
+	if (authd != NULL)
+		c->ask = chan_ask(authd, AUTH_LOGIN, &ask, NULL, 0,
+		    AUTH_MS, on_login, c);
+	if (c->ask == 0) {
+		front_refuse(c, AUTH_TEMP);
+		return;
+	}
+	c->state = FRONT_AUTH;
+	io_pause(c->io);
+}
+
+/* Wrong and unknown look the same and take as long as authd says. */
+static void
+on_login(struct chan *ch, struct msg *m, void *arg)
+{
+	struct front_conn	*c = arg;
+	const struct auth_login_r *r;
+	unsigned int		 wait = 0;
+
+	c->ask = 0;
+	c->result = AUTH_TEMP;
+	if (m != NULL) {
+		r = &m->body->auth_login_r;
+		c->result = r->result == AUTH_OK ? AUTH_OK :
+		    r->result == AUTH_BAD ? AUTH_BAD : AUTH_TEMP;
+		c->account = r->account;
+		wait = r->wait_ms;
+		if (c->result == AUTH_OK)
+			slice_cpy(r->user, c->user, sizeof(c->user));
+	}
+	if (wait > 0)
+		front_wait(c, FRONT_DELAY, wait);
+	else if (c->result != AUTH_OK)
+		front_refuse(c, c->result);
+	else
+		front_session(c);
+}
+
+static void
+front_wait(struct front_conn *c, enum front_state state, unsigned int ms)
+{
+	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	c->state = state;
+	if (evtimer_add(&c->timer, &tv) == -1)
+		front_end(c, FRONT_LOST);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct front_conn	*c = arg;
+
+	if (c->state == FRONT_DELAY && c->result == AUTH_OK)
+		front_session(c);
+	else
+		front_refuse(c, c->result == AUTH_OK ? AUTH_TEMP : c->result);
+}
+
+static void
+front_refuse(struct front_conn *c, enum auth_result why)
+{
+	char	 remote[46];
+
+	/* who: authd tells, if it is a name and no password in its place */
+	log_info("%s login failed=%s remote=%s", connid_text(c->id),
+	    why == AUTH_BAD ? "credentials" : "temporary",
+	    conn_text(&c->source.peer, remote));
+	front_ungrant(c);
+	c->state = FRONT_COMMAND;
+	front_answer(c, why == AUTH_BAD ? FRONT_LOGIN_BAD : FRONT_LOGIN_LATER);
+	if (why == AUTH_BAD)
+		conn_penalty(&c->source, FAIL_POINTS);
+	if (++c->nfail >= FRONT_FAIL_MAX) {
+		front_end(c, FRONT_BADNESS);
+		return;
+	}
+	io_resume(c->io);
+	io_again(c->io);
+}
+
+/* ---- grants ------------------------------------------------------------ */
+
+void
+front_on_session(struct chan *ch, struct msg *m, void *arg)
+{
+	const struct grant_session_ev *e = &m->body->grant_session_ev;
+	struct front_conn	*c = front_find(e->conn);
+
+	/* It may have left since, or this is one too many, or of a login
+	 * that took too long. */
+	if (c == NULL || c->grant != 0 || c->state == FRONT_COMMAND ||
+	    (c->state == FRONT_GRANT && c->account != e->account)) {
+		front_release(e->grant);
+		return;
+	}
+	c->grant = e->grant;
+	c->granted = e->account;
+	c->sock = m->fd[0];
+	m->fd[0] = -1;
+	if (c->state == FRONT_GRANT)
+		front_session(c);
+}
+
+void
+front_on_fail(struct chan *ch, struct msg *m, void *arg)
+{
+	struct front_conn	*c = front_find(m->body->grant_fail_ev.conn);
+
+	if (c == NULL)
+		return;
+	if (c->state == FRONT_GRANT) {
+		evtimer_del(&c->timer);
+		front_refuse(c, AUTH_TEMP);
+	} else if (c->state == FRONT_PASS)
+		front_end(c, FRONT_LOST);
+	else				/* authd's answer is still to come */
+		c->ungranted = true;
+}
+
+void
+front_on_revoked(struct chan *ch, struct msg *m, void *arg)
+{
+	struct front_conn	*c = front_find(m->body->grant_revoked_ev.conn);
+
+	if (c != NULL && c->grant == m->body->grant_revoked_ev.grant)
+		front_end(c, FRONT_REVOKED);
+}
+
+/* authd said yes: pass as soon as maild's session is there as well. */
+static void
+front_session(struct front_conn *c)
+{
+	char	 remote[46];
+
+	if (c->granted != c->account)
+		front_ungrant(c);
+	if (c->sock == -1 && c->ungranted) {
+		front_refuse(c, AUTH_TEMP);
+		return;
+	}
+	if (c->sock == -1) {
+		front_wait(c, FRONT_GRANT, GRANT_S * 1000);
+		return;
+	}
+	evtimer_del(&c->timer);
+	if (!front_count_add(c->account, front_max_per_account())) {
+		front_answer(c, FRONT_LOGIN_LATER);
+		front_end(c, FRONT_BUSY);
+		return;
+	}
+	c->counted = true;
+	fd_nonblock(c->sock);
+	if (front_pass_start(c, proc_base(), proc_conf()->hostname) == -1) {
+		front_end(c, FRONT_LOST);
+		return;
+	}
+	c->state = FRONT_PASS;
+	log_info("%s login user=%s remote=%s tls=%d", connid_text(c->id),
+	    log_text(c->user, strlen(c->user)),
+	    conn_text(&c->source.peer, remote), c->tls);
+	conn_known(&c->source);
+	io_deadline(c->io, FIRST_MS);
+	io_resume(c->io);
+	front_pass_input(c);
+}
+
+static void
+front_release(uint64_t grant)
+{
+	struct grant_release_ev	 e = { .grant = grant };
+
+	if (proc_main() != NULL)
+		chan_send(proc_main(), GRANT_RELEASE_EV, &e, NULL, 0);
+}
+
+/* A session that nothing was passed to yet. */
+static void
+front_ungrant(struct front_conn *c)
+{
+	front_pass_stop(c);
+	if (c->grant != 0)
+		front_release(c->grant);
+	c->grant = 0;
+}
