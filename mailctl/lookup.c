@@ -27,7 +27,7 @@ struct lookup {
 	char		 data[LOOKUP_DATA];
 };
 
-static enum answer_status read_packet(struct lookup *, const ldns_pkt *,
+static enum dns_status read_packet(struct lookup *, const ldns_pkt *,
 		    enum dns_type, struct rr *, size_t *);
 static bool	 add(struct lookup *, const ldns_rr *, enum dns_type,
 		    struct rr *);
@@ -65,13 +65,13 @@ lookup_free(struct lookup *l)
 	free(l);
 }
 
-enum answer_status
+enum dns_status
 lookup_ask(struct lookup *l, const char *name, enum dns_type type,
     struct rr rr[LOOKUP_RRS], size_t *n)
 {
 	ldns_rdf *dname;
 	ldns_pkt *pkt;
-	enum answer_status status;
+	enum dns_status status;
 	char plain[DOMAIN_TEXT];
 
 	*n = l->n = 0;
@@ -80,18 +80,18 @@ lookup_ask(struct lookup *l, const char *name, enum dns_type type,
 	/* A name that is none has no records, and no escapes are written. */
 	if (domain_ascii(slice_str(name), plain) == -1 ||
 	    (dname = ldns_dname_new_frm_str(plain)) == NULL)
-		return ANSWER_NXDOMAIN;
+		return DNS_NXDOMAIN;
 	pkt = ldns_resolver_query(l->resolver, dname, (ldns_rr_type)type,
 	    LDNS_RR_CLASS_IN, LDNS_RD);
 	ldns_rdf_deep_free(dname);
 	if (pkt == NULL)
-		return ANSWER_TEMP;
+		return DNS_TEMP;
 	status = read_packet(l, pkt, type, rr, n);
 	ldns_pkt_free(pkt);
 	return status;
 }
 
-static enum answer_status
+static enum dns_status
 read_packet(struct lookup *l, const ldns_pkt *pkt, enum dns_type type,
     struct rr *rr, size_t *n)
 {
@@ -99,12 +99,12 @@ read_packet(struct lookup *l, const ldns_pkt *pkt, enum dns_type type,
 	size_t i;
 
 	if (ldns_pkt_get_rcode(pkt) == LDNS_RCODE_NXDOMAIN)
-		return ANSWER_NXDOMAIN;
+		return DNS_NXDOMAIN;
 	if (ldns_pkt_get_rcode(pkt) != LDNS_RCODE_NOERROR)
-		return ANSWER_TEMP;
+		return DNS_TEMP;
 	for (i = 0; i < ldns_rr_list_rr_count(list) && *n < LOOKUP_RRS; i++)
 		*n += add(l, ldns_rr_list_rr(list, i), type, &rr[*n]);
-	return *n > 0 ? ANSWER_OK : ANSWER_NODATA;
+	return *n > 0 ? DNS_OK : DNS_NODATA;
 }
 
 static bool

@@ -26,14 +26,14 @@ int	 verify_command(int argc, char **argv, bool json);
 struct lookup *lookup_new(const char *path);
 void	 lookup_free(struct lookup *);
 /* One question; *n records in rr, valid until the next one. */
-enum answer_status lookup_ask(struct lookup *, const char *, enum dns_type,
+enum dns_status lookup_ask(struct lookup *, const char *, enum dns_type,
 	    struct rr rr[LOOKUP_RRS], size_t *n);
 
 /* ---- zone.c: names in a file, as regress/vectors/README.md has them */
 
 struct zone *zone_load(const char *path);
 void	 zone_free(struct zone *);
-enum answer_status zone_ask(struct zone *, const char *, enum dns_type,
+enum dns_status zone_ask(struct zone *, const char *, enum dns_type,
 	    struct rr rr[LOOKUP_RRS], size_t *n);
 
 #endif

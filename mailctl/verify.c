@@ -210,7 +210,7 @@ answer(struct call *c, struct answers *a)
 	struct rr rr[LOOKUP_RRS];
 	char what[ANSWER_NAME + 8], text[CELL_TEXT];
 	enum dns_type type;
-	enum answer_status s;
+	enum dns_status s;
 	const char *name;
 	size_t n;
 

@@ -77,7 +77,7 @@ zone_free(struct zone *z)
 	free(z);
 }
 
-enum answer_status
+enum dns_status
 zone_ask(struct zone *z, const char *name, enum dns_type type,
     struct rr rr[LOOKUP_RRS], size_t *n)
 {
@@ -89,15 +89,15 @@ zone_ask(struct zone *z, const char *name, enum dns_type type,
 	z->n = *n = 0;
 	for (links = 0; links < ZONE_CNAMES; links++) {
 		if ((node = find(z, name, &below)) == NULL)
-			return below ? ANSWER_NODATA : ANSWER_NXDOMAIN;
+			return below ? DNS_NODATA : DNS_NXDOMAIN;
 		if (node->type == YAML_SCALAR_NODE) {
 			if (type != DNS_TXT)
-				return ANSWER_NODATA;
+				return DNS_NODATA;
 			rr[(*n)++].data = put(z, text(node));
-			return ANSWER_OK;
+			return DNS_OK;
 		}
 		if (has(z, get(z, node, "timeout_types"), dns_type_name(type)))
-			return ANSWER_TEMP;
+			return DNS_TEMP;
 		list = get(z, node, "rr");
 		target[0] = '\0';
 		for (i = 0; (one = item(z, list, i)) != NULL; i++) {
@@ -107,13 +107,13 @@ zone_ask(struct zone *z, const char *name, enum dns_type type,
 			add(z, one, type, rr, n);
 		}
 		if (*n > 0)
-			return ANSWER_OK;
+			return DNS_OK;
 		if (target[0] == '\0')
-			return get(z, node, "timeout") != NULL ? ANSWER_TEMP :
-			    ANSWER_NODATA;
+			return get(z, node, "timeout") != NULL ? DNS_TEMP :
+			    DNS_NODATA;
 		name = target;
 	}
-	return ANSWER_TEMP;
+	return DNS_TEMP;
 }
 
 /* A member of a mapping, or NULL. */

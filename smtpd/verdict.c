@@ -227,7 +227,7 @@ judge_ask(struct judge *j)
 			again = true;
 		} else if (smtpd_without(CHAN_DNS) ||
 		    (q = calloc(1, sizeof(*q))) == NULL) {
-			answers_put(a, name, type, ANSWER_TEMP, NULL, 0);
+			answers_put(a, name, type, DNS_TEMP, NULL, 0);
 			again = true;
 		} else {
 			q->judge = j;

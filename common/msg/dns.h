@@ -12,8 +12,6 @@ struct chan;
 struct dns_ask_r;
 struct msg_addr;
 
-enum dns_status { DNS_OK, DNS_NXDOMAIN, DNS_NODATA, DNS_TEMP };
-
 /* The form of item_rr.data by type is that of parse/rr.h. */
 
 /* whom: the connection, message, ... that the answer is for, any number that

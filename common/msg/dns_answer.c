@@ -13,14 +13,14 @@ void
 dns_answer(struct answers *a, const char *name, enum dns_type type,
     const struct dns_ask_r *r)
 {
-	enum answer_status status = ANSWER_TEMP;
+	enum dns_status status = DNS_TEMP;
 	struct rr rr[ANSWER_RRS];
 	struct item_rr item;
 	size_t n = 0, off = 0;
 
-	if (r != NULL && r->status <= ANSWER_TEMP)
-		status = (enum answer_status)r->status;
-	if (status == ANSWER_OK)
+	if (r != NULL && r->status <= DNS_TEMP)
+		status = (enum dns_status)r->status;
+	if (status == DNS_OK)
 		while (n < ANSWER_RRS && item_rr_get(r->rrs, &off, &item) == 1)
 			if (item.type == type)
 				rr[n++] = (struct rr){ item.pref, item.data };

@@ -1,8 +1,8 @@
 /*
- * The types of DNS records (RFC 1035 3.2.2): a row for each that this house
- * asks for or has to know in an answer.  The pure code that evaluates, the
- * messages of CHAN_DNS, resolve and mailctl have them from here, and the form
- * of a record's data with them.
+ * What the DNS is asked for and how it answers: the types of records (RFC 1035
+ * 3.2.2), a row for each that this house asks for or has to know in an answer,
+ * with the form of their data.  The pure code that evaluates, the messages of
+ * CHAN_DNS, resolve and mailctl have them from here.
  */
 #ifndef RR_H
 #define RR_H
@@ -32,6 +32,9 @@ enum dns_type {
 	DNS_NOTYPE = 0		/* RFC 6895 3.1: reserved */
 };
 #undef DNS_TYPE
+
+/* On the wire of CHAN_DNS.  TEMP: nobody could be asked, or nobody knew. */
+enum dns_status { DNS_OK, DNS_NXDOMAIN, DNS_NODATA, DNS_TEMP };
 
 /* "MX", as zone files have it. */
 const char *dns_type_name(enum dns_type);

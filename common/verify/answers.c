@@ -35,13 +35,13 @@ struct answers {
 	size_t		 asked;		/* questions before this were taken */
 	size_t		 open;		/* entries without an answer */
 	size_t		 bytes;
-	size_t		 temps;		/* that are ANSWER_TEMP */
+	size_t		 temps;		/* that are DNS_TEMP */
 	int		 late;		/* no answer is waited for */
 	struct chunk	*chunk;		/* newest first */
 	struct entry	 v[ANSWERS_MAX];
 };
 
-static const struct answer temp = { ANSWER_TEMP, 0, NULL };
+static const struct answer temp = { DNS_TEMP, 0, NULL };
 
 static struct entry *find(struct answers *, const char *, enum dns_type);
 static struct entry *add(struct answers *, const char *, enum dns_type);
@@ -151,7 +151,7 @@ answers_open(const struct answers *a)
 
 void
 answers_put(struct answers *a, const char *name, enum dns_type type,
-    enum answer_status status, const struct rr *rr, size_t n)
+    enum dns_status status, const struct rr *rr, size_t n)
 {
 	struct entry *e;
 
@@ -163,12 +163,12 @@ answers_put(struct answers *a, const char *name, enum dns_type type,
 	e->state = ANSWERED;
 	a->open--;
 	e->answer = (struct answer){ .status = status };
-	if (status == ANSWER_OK && n == 0)
-		e->answer.status = ANSWER_NODATA;
-	else if (status == ANSWER_OK &&
+	if (status == DNS_OK && n == 0)
+		e->answer.status = DNS_NODATA;
+	else if (status == DNS_OK &&
 	    copy(a, &e->answer, rr, n < ANSWER_RRS ? n : ANSWER_RRS) == -1)
 		e->answer = temp;
-	a->temps += e->answer.status == ANSWER_TEMP;
+	a->temps += e->answer.status == DNS_TEMP;
 }
 
 static struct entry *

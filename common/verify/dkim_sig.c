@@ -108,7 +108,7 @@ dkim_sig_verify(struct dkim_sig *s, struct dkim_keys *keys,
 
 	if (a == NULL)
 		return 0;
-	if (a->status == ANSWER_TEMP) {
+	if (a->status == DNS_TEMP) {
 		dkim_sig_set(s, DKIM_TEMPERROR, "no answer for the key");
 		return 1;
 	}

@@ -139,10 +139,10 @@ set_policy(struct eval *e, const char *author, const char *at,
 	if (at != author && r->np != r->sp) {
 		if ((a = answers_get(e->answers, author, DNS_A)) == NULL)
 			return 0;
-		if (a->status == ANSWER_TEMP)
+		if (a->status == DNS_TEMP)
 			return done(out, DMARC_TEMPERROR,
 			    "no answer from the DNS");
-		absent = a->status == ANSWER_NXDOMAIN;
+		absent = a->status == DNS_NXDOMAIN;
 	}
 	out->tag = at == author ? 'p' : absent ? 'n' : 's';
 	out->published = at == author ? r->p : absent ? r->np : r->sp;

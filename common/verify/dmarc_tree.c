@@ -85,7 +85,7 @@ fetch(struct answers *answers, const char *domain,
 		return DMARC_ABSENT;
 	if ((a = answers_get(answers, name, DNS_TXT)) == NULL)
 		return DMARC_MORE;
-	if (a->status == ANSWER_TEMP)
+	if (a->status == DNS_TEMP)
 		return DMARC_TEMP;
 	for (i = 0; i < a->n; i++) {
 		if (dmarc_record_parse(a->rr[i].data, &one, &broken) == -1 &&

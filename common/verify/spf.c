@@ -103,7 +103,7 @@ get_record(struct spf_eval *e, const char *domain, struct slice *record)
 
 	if ((a = answers_get(e->answers, domain, DNS_TXT)) == NULL)
 		return MORE;
-	if (a->status == ANSWER_TEMP)
+	if (a->status == DNS_TEMP)
 		return error(e, SPF_TEMPERROR, "no answer from the DNS");
 	for (i = 0; i < a->n; i++)
 		if (spf_version(a->rr[i].data) > 0) {
@@ -310,9 +310,9 @@ ask(struct spf_eval *e, const char *name, enum dns_type type,
 {
 	if ((*a = answers_get(e->answers, name, type)) == NULL)
 		return MORE;
-	if ((*a)->status == ANSWER_TEMP)
+	if ((*a)->status == DNS_TEMP)
 		return error(e, SPF_TEMPERROR, "no answer from the DNS");
-	if ((*a)->status == ANSWER_OK)
+	if ((*a)->status == DNS_OK)
 		return MATCH;
 	if (++e->out->voids > SPF_VOIDS)
 		return error(e, SPF_PERMERROR,
@@ -332,7 +332,7 @@ explain(struct spf_eval *e)
 		return r == -1;
 	if ((a = answers_get(e->answers, name, DNS_TXT)) == NULL)
 		return 0;
-	if (a->status != ANSWER_OK || a->n != 1)
+	if (a->status != DNS_OK || a->n != 1)
 		return 1;
 	r = spf_expand_text(e, a->rr[0].data, e->exp_domain, e->out->exp,
 	    sizeof(e->out->exp));

@@ -55,7 +55,7 @@ static int
 find_within(struct spf_eval *e, const struct answer *a, const char *domain,
     int any, char *out)
 {
-	size_t i, n = a->status == ANSWER_OK ? a->n : 0;
+	size_t i, n = a->status == DNS_OK ? a->n : 0;
 	int r;
 
 	for (i = 0; i < n && i < SPF_NAMES; i++) {
@@ -79,7 +79,7 @@ proven(struct spf_eval *e, const char *name)
 	    e->ip.family == 4 ? DNS_A : DNS_AAAA);
 	if (a == NULL)
 		return 0;
-	for (i = 0; a->status == ANSWER_OK && i < a->n; i++)
+	for (i = 0; a->status == DNS_OK && i < a->n; i++)
 		if (spf_address_is(e, a->rr[i].data, 128))
 			return 1;
 	return -1;

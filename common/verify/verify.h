@@ -106,9 +106,6 @@ ssize_t	 dkim_sign_finish(char *field, size_t n, size_t size,
 #define ANSWER_RRS	128	/* records of one answer that are kept */
 #define ANSWER_NAME	254	/* octets of a name with its NUL */
 
-/* The same values as enum dns_status. */
-enum answer_status { ANSWER_OK, ANSWER_NXDOMAIN, ANSWER_NODATA, ANSWER_TEMP };
-
 /* data in the form of parse/rr.h; n is the preference of an MX. */
 struct rr {
 	uint16_t	 n;
@@ -116,7 +113,7 @@ struct rr {
 };
 
 struct answer {
-	enum answer_status status;
+	enum dns_status status;
 	size_t		 n;
 	const struct rr	*rr;
 };
@@ -128,11 +125,11 @@ void	 answers_reset(struct answers *);
  * (nearly full, open questions, temporary failures) and was reset. */
 int	 answers_keep(struct answers *);
 /* No answer is waited for any more: all open and new questions are answered
- * with ANSWER_TEMP. */
+ * with DNS_TEMP. */
 void	 answers_late(struct answers *);
 void	 answers_free(struct answers *);
 /* What is known about name (lower case, no final dot) and type; or NULL, and
- * it has become a question.  A table that is full answers ANSWER_TEMP. */
+ * it has become a question.  A table that is full answers DNS_TEMP. */
 const struct answer *answers_get(struct answers *, const char *name,
 	    enum dns_type);
 /* The next question nobody was given yet: 1, or 0.  *name stays valid until
@@ -142,9 +139,9 @@ int	 answers_ask(struct answers *, const char **name, enum dns_type *);
 size_t	 answers_open(const struct answers *);
 /* An answer; what rr holds is copied.  Names are compared without case; a
  * question needs not have been asked.  Records of other types than asked are
- * the caller's to leave out.  What does not fit is taken as ANSWER_TEMP. */
+ * the caller's to leave out.  What does not fit is taken as DNS_TEMP. */
 void	 answers_put(struct answers *, const char *name, enum dns_type,
-	    enum answer_status, const struct rr *, size_t n);
+	    enum dns_status, const struct rr *, size_t n);
 
 /* ---- domain.c ------------------------------------------------------------- */
 
@@ -395,7 +392,7 @@ void	 verdict_end(struct verdict *);
 int	 verdict_run(struct verdict *);
 /* Its questions and answers: answers_ask, answers_put, answers_open. */
 struct answers *verdict_answers(struct verdict *);
-/* The time for answers is over: what is still open is ANSWER_TEMP from now
+/* The time for answers is over: what is still open is DNS_TEMP from now
  * on, so that verdict_run comes to its end. */
 void	 verdict_timeout(struct verdict *);
 

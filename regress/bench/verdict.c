@@ -140,8 +140,8 @@ answer(const struct bench *b, struct answers *a)
 				break;
 		if (i < 4)
 			rr = (struct rr){ 0, slice_str(zone[i][1]) };
-		answers_put(a, name, type, i < 4 ? ANSWER_OK :
-		    ANSWER_NXDOMAIN, &rr, i < 4);
+		answers_put(a, name, type, i < 4 ? DNS_OK :
+		    DNS_NXDOMAIN, &rr, i < 4);
 	}
 }
 

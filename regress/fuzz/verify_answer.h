@@ -51,13 +51,13 @@ pieces_answer(struct pieces *p, struct answers *a)
 		s = pieces_next(p);
 		if (s.n == 0 || slice_is(s, "!")) {
 			answers_put(a, name, type, s.n == 0 ?
-			    ANSWER_NXDOMAIN : ANSWER_TEMP, NULL, 0);
+			    DNS_NXDOMAIN : DNS_TEMP, NULL, 0);
 			continue;
 		}
 		rr[0] = rr[1] = (struct rr){ 10, s };
 		if (type == DNS_A && s.n > 4)
 			rr[0].data.n = 4;
-		answers_put(a, name, type, ANSWER_OK, rr,
+		answers_put(a, name, type, DNS_OK, rr,
 		    type == DNS_TXT ? 1 : 2);
 	}
 }

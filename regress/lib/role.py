@@ -27,7 +27,7 @@ FIXED = {"mac": 32, "id": 16, "addr": 19}
 def _lists():
     with open(TOP + "/common/msg/msg.h") as f:
         text = f.read()
-    for name in ("msg/roles.h", "msg/dns.h", "verify/verify.h"):
+    for name in ("msg/roles.h", "parse/rr.h", "verify/verify.h"):
         with open(TOP + "/common/" + name) as f:
             text += f.read()
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S).replace("\\\n", " ")
@@ -38,13 +38,12 @@ def _lists():
     enums = {}
     for body in re.findall(r"enum \w+ \{([^}]*)\}", text):
         i = 0
-        for n in (x.strip() for x in body.split(",") if x.strip()):
+        for n in (x.strip() for x in body.split(",") if re.match(r"\s*\w+\s*(=|$)", x)):
             n, _, v = n.partition("=")
             i = int(v, 0) if v.strip() else i
             enums[n.strip()], i = i, i + 1
     enums.update(("ROLE_" + name, int(no)) for name, no in re.findall(r"\bP\(([A-Z]\w+), (\d+),", text))
-    with open(TOP + "/common/parse/rr.h") as f:
-        enums.update(("DNS_" + name, int(n)) for name, n in re.findall(r"\bT\((\w+), (\d+)\)", f.read()))
+    enums.update(("DNS_" + name, int(n)) for name, n in re.findall(r"\bT\((\w+), (\d+)\)", text))
     types = {name: enums[chan] << 8 | int(no) for name, chan, no in messages}
     return fields, types, enums
 

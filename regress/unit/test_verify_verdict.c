@@ -39,7 +39,7 @@ test_answers(void **state)
 	assert_int_equal(answers_open(a), 1);
 	assert_true(answers_ask(a, &name, &type));
 	assert_false(answers_ask(a, &name, &type));
-	answers_put(a, "Example.COM", DNS_TXT, ANSWER_OK, &rr, 1);
+	answers_put(a, "Example.COM", DNS_TXT, DNS_OK, &rr, 1);
 	got = answers_get(a, "example.com", DNS_TXT);
 	assert_non_null(got);
 	assert_true(slice_is(got->rr[0].data, "text"));
@@ -56,7 +56,7 @@ test_answers(void **state)
 	answers_late(a);
 	assert_int_equal(answers_open(a), 0);
 	assert_int_equal(answers_get(a, "n1.example", DNS_A)->status,
-	    ANSWER_TEMP);
+	    DNS_TEMP);
 	answers_free(a);
 }
 
@@ -70,8 +70,8 @@ test_answers_bytes(void **state)
 
 	for (i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
-		answers_put(a, name, DNS_TXT, ANSWER_OK, &rr, 1);
-		ok += answers_get(a, name, DNS_TXT)->status == ANSWER_OK;
+		answers_put(a, name, DNS_TXT, DNS_OK, &rr, 1);
+		ok += answers_get(a, name, DNS_TXT)->status == DNS_OK;
 	}
 	assert_true(ok >= 3 && ok * 60000 <= ANSWERS_BYTES);
 	answers_free(a);

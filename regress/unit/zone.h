@@ -22,28 +22,28 @@ answer_all(struct answers *a, const struct record *zone)
 {
 	const struct record *z;
 	struct rr rr[64];
-	enum answer_status status;
+	enum dns_status status;
 	enum dns_type type;
 	const char *name;
 	size_t n;
 
 	while (answers_ask(a, &name, &type)) {
 		asked++;
-		status = ANSWER_NXDOMAIN;
+		status = DNS_NXDOMAIN;
 		for (n = 0, z = zone; z != NULL && z->name != NULL; z++) {
 			if (strcmp(z->name, name) != 0)
 				continue;
-			if (status == ANSWER_NXDOMAIN)
-				status = ANSWER_NODATA;
+			if (status == DNS_NXDOMAIN)
+				status = DNS_NODATA;
 			if (z->type != type || strcmp(z->data, "-") == 0)
 				continue;
-			status = strcmp(z->data, "!") == 0 ? ANSWER_TEMP :
-			    ANSWER_OK;
+			status = strcmp(z->data, "!") == 0 ? DNS_TEMP :
+			    DNS_OK;
 			assert_true(n < 64);
 			rr[n++] = (struct rr){ 10, slice_str(z->data) };
 		}
 		answers_put(a, name, type, status, rr,
-		    status == ANSWER_OK ? n : 0);
+		    status == DNS_OK ? n : 0);
 	}
 }
 

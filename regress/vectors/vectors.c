@@ -198,7 +198,7 @@ resolve(struct answers *a)
 			memcpy((char *)(uintptr_t)rr[n].data.p, arg(2).p,
 			    arg(2).n + 1);
 		}
-		answers_put(a, name, type, (enum answer_status)number(1), rr,
+		answers_put(a, name, type, (enum dns_status)number(1), rr,
 		    n);
 		for (i = 0; i < n; i++)
 			free((char *)(uintptr_t)rr[i].data.p);

@@ -261,7 +261,7 @@ dest_consent(const struct dest_ask *a, const struct answer *answer,
 	size_t i;
 
 	*why = "the DNS does not tell whether it agreed";
-	if (answer->status == ANSWER_TEMP)
+	if (answer->status == DNS_TEMP)
 		return DEST_LATER;
 	*why = "its host did not agree to get reports";
 	for (i = 0; i < answer->n; i++) {
