@@ -20,6 +20,7 @@
 
 #define NAME_LEN	16	/* octets of a key's name, as OpenSSL has it */
 #define IV_LEN		16	/* octets, of AES-256-CBC */
+#define TICKETS		1	/* of TLS 1.3 at a time: each visit brings one */
 
 /* What a secret gives, by HMAC of two words. */
 struct ticket_key {
@@ -61,6 +62,7 @@ tlsticket_serve(struct ssl_ctx_st *ctx)
 	SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ctx, TLSTICKET_LIFE);
+	SSL_CTX_set_num_tickets(ctx, TICKETS);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
 }
 

@@ -31,12 +31,14 @@ struct pipe {
 struct result {
 	bool		 resumed;
 	SSL_SESSION	*session;	/* to come again with */
+	int		 tickets;	/* that it was given */
 };
 
 static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
 static struct pipe up, down;		/* to the server, to the client */
 static SSL_CTX	*client;
+static int	 told;
 
 static ssize_t
 server_read(struct tls *tls, void *buf, size_t n, void *arg)
@@ -94,13 +96,24 @@ server_new(const char *service)
 	return server;
 }
 
+static int
+on_session(SSL *c, SSL_SESSION *s)
+{
+	told++;
+	return 0;
+}
+
 static SSL *
 client_new(int version, SSL_SESSION *with)
 {
 	SSL *c;
 
-	if (client == NULL)
+	if (client == NULL) {
 		client = SSL_CTX_new(TLS_client_method());
+		SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT |
+		    SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(client, on_session);
+	}
 	c = SSL_new(client);
 	SSL_set_min_proto_version(c, version);
 	SSL_set_max_proto_version(c, version);
@@ -121,6 +134,7 @@ meet(struct tls *server, int version, SSL_SESSION *with)
 	char word[8];
 	int i, done = 0, accepted = TLS_WANT_POLLIN;
 
+	told = 0;
 	up.n = down.n = 0;
 	assert_int_equal(tls_accept_cbs(server, &s, server_read, server_write,
 	    NULL), 0);
@@ -139,6 +153,7 @@ meet(struct tls *server, int version, SSL_SESSION *with)
 	r.resumed = SSL_session_reused(c) == 1;
 	assert_int_equal(tls_conn_session_resumed(s), r.resumed);
 	r.session = SSL_get1_session(c);
+	r.tickets = told;
 	SSL_set_shutdown(c, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c);
 	tls_free(s);
@@ -162,6 +177,22 @@ first(struct tls *server, int version)
 	assert_false(r.resumed);
 	assert_true(SSL_SESSION_has_ticket(r.session));
 	return r.session;
+}
+
+/* Each costs what a whole session does to be written and sealed. */
+static void
+test_one_ticket_at_a_time(void **state)
+{
+	struct tls *server = server_new("a");
+	struct result r;
+	size_t i;
+
+	for (i = 0; i < NITEMS(versions); i++) {
+		r = meet(server, versions[i], NULL);
+		assert_int_equal(r.tickets, 1);
+		SSL_SESSION_free(r.session);
+	}
+	tls_free(server);
 }
 
 /* A secret like no other one. */
@@ -223,6 +254,8 @@ test_resumes(void **state)
 			assert_true(r.resumed);
 			assert_int_equal(same_ticket(s, r.session),
 			    versions[i] == TLS1_2_VERSION);
+			assert_int_equal(r.tickets,
+			    versions[i] == TLS1_3_VERSION);
 			SSL_SESSION_free(s);
 			s = r.session;
 		}
@@ -359,6 +392,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_secret_no_ticket),
 		cmocka_unit_test(test_resumes),
+		cmocka_unit_test(test_one_ticket_at_a_time),
 		cmocka_unit_test(test_sealed_unlike),
 		cmocka_unit_test(test_secret_before_opens),
 		cmocka_unit_test(test_other_service),
