@@ -261,14 +261,17 @@ verdict_print(const struct verdict *v, char *p, size_t size)
 {
 	const struct dkim *d = dkim_best(v);
 	const struct arc *arc = verdict_arc(v);
-	bool has_arc = arc != NULL && arc->result != ARC_NONE;
+	char dkim[128] = "none", sealed[32] = "";
 
-	snprintf(p, size, "spf:%s,dkim:%s%s%.80s%s,dmarc:%s%s%s",
-	    spf_name(verdict_spf(v)->result),
-	    d != NULL ? dkim_name(d->result) : "none",
-	    d != NULL ? "(" : "", d != NULL ? d->domain : "",
-	    d != NULL ? ")" : "", dmarc_name(verdict_dmarc(v)->result),
-	    has_arc ? ",arc:" : "", has_arc ? arc_name(arc->result) : "");
+	if (d != NULL)
+		snprintf(dkim, sizeof(dkim), "%s(%.80s)",
+		    dkim_name(d->result), d->domain);
+	if (arc != NULL && arc->result != ARC_NONE)
+		snprintf(sealed, sizeof(sealed), ",arc:%s",
+		    arc_name(arc->result));
+	snprintf(p, size, "spf:%s,dkim:%s,dmarc:%s%s",
+	    spf_name(verdict_spf(v)->result), dkim,
+	    dmarc_name(verdict_dmarc(v)->result), sealed);
 }
 
 /*
