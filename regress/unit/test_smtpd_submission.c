@@ -215,10 +215,14 @@ static void
 serve_certificate(void)
 {
 	static const struct serve_ops ops = { .role = ROLE_SMTPD };
-	struct tls_config *c = tls_config_new();
-	int fd = memfd_create("chain", MFD_CLOEXEC);
+	struct tls_config *c;
+	int fd;
 	char *pem;
 
+	if (serve_has_tls())
+		return;
+	c = tls_config_new();
+	fd = memfd_create("chain", MFD_CLOEXEC);
 	keypair_use(c, &pem);
 	assert_int_equal(pwrite(fd, pem, strlen(pem), 0), strlen(pem));
 	serve_file(FILE_TLS_CHAIN, 0, slice_str("chain"), fd);
@@ -226,6 +230,45 @@ serve_certificate(void)
 	assert_true(serve_has_tls());
 	free(pem);
 	tls_config_free(c);
+}
+
+/* What a listener of that kind says to EHLO and HELP, octet for octet. */
+static void
+announced(enum conf_protocol proto, bool plaintext, const char *more)
+{
+	char want[512];
+
+	snprintf(want, sizeof(want), "220 mx.test ESMTP\r\n250-mx.test\r\n"
+	    "250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s"
+	    "250 ENHANCEDSTATUSCODES\r\n214 2.0.0 HELO EHLO MAIL RCPT DATA "
+	    "RSET NOOP VRFY STARTTLS AUTH QUIT\r\n",
+	    (unsigned long long)t.conf->smtp.max_size, more);
+	begin(proto, plaintext);
+	say("EHLO x\r\nHELP\r\n");
+	assert_string_equal(client.out, want);
+	finish();
+}
+
+static void
+test_announced(void **state)
+{
+	announced(PROTO_SMTP, false, "");
+	announced(PROTO_SMTP, true, "");	/* no logins there */
+	announced(PROTO_SUBMISSION, false, "");
+	announced(PROTO_SUBMISSION, true, "250-AUTH PLAIN LOGIN\r\n");
+	serve_certificate();
+	announced(PROTO_SMTP, false, "250-STARTTLS\r\n");
+	announced(PROTO_SUBMISSION, false, "250-STARTTLS\r\n");
+	announced(PROTO_SUBMISSION, true, "250-STARTTLS\r\n"
+	    "250-AUTH PLAIN LOGIN\r\n");
+	/* who is logged in hears no more of it */
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO x\r\n" LOGIN);
+	client.n = 0;
+	say("EHLO x\r\n");
+	assert_null(strstr(client.out, "AUTH"));
+	assert_non_null(strstr(client.out, "STARTTLS"));
+	finish();
 }
 
 static void
@@ -265,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_auth_lengths),
 		cmocka_unit_test(test_submitted),
 		cmocka_unit_test(test_author),
+		cmocka_unit_test(test_announced),
 		cmocka_unit_test(test_starttls_injection),
 	};
 
