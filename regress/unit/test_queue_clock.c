@@ -4,22 +4,14 @@
  */
 #include "queue_test.h"
 
-#include <sys/syscall.h>
-
-#include <time.h>
+#include "regress/lib/test_clock.h"
 
 #define DAY	86400
 
-static long long wall, passed;		/* s: set ahead; gone by */
-
-/* In place of the C library's, for libevent too. */
-int
-clock_gettime(clockid_t id, struct timespec *ts)
+static void
+wall_ahead(long long seconds)
 {
-	long r = syscall(SYS_clock_gettime, id, ts);
-
-	ts->tv_sec += passed + (id == CLOCK_REALTIME ? wall : 0);
-	return (int)r;
+	test_clock_set(seconds * 1000);
 }
 
 static void
@@ -41,7 +33,7 @@ tried_after(long long seconds)
 	struct msg_id id;
 	uint32_t ask;
 
-	passed += seconds;
+	test_clock_pass(seconds * 1000);
 	turn();
 	CHECK((ask = asked(&d, &id)) != 0);
 	tell(ask, DELIVERY_TEMP, "4.2.0");
@@ -53,7 +45,7 @@ is_quiet_after(long long seconds)
 	struct deliver_msg d;
 	struct msg_id id;
 
-	passed += seconds;
+	test_clock_pass(seconds * 1000);
 	turn();
 	return asked(&d, &id) == 0;
 }
@@ -79,11 +71,11 @@ jumps_child(void)
 	turn();
 	tried_after(0);
 	CHECK(is_quiet_after(70));
-	wall += 10 * DAY;
+	wall_ahead(10 * DAY);
 	CHECK(is_quiet_after(1) && !is_given_up());
 	tried_after(100);
 	CHECK(!is_given_up());
-	wall -= 23 * DAY;
+	wall_ahead(-13 * DAY);
 	tried_after(300);		/* frozen for 23 days, else */
 	CHECK(!is_given_up());
 	tried_after(400);
@@ -114,7 +106,7 @@ first_child(void)
 static void
 ahead_child(void)
 {
-	wall = 10 * DAY;
+	wall_ahead(10 * DAY);
 	begin_clock();
 	tried_after(0);			/* the second time */
 	CHECK(!is_given_up());
@@ -135,7 +127,7 @@ test_ahead_at_start(void **state)
 static void
 long_line_child(void)
 {
-	wall = 10 * DAY;
+	wall_ahead(10 * DAY);
 	begin_clock();
 	conf->queue.retry_min = 1;
 	CHECK(schedule_tries(conf, conf->queue.expire / 2) > 5);
@@ -158,7 +150,7 @@ behind_child(void)
 {
 	struct message *m;
 
-	wall = -30 * DAY;
+	wall_ahead(-30 * DAY);
 	begin_clock();
 	CHECK((m = TAILQ_LAST(spool_segments(), segments)->slot[0].m) != NULL);
 	CHECK(m->received <= clock_now());
@@ -182,7 +174,7 @@ written_child(void)
 	struct message *m;
 
 	begin_clock();
-	wall += 3 * DAY;
+	wall_ahead(3 * DAY);
 	send_one(1, "a@b.test", 1);
 	turn();
 	tried_after(0);
@@ -194,7 +186,7 @@ written_child(void)
 static void
 read_child(void)
 {
-	wall = 3 * DAY;
+	wall_ahead(3 * DAY);
 	begin_clock();
 	CHECK(is_quiet_after(50));	/* its next attempt is not due */
 	tried_after(150);

@@ -7,6 +7,8 @@
 #include "base/slice.h"
 #include "queue_test.h"
 
+#include "regress/lib/test_clock.h"
+
 #include <errno.h>
 
 #define SIZE	(40U << 20)
@@ -129,7 +131,7 @@ beside_child(void)
 		close(fd);
 		tell(ask, DELIVERY_TEMP, "4.2.0");
 	}
-	sleep(2);
+	test_clock_pass(2000);
 	turn();
 	CHECK(asked_large(&fd) != 0);	/* a second attempt */
 	CHECK(octets_read() - had < 1 << 20);

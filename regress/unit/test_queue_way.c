@@ -6,6 +6,8 @@
 #include "base/slice.h"
 #include "queue_test.h"
 
+#include "regress/lib/test_clock.h"
+
 static void
 way_first(void)
 {
@@ -25,7 +27,7 @@ way_first(void)
 	CHECK((ask = asked(&d, &id)) != 0);
 	tell(ask, DELIVERY_TEMP, "4.2.0");
 	CHECK(asked(&d, &id2) == 0);	/* it has to wait */
-	sleep(2);
+	test_clock_pass(2000);
 	turn();
 	CHECK((ask = asked(&d, &id2)) != 0 && d.maybe_done == 1);
 	CHECK(memcmp(&id, &id2, sizeof(id)) == 0);
@@ -43,6 +45,7 @@ way_second(void)
 	struct ids_place at;
 	uint32_t n = 0, ask;
 
+	test_clock_pass(2000);		/* as it was when that one ended */
 	begin();
 	for (commit.b[0] = 1; commit.b[0] <= 3; commit.b[0]++)
 		CHECK(ids_find(&commit, &at));
