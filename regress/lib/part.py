@@ -141,6 +141,8 @@ class Part(Role):
     def hear(self):
         """what it wrote till now"""
         with self.hearing:
+            if self.gone:
+                return
             try:
                 while got := os.read(self.proc.stderr.fileno(), 65536):
                     self.said += got
@@ -160,6 +162,8 @@ class Part(Role):
             self.proc.kill()
             self.proc.wait()
         self.reader.join(5)
+        with self.hearing:
+            self.gone = True
         self.proc.stderr.close()
         if not self.keep:
             shutil.rmtree(self.empty)
