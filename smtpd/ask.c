@@ -1,8 +1,8 @@
 /*
- * What smtpd asks its neighbours for a session.  Every answer comes in here:
- * it finds the session, tells the function that waits for it, and lets the
- * session go on.  A question may outlive who asked it: then the answer is
- * for nobody, and what it brings is given back.
+ * What a session waits for, and what smtpd asks its neighbours for it.  Every
+ * answer comes in here: it finds the session, tells the function that waits
+ * for it, and lets the session go on.  A question may outlive who asked it:
+ * then the answer is for nobody, and what it brings is given back.
  */
 #include "base/compat.h"
 
@@ -25,6 +25,14 @@ static int	 question_send(struct question *, struct chan *,
 		    enum msg_type, const void *, const int *,
 		    unsigned int);
 static void	 on_answer(struct chan *, struct msg *, void *);
+static void	 answer_unwanted(struct chan *, const struct msg *);
+
+void
+session_state(struct session *s, enum smtp_state state)
+{
+	s->state = state;
+	s->fresh = true;
+}
 
 int
 session_ask(struct session *s, struct chan *c, enum msg_type type,
@@ -92,7 +100,7 @@ on_answer(struct chan *c, struct msg *m, void *arg)
 	free(arg);
 	if (q.session == NULL) {
 		if (m != NULL)
-			data_unwanted(c, m);
+			answer_unwanted(c, m);
 		return;
 	}
 	if (q.slot != NULL)
@@ -100,5 +108,18 @@ on_answer(struct chan *c, struct msg *m, void *arg)
 	else
 		q.session->ask = NULL;
 	q.answer(q.session, m, q.slot);
-	session_run(q.session);
+	q.session->run(q.session);
+}
+
+/* It was for nobody: what it brings goes back. */
+static void
+answer_unwanted(struct chan *c, const struct msg *m)
+{
+	struct queue_drop_ev ev;
+
+	if (m->type != QUEUE_FILE_R ||
+	    m->body->queue_file_r.result != QUEUE_OK)
+		return;
+	ev.file = m->body->queue_file_r.file;
+	chan_send(c, QUEUE_DROP_EV, &ev, NULL, 0);
 }

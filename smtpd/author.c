@@ -21,20 +21,14 @@
 #include "parse/header.h"
 #include "parse/mailboxes.h"
 #include "verify/verify.h"
-#include "msg/chan.h"
 #include "msg/msg.h"
-#include "conf/conf.h"
-#include "net/conn.h"
-#include "net/io.h"
 #include "smtpd/smtpd.h"
 
 static enum reply authors_refusal(struct mail *, struct slice value,
 	    bool *others);
-static int	 author_next(struct mail *, char *out, size_t size);
 static bool	 is_sender(const struct mail *, const struct addritem *,
 		    const char *domain);
 static int	 from_hash(struct mail *, struct slice raw);
-static void	 on_author(struct session *, struct msg *, struct rcpt_slot *);
 
 /* All that can be said about From without authd. */
 void
@@ -121,11 +115,9 @@ from_hash(struct mail *m, struct slice raw)
 	return r;
 }
 
-/* ---- those that authd knows ---------------------------------------------- */
+/* ---- those that authd is asked about ------------------------------------- */
 
-/* 1: out is the next author to ask about; 0: there is none; -1: it cannot be
- * asked about, so it is nobody's. */
-static int
+int
 author_next(struct mail *m, char *out, size_t size)
 {
 	struct address a = { .localn = 0 };
@@ -145,47 +137,4 @@ author_next(struct mail *m, char *out, size_t size)
 	    address_print(&a, out, size) == -1)
 		return -1;
 	return 1;
-}
-
-void
-author_ask(struct session *s)
-{
-	char address[ADDR_TEXT_MAX];
-	struct dir_sender ask = { .conn = s->id };
-
-	switch (author_next(s->mail, address, sizeof(address))) {
-	case 0:
-		commit_ticket(s);
-		return;
-	case -1:
-		s->mail->refusal = REPLY_FROM_OTHER;
-		data_refused(s);
-		return;
-	}
-	ask.address = slice_str(address);
-	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
-	    SMTP_ASK_MS, on_author) == -1) {
-		s->mail->refusal = REPLY_LATER;
-		data_refused(s);
-	}
-}
-
-/* Theirs: the signature is for its domain, which all of them have. */
-static void
-on_author(struct session *s, struct msg *msg, struct rcpt_slot *slot)
-{
-	const struct dir_sender_r *r;
-	struct mail *m = s->mail;
-
-	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
-	if (r != NULL && r->result == DIR_OK) {
-		m->from = *r;
-		slice_cpy(r->domain, m->domain, sizeof(m->domain));
-		m->from.domain = slice_str(m->domain);
-		author_ask(s);
-	} else {
-		m->refusal = r == NULL || r->result == DIR_TEMP ?
-		    REPLY_LATER : REPLY_FROM_OTHER;
-		data_refused(s);
-	}
 }

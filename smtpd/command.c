@@ -1,7 +1,7 @@
 /*
  * The commands of SMTP: one row each, its legal states and what argument it
  * takes checked once, here (RFC 5321 4.1.1, 3207, 4954).  The envelope
- * commands are in mail.c, DATA in data.c, AUTH in auth.c.
+ * commands are in envelope.c, DATA in data.c, AUTH in auth.c.
  */
 #include "base/compat.h"
 

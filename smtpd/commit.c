@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/address.h"
 #include "parse/data.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
@@ -26,6 +27,9 @@
 #define RCPTS_EV	14336		/* of QUEUE_RCPT_EV */
 #define RCPTS_COMMIT	8192		/* of QUEUE_COMMIT */
 
+static void	 authors_ask(struct session *);
+static void	 on_author(struct session *, struct msg *, struct rcpt_slot *);
+static void	 commit_ticket(struct session *);
 static void	 commit_send(struct session *);
 static void	 on_ticket(struct session *, struct msg *, struct rcpt_slot *);
 static void	 on_commit(struct session *, struct msg *, struct rcpt_slot *);
@@ -59,10 +63,54 @@ commit_start(struct session *s)
 	if (s->proto == PROTO_SMTP)
 		commit_send(s);
 	else
-		author_ask(s);
+		authors_ask(s);
 }
 
-void
+/* authd is asked about the authors, one by one; then comes the ticket. */
+static void
+authors_ask(struct session *s)
+{
+	char address[ADDR_TEXT_MAX];
+	struct dir_sender ask = { .conn = s->id };
+
+	switch (author_next(s->mail, address, sizeof(address))) {
+	case 0:
+		commit_ticket(s);
+		return;
+	case -1:
+		s->mail->refusal = REPLY_FROM_OTHER;
+		mail_refused(s);
+		return;
+	}
+	ask.address = slice_str(address);
+	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
+	    SMTP_ASK_MS, on_author) == -1) {
+		s->mail->refusal = REPLY_LATER;
+		mail_refused(s);
+	}
+}
+
+/* Theirs: the signature is for its domain, which all of them have. */
+static void
+on_author(struct session *s, struct msg *msg, struct rcpt_slot *slot)
+{
+	const struct dir_sender_r *r;
+	struct mail *m = s->mail;
+
+	r = msg != NULL ? &msg->body->dir_sender_r : NULL;
+	if (r != NULL && r->result == DIR_OK) {
+		m->from = *r;
+		slice_cpy(r->domain, m->domain, sizeof(m->domain));
+		m->from.domain = slice_str(m->domain);
+		authors_ask(s);
+	} else {
+		m->refusal = r == NULL || r->result == DIR_TEMP ?
+		    REPLY_LATER : REPLY_FROM_OTHER;
+		mail_refused(s);
+	}
+}
+
+static void
 commit_ticket(struct session *s)
 {
 	struct mail *m = s->mail;

@@ -9,10 +9,8 @@
 #include <sys/types.h>
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/slice.h"
 #include "parse/data.h"
 #include "parse/header.h"
@@ -22,7 +20,6 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
 
@@ -238,18 +235,6 @@ on_file(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 	}
 }
 
-void
-data_unwanted(struct chan *c, const struct msg *m)
-{
-	struct queue_drop_ev ev;
-
-	if (m->type != QUEUE_FILE_R ||
-	    m->body->queue_file_r.result != QUEUE_OK)
-		return;
-	ev.file = m->body->queue_file_r.file;
-	chan_send(c, QUEUE_DROP_EV, &ev, NULL, 0);
-}
-
 /* ---- the end ------------------------------------------------------------- */
 
 /* CRLF . CRLF was there. */
@@ -270,27 +255,7 @@ data_end(struct session *s)
 	    dkim_body_end(m->body, m->bodyhash.b, NULL) == -1)
 		m->refusal = REPLY_LATER;
 	if (m->refusal == REPLY_NONE && store_seal(m) == 0)
-		judge_end(s);
+		judge_end(s, policy_apply);
 	else
-		data_refused(s);
-}
-
-void
-data_refused(struct session *s)
-{
-	struct mail *m = s->mail;
-	char peer[46], why[REPLY_MAX];
-
-	reply_print(m->refusal, m->tail, why, sizeof(why));
-	log_info("%s reject peer=%s sender=%s size=%llu why=\"%s\"%s%s",
-	    s->sid, conn_text(&s->conn.peer, peer),
-	    log_text(m->sender, strlen(m->sender)),
-	    (unsigned long long)m->wire,
-	    log_text(why, strlen(why)),
-	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
-	session_state(s, SMTP_MAIL);
-	replyf(s, m->refusal, "%s", m->tail != NULL ? m->tail : "");
-	if (reply_code(m->refusal) >= 500)
-		error_count(s);
-	session_reset(s);
+		mail_refused(s);
 }

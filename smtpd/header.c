@@ -148,6 +148,32 @@ date_now(void)
 	return text;
 }
 
+/*
+ * Authentication-Results above Received-SPF, both above our own Received
+ * (RFC 8601 5, RFC 7208 9.1).  Where many signatures need more room than
+ * there is, the short form has what readers go by.
+ */
+static size_t
+results_print(const struct mail *m, char *p, size_t size)
+{
+	const struct verdict *v = judge_verdict(m);
+	ssize_t n, k;
+
+	if (v == NULL)
+		return 0;
+	if ((n = authres_print(v, NULL, p, size)) == -1) {
+		n = snprintf(p, size, "Authentication-Results: %s;\r\n"
+		    "\tspf=%s; dmarc=%s header.from=%s\r\n",
+		    proc_conf()->hostname, spf_name(verdict_spf(v)->result),
+		    dmarc_name(verdict_dmarc(v)->result),
+		    verdict_dmarc(v)->author[0] != '\0' ?
+		    verdict_dmarc(v)->author : "invalid");
+		return n > 0 && (size_t)n < size ? (size_t)n : 0;
+	}
+	k = spf_received_print(v, p + n, size - (size_t)n);
+	return (size_t)n + (size_t)(k > 0 ? k : 0);
+}
+
 void
 header_trace(struct session *s, struct mail *m)
 {
@@ -158,7 +184,7 @@ header_trace(struct session *s, struct mail *m)
 	size_t used;
 	int n;
 
-	used = policy_trace(m, m->trace, sizeof(m->trace) - SMTP_RECEIVED);
+	used = results_print(m, m->trace, sizeof(m->trace) - SMTP_RECEIVED);
 	conn_text(&s->conn.peer, peer);
 	if (s->proto != PROTO_SMTP && !conf->smtp.received_client)
 		strlcpy(from, "client.invalid", sizeof(from));

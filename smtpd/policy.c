@@ -2,7 +2,7 @@
  * What follows from a verdict: the message is taken, taken into Junk,
  * refused, or deferred where a temporary failure of the DNS leaves open what
  * would follow (RFC 7208 8, RFC 9989 5.4; the configuration's verify
- * section).  And what is written about it, in the message and in the log.
+ * section).  And what the log says about it.
  */
 #include "base/compat.h"
 
@@ -33,6 +33,7 @@ struct ruling {
 	const char	*excuse;	/* why it is not what the domain asks */
 };
 
+static void	 verdict_apply(struct session *, const struct verdict *);
 static enum report_override excused_by(const struct session *,
 		    const struct verdict *, const char **);
 static enum report_override override_of(const struct dmarc *,
@@ -46,7 +47,25 @@ static void	 spf_refusal(struct ruling *, const struct spf *);
 static void	 verdict_print(const struct verdict *, char *, size_t);
 
 void
-policy_apply(struct session *s, const struct verdict *v)
+policy_apply(struct session *s)
+{
+	const struct verdict *v = judge_verdict(s->mail);
+	struct mail *m = s->mail;
+
+	if (v != NULL)
+		verdict_apply(s, v);
+	if (m->refusal == REPLY_NONE) {
+		commit_start(s);
+		return;
+	}
+	if (m->refusal != REPLY_NO_DNS)
+		report_mail(s);
+	mail_refused(s);
+}
+
+/* Its fate, the folder it goes to, or why it is refused. */
+static void
+verdict_apply(struct session *s, const struct verdict *v)
 {
 	const struct conf *conf = proc_conf();
 	struct mail *m = s->mail;
@@ -60,7 +79,6 @@ policy_apply(struct session *s, const struct verdict *v)
 	    verdict_dmarc(v)->result == DMARC_PASS)) {
 		m->fate = (struct fate){ REPORT_NONE,
 		    override_of(verdict_dmarc(v), why), excuse };
-		commit_start(s);
 		return;
 	}
 	/* DMARC may still excuse what SPF refuses. */
@@ -78,13 +96,6 @@ policy_apply(struct session *s, const struct verdict *v)
 	} else if (r->action == ACTION_JUNK)
 		m->folder = "Junk";
 	m->fate = fate_of(verdict_dmarc(v), r, r == &spf);
-	if (m->refusal == REPLY_NONE) {
-		commit_start(s);
-		return;
-	}
-	if (!r->later)
-		report_mail(s);
-	data_refused(s);
 }
 
 /* Of a forwarder, or sealed by one, that the operator trusts. */
@@ -239,7 +250,7 @@ spf_refusal(struct ruling *r, const struct spf *spf)
 	}
 }
 
-/* ---- what is written ----------------------------------------------------- */
+/* ---- for the log --------------------------------------------------------- */
 
 /* The signature worth naming: one that passes, else the first. */
 static const struct dkim *
@@ -255,7 +266,7 @@ dkim_best(const struct verdict *v)
 	return verdict_ndkim(v) > 0 ? verdict_dkim(v, 0) : NULL;
 }
 
-/* For the log: "spf:pass,dkim:pass(a.example),dmarc:pass". */
+/* "spf:pass,dkim:pass(a.example),dmarc:pass". */
 static void
 verdict_print(const struct verdict *v, char *p, size_t size)
 {
@@ -272,30 +283,4 @@ verdict_print(const struct verdict *v, char *p, size_t size)
 	snprintf(p, size, "spf:%s,dkim:%s,dmarc:%s%s",
 	    spf_name(verdict_spf(v)->result), dkim,
 	    dmarc_name(verdict_dmarc(v)->result), sealed);
-}
-
-/*
- * Authentication-Results above Received-SPF, both above our own Received
- * (RFC 8601 5, RFC 7208 9.1).  Where many signatures need more room than
- * there is, the short form has what readers go by.
- */
-size_t
-policy_trace(const struct mail *m, char *p, size_t size)
-{
-	const struct verdict *v = judge_verdict(m);
-	ssize_t n, k;
-
-	if (v == NULL)
-		return 0;
-	if ((n = authres_print(v, NULL, p, size)) == -1) {
-		n = snprintf(p, size, "Authentication-Results: %s;\r\n"
-		    "\tspf=%s; dmarc=%s header.from=%s\r\n",
-		    proc_conf()->hostname, spf_name(verdict_spf(v)->result),
-		    dmarc_name(verdict_dmarc(v)->result),
-		    verdict_dmarc(v)->author[0] != '\0' ?
-		    verdict_dmarc(v)->author : "invalid");
-		return n > 0 && (size_t)n < size ? (size_t)n : 0;
-	}
-	k = spf_received_print(v, p + n, size - (size_t)n);
-	return (size_t)n + (size_t)(k > 0 ? k : 0);
 }

@@ -1,7 +1,7 @@
 /*
  * The replies of smtpd (reply.h) on their way out.  They leave in the order
  * of the commands: one that comes behind RCPTs which wait for authd gets a
- * slot after theirs.
+ * slot after theirs.  Behind the last reply of a session there is nothing.
  */
 #include "base/compat.h"
 
@@ -17,6 +17,8 @@
 #include "net/io.h"
 #include "smtpd/reply.h"
 #include "smtpd/smtpd.h"
+
+#define LINGER_MS	2000		/* so that a last reply is seen */
 
 static const struct {
 	unsigned int	 code;
@@ -119,4 +121,51 @@ error_count(struct session *s)
 		return;
 	log_info("%s end why=\"too many errors\"", s->sid);
 	session_end(s, REPLY_ERRORS);
+}
+
+/* ---- slots, and the end -------------------------------------------------- */
+
+void
+rcpt_flush(struct session *s)
+{
+	struct rcpt_slot *slot;
+
+	while (s->nslots > 0) {
+		slot = &s->slot[s->slot0];
+		if (slot->ask != NULL)
+			return;
+		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
+		s->nslots--;
+		reply_now(s, slot->reply);
+	}
+	io_cork(s->io, false);
+	if (s->errors >= proc_conf()->smtp.max_errors)
+		session_end(s, REPLY_ERRORS);
+}
+
+void
+rcpt_forget(struct session *s)
+{
+	struct rcpt_slot *slot;
+
+	if (s->nslots > 0 && s->io != NULL)
+		io_cork(s->io, false);
+	for (; s->nslots > 0; s->nslots--) {
+		slot = &s->slot[s->slot0];
+		s->slot0 = (s->slot0 + 1) % SMTP_PENDING;
+		question_forget(&slot->ask);
+	}
+}
+
+void
+session_end(struct session *s, enum reply last)
+{
+	if (s->state == SMTP_END)
+		return;
+	rcpt_forget(s);
+	if (last != REPLY_NONE)
+		reply(s, last);
+	io_finish(s->io, last == REPLY_BYE ? 0 : LINGER_MS);
+	s->io = NULL;
+	session_state(s, SMTP_END);
 }

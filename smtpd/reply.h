@@ -155,5 +155,10 @@ void	 replyf(struct session *, enum reply, const char *, ...)
 void	 reply_error(struct session *, enum reply);
 /* Count a refusal that was sent. */
 void	 error_count(struct session *);
+/* The replies to RCPTs that are due; nobody waits for them any more. */
+void	 rcpt_flush(struct session *);
+void	 rcpt_forget(struct session *);
+/* The last reply. */
+void	 session_end(struct session *, enum reply);
 
 #endif

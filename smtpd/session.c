@@ -29,7 +29,6 @@
 #include "smtpd/smtpd.h"
 
 #define SPARE_MAX	64		/* structs kept for the next */
-#define LINGER_MS	2000		/* so that a last reply is seen */
 
 static struct session *session_new(void);
 static void	 session_free(struct session *);
@@ -76,6 +75,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 		close(fd);
 		return;
 	}
+	s->run = session_run;
 	s->conn = *conn;
 	s->proto = proto;
 	s->plaintext_auth = plaintext_auth;
@@ -114,36 +114,6 @@ session_free(struct session *s)
 	}
 	LIST_INSERT_HEAD(&spare.head, s, entry);
 	spare.n++;
-}
-
-void
-session_reset(struct session *s)
-{
-	rcpt_forget(s);
-	if (s->mail != NULL) {
-		mail_free(s->mail);
-		s->mail = NULL;
-	}
-}
-
-void
-session_state(struct session *s, enum smtp_state state)
-{
-	s->state = state;
-	s->fresh = true;
-}
-
-void
-session_end(struct session *s, enum reply last)
-{
-	if (s->state == SMTP_END)
-		return;
-	rcpt_forget(s);
-	if (last != REPLY_NONE)
-		reply(s, last);
-	io_finish(s->io, last == REPLY_BYE ? 0 : LINGER_MS);
-	s->io = NULL;
-	session_state(s, SMTP_END);
 }
 
 static void

@@ -1,6 +1,15 @@
 /*
  * smtpd's own header: a session, and inside it a mail transaction with the
  * message that is being received.  See smtpd.c for the whole.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	neighbour known ask reply store
+ *	verdict mail author header report
+ *	commit policy data
+ *	auth envelope command session smtpd
+ *
+ * What a lower file has to tell one above it goes through a function that it
+ * is given: the neighbours' ops, a session's run, what follows a verdict.
  */
 #ifndef SMTP_H
 #define SMTP_H
@@ -71,6 +80,7 @@ struct rcpt_slot {
 struct session {
 	LIST_ENTRY(session) entry;
 	struct io	*io;
+	void		(*run)(struct session *); /* is session_run */
 	struct conn	 conn;
 	uint64_t	 id;		/* conn of the messages */
 	char		 sid[CONNID_TEXT]; /* id as the log writes it */
@@ -163,50 +173,45 @@ struct smtpd {
 	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */
 	bool		 queue_accepting;
 	uint64_t	 queue_free;
-	bool		 hold;		/* read no client now, see smtpd.c */
+	bool		 hold;		/* read no client now, see neighbour.c */
 	LIST_HEAD(, session) sessions;
 };
 
-/* ---- smtpd.c: the role's functions, as struct role has them ---- */
+/* ---- neighbour.c: what there is besides sessions --------- */
 
-void	 smtpd_load(const struct conf *);
-void	 smtpd_start(const struct conf *);
-/* A neighbour, in place of the one of that kind that there was. */
-void	 smtpd_channel(enum chan_kind, enum proc_role peer, uint16_t instance,
-	    int fd);
+/* What becomes of neighbours, told to who is above. */
+struct neighbour_ops {
+	/* queue, resolve: there is a new one, or resolve is away for long */
+	void	(*back)(enum chan_kind);
+	/* sessions logged in as account, 0: as anybody, end with this */
+	void	(*logins_over)(uint32_t account, enum reply);
+};
 
-/* ---- smtpd.c: for the other files ---- */
-
-const struct smtpd *smtpd(void);	/* one writer: smtpd.c */
+void	 neighbour_init(const struct neighbour_ops *);
+const struct smtpd *smtpd(void);	/* one writer: neighbour.c */
 
 /* That neighbour (CHAN_QUEUE, CHAN_DNS) is not there, and has not been for so
  * long that no client should wait for it. */
 bool	 smtpd_without(enum chan_kind);
 /* A session is there, or gone. */
 void	 smtpd_session(struct session *, bool here);
+/* Of struct role: the start; a neighbour, in place of the one of that kind
+ * that there was. */
+void	 smtpd_start(const struct conf *);
+void	 smtpd_channel(enum chan_kind, enum proc_role peer, uint16_t instance,
+	    int fd);
 
-/* ---- session.c: life, input --------- */
+/* ---- known.c: DNS answers of the last minute --------- */
 
-/* Take over an accepted socket; conn was counted and is the session's now.
- * The session lives until its end. */
-void	 session_start(int fd, struct conn *, enum conf_protocol,
-	    bool plaintext_auth);
+/* Is the answer known?  Its slices are good until the next known_put. */
+bool	 known_get(const char *name, enum dns_type, struct dns_ask_r *);
+void	 known_put(const char *name, enum dns_type,
+	    const struct dns_ask_r *);
+
+/* ---- ask.c: what a session waits for --------- */
+
 /* Set what is expected next, and the deadline that goes with it. */
 void	 session_state(struct session *, enum smtp_state);
-/* Go on with buffered input; frees a session that is at its end.  Last call
- * of every callback; after an answer, ask.c does it. */
-void	 session_run(struct session *);
-/* The last reply. */
-void	 session_end(struct session *, enum reply);
-/* The login is over: so is the session, at once, or when queue has answered
- * for the message that it is about to commit. */
-void	 session_over(struct session *, enum reply);
-/* Every way out of a transaction: back to what is before MAIL. */
-void	 session_reset(struct session *);
-void	 session_io(struct io *, enum io_event, void *);
-
-/* ---- ask.c: neighbours asked for a session --------- */
-
 /* The answer, NULL: none came.  slot: whose it is, of a RCPT. */
 typedef void (*answer_fn)(struct session *, struct msg *,
 	    struct rcpt_slot *slot);
@@ -219,64 +224,6 @@ int	 slot_ask(struct session *, struct rcpt_slot *, struct chan *,
 	    enum msg_type, const void *, unsigned int timeout_ms, answer_fn);
 /* Whoever asked does not wait any more; *q becomes NULL, as it may be. */
 void	 question_forget(struct question **);
-
-/* ---- command.c: one row a command --------- */
-
-void	 command_line(struct session *, struct slice line);
-/* The longest line that is welcome, by what stands at its start. */
-size_t	 command_max(const struct session *);
-/* May the next line be handled while RCPTs wait for their answers? */
-bool	 command_is_rcpt(struct slice input);
-
-/* ---- auth.c --------- */
-
-void	 auth_command(struct session *, struct slice arg);
-void	 auth_line(struct session *, struct slice line);
-bool	 auth_offered(const struct session *);
-/* The mechanisms, a blank before each. */
-int	 auth_print(char *, size_t);
-/* The reply that had to wait for its time. */
-void	 auth_delayed(struct session *);
-void	 auth_forget(struct session *);
-
-/* ---- mail.c: the envelope --------- */
-
-struct mail *mail_new(void);
-void	 mail_free(struct mail *);
-void	 mail_command(struct session *, struct slice arg);
-void	 rcpt_command(struct session *, struct slice arg);
-void	 rcpt_forget(struct session *);
-
-/* ---- data.c: the message as it comes --------- */
-
-void	 data_command(struct session *, struct slice arg);
-/* Take buffered input.  True: the message is complete. */
-bool	 data_input(struct session *);
-/* An answer to nobody: what it brings goes back. */
-void	 data_unwanted(struct chan *, const struct msg *);
-/* The whole message is refused for s->mail->refusal: log, reply, reset. */
-void	 data_refused(struct session *);
-
-/* ---- header.c: the header of a message --------- */
-
-/* Look at the header buf[0..n) and change it where it must be: forged
- * Authentication-Results go, missing fields of a submitted one are put in
- * front.  Returns its new length (the body follows) or sets m->refusal; buf
- * has SMTP_ADDED octets of room behind what m->n counts. */
-#define SMTP_ADDED	512
-size_t	 header_take(struct session *, struct mail *, size_t n);
-/* The trace fields, into m->trace. */
-void	 header_trace(struct session *, struct mail *);
-
-/* ---- author.c --------- */
-
-/* The From fields of a submitted message, how many and the first: remembers
- * what is to be asked and signed, or sets m->refusal. */
-void	 author_take(struct mail *, unsigned int fields,
-	    const struct header_field *);
-/* Ask authd about the authors, one by one; then commit_ticket, or the message
- * is refused. */
-void	 author_ask(struct session *);
 
 /* ---- store.c: where the message lies --------- */
 
@@ -304,9 +251,9 @@ int	 judge_start(struct session *);
 /* The header as it came, with its empty line.  0, -1 out of memory. */
 int	 judge_header(struct mail *, struct slice);
 void	 judge_body(struct mail *, const char *, size_t);
-/* The message is whole and stored: commit or refuse it, now or when the
- * answers are there (the session waits in SMTP_ANSWER meanwhile). */
-void	 judge_end(struct session *);
+/* The message is whole and stored: judged is called now or when the answers
+ * are there (the session waits in SMTP_ANSWER meanwhile). */
+void	 judge_end(struct session *, void (*judged)(struct session *));
 /* A new resolve is there; the time for answers is over. */
 void	 judge_again(struct session *);
 void	 judge_late(struct session *);
@@ -314,19 +261,34 @@ void	 judge_free(struct mail *);
 /* NULL: this message is not judged. */
 const struct verdict *judge_verdict(const struct mail *);
 
-/* ---- known.c: DNS answers of the last minute --------- */
+/* ---- mail.c: a transaction --------- */
 
-/* Is the answer known?  Its slices are good until the next known_put. */
-bool	 known_get(const char *name, enum dns_type, struct dns_ask_r *);
-void	 known_put(const char *name, enum dns_type,
-	    const struct dns_ask_r *);
+struct mail *mail_new(void);
+/* Every way out of a transaction: back to what is before MAIL. */
+void	 session_reset(struct session *);
+/* The whole message is refused for s->mail->refusal: log, reply, reset. */
+void	 mail_refused(struct session *);
 
-/* ---- policy.c: what follows --------- */
+/* ---- author.c --------- */
 
-/* Commit s->mail, or refuse it. */
-void	 policy_apply(struct session *, const struct verdict *);
-/* Authentication-Results and Received-SPF.  Octets written, 0 none. */
-size_t	 policy_trace(const struct mail *, char *, size_t size);
+/* The From fields of a submitted message, how many and the first: remembers
+ * what is to be asked and signed, or sets m->refusal. */
+void	 author_take(struct mail *, unsigned int fields,
+	    const struct header_field *);
+/* 1: out is the next author to ask authd about; 0: there is none; -1: it
+ * cannot be asked about, so it is nobody's. */
+int	 author_next(struct mail *, char *out, size_t size);
+
+/* ---- header.c: the header of a message --------- */
+
+/* Look at the header buf[0..n) and change it where it must be: forged
+ * Authentication-Results go, missing fields of a submitted one are put in
+ * front.  Returns its new length (the body follows) or sets m->refusal; buf
+ * has SMTP_ADDED octets of room behind what m->n counts. */
+#define SMTP_ADDED	512
+size_t	 header_take(struct session *, struct mail *, size_t n);
+/* The trace fields, into m->trace. */
+void	 header_trace(struct session *, struct mail *);
 
 /* ---- report.c: report-out hears of it --------- */
 
@@ -338,11 +300,62 @@ void	 report_mail(const struct session *);
 
 /* The message is whole and good: authors, ticket, queue, reply. */
 void	 commit_start(struct session *);
-/* From the ticket on. */
-void	 commit_ticket(struct session *);
 /* A new queue is there: ask it about m. */
 void	 commit_again(struct session *);
 /* It did not come, or did not answer. */
 void	 commit_give_up(struct session *);
+
+/* ---- policy.c: what follows --------- */
+
+/* The message was judged, or needs no judge: commit s->mail, or refuse it. */
+void	 policy_apply(struct session *);
+
+/* ---- data.c: the message as it comes --------- */
+
+void	 data_command(struct session *, struct slice arg);
+/* Take buffered input.  True: the message is complete. */
+bool	 data_input(struct session *);
+
+/* ---- auth.c --------- */
+
+void	 auth_command(struct session *, struct slice arg);
+void	 auth_line(struct session *, struct slice line);
+bool	 auth_offered(const struct session *);
+/* The mechanisms, a blank before each. */
+int	 auth_print(char *, size_t);
+/* The reply that had to wait for its time. */
+void	 auth_delayed(struct session *);
+void	 auth_forget(struct session *);
+
+/* ---- envelope.c: MAIL and RCPT --------- */
+
+void	 mail_command(struct session *, struct slice arg);
+void	 rcpt_command(struct session *, struct slice arg);
+
+/* ---- command.c: one row a command --------- */
+
+void	 command_line(struct session *, struct slice line);
+/* The longest line that is welcome, by what stands at its start. */
+size_t	 command_max(const struct session *);
+/* May the next line be handled while RCPTs wait for their answers? */
+bool	 command_is_rcpt(struct slice input);
+
+/* ---- session.c: life, input --------- */
+
+/* Take over an accepted socket; conn was counted and is the session's now.
+ * The session lives until its end. */
+void	 session_start(int fd, struct conn *, enum conf_protocol,
+	    bool plaintext_auth);
+/* Go on with buffered input; frees a session that is at its end.  Last call
+ * of every callback; lower files know it as s->run. */
+void	 session_run(struct session *);
+/* The login is over: so is the session, at once, or when queue has answered
+ * for the message that it is about to commit. */
+void	 session_over(struct session *, enum reply);
+void	 session_io(struct io *, enum io_event, void *);
+
+/* ---- smtpd.c: of struct role --------- */
+
+void	 smtpd_load(const struct conf *);
 
 #endif

@@ -49,6 +49,7 @@ struct judge {
 	struct session	*session;
 	struct verdict	*verdict;
 	bool		 waiting;	/* the message is whole */
+	void		(*judged)(struct session *); /* follows then */
 	LIST_HEAD(, question) questions;
 };
 
@@ -286,27 +287,28 @@ judge_go_on(struct judge *j)
 	if (!judge_run(j) || !j->waiting)
 		return;
 	j->waiting = false;
-	policy_apply(s, j->verdict);
-	session_run(s);
+	j->judged(s);
+	s->run(s);
 }
 
 /* ---- the end of the message ---------------------------------------------- */
 
 void
-judge_end(struct session *s)
+judge_end(struct session *s, void (*judged)(struct session *))
 {
 	struct judge *j = s->mail->judge;
 
 	if (j == NULL) {
-		commit_start(s);
+		judged(s);
 		return;
 	}
 	verdict_end(j->verdict);
 	if (judge_run(j)) {
-		policy_apply(s, j->verdict);
+		judged(s);
 		return;
 	}
 	j->waiting = true;
+	j->judged = judged;
 	session_state(s, SMTP_ANSWER);
 	io_deadline(s->io, JUDGE_MS);
 }
@@ -321,7 +323,7 @@ judge_late(struct session *s)
 	j->waiting = false;
 	verdict_timeout(j->verdict);
 	verdict_run(j->verdict);
-	policy_apply(s, j->verdict);
+	j->judged(s);
 }
 
 void
