@@ -5,8 +5,8 @@ LINK.resume = relay/resume.c
 LD.test_resume = -Wl,--wrap=now_ms
 LINK.parse_address = regress/unit/json.c
 LINK.verify_dkim = regress/unit/json.c
-LINK.imap_session = regress/unit/serve.c $(filter-out imapd/session/main.c,$(wildcard imapd/session/*.c))
-LINK.pop3_session = regress/unit/serve.c $(filter-out pop3d/session/main.c,$(wildcard pop3d/session/*.c))
+LINK.imap_session = regress/unit/nursery_play.c $(filter-out imapd/session/main.c,$(wildcard imapd/session/*.c))
+LINK.pop3_session = regress/unit/nursery_play.c $(filter-out pop3d/session/main.c,$(wildcard pop3d/session/*.c))
 LINK.smtpd = regress/unit/smtp_play.c $(LINK.verdict)
 LINK.smtpd_submission = $(LINK.smtpd)
 LINK.smtpd_neighbours = $(LINK.smtpd)

@@ -1,7 +1,7 @@
 /*
- * imap-session as a program that tests can start: "serve FD DIR" (serve.c),
- * used by regress/script/t_imap.  On its own it checks the reader: lines
- * and literals out of packets cut anywhere.
+ * imap-session as a program that tests can start: "serve FD DIR"
+ * (nursery_play.c), used by regress/script/t_imap.  On its own it checks the
+ * reader: lines and literals out of packets cut anywhere.
  */
 #include "base/compat.h"
 
@@ -23,7 +23,7 @@
 #include "net/frames.h"
 #include "store/store.h"
 #include "imapd/session/imap.h"
-#include "serve.h"
+#include "nursery_play.h"
 
 static struct frames	frames;
 static int		front;
@@ -187,7 +187,7 @@ main(int argc, char **argv)
 	};
 	int	 r;
 
-	if ((r = serve(argc, argv, session_main)) != -1)
+	if ((r = nursery_play(argc, argv, session_main)) != -1)
 		return (r);
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,7 +1,7 @@
 /*
- * pop3-session as a program that tests can start: "serve FD DIR" (serve.c),
- * used by regress/script/t_pop3.  On its own it checks nothing but that a
- * front that says nothing ends the session.
+ * pop3-session as a program that tests can start: "serve FD DIR"
+ * (nursery_play.c), used by regress/script/t_pop3.  On its own it checks
+ * nothing but that a front that says nothing ends the session.
  */
 #include "base/compat.h"
 
@@ -21,7 +21,7 @@
 #include "net/frames.h"
 #include "store/store.h"
 #include "pop3d/session/pop3.h"
-#include "serve.h"
+#include "nursery_play.h"
 
 static void
 test_front_gone(void **state)
@@ -45,7 +45,7 @@ main(int argc, char **argv)
 	};
 	int	 r;
 
-	if ((r = serve(argc, argv, session_main)) != -1)
+	if ((r = nursery_play(argc, argv, session_main)) != -1)
 		return (r);
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }

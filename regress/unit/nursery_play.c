@@ -16,10 +16,10 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "store/store.h"
-#include "serve.h"
+#include "nursery_play.h"
 
 int
-serve(int argc, char **argv, int (*session)(int, const struct conf *))
+nursery_play(int argc, char **argv, int (*session)(int, const struct conf *))
 {
 	struct conf		*conf;
 	const char		*want;
