@@ -24,7 +24,4 @@ void	 cap_sender(struct msg_mac *out, const uint8_t key[32], uint64_t conn,
 #define TICKET_VERSION	1
 
 bool	 cap_equal(const struct msg_mac *, const struct msg_mac *);
-
-/* conn numbers are unique over all processes for the life of the suite:
- * role << 56 | instance << 48 | start-time bits << 32 | counter. */
 #endif

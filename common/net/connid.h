@@ -1,7 +1,7 @@
 /*
- * The number of a client's connection in the messages that speak of it: the
- * front it is with, which process of that, and what no other connection of
- * that process has, nor had in an earlier life of it.
+ * The number of a client's connection in the messages that speak of it and in
+ * capabilities (msg/cap.h): the front it is with, which process of that, and
+ * what no other connection of that process has, nor had in an earlier life.
  */
 #ifndef CONNID_H
 #define CONNID_H
