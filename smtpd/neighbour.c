@@ -50,7 +50,7 @@ static struct {
 	struct smtpd	 all;		/* what other files read */
 	const struct neighbour_ops *ops;
 	struct event	*missing_timer;
-	bool		 full;		/* a channel's send queue is */
+	unsigned int	 nfull;		/* channels whose send queue is full */
 	bool		 missing;	/* authd will be back soon */
 	uint64_t	 gone[CHAN_MAX]; /* since when, now_ms() */
 } self;
@@ -126,10 +126,11 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		return;
 	}
 	c = n->chan;
-	if (*c != NULL && chan_full(*c))
-		on_full(*c, false, NULL);
-	if (kind != CHAN_SIGN)		/* the old signd still answers */
+	if (kind != CHAN_SIGN) {	/* the old signd still answers */
+		if (*c != NULL && chan_full(*c))
+			on_full(*c, false, NULL);
 		chan_free(*c);
+	}
 	*c = chan_new(self.all.base, fd, kind, SIDE_A, n->handlers,
 	    n->nhandlers, n->ops, NULL);
 	if (kind == CHAN_AUTH)
@@ -226,7 +227,7 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 static void
 hold_look(void)
 {
-	bool hold = self.full || self.missing, was = self.all.hold;
+	bool hold = self.nfull > 0 || self.missing, was = self.all.hold;
 	struct session *s;
 
 	self.all.hold = hold;
@@ -238,7 +239,7 @@ hold_look(void)
 static void
 on_full(struct chan *c, bool full, void *arg)
 {
-	self.full = full;
+	self.nfull += full ? 1 : -1;
 	hold_look();
 }
 

@@ -10,6 +10,7 @@ LINK.pop3_session = regress/unit/nursery_play.c $(filter-out pop3d/session/main.
 LINK.smtpd = regress/unit/smtp_play.c $(LINK.verdict)
 LINK.smtpd_submission = $(LINK.smtpd)
 LINK.smtpd_neighbours = $(LINK.smtpd)
+LINK.neighbour = smtpd/neighbour.c
 LINK.conf = maild/conf_yaml.c
 LINK.queue = regress/lib/test_clock.c $(filter-out queue/main.c,$(wildcard queue/*.c))
 LINK.queue_select = $(LINK.queue)
