@@ -46,6 +46,7 @@ struct bounce {
 	char		*facts;
 	size_t		 factsn;
 	char		 sender[331], sid[33];
+	char		 domain[256];	/* of From */
 	uint64_t	 until;		/* give up then */
 	struct post	 post;
 	struct event	*again;
@@ -182,8 +183,9 @@ bounce_new(struct message *m, enum dsn_action action)
 	d.expires = d.arrival + conf->queue.expire;
 	d.id = slice_str(id);
 	d.hostname = slice_str(conf->hostname);
-	d.domain = conf->ndomains > 0 ? slice_str(conf->domains[0]) :
-	    d.hostname;
+	strlcpy(b->domain, conf->ndomains > 0 ? conf->domains[0] :
+	    conf->hostname, sizeof(b->domain));
+	d.domain = slice_str(b->domain);
 	d.sender = slice_str(message_sender(m));
 	random_bytes(&d.unique, sizeof(d.unique));
 	random_bytes(&b->post.commit, sizeof(b->post.commit));
@@ -375,8 +377,7 @@ post_fill(struct bounce *b, const char *from)
 	p->rcpt = b->sender;
 	p->sender = "";
 	p->sid = b->sid;
-	p->domain = proc_conf()->ndomains > 0 ? proc_conf()->domains[0] :
-	    proc_conf()->hostname;
+	p->domain = b->domain;
 	p->flags = QF_DSN;
 	p->fd = -1;
 	p->size = b->textn;

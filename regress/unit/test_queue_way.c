@@ -144,9 +144,45 @@ bounce_child(void)
 	CHECK(ndone == 2);		/* nobody is told of that */
 }
 
+/* A reload while the report's route is asked for: it is signed for the domain
+ * that it is from. */
+static void
+bounce_reload_child(void)
+{
+	static uint8_t buf[MSG_MAX], routes[256];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	struct item_route route = { ROUTE_REMOTE, 0, SLICE_LIT("a@c.test") };
+	struct dir_rcpt_r r = { .result = DIR_OK,
+	    .address = SLICE_LIT("a@c.test") };
+	struct msg_id id;
+	size_t off = 0;
+	int sv[2];
+
+	begin();
+	conf->domains[conf->ndomains++] = xstrdup("b.test");
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	post_channel(CHAN_SIGN, base, sv[0]);
+	send_one(1, "a@c.test", 1);
+	turn();
+	tell(asked(&(struct deliver_msg){ 0 }, &id), DELIVERY_PERM, "5.2.0");
+	CHECK(msg_recv(auth_end, CHAN_AUTH, SIDE_A, buf, &m, 100) == 1);
+	memset(conf->domains[0], 'x', strlen(conf->domains[0]));
+	conf_free(proc_conf_use(conf_new()));
+	item_route_put(routes, sizeof(routes), &off, &route);
+	r.routes = slice_of((char *)routes, off);
+	CHECK(msg_send(auth_end, DIR_RCPT_R, m.id, &r, NULL, 0) == 1);
+	turn();
+	CHECK(msg_recv(sv[1], CHAN_SIGN, SIDE_A, buf, &m, 100) == 1);
+	CHECK(m.type == SIGN_TICKET);
+	CHECK(slice_is(body.sign_ticket.domain, "b.test"));
+}
+
 static void
 test_bounce(void **state)
 {
+	empty_spool();
+	in_child(bounce_reload_child);
 	empty_spool();
 	in_child(bounce_child);
 }
