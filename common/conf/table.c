@@ -7,6 +7,7 @@
 #include "base/compat.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -451,6 +452,15 @@ conf_grow(struct conf *c, const struct conf_list *l)
 	(*n)++;
 }
 
+static const char *
+conf_most(size_t max)
+{
+	static char text[40];
+
+	snprintf(text, sizeof(text), "at most %zu entries", max);
+	return text;
+}
+
 int
 conf_set(struct conf *c, const char *key, unsigned int index,
     const char *value, const char **want)
@@ -466,8 +476,7 @@ conf_set(struct conf *c, const char *key, unsigned int index,
 		return -1;
 	}
 	if (k->list != NULL && index >= k->list->max) {
-		*want = k->list->max == 8 ? "at most 8 entries" :
-		    "at most 64 entries";
+		*want = conf_most(k->list->max);
 		return -1;
 	}
 	while (k->list != NULL && conf_count(c, k->list) <= index)

@@ -169,7 +169,12 @@ lists_are_bounded(void **state)
 	assert_int_equal(conf_set(c, "domains", CONF_NLIST, "example.org",
 	    &want), -1);
 	assert_int_equal(c->ndomains, CONF_NLIST);
+	assert_string_equal(want, "at most 64 entries");
 	assert_int_equal(conf_set(c, "dns.resolvers", 8, "::1", &want), -1);
+	assert_string_equal(want, "at most 8 entries");
+	assert_int_equal(conf_set(c, "reports.addresses", CONF_NREPORT,
+	    "a@b.test", &want), -1);
+	assert_string_equal(want, "at most 128 entries");
 	assert_int_equal(conf_set(c, "hostname", 1, "a.example", &want), -1);
 	assert_int_equal(conf_set(c, "nonsense", 0, "1", &want), -1);
 	conf_free(c);
