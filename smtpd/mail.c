@@ -26,34 +26,23 @@ static struct {
 	unsigned int	 n;
 } spare;
 
+/* A spare one keeps its buffers, and nothing else of the mail before. */
 struct mail *
 mail_new(void)
 {
-	struct mail *m;
-	char *buf = NULL;
-	uint8_t *rcpts = NULL;
-	struct dkim_body *body = NULL;
-	size_t cap = 0, rcptscap = 0;
+	struct mail fresh = { .fd = -1, .in_header = true }, *m;
 
 	if ((m = SLIST_FIRST(&spare.head)) != NULL) {
 		SLIST_REMOVE_HEAD(&spare.head, spare);
 		spare.n--;
-		buf = m->buf;
-		cap = m->cap;
-		rcpts = m->rcpts;
-		rcptscap = m->rcptscap;
-		body = m->body;
+		fresh.buf = m->buf;
+		fresh.cap = m->cap;
+		fresh.rcpts = m->rcpts;
+		fresh.rcptscap = m->rcptscap;
+		fresh.body = m->body;
 	} else if ((m = malloc(sizeof(*m))) == NULL)
 		return NULL;
-	memset(m, 0, offsetof(struct mail, trace));
-	m->tracen = m->ticketn = 0;
-	m->buf = buf;
-	m->cap = cap;
-	m->rcpts = rcpts;
-	m->rcptscap = rcptscap;
-	m->body = body;
-	m->fd = -1;
-	m->in_header = true;
+	*m = fresh;
 	return m;
 }
 

@@ -51,8 +51,7 @@ session_new(void)
 	if ((s = LIST_FIRST(&spare.head)) != NULL) {
 		LIST_REMOVE(s, entry);
 		spare.n--;
-		memset(s, 0, offsetof(struct session, user));
-		s->user[0] = s->helo[0] = '\0';
+		*s = (struct session){ 0 };
 	} else if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
 	s->id = connid_next(ROLE_SMTPD);

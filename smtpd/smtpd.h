@@ -161,7 +161,7 @@ struct mail {
 	struct msg_id	 commit;
 	bool		 committing;	/* queue has or will have it */
 	bool		 lost;		/* the queue went away meanwhile */
-	char		 trace[SMTP_TRACE];	/* from here on not zeroed */
+	char		 trace[SMTP_TRACE];
 	size_t		 tracen;
 	uint8_t		 ticket[512];
 	size_t		 ticketn;

@@ -176,9 +176,7 @@ imap_section(struct imap_in *in, struct imap_section *s)
 {
 	size_t start = in->off;
 
-	memset(s, 0, offsetof(struct imap_section, path));
-	s->nfields = 0;
-	s->partial = 0;
+	*s = (struct imap_section){ 0 };
 	if (imap_peek(in) != '[')
 		return fail(in, start, "'[' expected");
 	in->off++;

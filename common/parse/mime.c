@@ -48,10 +48,8 @@ mime_new(void)
 {
 	struct mime *m;
 
-	if ((m = malloc(sizeof(*m))) == NULL)
+	if ((m = calloc(1, sizeof(*m))) == NULL)
 		return NULL;
-	memset(m, 0, offsetof(struct mime, plain));
-	memset(&m->bounds, 0, sizeof(*m) - offsetof(struct mime, bounds));
 	mime_reset(m);
 	return m;
 }
