@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/slice.h"
 #include "parse/dates.h"
 #include "logd/logd.h"
 
 static const char *const levels[] = {
-	"debug", "info", "notice", "warning", "error"
+	[LOG_L_DEBUG] = "debug", [LOG_L_INFO] = "info",
+	[LOG_L_NOTICE] = "notice", [LOG_L_WARN] = "warning",
+	[LOG_L_ERROR] = "error"
 };
 
 const char *

@@ -68,7 +68,9 @@ static void
 to_syslog(const struct source *s, unsigned int level, struct slice line)
 {
 	static const int priority[] = {
-		LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING, LOG_ERR
+		[LOG_L_DEBUG] = LOG_DEBUG, [LOG_L_INFO] = LOG_INFO,
+		[LOG_L_NOTICE] = LOG_NOTICE, [LOG_L_WARN] = LOG_WARNING,
+		[LOG_L_ERROR] = LOG_ERR
 	};
 	char buf[LOGD_LINE + 64];
 	struct logd_parts o;

@@ -205,8 +205,10 @@ answer_text(enum dns_type type, const struct rr *rr, size_t n, char *out,
 static void
 answer(struct call *c, struct answers *a)
 {
-	static const char *const status[] = { "ok", "nxdomain", "nodata",
-	    "no answer" };
+	static const char *const status[] = {
+		[DNS_OK] = "ok", [DNS_NXDOMAIN] = "nxdomain",
+		[DNS_NODATA] = "nodata", [DNS_TEMP] = "no answer"
+	};
 	struct rr rr[LOOKUP_RRS];
 	char what[ANSWER_NAME + 8], text[CELL_TEXT];
 	enum dns_type type;
@@ -369,9 +371,13 @@ report_dkim(struct call *c, const struct verdict *v)
 static void
 report_dmarc(struct call *c, const struct dmarc *d)
 {
-	static const char *const from[] = { "", "several authors; ",
-	    "no From; ", "From twice; ", "no domain in From; ",
-	    "too many authors; " };
+	static const char *const from[] = {
+		[DMARC_FROM_OK] = "", [DMARC_FROM_MANY] = "several authors; ",
+		[DMARC_FROM_MISSING] = "no From; ",
+		[DMARC_FROM_TWICE] = "From twice; ",
+		[DMARC_FROM_EMPTY] = "no domain in From; ",
+		[DMARC_FROM_EXCESS] = "too many authors; "
+	};
 
 	if (d->tag == '\0') {
 		row(c, "dmarc", d->author, dmarc_name(d->result), "%s%s",

@@ -296,8 +296,11 @@ take_list(struct command *c, struct message *m)
 static bool
 take_kept(const struct segment *s, const struct newer *w, void *arg)
 {
-	static const char *const names[] = { "flags of the frame", "envelope",
-	    "ticket", "log record" };
+	static const char *const names[] = {
+		[NEWER_FRAME] = "flags of the frame",
+		[NEWER_ENVELOPE] = "envelope", [NEWER_TICKET] = "ticket",
+		[NEWER_RECORD] = "log record"
+	};
 	struct command *c = arg;
 	struct row row = { .n = 0 };
 	char id[MSG_ID_TEXT], why[80];

@@ -56,7 +56,9 @@ static void
 log_stderr(enum log_level level, const char *text, size_t n)
 {
 	static const char *const names[] = {
-		"debug", "info", "notice", "warning", "error"
+		[LOG_L_DEBUG] = "debug", [LOG_L_INFO] = "info",
+		[LOG_L_NOTICE] = "notice", [LOG_L_WARN] = "warning",
+		[LOG_L_ERROR] = "error"
 	};
 	char line[LOG_LINE_MAX + 128], stamp[32];
 	time_t now = (time_t)now_sec();

@@ -124,13 +124,25 @@ known_find(struct slice header, struct slice v[H_KNOWN])
 {
 #define NAME(s)	{ s, sizeof(s) - 1 }
 	static const struct slice names[H_KNOWN] = {
-		NAME("date"), NAME("subject"), NAME("from"), NAME("sender"),
-		NAME("reply-to"), NAME("to"), NAME("cc"), NAME("bcc"),
-		NAME("in-reply-to"), NAME("message-id"), NAME("references"),
-		NAME("content-type"), NAME("content-transfer-encoding"),
-		NAME("content-id"), NAME("content-description"),
-		NAME("content-md5"), NAME("content-disposition"),
-		NAME("content-language"), NAME("content-location")
+		[H_DATE] = NAME("date"),
+		[H_SUBJECT] = NAME("subject"),
+		[H_FROM] = NAME("from"),
+		[H_SENDER] = NAME("sender"),
+		[H_REPLYTO] = NAME("reply-to"),
+		[H_TO] = NAME("to"),
+		[H_CC] = NAME("cc"),
+		[H_BCC] = NAME("bcc"),
+		[H_INREPLYTO] = NAME("in-reply-to"),
+		[H_MSGID] = NAME("message-id"),
+		[H_REFERENCES] = NAME("references"),
+		[H_TYPE] = NAME("content-type"),
+		[H_CTE] = NAME("content-transfer-encoding"),
+		[H_ID] = NAME("content-id"),
+		[H_DESCRIPTION] = NAME("content-description"),
+		[H_MD5] = NAME("content-md5"),
+		[H_DISPOSITION] = NAME("content-disposition"),
+		[H_LANGUAGE] = NAME("content-language"),
+		[H_LOCATION] = NAME("content-location")
 	};
 #undef NAME
 	struct header_field f;

@@ -130,7 +130,9 @@ void
 proc_log_level(const struct conf *conf)
 {
 	static const char *const names[] = {
-		"debug", "info", "notice", "warn", "error"
+		[LOG_L_DEBUG] = "debug", [LOG_L_INFO] = "info",
+		[LOG_L_NOTICE] = "notice", [LOG_L_WARN] = "warn",
+		[LOG_L_ERROR] = "error"
 	};
 	size_t i;
 

@@ -45,8 +45,10 @@ static int	 judge(struct arc_chain *, const struct dkim_sig *,
 const char *
 arc_name(enum arc_result r)
 {
-	static const char *const name[] = { "none", "pass", "fail",
-	    "temperror" };
+	static const char *const name[] = {
+		[ARC_NONE] = "none", [ARC_PASS] = "pass", [ARC_FAIL] = "fail",
+		[ARC_TEMPERROR] = "temperror"
+	};
 
 	return name[r];
 }

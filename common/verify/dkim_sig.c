@@ -27,8 +27,12 @@ static int	 canon_name(struct slice, enum dkim_canon *);
 const char *
 dkim_name(enum dkim_result r)
 {
-	static const char *const name[] = { "none", "pass", "fail", "policy",
-	    "neutral", "temperror", "permerror" };
+	static const char *const name[] = {
+		[DKIM_NONE] = "none", [DKIM_PASS] = "pass",
+		[DKIM_FAIL] = "fail", [DKIM_POLICY] = "policy",
+		[DKIM_NEUTRAL] = "neutral", [DKIM_TEMPERROR] = "temperror",
+		[DKIM_PERMERROR] = "permerror"
+	};
 
 	return name[r];
 }

@@ -34,9 +34,13 @@ dmarc_run(const struct dmarc_authors *au, const struct dmarc_id *spf,
     const struct dmarc_id *dkim, size_t ndkim, struct answers *a,
     struct dmarc *out)
 {
-	static const char *const why[] = { NULL, NULL, "no From field",
-	    "more than one From field", "no domain in From",
-	    "too many domains in From" };
+	static const char *const why[] = {
+		[DMARC_FROM_OK] = NULL, [DMARC_FROM_MANY] = NULL,
+		[DMARC_FROM_MISSING] = "no From field",
+		[DMARC_FROM_TWICE] = "more than one From field",
+		[DMARC_FROM_EMPTY] = "no domain in From",
+		[DMARC_FROM_EXCESS] = "too many domains in From"
+	};
 	struct dmarc one;
 	struct eval e = { .answers = a, .spf = spf, .dkim = dkim,
 	    .ndkim = ndkim, .out = &one };
@@ -63,8 +67,11 @@ dmarc_run(const struct dmarc_authors *au, const struct dmarc_id *spf,
 const char *
 dmarc_name(enum dmarc_result r)
 {
-	static const char *const name[] = { "none", "pass", "fail",
-	    "temperror", "permerror" };
+	static const char *const name[] = {
+		[DMARC_NONE] = "none", [DMARC_PASS] = "pass",
+		[DMARC_FAIL] = "fail", [DMARC_TEMPERROR] = "temperror",
+		[DMARC_PERMERROR] = "permerror"
+	};
 
 	return name[r];
 }
@@ -72,7 +79,10 @@ dmarc_name(enum dmarc_result r)
 const char *
 dmarc_policy_name(enum dmarc_policy p)
 {
-	static const char *const name[] = { "none", "quarantine", "reject" };
+	static const char *const name[] = {
+		[DMARC_P_NONE] = "none", [DMARC_P_QUARANTINE] = "quarantine",
+		[DMARC_P_REJECT] = "reject"
+	};
 
 	return name[p];
 }

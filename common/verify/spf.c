@@ -73,8 +73,12 @@ spf_clear(struct spf *out)
 const char *
 spf_name(enum spf_result r)
 {
-	static const char *const name[] = { "none", "neutral", "pass", "fail",
-	    "softfail", "temperror", "permerror" };
+	static const char *const name[] = {
+		[SPF_NONE] = "none", [SPF_NEUTRAL] = "neutral",
+		[SPF_PASS] = "pass", [SPF_FAIL] = "fail",
+		[SPF_SOFTFAIL] = "softfail", [SPF_TEMPERROR] = "temperror",
+		[SPF_PERMERROR] = "permerror"
+	};
 
 	return name[r];
 }

@@ -125,7 +125,10 @@ command_find(const struct session *s, struct slice verb)
 static void
 command_done(struct session *s, const struct command *c, enum reply r)
 {
-	static const char *const word[] = { " OK ", " NO ", " BAD " };
+	static const char *const word[] = {
+		[REPLY_OK] = " OK ", [REPLY_NO] = " NO ",
+		[REPLY_BAD] = " BAD "
+	};
 
 	if (s->state == SELECTED && c != NULL && !(c->flags & F_NOUPDATE))
 		session_update(s, s->uid || !(c->flags & F_NOEXPUNGE));

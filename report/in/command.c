@@ -332,7 +332,9 @@ command_counts(struct command *c, const struct stored *s)
 const char *
 trust_name(enum in_trust t)
 {
-	static const char *const names[] = { "pass", "none", "fail" };
+	static const char *const names[] = {
+		[IN_PASS] = "pass", [IN_NONE] = "none", [IN_FAIL] = "fail"
+	};
 
 	return names[t];
 }

@@ -33,7 +33,10 @@
 
 #define END_LEN		13	/* "end 1a2b3c4d\n" */
 
-static const char *const kinds[IN_KINDS] = { "dmarc", "tls", "arf", "raw" };
+static const char *const kinds[IN_KINDS] = {
+	[IN_DMARC] = "dmarc", [IN_TLS] = "tls", [IN_ARF] = "arf",
+	[IN_RAW] = "raw"
+};
 
 #define TEXT(name, field)						\
 	{ name, offsetof(struct in_head, field),			\
