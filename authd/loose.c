@@ -19,13 +19,20 @@
 
 #define LOOSE_NEWER	(-1)	/* besides what SQLite says */
 
+static const char *
+error_text(const struct loose *l, int error)
+{
+	if (error == LOOSE_NEWER)
+		return "of a newer release, let be";
+	return l->db == NULL ? sqlite3_errstr(error) : sqlite3_errmsg(l->db);
+}
+
 static void
 loose_failed(struct loose *l, const char *doing, int error)
 {
 	if (!l->told)
-		log_warnx("%s %s error=\"%s\"", l->path, doing, error ==
-		    LOOSE_NEWER ? "of a newer release, let be" : l->db ==
-		    NULL ? sqlite3_errstr(error) : sqlite3_errmsg(l->db));
+		log_warnx("%s %s error=\"%s\"", l->path, doing,
+		    error_text(l, error));
 	l->told = true;
 	loose_close(l);
 }

@@ -278,8 +278,9 @@ dir_resolve(struct dir *d, struct slice in, struct dir_answer *out)
 	walk_address(&w, &a, 0);
 	if (w.broken)
 		return DIR_TEMP;
-	if (w.nroutes == 0)
-		return w.looped ? DIR_TEMP :
-		    address_is_routed(&a) ? DIR_DENIED : DIR_UNKNOWN;
-	return DIR_OK;
+	if (w.nroutes > 0)
+		return DIR_OK;
+	if (w.looped)
+		return DIR_TEMP;
+	return address_is_routed(&a) ? DIR_DENIED : DIR_UNKNOWN;
 }

@@ -652,6 +652,18 @@ run_one(uint32_t ask, const struct command *c, const struct args *args)
 	return true;
 }
 
+/* The noun that word is, NULL none. */
+static const char *
+noun_of(struct slice word)
+{
+	size_t i;
+
+	for (i = 0; i < NITEMS(commands); i++)
+		if (slice_is(word, commands[i].noun))
+			return commands[i].noun;
+	return NULL;
+}
+
 void
 run_command(uint32_t ask, uint32_t uid, struct slice list)
 {
@@ -665,8 +677,5 @@ run_command(uint32_t ask, uint32_t uid, struct slice list)
 	for (i = 0; args.n >= 2 && i < NITEMS(commands); i++)
 		if (run_one(ask, &commands[i], &args))
 			return;
-	run_usage(ask, slice_is(args.v[0], "account") ? "account" :
-	    slice_is(args.v[0], "alias") ? "alias" :
-	    slice_is(args.v[0], "domain") ? "domain" :
-	    slice_is(args.v[0], "guard") ? "guard" : NULL);
+	run_usage(ask, noun_of(args.v[0]));
 }

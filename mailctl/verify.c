@@ -318,6 +318,21 @@ run_verify(struct call *c, const char *path)
 	free(p);
 }
 
+/* The term that decided, or why none did. */
+static void
+spf_row(struct call *c, const char *what, const struct spf *s)
+{
+	const char *why = s->why, *term = "";
+
+	if (why == NULL) {
+		why = s->term[0] != '\0' ? "matches " : "nothing matches";
+		term = s->term;
+	}
+	row(c, what, s->domain, spf_name(s->result), "%s%s%s%s%s", why, term,
+	    s->exp[0] != '\0' ? "; the domain says: " : "", s->exp,
+	    s->lookups > SPF_LOOKUPS / 2 ? "; near the limit of lookups" : "");
+}
+
 static void
 report(struct call *c, const struct verdict *v)
 {
@@ -326,13 +341,7 @@ report(struct call *c, const struct verdict *v)
 	int i;
 
 	for (i = 0; i < 2 && c->ip != NULL && s != NULL; i++) {
-		row(c, i == 0 ? "spf" : "spf helo", s->domain,
-		    spf_name(s->result), "%s%s%s%s%s", s->why != NULL ?
-		    s->why : s->term[0] != '\0' ? "matches " : "nothing "
-		    "matches", s->why == NULL ? s->term : "",
-		    s->exp[0] != '\0' ? "; the domain says: " : "", s->exp,
-		    s->lookups > SPF_LOOKUPS / 2 ? "; near the limit of "
-		    "lookups" : "");
+		spf_row(c, i == 0 ? "spf" : "spf helo", s);
 		s = verdict_spf_helo(v);
 	}
 	if (c->ip == NULL)
@@ -368,6 +377,15 @@ report_dkim(struct call *c, const struct verdict *v)
 		    verdict_dkim_more(v));
 }
 
+/* The tag whose policy counts. */
+static const char *
+tag_name(char tag)
+{
+	if (tag == 'p')
+		return "p";
+	return tag == 's' ? "sp" : "np";
+}
+
 static void
 report_dmarc(struct call *c, const struct dmarc *d)
 {
@@ -387,8 +405,7 @@ report_dmarc(struct call *c, const struct dmarc *d)
 	row(c, "dmarc", d->author, dmarc_name(d->result),
 	    "%sorganization %s, record at %s, %s=%s%s, asks for %s; "
 	    "spf %s, dkim %s%s%s", from[d->from], d->org, d->at,
-	    d->tag == 'p' ? "p" : d->tag == 's' ? "sp" : "np",
-	    dmarc_policy_name(d->published), d->testing ? " t=y" : "",
+	    tag_name(d->tag), dmarc_policy_name(d->published), d->testing ? " t=y" : "",
 	    dmarc_policy_name(d->policy),
 	    d->spf_aligned ? "aligned" : "not aligned",
 	    d->dkim_aligned ? "aligned" : "not aligned",
@@ -407,6 +424,20 @@ run_spf_domain(struct call *c, const char *name)
 		errx(EX_USAGE, "\"%s\" is no domain", name);
 	spf_record(c, a, domain, 0);
 	answers_free(a);
+}
+
+/* Octets before the domain that the term names; 0: it names none. */
+static size_t
+spf_names(struct slice term)
+{
+	static const char *const with[] = { "redirect=", "include:",
+	    "+include:" };
+	size_t i;
+
+	for (i = 0; i < NITEMS(with); i++)
+		if (slice_casestarts(term, with[i]))
+			return strlen(with[i]);
+	return 0;
 }
 
 /* The record of a domain and, as far as they are plain, of those in it. */
@@ -441,9 +472,7 @@ spf_record(struct call *c, struct answers *a, const char *domain, int depth)
 			term = slice_of(rec.p, slice_find(rec, ' '));
 			rec = slice_of(rec.p + term.n + (term.n < rec.n),
 			    rec.n - term.n - (term.n < rec.n));
-			skip = slice_casestarts(term, "redirect=") ? 9 :
-			    slice_casestarts(term, "include:") ? 8 :
-			    slice_casestarts(term, "+include:") ? 9 : 0;
+			skip = spf_names(term);
 			if (skip > 0 && domain_ascii(slice_of(term.p + skip,
 			    term.n - skip), next) == 0)
 				spf_record(c, a, next, depth + 1);
@@ -477,8 +506,7 @@ run_dmarc_domain(struct call *c, const char *name)
 	}
 	row(c, "dmarc", d.author, dmarc_policy_name(d.policy),
 	    "organization %s, record at %s, %s=%s%s, adkim=%c aspf=%c",
-	    d.org, d.at, d.tag == 'p' ? "p" : d.tag == 's' ? "sp" : "np",
-	    dmarc_policy_name(d.published), d.testing ? " t=y" : "",
+	    d.org, d.at, tag_name(d.tag), dmarc_policy_name(d.published), d.testing ? " t=y" : "",
 	    d.adkim, d.aspf);
 	for (rest = d.rua; dmarc_uri_next(&rest, &uri); )
 		row(c, "rua", d.at, "", "%.*s", (int)uri.n, uri.p);

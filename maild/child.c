@@ -453,12 +453,15 @@ static void
 child_log_death(const struct child *c, int status)
 {
 	const char *what = WIFSIGNALED(status) ? "signal" : "status";
+	const char *how = "";
 	int n = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 
+	if (n == 127)
+		how = " (its program could not be run)";
+	else if (c->state == CHILD_STARTING)
+		how = " (before it was ready)";
 	log_warnx("died name=%s instance=%u pid=%d %s=%d%s lived=%llums",
-	    proc_name(c->role), c->instance, (int)c->pid, what, n,
-	    n == 127 ? " (its program could not be run)" :
-	    c->state == CHILD_STARTING ? " (before it was ready)" : "",
+	    proc_name(c->role), c->instance, (int)c->pid, what, n, how,
 	    (unsigned long long)(now_ms() - c->started));
 }
 

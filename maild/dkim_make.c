@@ -145,19 +145,19 @@ job_done(struct dkim_job *j)
 {
 	const struct conf *conf = j->house->conf;
 	char text[TEXT_SIZE + 400];
-	bool ours = false, waits = j->v[0].state == KEY_WAITING;
+	const char *when = "mail is signed with it when the domain is among "
+	    "domains in the configuration";
 
 	for (size_t i = 0; i < conf->ndomains; i++)
 		if (strcasecmp(conf->domains[i], j->v[0].domain) == 0)
-			ours = true;
+			when = j->v[0].state == KEY_WAITING ? "a key is "
+			    "signed with when its record is seen there, the "
+			    "one before it till then" :
+			    "it is signed with from now on";
 	snprintf(text, sizeof(text), "put %s into the zone%s%s; %s.%s%s",
 	    j->n == 1 ? "this TXT record" : "these TXT records",
 	    j->n > TEXT_KEYS ? "s" : " of ",
-	    j->n > TEXT_KEYS ? "" : j->v[0].domain, !ours ? "mail is signed "
-	    "with it when the domain is among domains in the configuration" :
-	    waits ? "a key is signed with when its record is seen "
-	    "there, the one before it till then" : "it is signed with from "
-	    "now on",
+	    j->n > TEXT_KEYS ? "" : j->v[0].domain, when,
 	    *j->text != '\0' ? "  In a zone file:" : "", j->text);
 	reload_dkim(j->house, j->cmd, text);
 	job_free(j);

@@ -334,6 +334,15 @@ is_begun(const struct place *p, enum mark_dir d, const char *house)
 	    strcmp(p->begun.role, names[d].role) == 0;
 }
 
+/* Why it has no mark. */
+static const char *
+place_lacks(const struct place *p)
+{
+	if (p->fd == -1)
+		return "is not there";
+	return p->empty ? "is empty" : "has no " MARK;
+}
+
 /* What is wrong with it in that house, and what cures it. */
 static bool
 place_check(const struct place *p, enum mark_dir d, const char *house,
@@ -347,8 +356,7 @@ place_check(const struct place *p, enum mark_dir d, const char *house,
 			return true;
 		complain(t, "%s (%s): %s, and the other directories are of "
 		    "the house %.8s; is it the right one, and mounted?  %s: "
-		    "%s %s", p->path, key, p->fd == -1 ? "is not there" :
-		    p->empty ? "is empty" : "has no " MARK, house,
+		    "%s %s", p->path, key, place_lacks(p), house,
 		    p->fd == -1 ? "To begin a new one" : "If so", how,
 		    p->path);
 		return false;

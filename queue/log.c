@@ -181,11 +181,15 @@ log_reader_open(struct log_reader *r, int fd, off_t end)
 	*r = (struct log_reader){ .fd = -1, .off = LOG_START, .end = end };
 	if (pread_all(fd, h, sizeof(h), 0) == -1)
 		return -1;
-	errno = memcmp(h, LOG_MAGIC, 7) != 0 ||
-	    get32(h + 16) != crc32c(0, h, 16) ? EBADMSG :
-	    h[7] != LOG_MAGIC[7] ? ENOTSUP : 0;
-	if (errno != 0)
+	if (memcmp(h, LOG_MAGIC, 7) != 0 ||
+	    get32(h + 16) != crc32c(0, h, 16)) {
+		errno = EBADMSG;
 		return -1;
+	}
+	if (h[7] != LOG_MAGIC[7]) {
+		errno = ENOTSUP;
+		return -1;
+	}
 	r->seed = seed_of(get64(h + 8));
 	r->buf = xcalloc(1, LOG_WINDOW);
 	r->fd = fd;

@@ -223,9 +223,10 @@ part_close(struct mime *m, uint16_t i, uint64_t end, uint64_t lines)
 	if (p->body_off > end)
 		p->body_off = end > p->hdr_off ? end : p->hdr_off;
 	p->body_len = end > p->body_off ? end - p->body_off : 0;
-	p->lines = lines <= p->lines0 || p->body_len == 0 ? 0 :
-	    lines - p->lines0 > UINT32_MAX ? UINT32_MAX :
-	    (uint32_t)(lines - p->lines0);
+	lines = lines > p->lines0 ? lines - p->lines0 : 0;
+	if (p->body_len == 0)
+		lines = 0;
+	p->lines = lines > UINT32_MAX ? UINT32_MAX : (uint32_t)lines;
 }
 
 /* At most one line of a header. */

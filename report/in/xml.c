@@ -625,12 +625,14 @@ piece(struct xml *x, const char *p, size_t n, int last)
 			behind(x);
 			return 0;
 		}
-		x->broken = x->broken || (x->why == NULL &&
-		    XML_GetErrorCode(x->expat) != XML_ERROR_NO_MEMORY);
-		if (x->why == NULL)
-			x->why = XML_GetErrorCode(x->expat) ==
-			    XML_ERROR_NO_MEMORY ? "out of memory" : last ?
-			    "XML ends early" : "XML is damaged";
+		if (x->why != NULL)
+			return -1;
+		if (XML_GetErrorCode(x->expat) == XML_ERROR_NO_MEMORY) {
+			x->why = "out of memory";
+			return -1;
+		}
+		x->broken = true;
+		x->why = last ? "XML ends early" : "XML is damaged";
 		return -1;
 	}
 	at = XML_GetCurrentByteIndex(x->expat);

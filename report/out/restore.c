@@ -146,9 +146,12 @@ key_read(uint8_t *key)
 	fd = openat(rs.dir, KEY_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (fstat(fd, &sb) == 0)
-		r = sb.st_size < (off_t)sizeof(b) ? 0 :
-		    pread_all(fd, b, sizeof(b), 0) == 0 ? 1 : -1;
+	if (fstat(fd, &sb) == -1)
+		r = -1;
+	else if (sb.st_size < (off_t)sizeof(b))
+		r = 0;
+	else if (pread_all(fd, b, sizeof(b), 0) == 0)
+		r = 1;
 	close(fd);
 	if (r != 1)
 		return r;
@@ -212,6 +215,15 @@ files_read(const uint64_t *begin, size_t n, void (*fn)(struct period *))
 	tell(error);
 }
 
+/* Of a file, by its first REC_START octets. */
+static enum state
+start_read(const uint8_t *b, struct rec_file *f)
+{
+	if (rec_start_newer(b, REC_START))
+		return F_NEWER;
+	return rec_start_get(b, REC_START, f) == -1 ? F_BAD : F_READ;
+}
+
 static enum state
 file_load(const char *name, struct period **to)
 {
@@ -232,8 +244,7 @@ file_load(const char *name, struct period **to)
 	if (fstat(fd, &sb) == 0 && sb.st_size < REC_START)
 		s = F_BAD;
 	else if (fstat(fd, &sb) == 0 && pread_all(fd, b, sizeof(b), 0) == 0)
-		s = rec_start_newer(b, sizeof(b)) ? F_NEWER :
-		    rec_start_get(b, sizeof(b), &f) == -1 ? F_BAD : F_READ;
+		s = start_read(b, &f);
 	if (s == F_BAD)
 		file_aside(name, "has no readable start");
 	if (s == F_READ) {
