@@ -178,10 +178,10 @@ const char *db_error(void);
 struct loose {
 	struct sqlite3	*db;		/* NULL: not open */
 	const char	*path, *schema;
-	bool		 told;		/* the log knows that it is not */
+	bool		 told;		/* that it is not was logged */
 };
 
-/* Read what is there into memory; may come again.  0, -1. */
+/* Read what is there into memory; may be called again.  0, -1. */
 typedef int (*loose_load)(struct sqlite3 *, void *arg);
 
 /* path and schema are kept.  What cannot be opened is tried again. */
@@ -221,7 +221,8 @@ void	 guard_close(void);
 enum slow_kind { SLOW_NAME = 1, SLOW_NETWORK, SLOW_KEY };
 struct slow_key { uint8_t kind; uint8_t b[8]; };
 
-/* What names are hashed with is made from that; before any of them. */
+/* The key that names are hashed with is made from this one.  To be called
+ * before slow_name(). */
 void	 slow_secret(const uint8_t key[32]);
 struct slow_key slow_name(const char *name);
 /* /24 of an IPv4, /64 of an IPv6 address; kind 0 for hosts that are never
@@ -231,7 +232,7 @@ struct slow_key slow_network(const struct msg_addr *);
 unsigned int slow_count(const struct slow_key *, uint64_t now);
 void	 slow_fail(const struct slow_key *, uint64_t now);	/* one more */
 void	 slow_clear(const struct slow_key *);
-/* What to wait after count failures when free ones cost nothing. */
+/* Milliseconds to wait after count failures, of which so many are free. */
 uint32_t slow_wait(unsigned int count, unsigned int free);
 /* Counters in a database that may be lost. */
 void	 slow_open(const char *path, uint64_t now);
@@ -278,7 +279,7 @@ void	 front_cut(struct front *, const char *why);
 bool	 front_owns(const struct front *, uint64_t conn);
 /* Is there room for one more login? */
 bool	 front_room(const struct front *);
-/* That connection proved to be account. */
+/* Whoever is at that connection proved to be account. */
 void	 front_prove(struct front *, uint64_t conn, uint32_t account);
 struct proved *proved_find(const struct front *, uint64_t conn);
 void	 front_disprove(struct front *, struct proved *);
@@ -315,7 +316,7 @@ void	 base_adopt(uint32_t ask);
 void	 login_init(void);
 /* Answers AUTH_LOGIN number ask of that front, now or later. */
 void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
-/* That connection of a front went. */
+/* That connection of a front is gone: nobody waits for its login. */
 void	 login_forget(const struct front *, uint64_t conn);
 
 /* ---- pool.c: the hash workers and who waits for them --------------------- */

@@ -61,8 +61,8 @@ void	 account_flush(void);
 
 /* ---- trouble.c: accounts that cannot be used --------------------------- */
 
-/* Of what hit the account as a whole: shown by mailctl status, if it is of
- * the kind that an operator has to mend. */
+/* This happened to the account as a whole.  mailctl status shows it if it is
+ * what an operator has to mend. */
 void	 trouble_set(uint32_t number, enum store_result, const char *why);
 void	 trouble_over(uint32_t number);
 
@@ -81,7 +81,7 @@ struct delivery {			/* a message and those it is for */
 	struct slice	 trace;
 	uint32_t	 first, n;	/* targets */
 	size_t		 at, len;	/* its part of the arena */
-	uint64_t	 until;		/* waits no longer; 0: does not yet */
+	uint64_t	 until;		/* it waits till then; 0: it does not */
 };
 
 struct target {
@@ -90,7 +90,7 @@ struct target {
 	struct msg_id	 id;
 	struct slice	 to;		/* Delivered-To line */
 	enum store_result result;
-	bool		 done;		/* that is what it stays */
+	bool		 done;		/* result is final */
 	bool		 closed;	/* result apart: the account is shut */
 	bool		 own;		/* it is about this message alone */
 	uint32_t	 uid;

@@ -203,10 +203,10 @@ struct segment *segment_seq(uint64_t seq);
 ssize_t	 segment_image(struct segment *, uint8_t *buf);
 int	 segment_read(struct segment *, void *, size_t, off_t);
 int	 segment_write(struct segment *, const void *, size_t, off_t);
-/* The n octets that now lie at the segment's off are at p too, until that is
- * said of others; NULL: none are. */
+/* The n octets that were written to the segment at its off are in memory at p,
+ * until the next call; NULL: none are. */
 void	 segment_recent_set(const struct segment *, const uint8_t *p, size_t n);
-/* What lies at off, if it is among those; else NULL. */
+/* What lies at off of the segment, if it is among those; else NULL. */
 const uint8_t *segment_recent(const struct segment *, size_t off);
 int	 segment_sync(struct segment *);	/* fdatasync */
 /* Sync what an earlier process wrote; if that fails (-1), the next reads see
@@ -235,11 +235,13 @@ int	 large_init(int spoolfd);
 /* Make one; *file is its number.  Descriptor to hand out, or -1. */
 int	 large_new(uint64_t *file);
 int	 large_open(uint64_t file);		/* read only; -1 */
-/* What is behind the descriptor of one, and its name, on disk.  0, -1. */
+/* Sync the octets behind the descriptor of one, and its name.  0, or -1 with
+ * errno. */
 int	 large_sync(int fd);
 void	 large_unlink(uint64_t file);
-/* At the start: a frame names that file.  Then unlink those that none names,
- * or keep all; the names are forgotten. */
+/* At the start: large_named() for each file that a frame names, then
+ * large_sweep(), which unlinks all others, unless keep, and forgets the
+ * names. */
 void	 large_named(uint64_t file);
 void	 large_sweep(bool keep);
 
@@ -264,13 +266,15 @@ void	 settle_unlink(uint64_t file);		/* soon */
 
 #define LOG_TEXT_MAX	600
 
-/* Its number, held once more; 0 for the empty one.  Cut at LOG_TEXT_MAX. */
+/* The number of a text (cut at LOG_TEXT_MAX), which has one holder more by
+ * this; 0 is the empty text. */
 uint32_t text_hold(struct slice);
-void	 text_drop(uint32_t);
+void	 text_drop(uint32_t);		/* one holder less */
 const char *text_get(uint32_t);
-/* Is it in the log file of that number?  From now on it is. */
+/* Was the text written to that log file before?  From now on it counts as
+ * written. */
 bool	 text_told(uint32_t, uint32_t file);
-/* The numbers of a file that is read. */
+/* While a log file is read: which text its numbers stand for. */
 void	 text_map_put(uint32_t, struct slice);
 uint32_t text_map_get(uint32_t);	/* not held */
 void	 text_map_end(void);
@@ -292,7 +296,7 @@ enum log_type {
 };
 
 #define LOG_ALL		UINT16_MAX	/* rcpt: every one */
-#define LOG_MAY_PASS	0x80		/* by who does not know the type */
+#define LOG_MAY_PASS	0x80		/* ignored where its type is not known */
 #define LOG_HDR		32U		/* octets before text or text_id */
 #define LOG_LEN_MAX	4096U		/* of a record, now or later */
 #define LOG_REC_MAX	(LOG_HDR + 8 + LOG_TEXT_MAX)	/* of ours */
@@ -365,8 +369,9 @@ void	 qlog_next_add(const struct log_rec *);
 void	 qlog_next_carry(const uint8_t *octets, size_t);
 off_t	 qlog_next_length(void);
 int	 qlog_next_write(void);
-/* Sync it, and it is the file: 0.  -1: it is not.  1: it is, but that is not
- * synced, and a later one has to be. */
+/* Sync the new file and put it in the place of the old one.  0: done; -1: the
+ * old one stays; 1: it is in place, but the directory is not synced, so that
+ * the next rewrite has to succeed. */
 int	 qlog_next_end(int spoolfd);
 void	 qlog_next_drop(void);
 
@@ -388,7 +393,8 @@ int	 rewrite_begin(void);
 int	 rewrite_turn(void);
 int	 rewrite_now(void);		/* all at once; 0, -1 */
 void	 rewrite_stop(void);
-/* Where the records end that the last one did not make but copy. */
+/* Offset behind the records that the last rewrite copied from the file
+ * before. */
 off_t	 rewrite_carried(void);
 
 /* ---- message.c: a message in memory ----------------------------------- */
@@ -466,20 +472,22 @@ uint8_t	*message_envelope_copy(struct message *, struct envelope *);
 /* A descriptor with the message at 0 and the facts behind it, to be handed
  * out; owned by the message, see message_release.  -1 with errno. */
 int	 message_fd(struct message *);
-/* What came of reading it will come of it again, else it may be read later. */
+/* Does this errno of a read mean that reading again fails as well?  Else it
+ * may be read later. */
 static inline bool
 is_damage(int e)
 {
 	return e == EBADMSG || e == ENOENT || e == EINVAL;	/* its size */
 }
-/* Does it go as octets, not as a descriptor? */
+/* Is it handed to deliver as octets, not as a descriptor? */
 bool	 message_is_small(const struct message *);
 /* Those of a small one, the facts behind them; good until the next call of
  * this, of message_envelope() or of message_fd().  NULL with errno. */
 const uint8_t *message_octets(struct message *);
 void	 message_keep(struct message *, int fd);	/* takes fd */
 void	 message_release(struct message *);
-/* It was used: kept for the jobs that wait, if there is room. */
+/* Its descriptor was used: it stays open for the jobs that wait, if there is
+ * room. */
 void	 message_used(struct message *);
 
 /* ---- account.c: what each account has waiting ------------------------- */
@@ -533,7 +541,8 @@ struct commit {
 	uint32_t	 large_crc;
 	int		 fd;		/* memfd, or -1; taken over */
 	struct slice	 body[2];	/* message and facts, when no fd */
-	uint32_t	 limit;		/* of what its account has waiting; 0 */
+	uint32_t	 limit;		/* recipients its account may have
+					 * waiting, 0: any number */
 	uint64_t	 conn;		/* that sent it, for the guard */
 	uint32_t	 outside;	/* recipients it asked for outside */
 	uint64_t	 sent;		/* now_ms(); 0: it is never late */
@@ -546,8 +555,8 @@ struct commit {
 
 /* What happens in a commit, for those that stand above. */
 struct commit_ops {
-	/* A message is on disk that is not a copy of another: outside
-	 * recipients of that connection of authd's count for its account. */
+	/* A message came, and is on disk now.  So many of its recipients are
+	 * outside: authd's guard counts them for connection and account. */
 	void	(*taken)(struct message *, uint64_t conn, uint32_t outside);
 };
 

@@ -142,12 +142,13 @@ struct session;
 
 /* Send it when a connection is there; its answer goes out in any case. */
 void	 dest_add(struct message *);
-/* The next message for a session that is ready, NULL none. */
+/* The next message, for a session that is ready; NULL: none waits. */
 struct message *dest_take(struct dest *);
 /* It lost its connection before it was sent: first in line again. */
 void	 dest_return(struct dest *, struct message *);
-/* A session found the destination usable / has ended (why: not as it should,
- * else NULL).  dest may be gone after the second. */
+/* A session found the destination usable; a session has ended, why: for a
+ * reason that tells against the destination, else NULL.  dest may be gone
+ * after the second. */
 void	 dest_session_ready(struct dest *, struct session *);
 void	 dest_session_gone(struct dest *, struct session *,
 	    const struct reason *why);
@@ -192,7 +193,7 @@ struct session {
 	enum session_state state;
 	bool		 ready;		/* told the destination so */
 	bool		 retry_clear;	/* TLS failed here: once without */
-	bool		 verify;	/* its TLS was begun so */
+	bool		 verify;	/* TLS was begun with verification */
 	unsigned int	 ext;		/* EXT_ */
 	uint64_t	 size_max;	/* of SIZE, 0 none told */
 	unsigned int	 sent;		/* messages begun */
@@ -242,7 +243,8 @@ void	 hello_again(struct session *);
 void	 hello_keyword(struct session *, struct slice);
 /* Must TLS be there and the certificate be right? */
 bool	 hello_tls_insist(void);
-/* Is it so here?  A reload may insist on more than was asked for. */
+/* Does this session's TLS have what hello_tls_insist() asks for now?  A
+ * reload may ask for more than when it began. */
 bool	 hello_tls_suits(const struct session *);
 
 /* ---- tls.c: TLS as the configuration has it ---- */
@@ -293,7 +295,8 @@ bool	 transaction_lost(struct session *, const struct reason *);
 /* ---- auth.c: SASL at a smarthost ---------- */
 
 bool	 auth_wanted(void);
-/* Begin; state becomes AUTH_EXPECTED.  -1: no way both know. */
+/* Begin; state becomes AUTH_EXPECTED.  -1: the host offers no mechanism that
+ * we have. */
 int	 auth_start(struct session *);
 /* Returns 1 done, 0 go on, -1 refused. */
 int	 auth_reply(struct session *);

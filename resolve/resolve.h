@@ -120,9 +120,10 @@ size_t	 server_count(void);
 const struct server *server_get(size_t);
 /* ms that the first attempt of a question has. */
 unsigned int server_timeout(void);
-/* What came of an attempt with it.  One of which nothing but failures is
- * heard is asked for the root, which strangers have no hand in; failing
- * there too it is told (proc_impaired), until it answers anything. */
+/* What came of an attempt with that server.  One of which nothing but failures
+ * is heard is asked about the root, whose answer no stranger can spoil; if
+ * that fails as well, the operator is told (proc_impaired) until it answers
+ * anything. */
 void	 server_heard(size_t, enum packet_result);
 
 /* ---- turn.c: whose question is next ------------ */

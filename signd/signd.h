@@ -56,9 +56,10 @@ int	 key_read(struct slice name, int fd, enum key_use, const char **why);
 struct key *key_by_spki(const struct msg_mac *);
 struct key *key_by_domain(struct slice domain, enum key_type);
 bool	 key_has_domain(struct slice domain);
-/* Those that wait: the first with NULL, NULL at the end. */
+/* The keys of USE_NEXT one after the other: the first when given NULL; NULL
+ * at the end. */
 struct key *key_waiting(const struct key *);
-size_t	 key_count(void);		/* without them */
+size_t	 key_count(void);		/* without those of USE_NEXT */
 
 /* ---- cert.c -------------------------------------------------------------- */
 

@@ -116,7 +116,7 @@ struct fate {
 	const char		*comment;	/* to the override, or NULL */
 };
 
-/* Why the message will be refused at its end; the first one counts. */
+/* A mail transaction, from MAIL on. */
 struct mail {
 	SLIST_ENTRY(mail) spare;
 	/* envelope */
@@ -130,7 +130,7 @@ struct mail {
 	char		 domain[256];		/* of from */
 	/* message */
 	struct data_scan scan;
-	enum reply	 refusal;
+	enum reply	 refusal;	/* at its end; the first one counts */
 	const char	*tail;		/* of refusal, or NULL */
 	struct mime	*mime;
 	struct dkim_body *body;		/* submission: body hash */

@@ -23,9 +23,10 @@ void	 log_notice(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	 log_warn(const char *, ...)	/* adds ": strerror(errno)" */
 	    __attribute__((format(printf, 1, 2)));
 void	 log_warnx(const char *, ...) __attribute__((format(printf, 1, 2)));
-/* For who ends then with a status of its own. */
+/* An error after which the caller ends the process with a status of its own. */
 void	 log_errorx(const char *, ...) __attribute__((format(printf, 1, 2)));
-/* One of these, for who tells a thing that ends us or does not. */
+/* Any of these functions, or of fatal()'s: for a caller that is told whether
+ * what it logs ends the process. */
 typedef void	 log_fn(const char *, ...);
 void	 log_flush(void);
 /* Log and exit 1: broken invariants, our own channels, start-up; never

@@ -20,8 +20,9 @@ void	 cap_rcpt(struct msg_mac *out, const uint8_t key[32], uint64_t conn,
  * domain till expires; signd dkim checks it. */
 void	 cap_sender(struct msg_mac *out, const uint8_t key[32], uint64_t conn,
 	    uint32_t account, struct slice domain, uint64_t expires);
+/* In constant time. */
+bool	 cap_equal(const struct msg_mac *, const struct msg_mac *);
+
 /* First octet of a ticket: signd makes it, queue keeps it unread. */
 #define TICKET_VERSION	1
-
-bool	 cap_equal(const struct msg_mac *, const struct msg_mac *);
 #endif

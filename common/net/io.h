@@ -62,13 +62,12 @@ int	 io_printf(struct io *, const char *, ...)
 int	 io_sendfile(struct io *, int fd, off_t off, size_t n);
 size_t	 io_queued(const struct io *);
 /*
- * A client that does not read gets no more answers than these.  While more
- * octets wait to be written to a peer that connected to us, its socket is
- * not read and nothing is called back with IO_READ; who has input buffered
- * asks before each command whether to go on.  True: not now, IO_READ comes
- * again when half of it is gone.  Never true of io_connect()'s: who asks may
- * have to read an answer to be able to send on, and its questions are
- * counted.
+ * Does so much output wait for a client that its next command has to wait
+ * too?  For a client that does not read gets no more answers than these: till
+ * half of them are gone its socket is not read, then IO_READ is called back.
+ * Who still has input buffered asks this before each command.  Never true of
+ * a connection made by io_connect(): there we ask, and may have to read an
+ * answer to be able to send on; and how much we ask is counted.
  */
 #define IO_OUT_MAX	(64 * 1024)
 bool	 io_full(struct io *);

@@ -12,7 +12,8 @@
 struct conf_listen;
 
 struct listen_ops {
-	/* One more connection, not blocking, close on exec; it is theirs. */
+	/* One more connection, not blocking, close on exec; the callee has to
+	 * close it. */
 	void	(*take)(int fd, const struct sockaddr *,
 		    const struct conf_listen *);
 	/* What a client is told when there are no descriptors; "" nothing. */

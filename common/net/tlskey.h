@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 /* sock: channel end of kind CHAN_SIGN to signd tls, used blocking (2 s
- * limit) from inside handshakes.  Comes first when called again; the one
- * before is asked for what that refuses. */
+ * limit) from inside handshakes.  Called again, the new signd is asked first,
+ * and the one before it for what the new one refuses. */
 void	 tlskey_signer(int sock);
 /* Is signd there, now?  Without it no handshake comes to an end. */
 bool	 tlskey_ready(void);

@@ -73,7 +73,7 @@ struct chan *proc_main(void);		/* channel to maild, side B */
 uint16_t proc_instance(void);
 void	 proc_exit(int status);		/* leave the event loop */
 
-/* Answers to run().  A row is a list of cells made with proc_cell. */
+/* Answers to run().  A row is a list of cells; each of these adds one. */
 struct row { uint8_t buf[14336]; size_t n; };
 void	 row_str(struct row *, const char *name, struct slice value);
 void	 row_num(struct row *, const char *name, long long value);

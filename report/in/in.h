@@ -134,7 +134,7 @@ const char *house_domain(const struct in_house *, const char *name);
 /* Where unpacked octets go: 0, or -1: enough, the taker knows why. */
 typedef int (*in_sink)(void *arg, const char *p, size_t n);
 
-struct unpack {		/* zeroed but for sink and arg is the start */
+struct unpack {		/* starts zeroed, but for sink and arg */
 	in_sink		 sink;
 	void		*arg;
 	uint64_t	 in, out;	/* octets so far, of all entries */
@@ -171,9 +171,9 @@ int	 zip_next(struct zip *, struct zip_entry *);
 /* ---- xml.c, tls.c, arf.c ------------------------------------------------- */
 
 /*
- * A DMARC aggregate report, of RFC 9990 or RFC 7489, as it comes.  mend: why
- * one that was read before as what it should be could not be (xml_broken);
- * now it is read as what it may have meant (mend.c).  NULL: as it is.
+ * A DMARC aggregate report, of RFC 9990 or RFC 7489, as it comes.  mend: NULL
+ * to read it as XML; for a second reading of one that is none (xml_broken),
+ * why the first failed: mend.c then finds what it may have meant.
  */
 struct xml *xml_new(struct in_report *, const struct in_house *,
 	    const char *mend);
@@ -203,7 +203,7 @@ extern const char *const arf_words[ARF_WORDS];
 #define MEND_NOWHERE	((unsigned int)-1)
 #define TAG_MAX		1024
 
-/* Zeroed but for the callbacks is the start.  depth: 1 is the outermost. */
+/* Starts zeroed, but for the callbacks.  depth: 1 is the outermost. */
 struct mend {
 	void		*arg;
 	/* Within how many of the open elements does one of that name belong?
@@ -318,8 +318,8 @@ void	 store_words(char *, size_t size);
 size_t	 store_count(void);
 const struct stored *store_get(size_t);		/* by time of arrival */
 const struct stored *store_find(const char *name);
-/* Off the disk; lasting after store_sync.  0; -1 with errno, ENOENT: there
- * is none of that name. */
+/* Remove it from the disk, for good after store_sync().  0; -1 with errno,
+ * ENOENT: there is none of that name. */
 int	 store_remove(const char *name);
 int	 store_sync(void);	/* 0, -1 with errno */
 /* Its octets in fresh memory, NULL: gone or damaged (logged). */
@@ -345,8 +345,8 @@ const char *share_name(const struct stored *);
 /* s is the newest of its holder. */
 void	 share_add(struct stored *, enum store_class);
 void	 share_drop(struct stored *);
-/* The oldest of who holds most files (or octets) of the class, never but.
- * NULL: there is none. */
+/* The oldest file of the holder that has most files (or octets) of the class;
+ * never the file `but'.  NULL: there is none. */
 struct stored *share_oldest(enum store_class, bool files,
 	    const struct stored *but);
 
