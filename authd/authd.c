@@ -39,12 +39,6 @@ static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
 static void	 on_full(struct chan *, struct msg *, void *);
 static void	 on_sent(struct chan *, struct msg *, void *);
-static void	 role_load(const struct conf *);
-static void	 role_secret(enum conf_secret_kind, const uint8_t[32]);
-static void	 role_start(const struct conf *);
-static void	 role_channel(enum chan_kind, enum proc_role, uint16_t, int);
-static void	 role_reload(const struct conf *);
-static void	 role_stop(void);
 
 static const struct chan_handler smtpd_handlers[] = {
 	{ AUTH_LOGIN,		on_login },
@@ -60,10 +54,6 @@ static const struct chan_handler queue_handlers[] = {
 	{ DIR_RCPT,		on_rcpt },
 	{ DIR_FULL_EV,		on_full },
 	{ GUARD_SENT_EV,	on_sent },
-};
-
-static const struct chan_handler main_handlers[] = {
-	{ ACCOUNT_HIGHEST_EV,	base_on_highest },
 };
 
 static struct {
@@ -271,8 +261,8 @@ on_tick(evutil_socket_t fd, short ev, void *arg)
 
 /* ---- the role ------------------------------------------------------------ */
 
-static void
-role_load(const struct conf *conf)
+void
+authd_load(const struct conf *conf)
 {
 	if (sodium_init() == -1)
 		fatalx("sodium_init");
@@ -282,8 +272,8 @@ role_load(const struct conf *conf)
 	tzset();
 }
 
-static void
-role_secret(enum conf_secret_kind kind, const uint8_t key[32])
+void
+authd_secret(enum conf_secret_kind kind, const uint8_t key[32])
 {
 	switch (kind) {
 	case SECRET_RCPT:
@@ -299,8 +289,8 @@ role_secret(enum conf_secret_kind kind, const uint8_t key[32])
 	}
 }
 
-static void
-role_start(const struct conf *conf)
+void
+authd_start(const struct conf *conf)
 {
 	const struct timeval second = { 1, 0 };
 
@@ -328,8 +318,8 @@ front_channel(enum proc_role role, uint16_t instance, int fd)
 		    NITEMS(login_handlers));
 }
 
-static void
-role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+void
+authd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
 	if (kind == CHAN_HASH && peer == ROLE_HASH)
@@ -342,15 +332,15 @@ role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		    proc_name(peer));
 }
 
-static void
-role_reload(const struct conf *conf)
+void
+authd_reload(const struct conf *conf)
 {
 	login_init();
 	base_reload();
 }
 
-static void
-role_stop(void)
+void
+authd_stop(void)
 {
 	slow_save(now_sec());
 	slow_close();
@@ -358,23 +348,4 @@ role_stop(void)
 	guard_close();
 	db_close();
 	proc_exit(0);
-}
-
-static const struct role role = {
-	.id = ROLE_AUTHD,
-	.load = role_load,
-	.secret = role_secret,
-	.start = role_start,
-	.channel = role_channel,
-	.reload = role_reload,
-	.stop = role_stop,
-	.run = run_command,
-	.handlers = main_handlers,
-	.nhandlers = NITEMS(main_handlers),
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
 }

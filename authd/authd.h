@@ -13,8 +13,23 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "msg/chan.h"
 #include "msg/msg.h"
+#include "conf/conf.h"
 #include "proc/proc.h"
+
+/* ---- authd.c: as struct role has them ------------------------------------ */
+
+void	 authd_load(const struct conf *);
+void	 authd_secret(enum conf_secret_kind, const uint8_t[32]);
+/* Opens the database; without one it is tried again (base.c). */
+void	 authd_start(const struct conf *);
+/* A hash worker, or one more who asks. */
+void	 authd_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+void	 authd_reload(const struct conf *);
+/* Writes what is to be remembered, and ends the process. */
+void	 authd_stop(void);
 
 /* ---- table.c: chained hash tables of things with a node inside ----------- */
 

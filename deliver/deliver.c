@@ -26,15 +26,9 @@
 
 #define FLUSH_SECONDS	30		/* forgotten ids reach the journal */
 
-static void	 deliver_start(const struct conf *);
-static void	 deliver_channel(enum chan_kind, enum proc_role, uint16_t, int);
-static void	 deliver_reload(const struct conf *);
-static void	 deliver_stop(void);
 static void	 on_body(struct chan *, struct msg *, void *);
 static void	 on_msg(struct chan *, struct msg *, void *);
 static void	 on_forget(struct chan *, struct msg *, void *);
-static void	 on_close(struct chan *, struct msg *, void *);
-static void	 on_open(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 static void	 on_flush(evutil_socket_t, short, void *);
 
@@ -49,30 +43,9 @@ static const struct chan_handler handlers[] = {
 	{ DELIVER_FORGET_EV,	on_forget },
 };
 
-static const struct chan_handler main_handlers[] = {
-	{ ACCOUNT_CLOSE,	on_close },
-	{ ACCOUNT_OPEN_EV,	on_open },
-};
-
 static const struct chan_ops ops = { on_gone, NULL };
 
-static const struct role role = {
-	.id = ROLE_DELIVER,
-	.start = deliver_start,
-	.channel = deliver_channel,
-	.reload = deliver_reload,
-	.stop = deliver_stop,
-	.handlers = main_handlers,
-	.nhandlers = NITEMS(main_handlers),
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
-}
-
-static void
+void
 deliver_start(const struct conf *conf)
 {
 	static const struct timeval every = { FLUSH_SECONDS, 0 };
@@ -89,7 +62,7 @@ deliver_start(const struct conf *conf)
 
 /* A new queue: what the old one asked is written first, so that the new
  * one's questions whether it was done find it. */
-static void
+void
 deliver_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
@@ -106,13 +79,13 @@ deliver_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	    NITEMS(handlers), &ops, NULL);
 }
 
-static void
+void
 deliver_reload(const struct conf *conf)
 {
 	account_limits();
 }
 
-static void
+void
 deliver_stop(void)
 {
 	batch_run();
@@ -161,8 +134,8 @@ on_forget(struct chan *c, struct msg *m, void *arg)
 
 /* No batch is under way here: what was written is synced and answered, and
  * what waits will find the account closed. */
-static void
-on_close(struct chan *c, struct msg *m, void *arg)
+void
+deliver_close(struct chan *c, struct msg *m, void *arg)
 {
 	const struct account_close *q = &m->body->account_close;
 	struct account_close_r r = { .ok = 1 };
@@ -176,8 +149,8 @@ on_close(struct chan *c, struct msg *m, void *arg)
 	chan_reply(c, m->id, ACCOUNT_CLOSE_R, &r, NULL, 0);
 }
 
-static void
-on_open(struct chan *c, struct msg *m, void *arg)
+void
+deliver_open(struct chan *c, struct msg *m, void *arg)
 {
 	account_reopen(m->body->account_open_ev.account);
 }

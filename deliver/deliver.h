@@ -15,10 +15,26 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "msg/chan.h"
 #include "msg/msg.h"
+#include "proc/proc.h"
 #include "store/store.h"
 
 struct event_base;
+
+/* ---- deliver.c: as struct role has them ---------------------------------- */
+
+void	 deliver_start(const struct conf *);
+/* A queue, in place of the one there was: what that asked is done first. */
+void	 deliver_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+void	 deliver_reload(const struct conf *);
+/* Does what was asked, and ends the process. */
+void	 deliver_stop(void);
+/* maild: leave that account alone; answered when nothing of it is open.  And:
+ * it may be used again. */
+void	 deliver_close(struct chan *, struct msg *, void *);
+void	 deliver_open(struct chan *, struct msg *, void *);
 
 /* ---- account.c: accounts kept open ------------------------------------ */
 

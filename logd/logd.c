@@ -239,8 +239,8 @@ source_drop(enum proc_role role, uint16_t instance)
 			p = &s->next;
 }
 
-static void
-role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+void
+logd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
 	struct source *s;
@@ -336,8 +336,8 @@ run_why(uint32_t ask, const struct slice *v, size_t n)
 		    LINES_MAX));
 }
 
-static void
-role_run(uint32_t ask, uint32_t uid, struct slice args)
+void
+logd_run(uint32_t ask, uint32_t uid, struct slice args)
 {
 	struct slice v[8];
 	struct item_arg arg;
@@ -356,8 +356,8 @@ role_run(uint32_t ask, uint32_t uid, struct slice args)
 
 /* ---- the role ------------------------------------------------------------ */
 
-static void
-role_load(const struct conf *conf)
+void
+logd_load(const struct conf *conf)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 
@@ -398,8 +398,8 @@ load_tail(void)
 	free(p);
 }
 
-static void
-role_start(const struct conf *conf)
+void
+logd_start(const struct conf *conf)
 {
 	const struct timeval check = { CHECK_SECONDS, 0 };
 
@@ -415,16 +415,16 @@ role_start(const struct conf *conf)
 		fatalx("logd: no event");
 }
 
-static void
-role_reload(const struct conf *conf)
+void
+logd_reload(const struct conf *conf)
 {
 	file_flush();
 	file_check();
 }
 
 /* Whoever ends first has said its last words. */
-static void
-role_stop(void)
+void
+logd_stop(void)
 {
 	struct source *s;
 
@@ -433,20 +433,4 @@ role_stop(void)
 		source_read(s, LAST_TURNS);
 	file_flush();
 	proc_exit(0);
-}
-
-static const struct role role = {
-	.id = ROLE_LOGD,
-	.load = role_load,
-	.start = role_start,
-	.channel = role_channel,
-	.reload = role_reload,
-	.stop = role_stop,
-	.run = role_run,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 
 #define LOGD_LINE	2304	/* octets of a whole line, newline included */
 #define LOGD_PATH	1024	/* of the log file, NUL included */
@@ -94,5 +96,19 @@ bool	 rotate_room(uint64_t size);
 int	 rotate_move(const char *path);
 /* Remove what is too old or too much beside a current file of that size. */
 int	 rotate_prune(const char *path, uint64_t current);
+
+/* ---- logd.c: as struct role has them ------------------------------------- */
+
+/* Before the jail: the socket of a syslogd, if there is to be one. */
+void	 logd_load(const struct conf *);
+void	 logd_start(const struct conf *);
+/* One more who logs. */
+void	 logd_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+void	 logd_reload(const struct conf *);
+/* Writes the last words of all, and ends the process. */
+void	 logd_stop(void);
+/* "log" and "why" of mailctl. */
+void	 logd_run(uint32_t ask, uint32_t uid, struct slice args);
 
 #endif

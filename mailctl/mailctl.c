@@ -10,7 +10,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +20,7 @@
 
 #include "base/build.h"
 #include "base/slice.h"
-#include "verify/verify.h"
 #include "msg/msg.h"
-#include "mailctl/lookup.h"
 #include "mailctl/mailctl.h"
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
@@ -61,14 +58,14 @@ static const char usage_text[] =
     "  verify FILE --from ADDRESS --ip IP --helo NAME [--dns FILE]\n"
     "  spf DOMAIN | dmarc DOMAIN [--dns FILE]\n";
 
-static __attribute__((noreturn)) void
-usage(void)
+void
+usage(FILE *to, int status)
 {
-	fputs(usage_text, stderr);
-	exit(EX_USAGE);
+	fputs(usage_text, to);
+	exit(status);
 }
 
-static int
+int
 control_connect(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -142,7 +139,7 @@ put_arg(uint8_t *buf, size_t size, size_t *n, const char *text)
  * Options of reports go behind its words, as maild tells by the first of
  * these who answers.
  */
-static void
+void
 order_options(int argc, char **argv)
 {
 	int i, k, last = argc;
@@ -163,7 +160,7 @@ order_options(int argc, char **argv)
 	}
 }
 
-static void
+void
 send_command(int s, int argc, char **argv)
 {
 	static uint8_t args[12288];
@@ -186,7 +183,7 @@ send_command(int s, int argc, char **argv)
  * what is new in one of them the other does not know; releases further apart
  * than one do not understand each other.
  */
-static void
+void
 read_hello(int s)
 {
 	static uint8_t buf[MSG_MAX];
@@ -213,7 +210,7 @@ read_hello(int s)
 }
 
 /* Rows, then the end.  Returns the exit status. */
-static int
+int
 read_answer(int s, bool json)
 {
 	static uint8_t buf[MSG_MAX];
@@ -250,7 +247,7 @@ read_answer(int s, bool json)
 }
 
 /* maild said that it ends; it has when nobody holds the other side. */
-static void
+void
 wait_gone(int s)
 {
 	static uint8_t buf[MSG_MAX];
@@ -262,53 +259,4 @@ wait_gone(int s)
 		;
 	if (r == -1 && errno != ECONNRESET)
 		err(EX_TEMPFAIL, "maild has not ended yet");
-}
-
-int
-main(int argc, char *argv[])
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *path = MAILD_RUNDIR "/maild.sock";
-	bool json = false;
-	int ch, s, status;
-
-	build_version("mailctl", argc, argv);
-	while ((ch = getopt_long(argc, argv, "+s:jh", options, NULL)) != -1)
-		switch (ch) {
-		case 's':
-			path = optarg;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(usage_text, stdout);
-			return 0;
-		default:
-			usage();
-		}
-	argc -= optind;
-	argv += optind;
-	/* --json may stand behind the command too */
-	if (argc > 1 && strcmp(argv[argc - 1], "--json") == 0) {
-		json = true;
-		argc--;
-	}
-	if (argc == 0)
-		usage();
-	if (verify_is_command(argv[0]))
-		return verify_command(argc, argv, json);
-	if (strcmp(argv[0], "reports") == 0)
-		order_options(argc, argv);
-	s = control_connect(path);
-	read_hello(s);
-	send_command(s, argc, argv);
-	status = read_answer(s, json);
-	if (status == 0 && strcmp(argv[0], "stop") == 0)
-		wait_gone(s);
-	return status;
 }

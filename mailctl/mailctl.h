@@ -1,5 +1,5 @@
 /*
- * mailctl: what its two files share.
+ * mailctl: what its files share.
  */
 #ifndef MAILCTL_H
 #define MAILCTL_H
@@ -8,6 +8,8 @@
 #include <stdio.h>
 
 #include "base/slice.h"
+
+/* ---- table.c ------------------------------------------------------------- */
 
 /* A table of rows as they come from the control socket. */
 struct table *table_new(bool json);
@@ -20,5 +22,20 @@ bool	 table_is_empty(const struct table *);
 /* Lines of text and a newline, safe for a terminal as a table's cells are. */
 void	 text_print(FILE *, struct slice);
 void	 table_free(struct table *);
+
+/* ---- mailctl.c: asking maild; the program ends when that cannot be ------- */
+
+void	 usage(FILE *, int status) __attribute__((noreturn));
+/* The control socket at path. */
+int	 control_connect(const char *path);
+/* maild says first which build it is of. */
+void	 read_hello(int s);
+/* Options of a command of reports go behind its words. */
+void	 order_options(int argc, char **argv);
+void	 send_command(int s, int argc, char **argv);
+/* Prints what comes; the exit status. */
+int	 read_answer(int s, bool json);
+/* maild was told to stop: until it has ended. */
+void	 wait_gone(int s);
 
 #endif

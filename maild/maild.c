@@ -25,7 +25,6 @@
 
 #include <event2/event.h>
 
-#include "base/build.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -36,15 +35,11 @@
 #include "maild/conf_yaml.h"
 #include "maild/maild.h"
 
-
 #define UP_SECONDS	60		/* the caller waits no longer */
 #define HOLD_SECONDS	10		/* then the log is written anyway */
 #define NOFILE_SPARE	2048		/* descriptors beyond connections */
 
-static struct house house;
-
 static void	 usage(void) __attribute__((noreturn));
-static struct conf *read_conf(const char *);
 static void	 log_lines(log_fn *, const char *);
 static void	 refuse(const char *) __attribute__((noreturn));
 static void	 daemonize(struct house *);
@@ -54,7 +49,6 @@ static void	 start(struct house *);
 static void	 start_children(struct house *);
 static void	 on_signal(evutil_socket_t, short, void *);
 static void	 on_hold(evutil_socket_t, short, void *);
-static int	 run(struct house *);
 
 static void
 usage(void)
@@ -64,22 +58,16 @@ usage(void)
 	exit(EX_USAGE);
 }
 
-/* An absolute path: maild works in /. */
-static const char *
-absolute(const char *path)
+const char *
+path_absolute(const char *path)
 {
 	char buf[PATH_MAX], *real = realpath(path, buf);
 
 	return xstrdup(real == NULL ? path : real);
 }
 
-/* Options and what was asked for. */
-struct asked {
-	bool	 check, verbose, fix, adopt;
-};
-
-static void
-options(struct house *h, struct asked *a, int argc, char **argv)
+void
+options_read(struct house *h, struct asked *a, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "adopt", no_argument, NULL, 'a' },
@@ -120,9 +108,8 @@ options(struct house *h, struct asked *a, int argc, char **argv)
 		usage();
 }
 
-/* The configuration as root sees it: what would be told at a start. */
-static void
-check_files(const struct house *h)
+void
+house_check(const struct house *h)
 {
 	char err[8192];
 	bool first;
@@ -135,8 +122,8 @@ check_files(const struct house *h)
 		log_lines(log_warnx, err);
 }
 
-static int
-adopt(const struct house *h, char **dirs)
+int
+house_adopt(const struct house *h, char **dirs)
 {
 	char text[8192];
 	int status = EX_OK;
@@ -149,45 +136,8 @@ adopt(const struct house *h, char **dirs)
 	return status;
 }
 
-int
-main(int argc, char **argv)
-{
-	struct house *h = &house;
-	struct asked a = { false, false, false, false };
-
-	build_version("maild", argc, argv);
-	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
-	h->libexec = MAILD_LIBEXECDIR;
-	h->notify = h->storefd = h->prog[ROLE_MAILD] = -1;
-	options(h, &a, argc, argv);
-	log_init("maild", -1);
-	h->conf = read_conf(h->conffile);
-	h->conffile = absolute(h->conffile);
-	if (a.check) {
-		if (a.verbose)
-			conf_print(h->conf, stdout);
-		else {
-			if (geteuid() == 0)
-				check_files(h);
-			programs_check(h->libexec);
-			fprintf(stderr, "%s: configuration is right\n",
-			    h->conffile);
-		}
-		conf_free(h->conf);
-		return 0;
-	}
-	if (a.verbose)
-		log_setlevel(LOG_L_DEBUG);
-	if (geteuid() != 0)
-		fatalx("maild must be started by root");
-	if (a.adopt)
-		return adopt(h, argv + optind);
-	h->libexec = absolute(h->libexec);
-	return run(h);
-}
-
-static struct conf *
-read_conf(const char *path)
+struct conf *
+conf_read(const char *path)
 {
 	struct conf_errors *errors = xcalloc(1, sizeof(*errors));
 	struct conf *conf = conf_yaml_load(path, errors);
@@ -442,8 +392,8 @@ on_hold(evutil_socket_t fd, short ev, void *arg)
 		share_logs(h);
 }
 
-static int
-run(struct house *h)
+int
+house_run(struct house *h)
 {
 	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
 	const struct timeval hold = { HOLD_SECONDS, 0 };

@@ -96,6 +96,22 @@ struct house {
 };
 
 /* ---- maild.c ---- */
+/* What the command line asks for besides what struct house has. */
+struct asked {
+	bool	 check, verbose, fix, adopt;
+};
+void	 options_read(struct house *, struct asked *, int argc,
+	    char **argv);
+/* As the path is from /, where maild works. */
+const char *path_absolute(const char *);
+/* The configuration; without one maild ends, having said what is wrong. */
+struct conf *conf_read(const char *path);
+/* -n, as root: what would be told at a start. */
+void	 house_check(const struct house *);
+/* --adopt: these directories are the house's.  The exit status. */
+int	 house_adopt(const struct house *, char **dirs);
+/* Start all processes and serve until the end.  The exit status. */
+int	 house_run(struct house *);
 /* Everything serves that will for now: let whoever started us go. */
 void	 house_up(struct house *);
 

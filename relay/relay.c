@@ -34,11 +34,6 @@
 #define FD_RESERVE	64		/* descriptors that are not messages' */
 #define MESSAGES_MAX	4096
 
-static void	 relay_load(const struct conf *);
-static void	 relay_file(enum conf_file_kind, uint16_t, struct slice, int);
-static void	 relay_channel(enum chan_kind, enum proc_role, uint16_t, int);
-static void	 relay_reload(const struct conf *);
-static void	 relay_stop(void);
 
 static void	 on_message(struct chan *, struct msg *, void *);
 static void	 on_queue_gone(struct chan *, void *);
@@ -57,15 +52,6 @@ static const struct chan_ops queue_ops = { on_queue_gone, NULL };
 static const struct chan_ops dns_ops = { on_dns_gone, NULL };
 static const struct chan_ops sign_ops = { on_sign_gone, NULL };
 
-static const struct role relay = {
-	.id = ROLE_RELAY,
-	.load = relay_load,
-	.file = relay_file,
-	.channel = relay_channel,
-	.reload = relay_reload,
-	.stop = relay_stop,
-};
-
 static struct {
 	struct chan	*dns, *sign;
 	TAILQ_HEAD(, message) messages;
@@ -73,15 +59,9 @@ static struct {
 	bool		 stopping;
 } rl = { .messages = TAILQ_HEAD_INITIALIZER(rl.messages) };
 
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&relay, argc, argv);
-}
-
 /* ---- start, reload, stop ---- */
 
-static void
+void
 relay_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 {
 	size_t n;
@@ -102,7 +82,7 @@ relay_file(enum conf_file_kind what, uint16_t index, struct slice name, int fd)
 		free(p);
 }
 
-static void
+void
 relay_load(const struct conf *conf)
 {
 	struct rlimit r;
@@ -117,13 +97,13 @@ relay_load(const struct conf *conf)
 	starttls_configure();
 }
 
-static void
+void
 relay_reload(const struct conf *conf)
 {
 	starttls_configure();
 }
 
-static void
+void
 relay_stop(void)
 {
 	const struct timeval tv = { STOP_MS / 1000, 0 };
@@ -144,7 +124,7 @@ on_stop(evutil_socket_t fd, short what, void *arg)
 	proc_exit(0);
 }
 
-static void
+void
 relay_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {

@@ -17,6 +17,8 @@
 #include "parse/ipaddr.h"
 #include "parse/smtp.h"
 #include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 
 #define HOST_TEXT	256	/* a host name, NUL included */
 #define STATUS_TEXT	13	/* enhanced status code, NUL included */
@@ -303,7 +305,20 @@ int	 auth_reply(struct session *);
 /* One password, from the configuration; taken over and wiped. */
 void	 auth_password(char *, size_t);
 
-/* ---- relay.c ---- */
+/* ---- relay.c: as struct role has them ---- */
+
+/* Before the jail: TLS with the certificates that came. */
+void	 relay_load(const struct conf *);
+/* CA certificates or a smarthost's password; closes the descriptor. */
+void	 relay_file(enum conf_file_kind, uint16_t index, struct slice name,
+	    int fd);
+void	 relay_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+void	 relay_reload(const struct conf *);
+/* Ends the process when the messages under way are done, or soon. */
+void	 relay_stop(void);
+
+/* ---- relay.c: for the other files ---- */
 
 struct chan *relay_resolve(void);	/* NULL: gone for now */
 size_t	 relay_max(void);	/* messages, and connections, at once */

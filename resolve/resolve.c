@@ -22,8 +22,6 @@
 #include "proc/proc.h"
 #include "resolve/resolve.h"
 
-static void	 resolve_start(const struct conf *);
-static void	 resolve_channel(enum chan_kind, enum proc_role, uint16_t, int);
 static void	 on_ask(struct chan *, struct msg *, void *);
 static void	 on_over(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
@@ -35,27 +33,14 @@ static const struct chan_handler handlers[] = {
 
 static const struct chan_ops ops = { on_gone, NULL };
 
-static const struct role resolve = {
-	.id = ROLE_RESOLVE,
-	.start = resolve_start,
-	.reload = resolve_start,
-	.channel = resolve_channel,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&resolve, argc, argv);
-}
-
-static void
+void
 resolve_start(const struct conf *conf)
 {
 	if (query_setup(proc_base()) == 0)
 		log_warnx("no resolver: every name will be looked up later");
 }
 
-static void
+void
 resolve_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {

@@ -18,6 +18,8 @@
 
 #include "base/slice.h"
 #include "msg/dns.h"
+#include "msg/msg.h"
+#include "proc/proc.h"
 
 #define DNS_NAME_TEXT	254	/* text without final dot, NUL included */
 #define DNS_QUERY_MAX	300	/* octets of a question packet */
@@ -225,4 +227,11 @@ void	 query_over(struct chan *, uint64_t whom);
 /* chan is gone: nobody of it waits any more. */
 void	 query_forget(struct chan *);
 
+/* ---- resolve.c: as struct role has them ------------ */
+
+/* Begin; again at reload. */
+void	 resolve_start(const struct conf *);
+/* One more who asks. */
+void	 resolve_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
 #endif

@@ -17,7 +17,6 @@
 #include <event2/event.h>
 #include <sodium.h>
 
-#include "base/build.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
@@ -237,7 +236,17 @@ on_dkim(struct chan *c, struct msg *m, void *arg)
 		peer_wrong(p, "a head that cannot be read");
 }
 
-/* ---- the role ------------------------------------------------------------ */
+/* ---- the roles ----------------------------------------------------------- */
+
+void
+signd_memory(void)
+{
+	key_memory();
+	if (sodium_init() == -1 ||
+	    (st.secrets = sodium_malloc(sizeof(*st.secrets))) == NULL)
+		fatalx("no memory for secrets");
+	memset(st.secrets, 0, sizeof(*st.secrets));
+}
 
 static void
 role_key(enum key_use use, struct slice name, int fd)
@@ -265,8 +274,9 @@ unused_tell(void)
 		    "then: mailctl reload", st.unused);
 }
 
-static void
-tls_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
+void
+signd_tls_file(enum conf_file_kind kind, uint16_t index, struct slice name,
+    int fd)
 {
 	if (kind == FILE_TLS_CHAIN)
 		cert_read(name, fd);
@@ -276,16 +286,17 @@ tls_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
 		fatalx("file kind %d is not for signd tls", kind);
 }
 
-static void
-dkim_file(enum conf_file_kind kind, uint16_t index, struct slice name, int fd)
+void
+signd_dkim_file(enum conf_file_kind kind, uint16_t index, struct slice name,
+    int fd)
 {
 	if (kind != FILE_DKIM_KEY && kind != FILE_DKIM_NEXT)
 		fatalx("file kind %d is not for signd dkim", kind);
 	role_key(kind == FILE_DKIM_KEY ? USE_DKIM : USE_NEXT, name, fd);
 }
 
-static void
-dkim_secret(enum conf_secret_kind kind, const uint8_t key[32])
+void
+signd_dkim_secret(enum conf_secret_kind kind, const uint8_t key[32])
 {
 	if (kind == SECRET_SENDER)
 		memcpy(st.secrets->sender, key, 32);
@@ -295,29 +306,29 @@ dkim_secret(enum conf_secret_kind kind, const uint8_t key[32])
 		fatalx("secret %d is not for signd", kind);
 }
 
-static void
-tls_load(const struct conf *conf)
+void
+signd_tls_load(const struct conf *conf)
 {
 	cert_check();
 }
 
-static void
-role_start(const struct conf *conf)
+void
+signd_tls_start(const struct conf *conf)
 {
 	sodium_mprotect_readonly(st.secrets);
 	log_info("%zu keys", key_count());
 	unused_tell();
 }
 
-static void
-dkim_start(const struct conf *conf)
+void
+signd_dkim_start(const struct conf *conf)
 {
-	role_start(conf);
+	signd_tls_start(conf);
 	next_start();
 }
 
-static void
-tls_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+void
+signd_tls_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
 	if (kind != CHAN_SIGN || (peer != ROLE_SMTPD && peer != ROLE_IMAPD &&
@@ -327,8 +338,8 @@ tls_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	peer_new(peer, instance, fd, tls_handlers, NITEMS(tls_handlers));
 }
 
-static void
-dkim_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+void
+signd_dkim_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
 	if (kind == CHAN_DNS && peer == ROLE_RESOLVE) {
@@ -346,38 +357,4 @@ dkim_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	else
 		fatalx("channel to %s is not for signd dkim",
 		    proc_name(peer));
-}
-
-static const struct role tls_role = {
-	.id = ROLE_SIGND_TLS,
-	.file = tls_file,
-	.load = tls_load,
-	.start = role_start,
-	.channel = tls_channel,
-};
-
-static const struct role dkim_role = {
-	.id = ROLE_SIGND_DKIM,
-	.file = dkim_file,
-	.secret = dkim_secret,
-	.start = dkim_start,
-	.channel = dkim_channel,
-};
-
-int
-main(int argc, char *argv[])
-{
-	bool dkim = argc == 2 && strcmp(argv[1], "dkim") == 0;
-
-	build_version("signd", argc, argv);
-	if (!dkim && (argc != 2 || strcmp(argv[1], "tls") != 0)) {
-		fprintf(stderr, "usage: signd tls | dkim (started by maild)\n");
-		return 64;
-	}
-	key_memory();
-	if (sodium_init() == -1 ||
-	    (st.secrets = sodium_malloc(sizeof(*st.secrets))) == NULL)
-		fatalx("no memory for secrets");
-	memset(st.secrets, 0, sizeof(*st.secrets));
-	return proc_enter(dkim ? &dkim_role : &tls_role, argc, argv);
 }

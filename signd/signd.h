@@ -16,6 +16,7 @@
 
 #include "base/slice.h"
 #include "msg/msg.h"
+#include "proc/proc.h"
 
 
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
@@ -126,5 +127,27 @@ ssize_t	 dkim_sign(struct slice head, const struct ticket *,
 void	 next_start(void);
 /* A new end of the channel to resolve. */
 void	 next_channel(int fd);
+
+/* ---- signd.c: as struct role has them, of either instance ---------------- */
+
+/* First of all, as root: memory that keys and secrets may lie in.  fatal()
+ * without. */
+void	 signd_memory(void);
+/* A chain or its key; a domain's key.  All close the descriptor. */
+void	 signd_tls_file(enum conf_file_kind, uint16_t index,
+	    struct slice name, int fd);
+void	 signd_dkim_file(enum conf_file_kind, uint16_t index,
+	    struct slice name, int fd);
+/* Before the jail: each chain has its key, else fatal(). */
+void	 signd_tls_load(const struct conf *);
+void	 signd_dkim_secret(enum conf_secret_kind, const uint8_t[32]);
+/* Secrets are read only from here on. */
+void	 signd_tls_start(const struct conf *);
+void	 signd_dkim_start(const struct conf *);
+/* One more who asks; dkim: or resolve. */
+void	 signd_tls_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+void	 signd_dkim_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
 
 #endif

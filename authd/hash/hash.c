@@ -17,6 +17,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "authd/hash/pwhash.h"
 
 #define HASH_TEXT_MAX	256
 
@@ -74,15 +75,15 @@ on_gone(struct chan *c, void *arg)
 	st.authd = NULL;
 }
 
-static void
-role_load(const struct conf *conf)
+void
+pwhash_load(const struct conf *conf)
 {
 	if (sodium_init() == -1)
 		fatalx("sodium_init");
 }
 
-static void
-role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
+void
+pwhash_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
 	static const struct chan_ops ops = { on_gone, NULL };
@@ -92,16 +93,4 @@ role_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 	chan_free(st.authd);
 	st.authd = chan_new(proc_base(), fd, CHAN_HASH, SIDE_B, handlers,
 	    NITEMS(handlers), &ops, NULL);
-}
-
-static const struct role role = {
-	.id = ROLE_HASH,
-	.load = role_load,
-	.channel = role_channel,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
 }

@@ -1,22 +1,13 @@
 /*
- * keygen: makes one key and ends.  Started by maild with the key's open
- * file as descriptor 3; what may be public goes to standard output.
- *
- *   keygen UID GID ROOT dkim-rsa | dkim-ed25519    TXT record to stdout
- *   keygen UID GID ROOT dkim-public                the key is read instead
- *   keygen UID GID ROOT certificate NAME ...       PEM to stdout
- *
- * It gives up root and everything else before it makes anything, and can
- * open nothing.
+ * Keys and what is public of them, for keygen's main.c.  The key goes to
+ * descriptor KEY_FD or comes from there; what may be public goes to standard
+ * output.  Opens nothing.
  */
 #include "base/compat.h"
-
-#include <sys/stat.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -25,12 +16,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "base/build.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "msg/chan.h"
-#include "msg/msg.h"
-#include "proc/proc.h"
+#include "maild/keygen/keygen.h"
 
 #define KEY_FD		3
 #define RSA_BITS	2048
@@ -38,59 +26,14 @@
 #define SAN_MAX		32768	/* octets of the list of names */
 #define ED25519_OCTETS	32
 
-static EVP_PKEY	*make_pkey(int, size_t);
-static void	 key_write(EVP_PKEY *);
-static EVP_PKEY	*key_read(void);
-static void	 print_record(EVP_PKEY *);
-static X509	*make_certificate(EVP_PKEY *, int, char **);
-static void	 print_pem(X509 *);
-
-int
-main(int argc, char **argv)
-{
-	const char *err1, *err2, *what;
-	uid_t uid;
-	gid_t gid;
-	EVP_PKEY *key;
-
-	build_version("keygen", argc, argv);
-	log_init("keygen", -1);
-	if (argc < 5)
-		fatalx("keygen is started by maild, not by hand");
-	uid = (uid_t)strtonum(argv[1], 1, UINT32_MAX - 1, &err1);
-	gid = (gid_t)strtonum(argv[2], 1, UINT32_MAX - 1, &err2);
-	if (err1 != NULL || err2 != NULL)
-		fatalx("keygen runs as a user of its own");
-	what = argv[4];
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	jail_enter(ROLE_KEYGEN, argv[3], uid, gid);
-
-	if (strcmp(what, "dkim-public") == 0)
-		print_record(key = key_read());
-	else if (strcmp(what, "dkim-rsa") == 0) {
-		key_write(key = make_pkey(EVP_PKEY_RSA, RSA_BITS));
-		print_record(key);
-	} else if (strcmp(what, "dkim-ed25519") == 0) {
-		key_write(key = make_pkey(EVP_PKEY_ED25519, 0));
-		print_record(key);
-	} else if (strcmp(what, "certificate") == 0 && argc > 5) {
-		key_write(key = make_pkey(EVP_PKEY_EC, 0));
-		print_pem(make_certificate(key, argc - 5, argv + 5));
-	} else
-		fatalx("unknown kind of key");
-	EVP_PKEY_free(key);
-	/* nothing of libraries at the end: they would want what the jail
-	 * does not give */
-	_exit(fflush(stdout) == 0 ? 0 : 1);
-}
-
-static EVP_PKEY *
-make_pkey(int type, size_t bits)
+EVP_PKEY *
+keygen_make(int type)
 {
 	EVP_PKEY *key;
 
 	if (type == EVP_PKEY_RSA)
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", bits);
+		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA",
+		    (size_t)RSA_BITS);
 	else if (type == EVP_PKEY_EC)
 		key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	else
@@ -101,8 +44,8 @@ make_pkey(int type, size_t bits)
 }
 
 /* PKCS#8 in PEM, in one piece, wiped after. */
-static void
-key_write(EVP_PKEY *key)
+void
+keygen_write(EVP_PKEY *key)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
 	char *pem;
@@ -117,8 +60,8 @@ key_write(EVP_PKEY *key)
 	BIO_free(bio);
 }
 
-static EVP_PKEY *
-key_read(void)
+EVP_PKEY *
+keygen_read(void)
 {
 	size_t n;
 	char *pem = read_fd(KEY_FD, 65536, &n);
@@ -134,8 +77,8 @@ key_read(void)
 }
 
 /* The TXT record of RFC 6376 3.6.1, RFC 8463 for Ed25519. */
-static void
-print_record(EVP_PKEY *key)
+void
+keygen_record(EVP_PKEY *key)
 {
 	unsigned char raw[ED25519_OCTETS], *der = NULL, *text;
 	size_t rawn = sizeof(raw);
@@ -194,8 +137,8 @@ add_names(X509 *x, int n, char **names)
 	free(san);
 }
 
-static X509 *
-make_certificate(EVP_PKEY *key, int n, char **names)
+X509 *
+keygen_certificate(EVP_PKEY *key, int n, char **names)
 {
 	X509 *x = X509_new();
 	X509_NAME *name;
@@ -225,8 +168,8 @@ make_certificate(EVP_PKEY *key, int n, char **names)
 	return x;
 }
 
-static void
-print_pem(X509 *x)
+void
+keygen_pem(X509 *x)
 {
 	if (PEM_write_X509(stdout, x) != 1)
 		fatalx("certificate cannot be printed");

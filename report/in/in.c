@@ -288,7 +288,7 @@ on_gone(struct chan *c, void *arg)
 		in.queue = NULL;
 }
 
-static void
+void
 in_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance, int fd)
 {
 	static const struct chan_ops ops = { on_gone, NULL };
@@ -307,7 +307,7 @@ in_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance, int fd)
 /* ---- the role ------------------------------------------------------------ */
 
 /* Names as they are compared. */
-static void
+void
 in_conf(const struct conf *conf)
 {
 	char name[IN_DOMAIN];
@@ -338,7 +338,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	store_again();
 }
 
-static void
+void
 in_start(const struct conf *conf)
 {
 	static const struct timeval every = { EXPIRE_SECONDS, 0 };
@@ -359,22 +359,8 @@ in_start(const struct conf *conf)
 	on_expire(-1, 0, NULL);
 }
 
-static void
+void
 in_run(uint32_t ask, uint32_t uid, struct slice args)
 {
 	command_run(ask, args);
-}
-
-static const struct role role = {
-	.id = ROLE_REPORT_IN,
-	.start = in_start,
-	.channel = in_channel,
-	.reload = in_conf,
-	.run = in_run,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
 }

@@ -16,9 +16,8 @@
 #include <stdio.h>
 
 #include "base/slice.h"
-
-struct msg_id;
-struct row;
+#include "msg/msg.h"
+#include "proc/proc.h"
 
 #define IN_TEXT		256	/* octets of a text with its NUL */
 #define IN_DOMAIN	254	/* of a domain name */
@@ -38,6 +37,17 @@ enum in_kind { IN_DMARC, IN_TLS, IN_ARF, IN_RAW, IN_KINDS };
  * policy by SPF or DKIM aligned with From.  IN_NONE: nothing was said or
  * checked that could tell. */
 enum in_trust { IN_PASS, IN_NONE, IN_FAIL };
+
+/* ---- in.c: as struct role has them --------------------------------------- */
+
+void	 in_start(const struct conf *);
+/* A queue, in place of the one there was. */
+void	 in_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+/* Another configuration. */
+void	 in_conf(const struct conf *);
+/* "reports" of mailctl. */
+void	 in_run(uint32_t ask, uint32_t uid, struct slice args);
 
 /* ---- text.c: words that strangers wrote ---------------------------------- */
 

@@ -63,7 +63,7 @@ on_gone(struct chan *c, void *arg)
 		out.dns = NULL;
 }
 
-static void
+void
 out_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
@@ -91,30 +91,16 @@ out_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		    proc_name(peer));
 }
 
-static void
+void
 out_start(const struct conf *conf)
 {
 	aggregate_init(proc_base());
 	failure_init(proc_base());
 }
 
-static void
+void
 out_stop(void)
 {
 	aggregate_stop();
 	proc_exit(0);
-}
-
-static const struct role role = {
-	.id = ROLE_REPORT_OUT,
-	.start = out_start,
-	.channel = out_channel,
-	.stop = out_stop,
-	.run = pending_run,
-};
-
-int
-main(int argc, char *argv[])
-{
-	return proc_enter(&role, argc, argv);
 }

@@ -17,13 +17,22 @@
 #include "base/slice.h"
 #include "parse/address.h"
 #include "verify/verify.h"
-
-struct msg_id;
-struct report_mail_ev;
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
 
 struct event_base;
 
-/* ---- out.c --------------------------------------------------------------- */
+/* ---- out.c: as struct role has them -------------------------------------- */
+
+void	 out_start(const struct conf *);
+/* One more smtpd; queue or resolve, in place of the one there was. */
+void	 out_channel(enum chan_kind, enum proc_role peer,
+	    uint16_t instance, int fd);
+/* What was counted goes to disk, and the process ends. */
+void	 out_stop(void);
+
+/* ---- out.c: for the other files ------------------------------------------ */
 
 struct chan	*out_dns(void);		/* to resolve, NULL: it is away */
 uint64_t	 out_whom(void);	/* another one to ask it for */
