@@ -15,7 +15,6 @@
 #include "base/slice.h"
 #include "parse/charset.h"
 #include "verify/verify.h"
-#include "msg/chan.h"
 #include "msg/msg.h"
 #include "report/out/agg.h"
 #include "report/out/out.h"
@@ -23,18 +22,6 @@
 #define NONCE	0x123456789abcdefULL
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
-
-uint64_t
-out_whom(void)
-{
-	return 1;
-}
-
-struct chan *
-out_dns(void)
-{
-	return NULL;
-}
 
 static void
 sink(void *arg, const char *p, size_t n)

@@ -4,8 +4,8 @@
 # Tests are not linked again for a new build id alone.
 #
 # A unit test is regress/unit/test_NAME.c, a cmocka program linked with the
-# archives of common; LINK.NAME in regress/unit/link.mk names role files it
-# needs besides, LD.test_NAME more for the linker.
+# archives of common; LINK.NAME in regress/unit/link.mk names what it needs
+# besides, LD.test_NAME more for the linker.
 
 UNIT =		$(patsubst regress/unit/test_%.c,%,$(wildcard regress/unit/test_*.c))
 include regress/unit/link.mk
@@ -62,21 +62,17 @@ bench-verdict: $(O)/regress/verdict_cost
 
 .PHONY: bench-verdict
 
-# Fuzz entries: regress/fuzz/fuzz_NAME.c, with the role files of LINK.NAME.
+# Fuzz entries: regress/fuzz/fuzz_NAME.c, with what LINK.NAME links.
 # Built by clang under ASan and UBSan into $(O)/fuzz.  "make regress" replays
-# regress/corpus/NAME (FLINK.NAME where that needs other files); "make fuzz" goes on for FUZZ_SECONDS each.
+# regress/corpus/NAME; "make fuzz" goes on for FUZZ_SECONDS each.
 FUZZERS =	$(patsubst regress/fuzz/fuzz_%.c,%,$(wildcard regress/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?=	60
-FLINK.queue =	queue/frame.c queue/envelope.c queue/record.c
-FLINK.report_out = report/out/row.c report/out/rec.c report/out/xml.c \
-		report/out/table.c report/out/group.c report/out/dest.c
-flink =		$(or $(FLINK.$(1)),$(LINK.$(1)))
 
 define fuzzer
-$(O)/fuzz_$(1): $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) $(ARCHIVES) | $(BUILD_OBJ)
+$(O)/fuzz_$(1): $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(LINK.$(1))) $(ARCHIVES) | $(BUILD_OBJ)
 	$(call say,LD,$$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -fsanitize=fuzzer -o $$@ \
-	    $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(call flink,$(1))) \
+	    $(O)/obj/regress/fuzz/fuzz_$(1).o $(call objs,$(LINK.$(1))) \
 	    $(BUILD_OBJ) $(ARCHIVES) $(filter-out -lcmocka,$(UNIT_LD))
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))

@@ -1,26 +1,15 @@
 /*
  * What the tests of aggregate reports share: no neighbours, and a row.
- * Included after ../../report/out_agg.h.
  */
+#ifndef REPORT_OUT_TEST_H
+#define REPORT_OUT_TEST_H
+
+#include "base/slice.h"
+#include "verify/verify.h"
+#include "msg/msg.h"
+#include "report/out/agg.h"
+
 #define RECORD	"v=DMARC1; p=reject; rua=mailto:agg@a.test"
-
-struct chan *
-out_dns(void)
-{
-	return NULL;
-}
-
-uint64_t
-out_whom(void)
-{
-	return 1;
-}
-
-struct chan *
-out_queue(void)
-{
-	return NULL;
-}
 
 static inline struct report_row
 sample(void)
@@ -33,3 +22,5 @@ sample(void)
 	    .nsig = 1, .sig = { { DKIM_PASS, SLICE_LIT("e.test"),
 	    SLICE_LIT("s") } } };
 }
+
+#endif
