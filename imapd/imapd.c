@@ -21,7 +21,7 @@
 #include "net/conn.h"
 #include "net/front.h"
 #include "net/io.h"
-#include "imapd/capability.h"
+#include "imapd/imap_capa.h"
 #include "imapd/imapd.h"
 
 static int	command_ready(struct front_conn *, struct slice *);

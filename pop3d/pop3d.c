@@ -19,7 +19,7 @@
 #include "net/conn.h"
 #include "net/front.h"
 #include "net/io.h"
-#include "pop3d/capability.h"
+#include "pop3d/pop3_capa.h"
 #include "pop3d/pop3d.h"
 
 #define LINE_MAX_OCTETS	1024	/* a SASL response fits */

@@ -46,7 +46,7 @@ struct attempt {
 static int	 attempt_open(struct attempt *, const struct server *, bool);
 static void	 attempt_wait(struct attempt *, short, event_callback_fn);
 static void	 attempt_done(struct attempt *, enum packet_result,
-	    const struct answer *);
+	    const struct dns_answer *);
 static uint16_t	 random_id(void);
 
 static void	 on_failed(evutil_socket_t, short, void *);
@@ -129,7 +129,8 @@ attempt_wait(struct attempt *a, short what, event_callback_fn fn)
 }
 
 static void
-attempt_done(struct attempt *a, enum packet_result r, const struct answer *ans)
+attempt_done(struct attempt *a, enum packet_result r,
+    const struct dns_answer *ans)
 {
 	attempt_cb cb = a->cb;
 	void *arg = a->arg;
@@ -149,7 +150,7 @@ static void
 on_datagram(evutil_socket_t fd, short what, void *arg)
 {
 	static uint8_t buf[DNS_UDP_MAX];
-	static struct answer answer;
+	static struct dns_answer answer;
 	struct attempt *a = arg;
 	enum packet_result r = PACKET_FOREIGN;
 	ssize_t n;
@@ -192,7 +193,7 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 static void
 on_stream(evutil_socket_t fd, short what, void *arg)
 {
-	static struct answer answer;
+	static struct dns_answer answer;
 	struct attempt *a = arg;
 	enum packet_result r = what & EV_READ ? PACKET_BAD : PACKET_SILENT;
 	size_t want = 2;

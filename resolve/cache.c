@@ -117,7 +117,7 @@ cache_get(struct cache *c, const struct question *q, uint64_t now,
 
 void
 cache_put(struct cache *c, const struct question *q, uint64_t now,
-    const struct answer *a)
+    const struct dns_answer *a)
 {
 	uint64_t hash = question_hash(c, q);
 	size_t namen = strlen(q->name), cnamen = strlen(a->cname);

@@ -36,13 +36,13 @@ static unsigned int get16(const uint8_t *);
 
 static bool	 question_is(const uint8_t *, size_t, const struct question *);
 static enum packet_result answer_read(const ldns_pkt *,
-	    const struct question *, struct answer *);
+	    const struct question *, struct dns_answer *);
 static int	 alias_follow(const ldns_rr_list *, char *, uint32_t *);
 static enum packet_result records_read(const ldns_rr_list *, const char *,
-	    struct answer *, uint16_t);
+	    struct dns_answer *, uint16_t);
 static int	 record_item(const ldns_rr *, struct item_rr *, uint8_t *,
 	    size_t);
-static void	 negative_ttl(const ldns_pkt *, struct answer *);
+static void	 negative_ttl(const ldns_pkt *, struct dns_answer *);
 
 static int	 wire_text(const uint8_t *, size_t, char *, int (*)(int));
 static int	 rdf_text(const ldns_rdf *, char *, int (*)(int));
@@ -110,7 +110,7 @@ packet_query(uint8_t *buf, size_t size, const struct question *q, uint16_t id,
 
 enum packet_result
 packet_read(const uint8_t *p, size_t n, const struct question *q, uint16_t id,
-    struct answer *a)
+    struct dns_answer *a)
 {
 	ldns_pkt *pkt = NULL;
 	enum packet_result r;
@@ -305,7 +305,7 @@ question_is(const uint8_t *p, size_t n, const struct question *q)
 }
 
 static enum packet_result
-answer_read(const ldns_pkt *pkt, const struct question *q, struct answer *a)
+answer_read(const ldns_pkt *pkt, const struct question *q, struct dns_answer *a)
 {
 	const ldns_rr_list *l = ldns_pkt_answer(pkt);
 	char name[DNS_NAME_TEXT];
@@ -366,7 +366,7 @@ alias_follow(const ldns_rr_list *l, char *name, uint32_t *ttl)
  * MX" would be a lie.  A set that does not fit is bad too, never cut.
  */
 static enum packet_result
-records_read(const ldns_rr_list *l, const char *name, struct answer *a,
+records_read(const ldns_rr_list *l, const char *name, struct dns_answer *a,
     uint16_t type)
 {
 	char owner[DNS_NAME_TEXT];
@@ -458,7 +458,7 @@ txt_join(const ldns_rr *rr, uint8_t *buf, size_t size)
 
 /* How long an absence may be believed (RFC 2308 5). */
 static void
-negative_ttl(const ldns_pkt *pkt, struct answer *a)
+negative_ttl(const ldns_pkt *pkt, struct dns_answer *a)
 {
 	const ldns_rr_list *l = ldns_pkt_authority(pkt);
 	const ldns_rr *rr;

@@ -50,10 +50,10 @@ static void	 queries_start(void);
 static void	 queries_expire(uint64_t);
 static void	 query_yield(struct query *);
 static void	 query_send(struct query *, uint64_t);
-static void	 query_answered(enum packet_result, const struct answer *,
-	    void *);
+static void	 query_answered(enum packet_result,
+		    const struct dns_answer *, void *);
 static void	 query_again(struct query *, enum query_class);
-static void	 query_finish(struct query *, const struct answer *);
+static void	 query_finish(struct query *, const struct dns_answer *);
 static void	 asker_refuse(struct asker *);
 static void	 reply_temp(struct chan *, uint32_t);
 static void	 crowd_tell(const struct query *);
@@ -303,7 +303,7 @@ query_send(struct query *q, uint64_t now)
 }
 
 static void
-query_answered(enum packet_result r, const struct answer *a, void *arg)
+query_answered(enum packet_result r, const struct dns_answer *a, void *arg)
 {
 	struct query *q = arg;
 	enum query_class class = q->class;
@@ -351,7 +351,7 @@ query_answered(enum packet_result r, const struct answer *a, void *arg)
 
 /* Tell everybody who waits; a is NULL for "not now". */
 static void
-query_finish(struct query *q, const struct answer *a)
+query_finish(struct query *q, const struct dns_answer *a)
 {
 	struct dns_ask_r r = { .status = DNS_TEMP };
 	struct asker *asker;

@@ -40,7 +40,7 @@ struct question {
 	uint16_t	 type;
 };
 
-struct answer {
+struct dns_answer {
 	enum dns_status	 status;
 	bool		 secure;	/* the resolver set AD */
 	uint32_t	 ttl;
@@ -76,7 +76,7 @@ enum packet_result {
 /* The answer of a resolver.  Everything that ldns would loop over is counted
  * and bounded first; record lengths are checked for the types of dns.h. */
 enum packet_result packet_read(const uint8_t *, size_t, const struct question *,
-	    uint16_t id, struct answer *);
+	    uint16_t id, struct dns_answer *);
 
 /* ---- cache.c ------------ */
 
@@ -89,7 +89,7 @@ bool	 cache_get(struct cache *, const struct question *, uint64_t now,
 	    struct dns_ask_r *);
 /* Keep until its ttl is over.  Temporary failures and ttl 0 are not kept. */
 void	 cache_put(struct cache *, const struct question *, uint64_t now,
-	    const struct answer *);
+	    const struct dns_answer *);
 size_t	 cache_count(const struct cache *);
 
 /* ---- attempt.c: one question to one resolver ------------ */
@@ -107,7 +107,8 @@ struct server {
 
 /* Called once, never from within attempt_start(); the attempt is gone then.
  * The answer (set for PACKET_OK) is good until the callback returns. */
-typedef void (*attempt_cb)(enum packet_result, const struct answer *, void *);
+typedef void (*attempt_cb)(enum packet_result, const struct dns_answer *,
+	    void *);
 /* NULL: no descriptor or no memory for it. */
 struct attempt *attempt_start(struct event_base *, const struct server *,
 	    const struct question *, bool tcp, bool edns, unsigned int ms,

@@ -53,7 +53,8 @@ static void	 server_tell(size_t, enum packet_result);
 static void	 server_clear(size_t);
 static void	 probe_start(size_t);
 static void	 probe_later(size_t, unsigned int);
-static void	 on_probe(enum packet_result, const struct answer *, void *);
+static void	 on_probe(enum packet_result, const struct dns_answer *,
+		    void *);
 static void	 on_time(evutil_socket_t, short, void *);
 
 size_t
@@ -249,7 +250,7 @@ probe_later(size_t i, unsigned int seconds)
 }
 
 static void
-on_probe(enum packet_result r, const struct answer *a, void *arg)
+on_probe(enum packet_result r, const struct dns_answer *a, void *arg)
 {
 	struct state *s = arg;
 	size_t i = (size_t)(s - sv.state);

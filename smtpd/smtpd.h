@@ -30,9 +30,9 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
+#include "net/connid.h"
 #include "net/io.h"
 #include "smtpd/reply.h"
-#include "net/connid.h"
 
 struct header_field;
 

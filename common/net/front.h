@@ -13,11 +13,11 @@
 
 #include "base/slice.h"
 #include "parse/sasl.h"
+#include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
-#include "msg/chan.h"
 
 #define FRONT_LINE_MAX	8192	/* octets of a command before login */
 #define FRONT_TAG_MAX	64	/* octets of a tag */

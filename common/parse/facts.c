@@ -52,7 +52,8 @@ static void	 field_value(struct mime *, enum facts_field, struct slice);
 static void	 field_subject(struct mime *, struct slice);
 static void	 field_ids(struct mime *, enum facts_field, struct slice, int);
 static void	 blob_put(struct mime *);
-static void	 blob_field(struct text *, enum facts_field, size_t, size_t);
+static void	 blob_field(struct mime_text *, enum facts_field, size_t,
+		    size_t);
 static void	 make_flat(struct mime *);
 
 static void	 put16(uint8_t *, uint16_t);
@@ -321,7 +322,7 @@ field_ids(struct mime *m, enum facts_field f, struct slice v, int max)
 static void
 blob_put(struct mime *m)
 {
-	struct text *t = &m->blob;
+	struct mime_text *t = &m->blob;
 	size_t i, at, env, fields, head = PARTS_AT + PART_SIZE * m->nparts;
 	char preview[PREVIEW_MAX];
 	uint8_t *b;
@@ -364,7 +365,7 @@ blob_put(struct mime *m)
 }
 
 static void
-blob_field(struct text *t, enum facts_field f, size_t off, size_t n)
+blob_field(struct mime_text *t, enum facts_field f, size_t off, size_t n)
 {
 	uint8_t *b = (uint8_t *)t->p + FIXED + 8 * f;
 

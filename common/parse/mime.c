@@ -23,7 +23,7 @@
 
 #define KEEP_MAX	(64 * 1024)	/* buffers above it are freed by reset */
 
-static void	 text_clear(struct text *, size_t);
+static void	 text_clear(struct mime_text *, size_t);
 static struct part *part_new(struct mime *, uint16_t, uint64_t);
 static void	 part_close(struct mime *, uint16_t, uint64_t, uint64_t);
 
@@ -161,7 +161,7 @@ mime_facts(const char *msg, size_t msgn, size_t *n)
 }
 
 static void
-text_clear(struct text *t, size_t max)
+text_clear(struct mime_text *t, size_t max)
 {
 	if (t->cap > KEEP_MAX) {
 		free(t->p);

@@ -23,7 +23,7 @@
 /* Text that grows up to max.  Once bad, puts do nothing. */
 enum text_bad { TEXT_GOOD, TEXT_FULL, TEXT_NOMEM };
 
-struct text {
+struct mime_text {
 	char		*p;
 	size_t		 n, cap, max;
 	enum text_bad	 bad;
@@ -80,8 +80,8 @@ struct mime {
 	/* what was found */
 	struct part	*parts;
 	size_t		 nparts, partcap;
-	struct text	 text;		/* rendered pieces */
-	struct text	 fields;	/* values of the FACTS_ fields */
+	struct mime_text text;		/* rendered pieces */
+	struct mime_text fields;	/* values of the FACTS_ fields */
 	struct field_span field[FACTS_NFIELDS];
 	int64_t		 date;
 	int		 hasdate;
@@ -102,33 +102,33 @@ struct mime {
 	char		 line[LINE_HOLD];	/* start of the line */
 	size_t		 nlevels;
 	struct level	 level[MIME_DEPTH_MAX];
-	struct text	 bounds;
+	struct mime_text bounds;
 	size_t		 boundaryn;	/* of the multipart just met */
 	char		 boundary[BOUNDARY_MAX];
 	struct sample	*sample;	/* being filled, or NULL */
 
 	/* working space */
-	struct text	 hdr;		/* header of the part */
+	struct mime_text hdr;		/* header of the part */
 	size_t		 hdr_left;	/* of MIME_HEADER_TOTAL */
-	struct text	 tmp;
-	struct text	 blob;
+	struct mime_text tmp;
+	struct mime_text blob;
 };
 
 /* ---- structure.c ---- */
-void	 text_put(struct text *, const char *, size_t);
-void	 text_str(struct text *, const char *);
-void	 text_num(struct text *, uint64_t);
+void	 text_put(struct mime_text *, const char *, size_t);
+void	 text_str(struct mime_text *, const char *);
+void	 text_num(struct mime_text *, uint64_t);
 /* Room for n octets more; NULL if there is none. */
-char	*text_room(struct text *, size_t n);
+char	*text_room(struct mime_text *, size_t n);
 /* An IMAP string, NIL if p is NULL. */
-void	 text_string(struct text *, struct slice);
+void	 text_string(struct mime_text *, struct slice);
 /*
  * The header of part m->cur is complete in m->hdr: sets its type, cte,
  * charset, head, ext, env, and m->boundary of a multipart.
  */
 void	 structure_part(struct mime *);
 /* BODY or (ext) BODYSTRUCTURE of the message. */
-void	 structure_put(struct mime *, struct text *, int ext);
+void	 structure_put(struct mime *, struct mime_text *, int ext);
 
 /* ---- preview.c ---- */
 size_t	 preview_make(const struct mime *, char *, size_t size);

@@ -30,9 +30,10 @@
 #define PARAMS_TEXT	4096	/* octets of all parameters of a field */
 #define LANGUAGES_MAX	16
 
-static void	 text_lower(struct text *, struct slice);
-static void	 text_value(struct text *, struct text *, struct slice);
-static struct text_span span_since(const struct text *, size_t);
+static void	 text_lower(struct mime_text *, struct slice);
+static void	 text_value(struct mime_text *, struct mime_text *,
+		    struct slice);
+static struct text_span span_since(const struct mime_text *, size_t);
 
 static void	 type_of(struct mime *, struct part *, const struct params *,
 		    struct slice *, struct slice *);
@@ -43,17 +44,17 @@ static void	 head_put(struct mime *, struct part *, const struct params *,
 		    struct slice, struct slice, struct slice[]);
 static void	 ext_put(struct mime *, struct part *, const struct params *,
 		    struct slice[]);
-static void	 params_put(struct text *, const struct params *, int);
-static void	 disposition_put(struct text *, struct slice);
-static void	 language_put(struct text *, struct slice);
+static void	 params_put(struct mime_text *, const struct params *, int);
+static void	 disposition_put(struct mime_text *, struct slice);
+static void	 language_put(struct mime_text *, struct slice);
 static void	 envelope_put(struct mime *, struct slice[]);
-static void	 addresses_put(struct text *, struct slice);
-static void	 part_put(struct mime *, struct text *, uint16_t, int);
-static void	 span_put(struct text *, const struct mime *,
+static void	 addresses_put(struct mime_text *, struct slice);
+static void	 part_put(struct mime *, struct mime_text *, uint16_t, int);
+static void	 span_put(struct mime_text *, const struct mime *,
 		    struct text_span);
 
 void
-text_put(struct text *t, const char *p, size_t n)
+text_put(struct mime_text *t, const char *p, size_t n)
 {
 	char *q;
 
@@ -64,13 +65,13 @@ text_put(struct text *t, const char *p, size_t n)
 }
 
 void
-text_str(struct text *t, const char *s)
+text_str(struct mime_text *t, const char *s)
 {
 	text_put(t, s, strlen(s));
 }
 
 void
-text_num(struct text *t, uint64_t v)
+text_num(struct mime_text *t, uint64_t v)
 {
 	char buf[24];
 
@@ -79,7 +80,7 @@ text_num(struct text *t, uint64_t v)
 }
 
 char *
-text_room(struct text *t, size_t n)
+text_room(struct mime_text *t, size_t n)
 {
 	size_t cap;
 	char *q;
@@ -104,7 +105,7 @@ text_room(struct text *t, size_t n)
 }
 
 void
-text_string(struct text *t, struct slice s)
+text_string(struct mime_text *t, struct slice s)
 {
 	ssize_t n;
 	char *q;
@@ -180,7 +181,7 @@ structure_part(struct mime *m)
 }
 
 void
-structure_put(struct mime *m, struct text *out, int ext)
+structure_put(struct mime *m, struct mime_text *out, int ext)
 {
 	part_put(m, out, 0, ext);
 }
@@ -289,7 +290,7 @@ static void
 head_put(struct mime *m, struct part *p, const struct params *params,
     struct slice type, struct slice sub, struct slice v[])
 {
-	struct text *t = &m->text;
+	struct mime_text *t = &m->text;
 	size_t start = t->n;
 	struct slice word;
 
@@ -316,7 +317,7 @@ static void
 ext_put(struct mime *m, struct part *p, const struct params *params,
     struct slice v[])
 {
-	struct text *t = &m->text;
+	struct mime_text *t = &m->text;
 	size_t start = t->n;
 
 	text_str(t, " ");
@@ -335,7 +336,7 @@ ext_put(struct mime *m, struct part *p, const struct params *params,
 
 /* (name value ...), or NIL; a text part has a charset always. */
 static void
-params_put(struct text *t, const struct params *ps, int charset)
+params_put(struct mime_text *t, const struct params *ps, int charset)
 {
 	char name[128];
 	struct slice s;
@@ -368,7 +369,7 @@ params_put(struct text *t, const struct params *ps, int charset)
 }
 
 static void
-disposition_put(struct text *t, struct slice v)
+disposition_put(struct mime_text *t, struct slice v)
 {
 	struct params ps;
 	char buf[PARAMS_TEXT];
@@ -391,7 +392,7 @@ disposition_put(struct text *t, struct slice v)
 
 /* One tag as a string, several as a list (RFC 3282). */
 static void
-language_put(struct text *t, struct slice v)
+language_put(struct mime_text *t, struct slice v)
 {
 	struct slice tag[LANGUAGES_MAX], s;
 	size_t n = 0, i;
@@ -424,7 +425,7 @@ envelope_put(struct mime *m, struct slice v[])
 {
 	static const enum known order[] = { H_FROM, H_SENDER, H_REPLYTO,
 	    H_TO, H_CC, H_BCC };
-	struct text *t = &m->text;
+	struct mime_text *t = &m->text;
 	size_t start = t->n, i, before;
 	struct text_span from = { 0 };
 
@@ -456,7 +457,7 @@ envelope_put(struct mime *m, struct slice v[])
 
 /* ((name adl mailbox host)...), or NIL if there are none. */
 static void
-addresses_put(struct text *t, struct slice v)
+addresses_put(struct mime_text *t, struct slice v)
 {
 	struct addrlist l;
 	struct addritem it;
@@ -488,7 +489,7 @@ addresses_put(struct text *t, struct slice v)
 
 /* A body, and by recursion what is in it: at most MIME_DEPTH_MAX deep. */
 static void
-part_put(struct mime *m, struct text *out, uint16_t i, int ext)
+part_put(struct mime *m, struct mime_text *out, uint16_t i, int ext)
 {
 	const struct part *p = &m->parts[i];
 	uint16_t c;
@@ -526,19 +527,19 @@ part_put(struct mime *m, struct text *out, uint16_t i, int ext)
 }
 
 static void
-span_put(struct text *out, const struct mime *m, struct text_span s)
+span_put(struct mime_text *out, const struct mime *m, struct text_span s)
 {
 	text_put(out, m->text.p + s.off, s.n);
 }
 
 static struct text_span
-span_since(const struct text *t, size_t start)
+span_since(const struct mime_text *t, size_t start)
 {
 	return (struct text_span){ (uint32_t)start, (uint32_t)(t->n - start) };
 }
 
 static void
-text_lower(struct text *t, struct slice s)
+text_lower(struct mime_text *t, struct slice s)
 {
 	size_t i, start = t->n;
 
@@ -549,7 +550,7 @@ text_lower(struct text *t, struct slice s)
 
 /* A field's value as one line. */
 static void
-text_value(struct text *t, struct text *tmp, struct slice v)
+text_value(struct mime_text *t, struct mime_text *tmp, struct slice v)
 {
 	char *q;
 

@@ -15,7 +15,7 @@
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
-#include "imapd/capability.h"
+#include "imapd/imap_capa.h"
 #include "imapd/session/imap.h"
 
 #define ANY	(AUTHENTICATED | SELECTED)

@@ -13,7 +13,7 @@
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
-#include "pop3d/capability.h"
+#include "pop3d/pop3_capa.h"
 #include "pop3d/session/pop3.h"
 
 enum args { ARGS_NONE, ARGS_OPT, ARGS_MSG, ARGS_TOP };

@@ -1,9 +1,16 @@
 /*
- * mailbench: what its parts share.  Included after <openssl/ssl.h>,
- * <sys/socket.h> and <time.h>.
+ * mailbench: what its parts share.
  */
 #ifndef MAILBENCH_H
 #define MAILBENCH_H
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <stddef.h>
+#include <time.h>
+
+#include <openssl/ssl.h>
 
 struct options {
     const char *host, *port, *user, *pass, *from, *rcpt, *box, *hook, *mode, *file;

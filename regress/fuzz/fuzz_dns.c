@@ -25,7 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		DNS_A, DNS_CNAME, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_TLSA
 	};
 	static const uint8_t name[] = { 1, 'a', 4, 't', 'e', 's', 't', 0 };
-	static struct answer a;
+	static struct dns_answer a;
 	struct question q;
 	struct item_rr rr;
 	uint8_t *p;

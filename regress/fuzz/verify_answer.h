@@ -5,7 +5,10 @@
 #ifndef VERIFY_ANSWER_H
 #define VERIFY_ANSWER_H
 
+#include <stddef.h>
+
 #include "base/slice.h"
+#include "verify/verify.h"
 
 #define PIECES		32
 #define ROUNDS		2000	/* rounds that no evaluation may take */

@@ -4,6 +4,12 @@
 #ifndef STANDIN_H
 #define STANDIN_H
 
+#include <sys/types.h>
+
+#include <stddef.h>
+
+#include "msg/roles.h"
+
 struct standin {
 	enum proc_role	 id;
 	char		 go[256];	/* a file: the test has seen enough */

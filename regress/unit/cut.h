@@ -5,6 +5,9 @@
 #ifndef CUT_H
 #define CUT_H
 
+#include <stdlib.h>
+#include <string.h>
+
 static inline void
 cut_each(const char *p, size_t n, void (*fn)(char *, size_t))
 {

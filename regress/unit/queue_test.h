@@ -1,8 +1,11 @@
 /*
  * What the tests of queue share: a spool in a scratch directory and all of
  * queue on it, with the test in the place of smtpd, deliver and
- * authd.  Included once by each test_queue*.c.
+ * authd.
  */
+#ifndef QUEUE_TEST_H
+#define QUEUE_TEST_H
+
 #include "base/compat.h"
 
 #include <sys/mman.h>
@@ -258,3 +261,5 @@ remove_dir(void **state)
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	return system(cmd);
 }
+
+#endif

@@ -1,7 +1,10 @@
 /*
  * What the tests of report-in's pure parts share: a house, a report in XML,
- * and a reader to be asked.  Included once by each test_report_in*.c.
+ * and a reader to be asked.
  */
+#ifndef REPORT_IN_TEST_H
+#define REPORT_IN_TEST_H
+
 #include "base/compat.h"
 
 #include <setjmp.h>
@@ -69,3 +72,5 @@ refused(const char *text, const char *want)
 	assert_string_equal(why, want);
 	rows_free(r.rows);
 }
+
+#endif

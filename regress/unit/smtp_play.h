@@ -1,9 +1,17 @@
 /*
- * Sessions of smtpd under test: see smtp_play.c.  Included after conf.h,
- * chan.h and smtp.h.
+ * Sessions of smtpd under test: see smtp_play.c.
  */
 #ifndef SMTP_PLAY_H
 #define SMTP_PLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "msg/chan.h"
+#include "msg/msg.h"
+#include "conf/conf.h"
+#include "smtpd/smtpd.h"
 
 #define KEEP	8		/* messages remembered */
 

@@ -1,8 +1,10 @@
 /*
  * What the store tests share: an account in a scratch directory, messages
  * to put there, and a text of all that can be seen of it, for comparing.
- * Included once by each test_store_*.c.
  */
+#ifndef STORE_TEST_H
+#define STORE_TEST_H
+
 #include "base/compat.h"
 
 #include <sys/stat.h>
@@ -360,3 +362,5 @@ furnish(struct acct *a)
 	store_close(st);
 	store_close(d);
 }
+
+#endif

@@ -24,7 +24,7 @@
 /* A packet being made. */
 static uint8_t pkt[70000];
 static size_t pktn;
-static struct answer ans;
+static struct dns_answer ans;
 
 static void
 put16(unsigned int v)
@@ -491,7 +491,7 @@ test_cut_and_flipped(void **state)
 static void
 put_answer(struct cache *c, const char *name, uint64_t now, uint32_t ttl)
 {
-	static struct answer a;
+	static struct dns_answer a;
 	struct question q;
 
 	question_set(&q, slice_str(name), DNS_A);

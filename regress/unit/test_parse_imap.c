@@ -17,8 +17,8 @@
 #include "base/slice.h"
 #include "parse/dates.h"
 #include "parse/imap_parse.h"
-#include "imapd/capability.h"
-#include "pop3d/capability.h"
+#include "imapd/imap_capa.h"
+#include "pop3d/pop3_capa.h"
 #include "cut.h"
 
 /* A command in a block of its exact size. */

@@ -1,11 +1,20 @@
 /*
  * A DNS in a table, for the tests of the verdict engine, and the time they
- * live in.  Included once by each test of them.
+ * live in.  Each test of them has its own.
  */
 #ifndef ZONE_H
 #define ZONE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
 #include "base/slice.h"
+#include "verify/verify.h"
 
 #define NOW	1795300000
 

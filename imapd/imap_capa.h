@@ -2,8 +2,8 @@
  * IMAP's capabilities, of imapd before the login and of imap-session after
  * it.
  */
-#ifndef IMAP_CAPABILITY_H
-#define IMAP_CAPABILITY_H
+#ifndef IMAP_CAPA_H
+#define IMAP_CAPA_H
 
 #include "parse/capability.h"
 #include "parse/sasl.h"

@@ -2,8 +2,8 @@
  * POP3's capabilities (RFC 2449), of pop3d before the login and of
  * pop3-session after it.
  */
-#ifndef POP3_CAPABILITY_H
-#define POP3_CAPABILITY_H
+#ifndef POP3_CAPA_H
+#define POP3_CAPA_H
 
 #include "parse/capability.h"
 #include "parse/sasl.h"
