@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <tls.h>
 
 #include "base/log.h"
 #include "base/slice.h"
@@ -27,6 +26,7 @@
 #include "net/listen.h"
 #include "net/serve.h"
 #include "net/tlskey.h"
+#include "net/tlsssl.h"
 #include "net/tlsticket.h"
 
 #define CHAIN_MAX	(1024 * 1024)	/* octets of a certificate chain */
@@ -95,7 +95,7 @@ chains_take(void)
 		return;
 	tls = tlskey_server(serve.chains, proc_name(serve.ops->role));
 	if (tls != NULL) {
-		tls_free(serve.tls);
+		tlsssl_free(serve.tls);
 		serve.tls = tls;
 	}
 	tlskey_free(serve.chains);

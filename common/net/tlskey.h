@@ -25,7 +25,7 @@ bool	 tlskey_ready(void);
  * context with all of them (SNI by certificate name), whose sessions resume
  * with that service and those chains alone (tlsticket.h).  NULL with a log
  * line when a chain does not parse; the caller keeps the old context.  Freed by
- * tls_free; connections made from it stay valid (libtls counts references). */
+ * tlsssl_free. */
 struct tlskey *tlskey_new(void);
 int	 tlskey_add(struct tlskey *, const char *name, const char *pem, size_t);
 struct tls *tlskey_server(struct tlskey *, const char *service);

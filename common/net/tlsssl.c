@@ -3,15 +3,33 @@
  * documented calls alone: the "new" callback of an ex_data index is handed
  * each object as it is made.  Linked by who speaks TLS (smtpd, imapd, pop3d,
  * relay); called by tlskey.c and io_tls.c.  One file, so that another libtls
- * has one place to be fitted in; no object is kept here longer than a call.
+ * has one place to be fitted in.
+ *
+ * A server's SSL_CTX calls libtls back with the struct tls when a client names
+ * a host (SNI), and libtls does not count its connections: we do.
  */
 #include "base/compat.h"
 
+#include <sys/queue.h>
+
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <openssl/ssl.h>
 
+#include "base/util.h"
 #include "net/tlsssl.h"
+
+/* A server, in use or replaced by a reload. */
+struct server {
+	LIST_ENTRY(server) entry;
+	struct tls	*tls;
+	unsigned int	 connections;
+	bool		 over;		/* goes with the last of them */
+};
+
+static LIST_HEAD(, server) servers = LIST_HEAD_INITIALIZER(servers);
 
 static struct {
 	int		 ssl_index, ctx_index;
@@ -19,10 +37,26 @@ static struct {
 	SSL_CTX		*ctx;		/* the first one made */
 } made = { .ssl_index = -1, .ctx_index = -1 };
 
+static struct server *server_find(const struct tls *);
+static void	 server_look(struct server *);
+
 static void
 on_ssl(void *parent, void *p, CRYPTO_EX_DATA *ad, int i, long l, void *arg)
 {
 	made.ssl = parent;
+}
+
+/* A connection is gone, whose server p is. */
+static void
+on_ssl_free(void *parent, void *p, CRYPTO_EX_DATA *ad, int i, long l,
+    void *arg)
+{
+	struct server *s = p;
+
+	if (s == NULL)
+		return;
+	s->connections--;
+	server_look(s);
 }
 
 /* libtls makes one more for each further certificate (SNI): they lend a
@@ -41,7 +75,7 @@ made_ready(void)
 	made.ctx = NULL;
 	if (made.ssl_index == -1)
 		made.ssl_index = SSL_get_ex_new_index(0, NULL, on_ssl, NULL,
-		    NULL);
+		    on_ssl_free);
 	if (made.ctx_index == -1)
 		made.ctx_index = SSL_CTX_get_ex_new_index(0, NULL, on_ctx,
 		    NULL, NULL);
@@ -52,12 +86,46 @@ int
 tlsssl_configure(struct tls *server, struct tls_config *config,
     struct ssl_ctx_st **ctx)
 {
+	struct server *s;
+
 	if (made_ready() == -1 || tls_configure(server, config) == -1 ||
 	    made.ctx == NULL)
 		return -1;
 	SSL_CTX_set_mode(made.ctx, SSL_MODE_RELEASE_BUFFERS);
 	*ctx = made.ctx;
+	s = xcalloc(1, sizeof(*s));
+	s->tls = server;
+	LIST_INSERT_HEAD(&servers, s, entry);
 	return 0;
+}
+
+int
+tlsssl_accept(struct tls *server, struct tls **conn, tls_read_cb rd,
+    tls_write_cb wr, void *arg)
+{
+	struct server *s = server_find(server);
+
+	if (s == NULL || made_ready() == -1 ||
+	    tls_accept_cbs(server, conn, rd, wr, arg) == -1)
+		return -1;
+	if (made.ssl == NULL || SSL_set_ex_data(made.ssl, made.ssl_index,
+	    s) != 1) {
+		tls_free(*conn);
+		return -1;
+	}
+	s->connections++;
+	return 0;
+}
+
+void
+tlsssl_free(struct tls *server)
+{
+	struct server *s = server_find(server);
+
+	if (s == NULL)
+		return;
+	s->over = true;
+	server_look(s);
 }
 
 int
@@ -70,4 +138,25 @@ tlsssl_connect(struct tls *client, tls_read_cb rd, tls_write_cb wr, void *arg,
 	SSL_set_mode(made.ssl, SSL_MODE_RELEASE_BUFFERS);
 	*ssl = made.ssl;
 	return 0;
+}
+
+static struct server *
+server_find(const struct tls *tls)
+{
+	struct server *s;
+
+	LIST_FOREACH(s, &servers, entry)
+		if (s->tls == tls)
+			return s;
+	return NULL;
+}
+
+static void
+server_look(struct server *s)
+{
+	if (!s->over || s->connections > 0)
+		return;
+	LIST_REMOVE(s, entry);
+	tls_free(s->tls);
+	free(s);
 }

@@ -26,6 +26,7 @@
 
 #include "base/slice.h"
 #include "net/io.h"
+#include "net/tlsssl.h"
 #include "keypair.h"
 
 struct side {
@@ -324,9 +325,10 @@ make_server(char **pem)
 {
 	struct tls_config *c = tls_config_new();
 	struct tls *srv = tls_server();
+	struct ssl_ctx_st *ctx;
 
 	keypair_use(c, pem);
-	assert_int_equal(tls_configure(srv, c), 0);
+	assert_int_equal(tlsssl_configure(srv, c, &ctx), 0);
 	tls_config_free(c);
 	return srv;
 }
@@ -393,7 +395,7 @@ test_tls(void **state)
 	assert_int_equal(a.events[IO_EOF], 1);
 	io_free(a.io);
 	tls_config_free(cc);
-	tls_free(srv);
+	tlsssl_free(srv);
 	free(pem);
 	free(big);
 	free(b.data);
@@ -425,7 +427,7 @@ test_tls_end_is_one_write(void **state)
 	assert_int_equal(read(sp[1], got, sizeof(got)), 0);
 	io_free(b.io);
 	tls_config_free(cc);
-	tls_free(srv);
+	tlsssl_free(srv);
 	free(pem);
 }
 
@@ -460,7 +462,7 @@ test_tls_refused(void **state)
 	assert_int_equal(a.events[IO_READ], 0);
 	io_free(a.io);
 	close(sp[1]);
-	tls_free(srv);
+	tlsssl_free(srv);
 	free(pem);
 }
 
@@ -579,7 +581,7 @@ test_tls_client_that_does_not_read(void **state)
 	io_free(c.io);
 	free(c.data);
 	tls_config_free(cc);
-	tls_free(srv);
+	tlsssl_free(srv);
 	free(pem);
 }
 

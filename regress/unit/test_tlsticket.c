@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -124,20 +125,11 @@ client_new(int version, SSL_SESSION *with)
 	return c;
 }
 
-/* A whole connection, which has to come about in any case. */
-static struct result
-meet(struct tls *server, int version, SSL_SESSION *with)
+static void
+shake_hands(SSL *c, struct tls *s)
 {
-	struct result r = { 0 };
-	SSL *c = client_new(version, with);
-	struct tls *s;
-	char word[8];
 	int i, done = 0, accepted = TLS_WANT_POLLIN;
 
-	told = 0;
-	up.n = down.n = 0;
-	assert_int_equal(tls_accept_cbs(server, &s, server_read, server_write,
-	    NULL), 0);
 	for (i = 0; i < 8 && (done != 1 || accepted != 0); i++) {
 		if (done != 1)
 			done = SSL_do_handshake(c);
@@ -147,6 +139,30 @@ meet(struct tls *server, int version, SSL_SESSION *with)
 		carry(c);
 	}
 	assert_int_equal(accepted, 0);
+}
+
+static struct tls *
+accept_client(struct tls *server)
+{
+	struct tls *s;
+
+	up.n = down.n = 0;
+	assert_int_equal(tlsssl_accept(server, &s, server_read, server_write,
+	    NULL), 0);
+	return s;
+}
+
+/* A whole connection, which has to come about in any case. */
+static struct result
+meet(struct tls *server, int version, SSL_SESSION *with)
+{
+	struct result r = { 0 };
+	SSL *c = client_new(version, with);
+	struct tls *s = accept_client(server);
+	char word[8];
+
+	told = 0;
+	shake_hands(c, s);
 	assert_int_equal(tls_write(s, "hello", 5), 5);
 	carry(c);
 	assert_int_equal(SSL_read(c, word, sizeof(word)), 5);
@@ -192,7 +208,7 @@ test_one_ticket_at_a_time(void **state)
 		assert_int_equal(r.tickets, 1);
 		SSL_SESSION_free(r.session);
 	}
-	tls_free(server);
+	tlsssl_free(server);
 }
 
 /* A secret like no other one. */
@@ -218,7 +234,7 @@ test_no_secret_no_ticket(void **state)
 		assert_false(resumes(server, versions[i], r.session));
 		SSL_SESSION_free(r.session);
 	}
-	tls_free(server);
+	tlsssl_free(server);
 }
 
 static bool
@@ -261,7 +277,7 @@ test_resumes(void **state)
 		}
 		SSL_SESSION_free(s);
 	}
-	tls_free(server);
+	tlsssl_free(server);
 }
 
 static void
@@ -292,7 +308,7 @@ test_sealed_unlike(void **state)
 	assert_memory_not_equal(a + 16, b + 16, 16);
 	SSL_SESSION_free(s);
 	SSL_SESSION_free(t);
-	tls_free(server);
+	tlsssl_free(server);
 }
 
 /* A server is made once, secrets come while it runs. */
@@ -319,7 +335,7 @@ test_secret_before_opens(void **state)
 		SSL_SESSION_free(r.session);
 		SSL_SESSION_free(s);
 	}
-	tls_free(server);
+	tlsssl_free(server);
 }
 
 static void
@@ -337,8 +353,8 @@ test_other_service(void **state)
 		assert_true(resumes(a, versions[i], s));
 		SSL_SESSION_free(s);
 	}
-	tls_free(a);
-	tls_free(b);
+	tlsssl_free(a);
+	tlsssl_free(b);
 }
 
 /* The same session with octet k of its ticket changed; NULL: it has none. */
@@ -383,7 +399,33 @@ test_damaged(void **state)
 		assert_true(k > 64);
 		SSL_SESSION_free(s);
 	}
-	tls_free(server);
+	tlsssl_free(server);
+}
+
+/* A reload comes between the connection and the host that the client names:
+ * libtls looks that up in the server.  What is freed is overwritten here, so
+ * that a look at it fails. */
+static void
+test_server_is_replaced(void **state)
+{
+	struct tls *server, *conn[2];
+	SSL *c;
+	size_t i;
+
+	mallopt(M_PERTURB, 0xa5);
+	server = server_new("one");
+	for (i = 0; i < NITEMS(conn); i++)
+		conn[i] = accept_client(server);
+	tlsssl_free(server);
+	for (i = 0; i < NITEMS(conn); i++) {
+		up.n = down.n = 0;
+		c = client_new(versions[i], NULL);
+		SSL_set_tlsext_host_name(c, "localhost");
+		shake_hands(c, conn[i]);
+		SSL_free(c);
+		tls_free(conn[i]);
+	}
+	mallopt(M_PERTURB, 0);
 }
 
 int
@@ -397,6 +439,7 @@ main(void)
 		cmocka_unit_test(test_secret_before_opens),
 		cmocka_unit_test(test_other_service),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_server_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
