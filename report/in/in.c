@@ -335,7 +335,8 @@ on_expire(evutil_socket_t fd, short what, void *arg)
 static void
 on_again(evutil_socket_t fd, short what, void *arg)
 {
-	store_again();
+	if (command_idle())		/* they count places in the store */
+		store_again();
 }
 
 void
@@ -347,7 +348,7 @@ in_start(const struct conf *conf)
 	in.last = &in.first;
 	in_conf(conf);
 	json_object_seed((size_t)random_u64() | 1);
-	store_open();
+	store_open(command_removed);
 	command_init(&in.house);
 	in.turn = event_new(proc_base(), -1, 0, on_turn, NULL);
 	in.expire = event_new(proc_base(), -1, EV_PERSIST, on_expire, NULL);

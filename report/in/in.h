@@ -1,8 +1,15 @@
 /*
  * report-in: reports about our domains, from a message to a file and from
- * files to a list.  in_text, in_rows, in_unpack, in_zip, in_xml, in_tls,
- * in_arf, in_sender, in_read and in_file are pure: octets in, results out
- * (but for memory and the random keys of hash tables).
+ * files to a list.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	text house unpack zip rows mend sender
+ *	arf tls xml read file
+ *	share restore store
+ *	answer list sum command in
+ *
+ * Those up to file are pure: octets in, results out (but for memory and the
+ * random keys of hash tables).
  */
 #ifndef REPORT_IN_H
 #define REPORT_IN_H
@@ -135,6 +142,8 @@ struct in_house {
 	size_t		 ndomains;
 	uint64_t	 max_packed;
 };
+
+/* ---- house.c: domains of ours -------------------------------------------- */
 
 /* The domain of ours that name is or lies below, NULL: none. */
 const char *house_domain(const struct in_house *, const char *name);
@@ -303,16 +312,13 @@ enum store_answer { STORE_DONE, STORE_AGAIN, STORE_FULL, STORE_BUSY,
 	STORE_LARGE		/* never: who sent it is told */
 };
 
-void	 store_open(void);
-/* What could not be read at start or since: once more, if it is time to. */
+/* removed: hears that the i-th of store_get() went. */
+void	 store_open(void (*removed)(size_t));
+/* What could not be read at start or since: once more.  Reports get other
+ * places in store_get(). */
 void	 store_again(void);
 /* The directory itself; -1: it could not be listed yet, nothing is kept. */
 int	 store_dir(void);
-/* A file that is there was read: its name without the type, and what it is;
- * raw or not as the name says. */
-void	 store_took(const char *name, const struct in_head *, uint64_t octets);
-/* All that was taken is there: in order. */
-void	 store_order(void);
 void	 store_expire(uint64_t before);
 /* Is there a file of that delivery already? */
 bool	 store_known(const struct msg_id *);
@@ -337,11 +343,15 @@ char	*store_read(const struct stored *, size_t *n);
 
 /* ---- restore.c: what is on disk at start --------------------------------- */
 
+/* A file that is there was read: its name without the type, and what it is;
+ * raw or not as the name says. */
+typedef void (*restore_took)(const char *name, const struct in_head *,
+	    uint64_t octets);
 /* List the directory and take what can be read.  0; -1 with errno: not all of
  * its names are known. */
-int	 restore_list(int dir);
-/* Files that could not be read: once more. */
-void	 restore_again(int dir);
+int	 restore_list(int dir, restore_took);
+/* Files that could not be read: once more.  False: there are none. */
+bool	 restore_again(int dir, restore_took);
 /* Is there such a file that was not taken? */
 bool	 restore_has(const char *name);
 /* What was not taken, "; " before each; "". */
@@ -360,7 +370,7 @@ void	 share_drop(struct stored *);
 struct stored *share_oldest(enum store_class, bool files,
 	    const struct stored *but);
 
-/* ---- command.c, list.c, sum.c: mailctl reports --------------------------- */
+/* ---- answer.c, command.c, list.c, sum.c: mailctl reports ----------------- */
 
 struct command {
 	uint32_t	 ask;

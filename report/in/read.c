@@ -26,19 +26,6 @@
 #define HEADER_READ	(64U * 1024)	/* octets of a part's header */
 #define FIELDS_READ	(256U * 1024)	/* of a feedback report */
 
-const char *
-house_domain(const struct in_house *h, const char *name)
-{
-	const char *best = NULL;
-	size_t i;
-
-	for (i = 0; i < h->ndomains; i++)
-		if (domain_within(name, h->domains[i]) && (best == NULL ||
-		    strlen(h->domains[i]) > strlen(best)))
-			best = h->domains[i];
-	return best;
-}
-
 /* ---- one attachment ------------------------------------------------------ */
 
 /* Takes unpacked octets: XML goes on to its parser, JSON is collected. */

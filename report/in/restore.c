@@ -42,13 +42,13 @@ static struct {
 	bool		 begun;
 } rs = { .odd = TAILQ_HEAD_INITIALIZER(rs.odd) };
 
-static enum state take(int, const char *);
+static enum state take(int, const char *, restore_took);
 static void	 odd_add(const char *, enum state);
 static bool	 odd_is(const char *);
 static void	 tell(int);
 
 int
-restore_list(int dir)
+restore_list(int dir, restore_took took)
 {
 	struct dirent *e;
 	enum state s;
@@ -65,34 +65,33 @@ restore_list(int dir)
 		if ((e->d_name[0] != 'r' && e->d_name[0] != 'u') ||
 		    odd_is(e->d_name))
 			continue;
-		if ((s = take(dir, e->d_name)) == F_UNREAD)
+		if ((s = take(dir, e->d_name, took)) == F_UNREAD)
 			last = errno;
 		if (s != F_TAKEN)
 			odd_add(e->d_name, s);
 	}
 	error = errno;
 	closedir(d);
-	store_order();
 	tell(last);
 	errno = error;
 	rs.begun = error == 0;
 	return error == 0 ? 0 : -1;
 }
 
-void
-restore_again(int dir)
+bool
+restore_again(int dir, restore_took took)
 {
 	struct odd *o, *next;
 	enum state s;
 	int last = 0;
 
 	if (rs.n[F_UNREAD] == 0)
-		return;
+		return false;
 	for (o = TAILQ_FIRST(&rs.odd); o != NULL; o = next) {
 		next = TAILQ_NEXT(o, of);
 		if (o->state != F_UNREAD)
 			continue;
-		if ((s = take(dir, o->name)) == F_UNREAD) {
+		if ((s = take(dir, o->name, took)) == F_UNREAD) {
 			last = errno;
 			continue;
 		}
@@ -104,13 +103,13 @@ restore_again(int dir)
 			free(o);
 		}
 	}
-	store_order();
 	tell(last);
+	return true;
 }
 
-/* Into the store, if it is a report; F_UNREAD with errno. */
+/* It is told if it is a report; F_UNREAD with errno. */
 static enum state
-take(int dir, const char *name)
+take(int dir, const char *name, restore_took took)
 {
 	static char buf[FILE_HEAD_MAX];
 	uint32_t nrows, crc;
@@ -142,7 +141,7 @@ take(int dir, const char *name)
 		log_warnx("%s is damaged, not counted", name);
 		return F_DAMAGED;
 	}
-	store_took(name + 1, &h, (uint64_t)sb.st_size);
+	took(name + 1, &h, (uint64_t)sb.st_size);
 	return F_TAKEN;
 unread:
 	error = errno;

@@ -65,6 +65,7 @@ struct entry {
 
 static struct {
 	int		 dir;
+	void		(*removed)(size_t);	/* command_removed */
 	uint8_t		 key[16];
 	struct entry	**v;		/* by time of arrival */
 	size_t		 n, cap;
@@ -276,12 +277,53 @@ older(const void *a, const void *b)
 	return strcmp(x->s.name, y->s.name);
 }
 
-void
-store_open(void)
+/* All that was taken is there. */
+static void
+order(void)
 {
+	size_t i;
+
+	if (st.n > 0)
+		qsort(st.v, st.n, sizeof(*st.v), older);
+	for (i = 0; i < st.n; i++)
+		if (st.v[i]->s.holder != NULL) {
+			share_drop(&st.v[i]->s);
+			share_add(&st.v[i]->s, class_of(st.v[i]->s.kind,
+			    st.v[i]->s.trust));
+		}
+}
+
+static void
+took(const char *name, const struct in_head *h, uint64_t octets)
+{
+	struct entry *e, *old;
+
+	if (find_name(name) != NULL)
+		return;
+	e = entry_new(name, h, octets);
+	old = find_same(&e->s);
+	entry_add(e);
+	if (old != NULL)
+		take_out(old->s.trust > h->trust ? old : e);
+}
+
+void
+store_open(void (*removed)(size_t))
+{
+	st.removed = removed;
 	random_bytes(st.key, sizeof(st.key));
 	st.dir = -1;
 	open_directory();
+}
+
+static int
+list_directory(void)
+{
+	int rc = restore_list(st.dir, took), error = errno;
+
+	order();
+	errno = error;
+	return rc;
 }
 
 static void
@@ -292,8 +334,7 @@ open_directory(void)
 	st.dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* A name from before a crash may not be on disk yet, and what is known
 	 * is answered OK. */
-	if (st.dir == -1 || restore_list(st.dir) == -1 ||
-	    fsync(st.dir) == -1) {
+	if (st.dir == -1 || list_directory() == -1 || fsync(st.dir) == -1) {
 		error = errno;
 		log_warn("directory of reports");
 		proc_impaired("reports", "the directory of reports "
@@ -312,47 +353,16 @@ open_directory(void)
 void
 store_again(void)
 {
-	if (!command_idle())
-		return;			/* it counts places in st.v */
 	if (st.dir == -1)
 		open_directory();
-	else
-		restore_again(st.dir);
+	else if (restore_again(st.dir, took))
+		order();
 }
 
 int
 store_dir(void)
 {
 	return st.dir;
-}
-
-void
-store_order(void)
-{
-	size_t i;
-
-	if (st.n > 0)
-		qsort(st.v, st.n, sizeof(*st.v), older);
-	for (i = 0; i < st.n; i++)
-		if (st.v[i]->s.holder != NULL) {
-			share_drop(&st.v[i]->s);
-			share_add(&st.v[i]->s, class_of(st.v[i]->s.kind,
-			    st.v[i]->s.trust));
-		}
-}
-
-void
-store_took(const char *name, const struct in_head *h, uint64_t octets)
-{
-	struct entry *e, *old;
-
-	if (find_name(name) != NULL)
-		return;
-	e = entry_new(name, h, octets);
-	old = find_same(&e->s);
-	entry_add(e);
-	if (old != NULL)
-		take_out(old->s.trust > h->trust ? old : e);
 }
 
 void
@@ -364,7 +374,7 @@ store_expire(uint64_t before)
 		if (st.v[i]->s.received < before) {
 			entry_unlink(st.v[i]);
 			entry_drop(st.v[i]);
-			command_removed(n);
+			st.removed(n);
 		} else
 			st.v[n++] = st.v[i];
 	if (n < st.n)
@@ -428,7 +438,7 @@ forget(struct entry *old)
 		;
 	memmove(&st.v[i], &st.v[i + 1], (st.n - i - 1) * sizeof(*st.v));
 	st.n--;
-	command_removed(i);
+	st.removed(i);
 }
 
 /* The same, and off the disk. */

@@ -1,0 +1,23 @@
+/*
+ * Which of our domains a report is about.  report-in; the parsers and the
+ * commands ask.  Pure.
+ */
+#include "base/compat.h"
+
+#include <string.h>
+
+#include "verify/verify.h"
+#include "report/in/in.h"
+
+const char *
+house_domain(const struct in_house *h, const char *name)
+{
+	const char *best = NULL;
+	size_t i;
+
+	for (i = 0; i < h->ndomains; i++)
+		if (domain_within(name, h->domains[i]) && (best == NULL ||
+		    strlen(h->domains[i]) > strlen(best)))
+			best = h->domains[i];
+	return best;
+}
