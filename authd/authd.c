@@ -298,7 +298,7 @@ authd_start(const struct conf *conf)
 	recent_init();
 	login_init();
 	st.save_at = now_ms() / 1000 + SAVE_SECONDS;
-	base_open();
+	base_open(front_catch_up_all);
 	st.tick = event_new(proc_base(), -1, EV_PERSIST, on_tick, NULL);
 	if (st.tick == NULL || event_add(st.tick, &second) == -1)
 		fatalx("authd: no event");

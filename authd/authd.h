@@ -4,6 +4,10 @@
  * The database (db.c) is read once into memory (dir.c); all
  * questions are answered from there.  authd is the database's only writer:
  * a change goes to the database first and into memory when it is committed.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	table loose guard slow recent dir resolve db
+ *	base front pool login list run authd
  */
 #ifndef AUTHD_H
 #define AUTHD_H
@@ -311,7 +315,8 @@ void	 front_catch_up_all(void);
 
 /* NULL while the database cannot be used; *why (may be NULL) tells. */
 struct dir *authd_dir(const char **why);
-void	 base_open(void);
+/* opened: is called whenever all of it was read. */
+void	 base_open(void (*opened)(void));
 /* Read all of it again.  What pointed into it is gone. */
 void	 base_reread(void);
 void	 base_tick(void);	/* every second: try again */

@@ -32,6 +32,7 @@ static struct {
 	uint64_t	 reopen_at;	/* seconds, monotonic */
 	uint32_t	 highest;	/* account number in the store */
 	bool		 unread;	/* the store could not be looked at */
+	void		(*opened)(void);
 } st;
 
 static void	 base_compare(void);
@@ -135,8 +136,8 @@ closed_tell(const struct dir *d)
 	closed_send(&c, true);
 }
 
-void
-base_open(void)
+static void
+directory_open(void)
 {
 	struct dir *d = dir_new();
 	enum db_result r;
@@ -163,9 +164,16 @@ base_open(void)
 	slow_open(SLOW_PATH, now_sec());
 	guard_open(GUARD_PATH, now_sec());
 	closed_tell(d);
-	front_catch_up_all();
+	st.opened();
 	log_info("directory open accounts=%zu", dir_accounts(d));
 	base_compare();
+}
+
+void
+base_open(void (*opened)(void))
+{
+	st.opened = opened;
+	directory_open();
 }
 
 void
@@ -175,14 +183,14 @@ base_reread(void)
 
 	st.dir = NULL;
 	dir_free(old);
-	base_open();
+	directory_open();
 }
 
 void
 base_tick(void)
 {
 	if (st.dir == NULL && now_ms() / 1000 >= st.reopen_at)
-		base_open();
+		directory_open();
 }
 
 void
@@ -191,7 +199,7 @@ base_reload(void)
 	if (st.dir != NULL)
 		set_domains(st.dir);
 	else
-		base_open();
+		directory_open();
 }
 
 /* ---- is it the store's? -------------------------------------------------- */

@@ -2,6 +2,12 @@
  * imap-session: the parts of the session program.  One process
  * serves one connection of one account; everything here is sequential and
  * blocking.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	reply args out state in
+ *	append mailbox copy status list store
+ *	fetch_body fetch idle search_match search
+ *	cmd session
  */
 #ifndef IMAP_H
 #define IMAP_H

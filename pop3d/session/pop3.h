@@ -1,5 +1,8 @@
 /*
- * pop3-session: the parts of the session program (session*.c).
+ * pop3-session: the parts of the session program.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	retr cmd session
  */
 #ifndef POP3_H
 #define POP3_H
