@@ -14,7 +14,7 @@
 
 struct text;
 
-/* ---- report/out/redact.c, report/out/trace.c: a header without persons (RFC 6590) -------- */
+/* ---- report/out/address.c, redact.c, trace.c: no persons (RFC 6590) ------- */
 
 #define REDACT_KEY	32
 #define REDACT_ADDR	400	/* octets of redact_address with its NUL */
@@ -23,11 +23,13 @@ struct text;
 
 /*
  * "local@domain" with "redacted-" and a keyed hash in place of the local
- * part; the same local part gives the same hash (RFC 6590 2).  out has
- * REDACT_ADDR octets.
+ * part, whole or in its two parts; the same local part gives the same hash
+ * (RFC 6590 2).  out has REDACT_ADDR octets.
  */
 void	 redact_address(const uint8_t key[REDACT_KEY], struct slice address,
 	    char *out);
+void	 redact_parts(const uint8_t key[REDACT_KEY], struct slice local,
+	    struct slice domain, char *out);
 /*
  * What a stranger may see of a header: of each field on a short list only
  * what tells how the message went and how it was signed.  No local part, no
@@ -100,6 +102,18 @@ bool	 limit_take(struct limit *, int kind, struct slice name,
 bool	 limit_left(const struct limit *, int kind, struct slice name,
 	    unsigned int max, uint64_t now);
 
+/* ---- report/out/allow.c: how many ----------------------------------------- */
+
+void	 allow_init(void);
+/* May there be one more in this hour about that domain: to
+ * reports.failure-copy, to its ruf=? */
+bool	 copy_may(struct slice domain);
+bool	 report_may(struct slice domain);
+/* And one to that address? */
+bool	 failure_may(const char *address);
+/* One was left out: counted, told once a minute. */
+void	 failure_lost(const char *why);
+
 /* ---- report/out/notice.c: one report on its way ----------------------------------- */
 
 /* A copy of what smtpd told, in one piece: free() it. */
@@ -119,13 +133,6 @@ void	 notice_init(void);		/* the redaction key */
  */
 void	 notice_start(struct kept *k, unsigned int incidents, bool copy,
 	    bool ruf);
-
-/* ---- report/out/failure.c ----------------------------------------------------------- */
-
-/* May one more report go to that address in this hour? */
-bool	 failure_may(const char *address);
-/* One was left out: counted, told once a minute. */
-void	 failure_lost(const char *why);
 
 #define FAILURE_RUF	4	/* addresses of one ruf= that are told */
 

@@ -29,13 +29,6 @@
 
 #define SEEN_MAX	512	/* kinds counted at one time */
 #define SEEN_WHILE	600	/* s; not longer than reports.interval */
-#define TOTAL_FACTOR	100	/* times reports.failure-limit, for all */
-#define TOTAL_MAX	1000	/* with FAILURE_RUF + 2 entries of each they
-				 * fit into LIMIT_SLOTS */
-#define LOST_EVERY	60	/* s between two lines about what is lost */
-
-enum limit_kind { LIMIT_COPIES, LIMIT_COPY, LIMIT_REPORTS, LIMIT_REPORT,
-	    LIMIT_ADDRESS };
 
 struct seen {
 	uint64_t	 hash;
@@ -47,12 +40,9 @@ struct seen {
 
 static struct {
 	struct event	*ev;		/* a while is over */
-	struct limit	*limit;
 	uint8_t		 key[16];
 	size_t		 nseen;
 	struct seen	 seen[SEEN_MAX];
-	unsigned int	 lost;
-	uint64_t	 told;		/* when lost was, 0 never */
 } failure;
 
 static void	 on_while(evutil_socket_t, short, void *);
@@ -63,51 +53,11 @@ static void	 timer_set(void);
 void
 failure_init(struct event_base *base)
 {
-	uint8_t key[16];
-
 	random_bytes(failure.key, sizeof(failure.key));
-	random_bytes(key, sizeof(key));
-	failure.limit = limit_new(key);
+	allow_init();
 	if ((failure.ev = event_new(base, -1, 0, on_while, NULL)) == NULL)
 		fatalx("event_new");
 	notice_init();
-}
-
-void
-failure_lost(const char *why)
-{
-	uint64_t now = now_ms() / 1000;
-
-	failure.lost++;
-	if (failure.told != 0 && now - failure.told < LOST_EVERY)
-		return;
-	failure.told = now;
-	log_notice("failure reports left out: %u, the last as %s",
-	    failure.lost, why);
-	failure.lost = 0;
-}
-
-/* ---- limits ------------------------------------------------------------------ */
-
-/* One more about that domain: for the copy, or for ruf=. */
-static bool
-domain_may(enum limit_kind all, enum limit_kind one, struct slice domain)
-{
-	unsigned int max = proc_conf()->reports.failure_limit, total;
-	uint64_t now = now_ms() / 1000;
-
-	total = max < TOTAL_MAX / TOTAL_FACTOR ? max * TOTAL_FACTOR :
-	    TOTAL_MAX;
-	return limit_left(failure.limit, (int)all, slice_of("", 0), total,
-	    now) && limit_take(failure.limit, (int)one, domain, max, now) &&
-	    limit_take(failure.limit, (int)all, slice_of("", 0), total, now);
-}
-
-bool
-failure_may(const char *address)
-{
-	return limit_take(failure.limit, LIMIT_ADDRESS, slice_str(address),
-	    proc_conf()->reports.failure_limit, now_ms() / 1000);
 }
 
 /* ---- what is like another ---------------------------------------------------- */
@@ -196,9 +146,9 @@ seen_report(struct seen *s)
 		return;
 	}
 	copy = s->copy && proc_conf()->reports.failure_copy != NULL &&
-	    domain_may(LIMIT_COPIES, LIMIT_COPY, s->first->mail.at);
+	    copy_may(s->first->mail.at);
 	ruf = s->ruf && proc_conf()->reports.failure &&
-	    domain_may(LIMIT_REPORTS, LIMIT_REPORT, s->first->mail.at);
+	    report_may(s->first->mail.at);
 	s->since = now_ms();
 	if (!copy && !ruf) {		/* counted on */
 		failure_lost("there are too many");
@@ -283,8 +233,8 @@ failure_mail(const struct report_mail_ev *m)
 		seen_count(s, m, copy, ruf);
 		return;
 	}
-	copy = copy && domain_may(LIMIT_COPIES, LIMIT_COPY, m->at);
-	ruf = ruf && domain_may(LIMIT_REPORTS, LIMIT_REPORT, m->at);
+	copy = copy && copy_may(m->at);
+	ruf = ruf && report_may(m->at);
 	if ((!copy && !ruf) || seen_add(hash) == NULL) {
 		failure_lost("there are too many");
 		return;

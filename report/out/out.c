@@ -17,35 +17,10 @@
 #include "report/out/out.h"
 
 static void	 on_mail(struct chan *, struct msg *, void *);
-static void	 on_gone(struct chan *, void *);
 
 static const struct chan_handler handlers[] = {
 	{ REPORT_MAIL_EV,	on_mail },
 };
-
-static struct {
-	struct chan	*queue, *dns;
-} out;
-
-struct chan *
-out_dns(void)
-{
-	return out.dns;
-}
-
-uint64_t
-out_whom(void)
-{
-	static uint64_t last;
-
-	return ++last;
-}
-
-struct chan *
-out_queue(void)
-{
-	return out.queue;
-}
 
 static void
 on_mail(struct chan *c, struct msg *m, void *arg)
@@ -54,39 +29,21 @@ on_mail(struct chan *c, struct msg *m, void *arg)
 	failure_mail(&m->body->report_mail_ev);
 }
 
-static void
-on_gone(struct chan *c, void *arg)
-{
-	if (out.queue == c)
-		out.queue = NULL;
-	if (out.dns == c)
-		out.dns = NULL;
-}
-
 void
 out_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
 {
-	static const struct chan_ops ops = { on_gone, NULL };
-	struct chan *old;
+	static const struct chan_ops none = { NULL, NULL };
 
 	if (kind == CHAN_REPORT && peer == ROLE_SMTPD)
 		chan_new(proc_base(), fd, kind, SIDE_B, handlers,
-		    sizeof(handlers) / sizeof(handlers[0]), &ops, NULL);
+		    sizeof(handlers) / sizeof(handlers[0]), &none, NULL);
 	else if (kind == CHAN_QUEUE) {
-		old = out.queue;
-		out.queue = NULL;	/* its open asks end now */
-		chan_free(old);
-		out.queue = chan_new(proc_base(), fd, kind, SIDE_A, NULL, 0,
-		    &ops, NULL);
+		out_join(kind, fd);
 		send_again();
-	} else if (kind == CHAN_DNS) {
-		old = out.dns;
-		out.dns = NULL;
-		chan_free(old);
-		out.dns = chan_new(proc_base(), fd, kind, SIDE_A, NULL, 0,
-		    &ops, NULL);
-	} else
+	} else if (kind == CHAN_DNS)
+		out_join(kind, fd);
+	else
 		fatalx("channel kind %d to %s is not for report-out", kind,
 		    proc_name(peer));
 }

@@ -6,6 +6,12 @@
  * under it) and to the failure reports (failure.c).  A finished report
  * is a letter (letter.c) and goes to queue (send.c); whether an
  * address of a DMARC record may be told is found out by dest.c.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	row rec journal group limit address trace redact arf
+ *	letter wanted time xml report channel
+ *	dest table restore send aggregate pending
+ *	allow notice failure out
  */
 #ifndef OUT_H
 #define OUT_H
@@ -32,8 +38,10 @@ void	 out_channel(enum chan_kind, enum proc_role peer,
 /* What was counted goes to disk, and the process ends. */
 void	 out_stop(void);
 
-/* ---- out.c: for the other files ------------------------------------------ */
+/* ---- channel.c: queue and resolve ---------------------------------------- */
 
+/* Another one of that kind (CHAN_QUEUE, CHAN_DNS), in place of what was. */
+void	 out_join(enum chan_kind, int fd);
 struct chan	*out_dns(void);		/* to resolve, NULL: it is away */
 uint64_t	 out_whom(void);	/* another one to ask it for */
 struct chan	*out_queue(void);	/* to queue, NULL: it is away */

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "base/slice.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -25,7 +23,6 @@
 #define KNOWN_MAX	64	/* local parts remembered */
 #define KNOWN_TEXT	64	/* octets of one */
 #define KNOWN_MIN	2	/* a shorter one tells nothing */
-#define HASH_OCTETS	8
 #define WORD_MAX	200	/* octets of a one-word value */
 
 struct redact {
@@ -127,56 +124,6 @@ redact_header(const uint8_t key[REDACT_KEY], struct slice header,
 	free(r);
 }
 
-static void
-hash_local(const uint8_t key[REDACT_KEY], struct slice local,
-    char out[2 * HASH_OCTETS + 1])
-{
-	crypto_generichash_state st;
-	uint8_t h[crypto_generichash_BYTES];
-	char c;
-	size_t i;
-
-	crypto_generichash_init(&st, key, REDACT_KEY, sizeof(h));
-	for (i = 0; i < local.n; i++) {
-		c = (char)ascii_lower((unsigned char)local.p[i]);
-		crypto_generichash_update(&st, (const uint8_t *)&c, 1);
-	}
-	crypto_generichash_final(&st, h, sizeof(h));
-	hex_encode(out, h, HASH_OCTETS);
-}
-
-static void
-put_address(const uint8_t key[REDACT_KEY], struct slice local,
-    struct slice domain, char *out)
-{
-	char hash[2 * HASH_OCTETS + 1], ascii[DOMAIN_TEXT];
-	struct ipaddr ip;
-
-	hash_local(key, local, hash);
-	if (domain_ascii(domain, ascii) == -1 &&
-	    (ipaddr_literal(domain, &ip) == -1 ||
-	    slice_cpy(domain, ascii, sizeof(ascii)) == -1))
-		strlcpy(ascii, "redacted.invalid", sizeof(ascii));
-	strlcpy(out, "redacted-", REDACT_ADDR);
-	strlcat(out, hash, REDACT_ADDR);
-	strlcat(out, "@", REDACT_ADDR);
-	strlcat(out, ascii, REDACT_ADDR);
-}
-
-void
-redact_address(const uint8_t key[REDACT_KEY], struct slice a, char *out)
-{
-	size_t at;
-
-	for (at = a.n; at > 0 && a.p[at - 1] != '@'; at--)
-		;
-	if (at == 0)
-		put_address(key, a, slice_of(NULL, 0), out);
-	else
-		put_address(key, slice_of(a.p, at - 1),
-		    slice_of(a.p + at, a.n - at), out);
-}
-
 /* ---- local parts of this message ------------------------------------------ */
 
 static void
@@ -254,7 +201,7 @@ write_addresses(struct redact *r, struct slice value)
 	while (n < REDACT_ITEMS && addrlist_next(&list, &item)) {
 		if (item.kind != ADDRITEM_MAILBOX)
 			continue;
-		put_address(r->key, item.local, item.domain, a);
+		redact_parts(r->key, item.local, item.domain, a);
 		text_say(r->t, "%s<%s>", n++ == 0 ? " " : ",\r\n\t", a);
 	}
 }
