@@ -5,6 +5,8 @@
 #ifndef JSON_H
 #define JSON_H
 
+#include <stddef.h>
+
 enum json_type { JSON_NULL, JSON_TRUE, JSON_FALSE, JSON_NUMBER, JSON_STRING,
 	    JSON_ARRAY, JSON_OBJECT };
 

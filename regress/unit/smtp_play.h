@@ -34,7 +34,7 @@ struct play {
 	unsigned int	 nkept, commits, drops, files, closes, known, senders;
 	char		*pieces;	/* QUEUE_RCPT_EV */
 	size_t		 npieces;
-	struct queue_body_ev body;	/* the last QUEUE_BODY_EV, its octets: */
+	struct queue_body_ev body;	/* the last QUEUE_BODY_EV, octets: */
 	char		 octets[BODY_MAX];
 	int		 sessions;
 	uint64_t	 login;
