@@ -24,7 +24,6 @@ RELEASE ?=	1
 MANDIR ?=	$(PREFIX)/share/man
 DESTDIR ?=
 
-
 include regress/mk/packages.mk
 
 WARN =		-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -405,7 +405,8 @@ report_dmarc(struct call *c, const struct dmarc *d)
 	row(c, "dmarc", d->author, dmarc_name(d->result),
 	    "%sorganization %s, record at %s, %s=%s%s, asks for %s; "
 	    "spf %s, dkim %s%s%s", from[d->from], d->org, d->at,
-	    tag_name(d->tag), dmarc_policy_name(d->published), d->testing ? " t=y" : "",
+	    tag_name(d->tag), dmarc_policy_name(d->published),
+	    d->testing ? " t=y" : "",
 	    dmarc_policy_name(d->policy),
 	    d->spf_aligned ? "aligned" : "not aligned",
 	    d->dkim_aligned ? "aligned" : "not aligned",
@@ -506,8 +507,8 @@ run_dmarc_domain(struct call *c, const char *name)
 	}
 	row(c, "dmarc", d.author, dmarc_policy_name(d.policy),
 	    "organization %s, record at %s, %s=%s%s, adkim=%c aspf=%c",
-	    d.org, d.at, tag_name(d.tag), dmarc_policy_name(d.published), d.testing ? " t=y" : "",
-	    d.adkim, d.aspf);
+	    d.org, d.at, tag_name(d.tag), dmarc_policy_name(d.published),
+	    d.testing ? " t=y" : "", d.adkim, d.aspf);
 	for (rest = d.rua; dmarc_uri_next(&rest, &uri); )
 		row(c, "rua", d.at, "", "%.*s", (int)uri.n, uri.p);
 	for (rest = d.ruf; dmarc_uri_next(&rest, &uri); )

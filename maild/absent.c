@@ -25,7 +25,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define FAST_DEATHS	2	/* in a row: it is absent */
 #define ACCEPT_TURN	16	/* connections answered in a loop turn */
 #define REST_MS		1000	/* when there is no descriptor for one */

@@ -25,7 +25,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define CLOSE_MS	10000	/* deliver, which may be syncing, answers */
 #define LIST_MAX	14336
 

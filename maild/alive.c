@@ -17,7 +17,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define LOOK_MS		5000	/* between two rounds */
 #define SILENT_MS	20000	/* without an answer */
 

@@ -31,7 +31,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define FAST_MS		3000	/* a shorter life counts against it */
 #define DELAY_MIN	250	/* ms, doubled each time */
 #define DELAY_MAX	30000

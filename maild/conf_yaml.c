@@ -24,7 +24,6 @@
 #include "conf/key.h"
 #include "maild/conf_yaml.h"
 
-
 #define DEPTH_MAX	16	/* nesting of a value that is skipped */
 #define NAMES_MAX	64	/* keys of one mapping */
 #define KEY_MAX		64	/* octets of a full key */

@@ -31,7 +31,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define PEERS_MAX	32
 #define PEER_SECONDS	900	/* a connection lasts no longer */
 #define ARGS_MAX	64

@@ -24,7 +24,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define PATH_LIMIT	1024
 
 const char *

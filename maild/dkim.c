@@ -27,7 +27,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define LOOK_SECONDS	3600	/* at the keys' dates, at least so often */
 #define AGAIN_SECONDS	60	/* when what is due could not be done */
 

@@ -29,7 +29,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define STRING_MAX	255	/* octets of one string of a TXT record */
 #define PER_DAY		99	/* selectors of a domain made of one date */
 #define TEXT_SIZE	3500	/* of an answer */

@@ -29,7 +29,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define CHAIN_MAX	(256 * 1024)	/* octets of a certificate chain */
 #define RESOLV_MAX	65536		/* octets of resolv.conf */
 

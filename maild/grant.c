@@ -31,7 +31,6 @@
 #include "net/connid.h"
 #include "maild/maild.h"
 
-
 #define GRANTS_FIRST	1024
 #define SLOT_BITS	16		/* of an id; the rest never repeats */
 #define SLOT_MASK	((1U << SLOT_BITS) - 1)

@@ -19,7 +19,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define CHANNEL_BUFFER	(512 * 1024)	/* octets in flight each way */
 
 /* kind, side A (asks), side B (owns) */

@@ -19,7 +19,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 struct condition {
 	TAILQ_ENTRY(condition) entry;
 	struct child	*child;		/* NULL: of the house */

@@ -24,7 +24,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define ARGS_MAX	80		/* of keygen */
 
 /* In the child. */

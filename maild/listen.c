@@ -24,7 +24,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define BACKLOG		4096
 
 static socklen_t

@@ -35,7 +35,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define MARK		".maild"
 #define MARK_NEW	".maild.new"	/* of an adoption under way */
 #define MARK_TMP	".maild.tmp"	/* being written */

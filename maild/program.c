@@ -29,7 +29,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define FD_FIRST	10	/* a child's own are below */
 
 void

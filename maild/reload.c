@@ -23,7 +23,6 @@
 #include "maild/conf_yaml.h"
 #include "maild/maild.h"
 
-
 #define READY_SECONDS	20	/* for signd to check its keys */
 #define OLD_MS		10000	/* the old signd may finish an answer, and
 				 * handshakes that began before */

@@ -25,7 +25,6 @@
 #include "net/conn.h"
 #include "maild/maild.h"
 
-
 #define STORE_AGAIN	10	/* s till a store is looked at again */
 #define LOG_BUFFER	(1024 * 1024)	/* octets of lines not yet written */
 

@@ -33,7 +33,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define LINE_SIZE	80	/* of a state file */
 #define ENTRIES_MAX	(4 * DKIM_MAX)	/* retired ones too */
 #define RETIRED_KEPT	(90 * 86400)	/* s a retired one is remembered */

@@ -17,7 +17,6 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
-
 #define STAGE_MS	5000	/* then SIGKILL */
 
 struct stop {

@@ -20,7 +20,6 @@
 #include "net/tlsticket.h"
 #include "maild/maild.h"
 
-
 static struct service {
 	bool		 renewed;	/* there is one before */
 	uint8_t		 secret[32], before[32];

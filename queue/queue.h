@@ -296,7 +296,7 @@ enum log_type {
 };
 
 #define LOG_ALL		UINT16_MAX	/* rcpt: every one */
-#define LOG_MAY_PASS	0x80		/* ignored where its type is not known */
+#define LOG_MAY_PASS	0x80	/* ignored where its type is not known */
 #define LOG_HDR		32U		/* octets before text or text_id */
 #define LOG_LEN_MAX	4096U		/* of a record, now or later */
 #define LOG_REC_MAX	(LOG_HDR + 8 + LOG_TEXT_MAX)	/* of ours */
@@ -856,7 +856,6 @@ void	 queue_stop(void);
 int	 queue_init(struct event_base *, int dirfd);
 /* The message has no recipient left: free it, note its segment. */
 void	 queue_message_done(struct message *);
-
 
 /* ---- numbers on disk: little endian ---- */
 

@@ -221,8 +221,8 @@ recover_count(void)
 		proc_impaired("unreadable", "%s/seg/%u, or a file in large "
 		    "of its, cannot be read: %s (%u such segments); the mail "
 		    "in it is kept and waits, and it is tried again each "
-		    "minute; look after the disk", proc_conf()->dir.spool, bad->file,
-		    strerror(bad->err), unread);
+		    "minute; look after the disk", proc_conf()->dir.spool,
+		    bad->file, strerror(bad->err), unread);
 	if (rc.nnewer + newer + rc.unknown == 0)
 		proc_impaired_over("newer");
 	else

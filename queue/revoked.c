@@ -6,7 +6,6 @@
  */
 #include "base/compat.h"
 
-
 #include <event2/event.h>
 
 #include "base/log.h"

@@ -34,7 +34,6 @@
 #define FD_RESERVE	64		/* descriptors that are not messages' */
 #define MESSAGES_MAX	4096
 
-
 static void	 on_message(struct chan *, struct msg *, void *);
 static void	 on_queue_gone(struct chan *, void *);
 static void	 on_dns_gone(struct chan *, void *);

@@ -18,7 +18,6 @@
 #include "msg/msg.h"
 #include "proc/proc.h"
 
-
 enum sign_result { SIGN_OK, SIGN_REFUSED, SIGN_NOKEY };
 
 /* ---- key.c --------------------------------------------------------------- */

@@ -53,8 +53,8 @@ known_get(const char *name, enum dns_type type, struct dns_ask_r *r)
 {
 	const struct known *k = slot(name, type);
 
-	if (k->name == NULL || k->type != type || now_sec_coarse() >= k->until ||
-	    strcmp(k->name, name) != 0)
+	if (k->name == NULL || k->type != type ||
+	    now_sec_coarse() >= k->until || strcmp(k->name, name) != 0)
 		return false;
 	*r = (struct dns_ask_r){ .status = k->status,
 	    .rrs = slice_of(k->rrs, k->n) };

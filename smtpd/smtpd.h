@@ -173,7 +173,7 @@ struct smtpd {
 	struct chan	*authd, *queue, *signd, *resolve, *report; /* NULL: gone */
 	bool		 queue_accepting;
 	uint64_t	 queue_free;
-	bool		 hold;		/* read no client now, see neighbour.c */
+	bool		 hold;	/* read no client now, see neighbour.c */
 	LIST_HEAD(, session) sessions;
 };
 

@@ -359,8 +359,8 @@ struct msg_addr {			/* network address of a peer */
 #define DELIVER_BODY_EV_FIELDS(F)	/* as in QUEUE_BODY_EV */	\
 	F(blob, body, 14336)
 #define DELIVER_MSG_FIELDS(F)	/* fd: message at 0, facts behind it; */ \
-	/* without: the DELIVER_BODY_EV just before has both.  Never without */ \
-	/* to report-in */						\
+	/* without: the DELIVER_BODY_EV just before has both.  Never */	\
+	/* without to report-in */					\
 	F(str, sid, 32) F(str, sender, 330)				\
 	F(u64, offset, 0) F(u64, size, 0) F(u32, facts, 0)		\
 	F(u64, received, 0)	/* seconds UTC, becomes INTERNALDATE */	\
@@ -517,8 +517,8 @@ enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */
 	SECRET_SENDER,		/* authd and signd dkim: sender tokens */
 	SECRET_TICKET,		/* signd dkim: tickets; kept over restarts */
-	SECRET_TLS		/* a front: session tickets, of its service; again
-				 * when there is a new one (tlsticket.h) */
+	SECRET_TLS		/* a front: session tickets, of its service;
+				 * again when there is a new one (tlsticket.h) */
 };
 /* What the DNS has where the record of a waiting key belongs. */
 enum dkim_seen {

@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "msg/roles.h"
 
-#define ROW(NAME, no, name_, program_, user_, root, whose_, may_, memory_,	\
-    count, stage_, says_, nursery_, reload_)				\
+#define ROW(NAME, no, name_, program_, user_, root, whose_, may_,	\
+    memory_, count, stage_, says_, nursery_, reload_)			\
 	[ROLE_##NAME] = { .name = name_, .program = program_,		\
 	    .user = user_, .whose = whose_, .may = may_,		\
 	    .memory = memory_, .stage = stage_, .says = says_,		\

@@ -74,7 +74,7 @@ struct front_conn {
 	bool		 within;	/* an answer was passed in part */
 
 	/* of the protocol */
-	char		 tag[FRONT_TAG_MAX + 1];	/* answers begin with it */
+	char		 tag[FRONT_TAG_MAX + 1]; /* answers begin with it */
 	unsigned int	 literals;	/* "+" sent for this command */
 	bool		 sasl;		/* a SASL response is due */
 	char		 user[SASL_FIELD_MAX + 1];

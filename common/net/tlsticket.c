@@ -20,7 +20,7 @@
 
 #define NAME_LEN	16	/* octets of a key's name, as OpenSSL has it */
 #define IV_LEN		16	/* octets, of AES-256-CBC */
-#define TICKETS		1	/* of TLS 1.3 at a time: each visit brings one */
+#define TICKETS		1	/* of TLS 1.3 at a time: a visit brings one */
 
 /* What a secret gives, by HMAC of two words. */
 struct ticket_key {

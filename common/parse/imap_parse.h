@@ -1,6 +1,6 @@
 /*
  * The grammar of IMAP commands (RFC 3501 9, 7888, 3516), as pure as the rest
- * of what parse.h has: imap.c, imap_args.c.
+ * of parse/: imap.c, imap_args.c.
  */
 #ifndef IMAP_PARSE_H
 #define IMAP_PARSE_H

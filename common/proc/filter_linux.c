@@ -273,7 +273,8 @@ filter_prctl(struct filter *f)
 	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0])));
 	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_NAME, 5, 0));
 	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PDEATHSIG, 4, 0));
-	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_NO_NEW_PRIVS, 3, 0));
+	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_NO_NEW_PRIVS,
+	    3, 0));
 	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_DUMPABLE, 0, 3));
 	filter_add(f, STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1])));
 	filter_add(f, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1));

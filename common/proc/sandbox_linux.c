@@ -124,7 +124,8 @@ limits_install(const struct role_row *r)
 static void
 capabilities_install(unsigned int may)
 {
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_header_struct head = {
+	    _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
 	uint32_t keep = 0;
 
@@ -151,7 +152,8 @@ static const unsigned int master_keeps[] = {
 void
 sandbox_master(void)
 {
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_header_struct head = {
+	    _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
 	uint32_t keep = 0;
 

@@ -13,7 +13,6 @@
 #include "conf/conf.h"
 #include "maild/conf_yaml.h"
 
-
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static char *

@@ -1,5 +1,6 @@
 /*
- * Any packet at any end of any channel, as msg_decode checks it: common/msg/msg.c.
+ * Any packet at any end of any channel, as msg_decode checks it:
+ * common/msg/msg.c.
  * The first octet chooses channel and side, the second how many descriptors
  * came.  What is taken is encoded again and then reads the same, and every
  * blob is looked at as each kind of list.

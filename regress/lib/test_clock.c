@@ -1,7 +1,7 @@
 /*
  * A clock that a test sets: in place of the C library's, for a program under
- * test and its libraries.  A unit test links it and moves it with test_clock.h; a
- * whole process has it preloaded (clock.py), the page with what is added comes
+ * test and its libraries.  A unit test links it and moves it with test_clock.h;
+ * a whole process has it preloaded (clock.py), the page with what is added comes
  * from the file that CLOCK_FILE names and is mapped before the jail.  Nothing
  * of it is in what is installed: that has no way to move its clock.
  *

@@ -21,7 +21,6 @@
 #include "proc/proc.h"
 #include "maild/conf_yaml.h"
 
-
 static void
 table_is_sound(void **state)
 {

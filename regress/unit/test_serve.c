@@ -37,7 +37,7 @@ static struct {
 	bool		 stopped;
 } t;
 
-/* ---- common/proc, played --------------------------------------------------- */
+/* ---- common/proc, played ----------------------------------------------- */
 
 struct event_base *
 proc_base(void)
@@ -64,7 +64,7 @@ proc_exit(int status)
 	t.exited = true;
 }
 
-/* ---- a protocol ------------------------------------------------------------ */
+/* ---- a protocol -------------------------------------------------------- */
 
 static struct serve_limits
 limits(void)
@@ -165,7 +165,7 @@ meet(unsigned int i, uint8_t n)
 	return text;
 }
 
-/* ---- tests ----------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------- */
 
 static void
 test_refused(void **state)
