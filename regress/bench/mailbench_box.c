@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "parse/imap_parse.h"
 #include "mailbench.h"
 
 /* ---- IMAP ------------------------------------------------------------- */
