@@ -187,7 +187,7 @@ dest_kick(struct dest *d)
 	for (s = TAILQ_FIRST(&d->sessions); s != NULL && d->nwaiting > 0;
 	    s = next) {
 		next = TAILQ_NEXT(s, entry);
-		if (s->state == MESSAGE_EXPECTED && hello_tls_suits(s))
+		if (s->state == MESSAGE_EXPECTED && starttls_suits(s))
 			session_wake(s);
 	}
 	if (d->nwaiting <= dest_soon(d) || d->lookup != NULL)

@@ -146,7 +146,7 @@ reply_starttls(struct session *s)
 	char name[HOST_TEXT];
 
 	if (s->reply.code / 100 != 2) {
-		if (hello_tls_insist())
+		if (starttls_insist())
 			return refused(s);
 		return session_ready(s);
 	}
@@ -159,9 +159,9 @@ reply_starttls(struct session *s)
 	(void)strlcpy(name, host, sizeof(name));
 	if (host[0] == '[')
 		ipaddr_print(&s->route->addr[s->addr].ip, name, sizeof(name));
-	s->verify = hello_tls_insist();
+	s->verify = starttls_insist();
 	if (starttls_begin(s->io, name, s->verify, &why) == -1) {
-		s->retry_clear = !hello_tls_insist();
+		s->retry_clear = !starttls_insist();
 		session_fail_text(s, "4.7.5", why);
 		return false;
 	}
@@ -173,7 +173,7 @@ reply_starttls(struct session *s)
 static bool
 session_ready(struct session *s)
 {
-	if (!hello_tls_suits(s)) {
+	if (!starttls_suits(s)) {
 		session_fail_text(s, "4.7.4", io_tls(s->io) == NULL ?
 		    "no TLS, but it is required" :
 		    "TLS was begun without verification");
@@ -255,18 +255,4 @@ hello_keyword(struct session *s, struct slice line)
 		s->size_max = 0;
 	if (slice_caseis(word, "AUTH"))
 		hello_mechanisms(s, arg);
-}
-
-bool
-hello_tls_insist(void)
-{
-	const struct conf *conf = proc_conf();
-
-	return conf->relay.smarthost != NULL && conf->relay.smarthost_tls;
-}
-
-bool
-hello_tls_suits(const struct session *s)
-{
-	return !hello_tls_insist() || (io_tls(s->io) != NULL && s->verify);
 }

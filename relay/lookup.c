@@ -44,6 +44,8 @@ struct lookup {
 	size_t		 open;		/* addr not yet answered */
 };
 
+static struct chan *resolve;	/* whom the next one asks; NULL: it is away */
+
 static void	 lookup_begin(struct lookup *);
 static void	 lookup_hosts(struct lookup *);
 static void	 lookup_host(struct lookup *, struct question *, size_t,
@@ -53,6 +55,12 @@ static void	 lookup_done(struct lookup *);
 static void	 on_mx(const struct dns_ask_r *, void *);
 static void	 on_address(const struct dns_ask_r *, void *);
 static void	 on_now(evutil_socket_t, short, void *);
+
+void
+lookup_channel(struct chan *c)
+{
+	resolve = c;
+}
 
 struct lookup *
 lookup_start(const char *domain, lookup_cb cb, void *arg)
@@ -71,7 +79,7 @@ lookup_start(const char *domain, lookup_cb cb, void *arg)
 		l->route->family = src.family;
 	l->cb = cb;
 	l->arg = arg;
-	l->dns = relay_resolve();
+	l->dns = resolve;
 	l->no = ++last;
 	(void)strlcpy(l->domain, domain, sizeof(l->domain));
 	event_assign(&l->now, proc_base(), -1, 0, on_now, l);

@@ -211,7 +211,7 @@ message_done(struct message *m, const char *relay, const char *tls)
 		r.results = slice_of((const char *)buf, n);
 		chan_reply(m->queue, m->ask, RELAY_MSG_R, &r, NULL, 0);
 	}
-	relay_message_gone(m);
+	m->gone(m);
 	message_free(m);
 }
 

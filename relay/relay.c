@@ -91,6 +91,7 @@ relay_load(const struct conf *conf)
 	    r.rlim_cur < 2 * MESSAGES_MAX + FD_RESERVE)
 		rl.max = r.rlim_cur > 2 * FD_RESERVE ?
 		    (r.rlim_cur - FD_RESERVE) / 2 : FD_RESERVE / 2;
+	session_idle_max(rl.max / 2);
 	if (tls_init() == -1)
 		fatalx("tls_init");
 	starttls_configure();
@@ -109,6 +110,7 @@ relay_stop(void)
 	struct reason why;
 
 	rl.stopping = true;
+	session_idle_max(0);
 	reason_set(&why, DELIVERY_TEMP, "4.3.2", "", "shutting down");
 	dest_stop(&why);
 	if (rl.nmessage == 0 ||
@@ -123,6 +125,13 @@ on_stop(evutil_socket_t fd, short what, void *arg)
 	proc_exit(0);
 }
 
+static void
+set_dns(struct chan *c)
+{
+	rl.dns = c;
+	lookup_channel(c);
+}
+
 void
 relay_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
     int fd)
@@ -133,8 +142,8 @@ relay_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		chan_new(base, fd, kind, SIDE_B, queue_handlers,
 		    NITEMS(queue_handlers), &queue_ops, NULL);
 	else if (kind == CHAN_DNS)
-		rl.dns = chan_new(base, fd, kind, SIDE_A, NULL, 0, &dns_ops,
-		    NULL);
+		set_dns(chan_new(base, fd, kind, SIDE_A, NULL, 0, &dns_ops,
+		    NULL));
 	else if (kind == CHAN_SIGN)
 		rl.sign = chan_new(base, fd, kind, SIDE_A, NULL, 0, &sign_ops,
 		    NULL);
@@ -142,28 +151,11 @@ relay_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		fatalx("relay has no channel of kind %d", kind);
 }
 
-/* ---- what the others ask for ---- */
+/* ---- channels ---- */
 
-struct chan *
-relay_resolve(void)
-{
-	return rl.dns;
-}
-
-size_t
-relay_max(void)
-{
-	return rl.max;
-}
-
-bool
-relay_stopping(void)
-{
-	return rl.stopping;
-}
-
-void
-relay_message_gone(struct message *m)
+/* Ends the process when stopping and it was the last one. */
+static void
+message_gone(struct message *m)
 {
 	TAILQ_REMOVE(&rl.messages, m, entry);
 	if (m->signing != 0)
@@ -172,8 +164,6 @@ relay_message_gone(struct message *m)
 	if (rl.stopping && rl.nmessage == 0)
 		proc_exit(0);
 }
-
-/* ---- channels ---- */
 
 static void
 on_message(struct chan *c, struct msg *msg, void *arg)
@@ -187,6 +177,7 @@ on_message(struct chan *c, struct msg *msg, void *arg)
 		chan_reply(c, msg->id, RELAY_MSG_R, &none, NULL, 0);
 		return;
 	}
+	m->gone = message_gone;
 	TAILQ_INSERT_TAIL(&rl.messages, m, entry);
 	rl.nmessage++;
 	if (rl.stopping)
@@ -279,7 +270,7 @@ on_queue_gone(struct chan *c, void *arg)
 			continue;
 		m->queue = NULL;
 		if (m->signing != 0) {
-			relay_message_gone(m);
+			message_gone(m);
 			message_free(m);
 		}
 	}
@@ -289,7 +280,7 @@ static void
 on_dns_gone(struct chan *c, void *arg)
 {
 	if (rl.dns == c)
-		rl.dns = NULL;
+		set_dns(NULL);
 }
 
 static void

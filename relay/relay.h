@@ -1,6 +1,10 @@
 /*
  * The parts of relay: routes (pure), look-ups, destinations, sessions,
  * transactions, messages.  Private to relay/.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	route resume tls lookup message expect auth
+ *	(hello transaction session dest) relay
  */
 #ifndef RELAY_H
 #define RELAY_H
@@ -90,6 +94,8 @@ bool	 route_usable(const struct ipaddr *, bool loopback);
 /* Called once, not from within lookup_start: route (the receiver releases
  * it), or NULL and why.  The lookup is gone then. */
 typedef void (*lookup_cb)(struct route *, const struct reason *why, void *);
+/* resolve, NULL: gone for now. */
+void	 lookup_channel(struct chan *);
 struct lookup *lookup_start(const char *domain, lookup_cb, void *arg);
 void	 lookup_free(struct lookup *);		/* no callback */
 void	 route_release(struct route *);
@@ -121,6 +127,7 @@ struct message {
 	size_t		 nticket, ntrace, nsignature;
 	size_t		 nrcpt;
 	struct rcpt	*rcpt;
+	void		(*gone)(struct message *); /* before it is freed */
 };
 
 /* Take a RELAY_MSG over (with its descriptor).  NULL: a field is damaged. */
@@ -159,7 +166,7 @@ void	 dest_drop(struct chan *);
 /* Answer what waits with this and close what is idle. */
 void	 dest_stop(const struct reason *);
 
-/* ---- session.c: one connection ---------- */
+/* ---- a session: one connection ---------- */
 
 /* What is expected next. */
 enum session_state {
@@ -214,9 +221,20 @@ struct session {
 	struct data_stuff stuff;
 };
 
+/* ---- expect.c: what it waits for ---------- */
+
+void	 session_expect(struct session *, enum session_state);
+/* The reply as a reason, dflt ("4.0.0" form) where it had no code. */
+void	 session_reason(const struct session *, struct reason *);
+const char *session_host(const struct session *);
+
+/* ---- session.c: its life ---------- */
+
 /* Begin to connect to the first address of route that is not known bad;
  * takes a reference.  NULL: all are bad. */
 struct session *session_new(struct dest *, struct route *);
+/* So many sessions may there be when one becomes idle, else it ends. */
+void	 session_idle_max(size_t);
 /* A message may be waiting; only when state is MESSAGE_EXPECTED. */
 void	 session_wake(struct session *);
 /* Ready for the next message or to be idle.  False: the session ended. */
@@ -229,10 +247,6 @@ void	 session_quit(struct session *);
 void	 session_fail(struct session *, const struct reason *);
 void	 session_fail_text(struct session *, const char *status,
 	    const char *text);
-void	 session_expect(struct session *, enum session_state);
-/* The reply as a reason, dflt ("4.0.0" form) where it had no code. */
-void	 session_reason(const struct session *, struct reason *);
-const char *session_host(const struct session *);
 
 /* ---- hello.c: greeting, EHLO, STARTTLS, AUTH ---------- */
 
@@ -243,14 +257,14 @@ bool	 hello_reply(struct session *);
 void	 hello_again(struct session *);
 /* A line of the reply to EHLO but the first. */
 void	 hello_keyword(struct session *, struct slice);
-/* Must TLS be there and the certificate be right? */
-bool	 hello_tls_insist(void);
-/* Does this session's TLS have what hello_tls_insist() asks for now?  A
- * reload may ask for more than when it began. */
-bool	 hello_tls_suits(const struct session *);
 
 /* ---- tls.c: TLS as the configuration has it ---- */
 
+/* Must TLS be there and the certificate be right? */
+bool	 starttls_insist(void);
+/* Does this session's TLS have what starttls_insist() asks for now?  A
+ * reload may ask for more than when it began. */
+bool	 starttls_suits(const struct session *);
 /* The CA certificates, PEM; taken over.  They count with the next call of
  * starttls_configure(), which begins a configuration. */
 void	 starttls_ca(char *, size_t);
@@ -317,14 +331,5 @@ void	 relay_channel(enum chan_kind, enum proc_role peer,
 void	 relay_reload(const struct conf *);
 /* Ends the process when the messages under way are done, or soon. */
 void	 relay_stop(void);
-
-/* ---- relay.c: for the other files ---- */
-
-struct chan *relay_resolve(void);	/* NULL: gone for now */
-size_t	 relay_max(void);	/* messages, and connections, at once */
-bool	 relay_stopping(void);
-/* Out of the list of all; ends the process when stopping and it was the last
- * one. */
-void	 relay_message_gone(struct message *);
 
 #endif

@@ -32,7 +32,6 @@
 #include "net/io.h"
 #include "relay/relay.h"
 
-#define CONNECT_MS	30000
 #define QUIT_MS		2000	/* for the last words to go out */
 #define BAD_MS		60000	/* an address that failed is left alone */
 #define SESSION_MAX	100	/* messages over one connection */
@@ -51,6 +50,7 @@ static socklen_t sockaddr_make(struct sockaddr_storage *,
 	    const struct ipaddr *, unsigned int);
 
 static size_t	 nsession;	/* connections there are */
+static size_t	 idle_max;	/* an idle one ends when there are more */
 
 static const struct {
 	bool		(*reply)(struct session *);	/* NULL: none is due */
@@ -187,19 +187,24 @@ session_wake(struct session *s)
 			return;
 }
 
+void
+session_idle_max(size_t n)
+{
+	idle_max = n;
+}
+
 bool
 session_next(struct session *s)
 {
 	session_expect(s, MESSAGE_EXPECTED);
 	/* What it says now, it says to no command: it wants to close. */
 	if (s->sent < SESSION_MAX && io_peek(s->io).n == 0 &&
-	    hello_tls_suits(s)) {
+	    starttls_suits(s)) {
 		session_wake(s);
 		if (s->state != MESSAGE_EXPECTED)
 			return true;
 		/* Descriptors are for messages first. */
-		if (proc_conf()->relay.idle > 0 && !relay_stopping() &&
-		    nsession < relay_max() / 2)
+		if (proc_conf()->relay.idle > 0 && nsession < idle_max)
 			return true;
 	}
 	session_quit(s);
@@ -255,53 +260,7 @@ session_next_address(struct session *s, const struct reason *why)
 		session_end(s, &s->last);
 }
 
-const char *
-session_host(const struct session *s)
-{
-	return s->route->host[s->route->addr[s->addr].host].name;
-}
-
 /* ---- events ---- */
-
-void
-session_expect(struct session *s, enum session_state state)
-{
-	const struct conf *conf = proc_conf();
-	uint64_t ms = (uint64_t)conf->relay.timeout * 1000;
-
-	s->state = state;
-	switch (state) {
-	case CONNECT_EXPECTED:
-		if (ms > CONNECT_MS)
-			ms = CONNECT_MS;
-		break;
-	case MESSAGE_EXPECTED:
-		ms = (uint64_t)conf->relay.idle * 1000;
-		break;
-	case DRAIN_EXPECTED:	/* at least 1 KiB a second */
-		ms += s->m->size;
-		break;
-	case END_EXPECTED:	/* RFC 5321 4.5.3.2.6 */
-		ms *= 2;
-		break;
-	case GREETING_EXPECTED:
-	case EHLO_EXPECTED:
-	case HELO_EXPECTED:
-	case STARTTLS_EXPECTED:
-	case SECURED_EXPECTED:
-	case AUTH_EXPECTED:
-	case USER_EXPECTED:
-	case PASS_EXPECTED:
-	case MAIL_EXPECTED:
-	case RCPT_EXPECTED:
-	case DATA_EXPECTED:
-	case RSET_EXPECTED:
-	case STATE_MAX:
-		break;
-	}
-	smtp_reply_start(&s->reply);
-	io_deadline(s->io, ms > INT32_MAX ? INT32_MAX : (unsigned int)ms);
-}
 
 /* Of a connection that ended, or was too slow (RFC 3463 3.5, 3.8). */
 static const char *
@@ -346,7 +305,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			break;
 		}
 		s->retry_clear = s->state == SECURED_EXPECTED &&
-		    !hello_tls_insist();
+		    !starttls_insist();
 		session_fail_text(s, lost_status(s, true), ev == IO_EOF ?
 		    "connection closed by the host" : io_error(io));
 		break;
@@ -356,7 +315,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 			break;
 		}
 		s->retry_clear = s->state == SECURED_EXPECTED &&
-		    !hello_tls_insist();
+		    !starttls_insist();
 		(void)snprintf(text, sizeof(text), "timeout %s",
 		    states[s->state].name);
 		session_fail_text(s, lost_status(s, false), text);
@@ -426,30 +385,6 @@ session_reply(struct session *s)
 		return false;
 	}
 	return states[s->state].reply(s);
-}
-
-void
-session_reason(const struct session *s, struct reason *why)
-{
-	const struct smtp_reply *r = &s->reply;
-	char status[STATUS_TEXT], code[STATUS_TEXT + 1] = "";
-	enum delivery_result result = DELIVERY_OK;
-
-	strlcpy(status, "2.0.0", sizeof(status));
-	if (r->code >= 500) {
-		result = DELIVERY_PERM;
-		status[0] = '5';
-	} else if (r->code >= 300) {
-		result = DELIVERY_TEMP;
-		status[0] = '4';
-	}
-	if (r->enhanced[0] != 0) {
-		(void)snprintf(status, sizeof(status), "%d.%d.%d",
-		    r->enhanced[0], r->enhanced[1], r->enhanced[2]);
-		(void)snprintf(code, sizeof(code), "%s ", status);
-	}
-	reason_set(why, result, status, session_host(s), "%d %s%s", r->code,
-	    code, r->text);
 }
 
 /* Words nobody asked for, mostly 421: it wants to close. */

@@ -125,3 +125,17 @@ store_add(X509_STORE *store, STACK_OF(X509_INFO) *infos)
 	}
 	return n;
 }
+
+bool
+starttls_insist(void)
+{
+	const struct conf *conf = proc_conf();
+
+	return conf->relay.smarthost != NULL && conf->relay.smarthost_tls;
+}
+
+bool
+starttls_suits(const struct session *s)
+{
+	return !starttls_insist() || (io_tls(s->io) != NULL && s->verify);
+}
