@@ -132,36 +132,6 @@ child_wanted(const struct conf *c, enum proc_role role)
 #undef COUNT
 }
 
-const char *
-child_state_name(const struct child *c)
-{
-	if (!c->current)
-		return "changing";
-	switch (c->state) {
-	case CHILD_WAITING:
-		return "restarting";
-	case CHILD_STARTING:
-		return "starting";
-	case CHILD_READY:
-		return impaired_is(c->house, c) ? "impaired" : "ready";
-	case CHILD_STOPPING:
-		return c->pid == 0 ? "stopped" : "stopping";
-	}
-	return "";
-}
-
-const char *
-child_exit_name(const struct child *c, char *buf, size_t size)
-{
-	if (!c->died)
-		snprintf(buf, size, "%s", "");
-	else if (WIFSIGNALED(c->exit))
-		snprintf(buf, size, "signal %d", WTERMSIG(c->exit));
-	else
-		snprintf(buf, size, "status %d", WEXITSTATUS(c->exit));
-	return buf;
-}
-
 struct child *
 child_new(struct house *h, enum proc_role role, uint16_t instance)
 {
@@ -185,18 +155,6 @@ child_free(struct child *c)
 	TAILQ_REMOVE(&c->house->children, c, entry);
 	event_free(c->timer);
 	free(c);
-}
-
-struct child *
-child_ready(struct house *h, enum proc_role role, uint16_t instance)
-{
-	struct child *c;
-
-	TAILQ_FOREACH(c, &h->children, entry)
-		if (c->role == role && c->instance == instance && c->current &&
-		    c->state == CHILD_READY && c->chan != NULL)
-			return c;
-	return NULL;
 }
 
 /* ---- start --------------------------------------------------------------- */

@@ -6,8 +6,6 @@
  */
 #include "base/compat.h"
 
-#include <sys/socket.h>
-
 #include <signal.h>
 #include <unistd.h>
 
@@ -50,21 +48,6 @@ static const struct {
 };
 
 static bool	 graph_complete(struct house *, enum proc_role);
-
-int
-graph_pair(int sv[2], int bufsize)
-{
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-	    sv) == -1)
-		return -1;
-	for (int i = 0; i < 2 && bufsize > 0; i++) {
-		(void)setsockopt(sv[i], SOL_SOCKET, SO_SNDBUFFORCE, &bufsize,
-		    sizeof(bufsize));
-		(void)setsockopt(sv[i], SOL_SOCKET, SO_RCVBUFFORCE, &bufsize,
-		    sizeof(bufsize));
-	}
-	return 0;
-}
 
 static void
 graph_connect(struct child *a, struct child *b, enum chan_kind kind)
@@ -148,7 +131,7 @@ graph_listen(struct house *h)
 			share_listeners(p);
 	absent_answer(h);
 	if (h->starting && absent_settled(h))
-		house_up(h);
+		h->up(h);
 }
 
 /* All neighbours of that role, and its nursery, are ready, but those that

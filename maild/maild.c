@@ -218,7 +218,7 @@ tell_up(const struct house *h)
 		log_warnx("up, but impaired: %s", line);
 }
 
-void
+static void
 house_up(struct house *h)
 {
 	int *log;
@@ -402,6 +402,7 @@ house_run(struct house *h)
 	daemonize(h);
 	TAILQ_INIT(&h->children);
 	TAILQ_INIT(&h->conditions);
+	h->up = house_up;
 	h->starting = h->logs_held = true;
 	h->since = now_ms();
 	h->base = proc_base_new();

@@ -1,5 +1,11 @@
 /*
  * The root master: what its files share.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	impaired program key directory signkey files listen
+ *	conf_yaml mark slot ticket account grant share (absent graph)
+ *	(alive child control dkim dkim_make reload stop)
+ *	maild
  */
 #ifndef MAILD_H
 #define MAILD_H
@@ -93,6 +99,8 @@ struct house {
 	struct reload	*reload;		/* NULL: none under way */
 	struct stop	*stop;			/* NULL: running */
 	struct event	*dkim_timer;
+	/* everything serves that will for now: whoever started us may go */
+	void		(*up)(struct house *);
 };
 
 /* ---- maild.c ---- */
@@ -112,8 +120,20 @@ void	 house_check(const struct house *);
 int	 house_adopt(const struct house *, char **dirs);
 /* Start all processes and serve until the end.  The exit status. */
 int	 house_run(struct house *);
-/* Everything serves that will for now: let whoever started us go. */
-void	 house_up(struct house *);
+
+/* ---- slot.c: a process as others see it ---- */
+/* The current process of that role and number when it is ready, or NULL. */
+struct child *child_ready(struct house *, enum proc_role, uint16_t instance);
+const char *child_state_name(const struct child *);
+/* "status N", "signal N", or "" when it never ended. */
+const char *child_exit_name(const struct child *, char *buf, size_t size);
+/* Does it take connections from outside? */
+bool	 share_is_front(enum proc_role);
+/* One secret; of the table, or of ticket.c. */
+void	 share_secret(struct child *, enum conf_secret_kind,
+	    const uint8_t key[32]);
+/* Socket pair of the house's kind; 0, -1. */
+int	 graph_pair(int sv[2], int bufsize);
 
 /* ---- child.c: the processes ---- */
 /* How many of role the configuration wants. */
@@ -129,11 +149,6 @@ void	 child_stop(struct child *, unsigned int ms);
 void	 child_discard(struct child *);
 /* After SIGCHLD: reap all that died, start again what should live. */
 void	 child_reap(struct house *);
-/* The current process of that role and number when it is ready, or NULL. */
-struct child *child_ready(struct house *, enum proc_role, uint16_t instance);
-const char *child_state_name(const struct child *);
-/* "status N", "signal N", or "" when it never ended. */
-const char *child_exit_name(const struct child *, char *buf, size_t size);
 
 /* ---- program.c: the programs of the house ---- */
 #define PROGRAM_PATH	1200
@@ -209,14 +224,9 @@ void	 absent_leave(struct house *);
 /* ---- share.c: what a child is told ---- */
 void	 share_send(struct child *, const struct conf *,
 	    const struct files *, bool reload);
-/* One secret; of the table, or of ticket.c. */
-void	 share_secret(struct child *, enum conf_secret_kind,
-	    const uint8_t key[32]);
 void	 share_listeners(struct child *);
 /* The front of that protocol. */
 enum proc_role share_front(enum conf_protocol);
-/* Does it take connections from outside? */
-bool	 share_is_front(enum proc_role);
 /* The log socket pair of a slot, made at first use; NULL with errno. */
 int	*share_log(struct house *, enum proc_role, uint16_t instance);
 /* A new pair for the next process of a slot: the one that died may have shut
@@ -238,8 +248,6 @@ void	 graph_ready(struct child *);
 /* Hand listeners to fronts that wait for none of their neighbours; the house
  * is up when nothing is waited for any more. */
 void	 graph_listen(struct house *);
-/* Socket pair of the house's kind; 0, -1. */
-int	 graph_pair(int sv[2], int bufsize);
 
 /* ---- files.c ---- */
 /* Open and check all files of the configuration; makes a certificate when

@@ -32,12 +32,6 @@ static void	 on_again(evutil_socket_t, short, void *);
 static int	 share_log_new(struct house *, enum proc_role, uint16_t);
 static void	 share_log_one(struct house *, enum proc_role, uint16_t);
 
-bool
-share_is_front(enum proc_role role)
-{
-	return (role_row(role)->may & MAY_ACCEPT) != 0;
-}
-
 static void
 share_item(const char *key, unsigned int index, const char *value, void *arg)
 {
@@ -136,17 +130,6 @@ share_store(struct child *c)
 		share_fd(c, CONF_FILE, &file, fd);
 	if (fd != -1)
 		close(fd);
-}
-
-void
-share_secret(struct child *c, enum conf_secret_kind kind,
-    const uint8_t key[32])
-{
-	struct conf_secret secret = { .what = (uint8_t)kind };
-
-	memcpy(secret.key.b, key, sizeof(secret.key.b));
-	chan_send(c->chan, CONF_SECRET, &secret, NULL, 0);
-	explicit_bzero(&secret, sizeof(secret));
 }
 
 static void
