@@ -19,7 +19,7 @@ static const char *const levels[] = {
 	[LOG_L_ERROR] = "error"
 };
 
-const char *
+static const char *
 logd_level(unsigned int level)
 {
 	return levels[level < NITEMS(levels) ? level : NITEMS(levels) - 1];

@@ -37,7 +37,6 @@ uint64_t logd_stamp_read(struct slice line);
  * becomes '?', a long one is cut.  Returns its length. */
 size_t	 logd_line(char *out, const char *stamp, const char *process,
 	    unsigned int instance, unsigned int level, struct slice text);
-const char *logd_level(unsigned int level);
 /* A line taken apart again; -1 if it is none. */
 struct logd_parts { struct slice time, process, level, text; };
 int	 logd_parse(struct slice line, struct logd_parts *);

@@ -640,10 +640,7 @@ void	 schedule_message(struct message *);
 void	 schedule_forget(struct message *);	/* it is going away */
 /* Hand out what can go.  Called at the end of a turn. */
 void	 schedule_run(void);
-void	 schedule_kick(void);		/* call schedule_run soon */
 void	 schedule_job_end(struct job *);	/* frees it */
-/* Back in line, at the front (its channel was full or lost). */
-void	 schedule_job_back(struct job *);
 /* Only its first n recipients are sent; the others get a job of their own. */
 void	 schedule_job_split(struct job *, uint32_t n);
 void	 schedule_wake(void);		/* peers have room, or are back */
@@ -673,7 +670,6 @@ void	 result_init(const struct result_ops *);
  * it may be gone. */
 void	 result_rcpt(struct message *, unsigned int idx,
 	    const struct item_result *);
-void	 result_lost(struct message *, unsigned int idx);
 /* All that a job's peer said (list of item_result); who is not in it got no
  * answer.  Ends the job. */
 void	 result_job(struct job *, struct slice results);
@@ -827,7 +823,6 @@ bool	 segment_is_newer(const struct segment *, uint32_t no);
 bool	 recover_run(void);
 bool	 recover_done(void);
 void	 recover_tick(void);		/* once a second */
-void	 recover_count(void);
 /* There is something that this process does not know or cannot read. */
 bool	 recover_unknown(void);
 /* A record of the old log that only it knows. */

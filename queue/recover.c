@@ -46,6 +46,7 @@ static int	 open_log(void);
 static void	 begin(void);
 static void	 broken_again(struct segment *);
 static int	 read_log_of(struct segment *);
+static void	 recover_count(void);
 
 bool
 recover_run(void)
@@ -199,7 +200,7 @@ recover_tick(void)
 }
 
 /* How much is not known, told to maild. */
-void
+static void
 recover_count(void)
 {
 	const struct segment *s, *bad = NULL;

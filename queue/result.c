@@ -86,7 +86,7 @@ waits_as(struct rcpt *r)
 	return hold ? RCPT_HELD : RCPT_WAIT;
 }
 
-void
+static void
 result_lost(struct message *m, unsigned int idx)
 {
 	struct rcpt *r = &m->rcpt[idx];

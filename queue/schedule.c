@@ -48,6 +48,8 @@ static struct {
 
 static void	 on_timer(evutil_socket_t, short, void *);
 static void	 on_kick(evutil_socket_t, short, void *);
+static void	 schedule_kick(void);
+static void	 schedule_job_back(struct job *);
 static void	 timer_set(void);
 static struct dest *dest_get(const struct message *, const struct rcpt *);
 static void	 dest_ready(struct dest *);
@@ -170,7 +172,8 @@ schedule_forget(struct message *m)
 	heap_remove(m);
 }
 
-void
+/* Call schedule_run soon. */
+static void
 schedule_kick(void)
 {
 	event_active(sc.kick, 0, 0);
@@ -434,7 +437,8 @@ schedule_job_end(struct job *j)
 	schedule_kick();
 }
 
-void
+/* Back in line, at the front: its channel was full or lost. */
+static void
 schedule_job_back(struct job *j)
 {
 	struct dest *d = j->dest;

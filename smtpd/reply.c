@@ -20,6 +20,8 @@
 
 #define LINGER_MS	2000		/* so that a last reply is seen */
 
+static void	 reply_now(struct session *, enum reply);
+
 static const struct {
 	unsigned int	 code;
 	const char	*wire;		/* with CRLF */
@@ -81,7 +83,8 @@ reply(struct session *s, enum reply r)
 	reply_now(s, r);
 }
 
-void
+/* Before RCPTs that wait for theirs. */
+static void
 reply_now(struct session *s, enum reply r)
 {
 	io_write(s->io, replies[r].wire, replies[r].n);

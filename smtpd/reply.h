@@ -147,7 +147,6 @@ const char *reply_print(enum reply, const char *tail, char *buf, size_t size);
 
 /* Send a reply; behind RCPTs that wait for theirs. */
 void	 reply(struct session *, enum reply);
-void	 reply_now(struct session *, enum reply);	/* before them */
 /* The same, with what it names behind its text. */
 void	 replyf(struct session *, enum reply, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));

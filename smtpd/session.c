@@ -34,6 +34,7 @@ static struct session *session_new(void);
 static void	 session_free(struct session *);
 static bool	 session_line(struct session *);
 static void	 session_await(struct session *);
+static void	 session_io(struct io *, enum io_event, void *);
 static void	 tls_failed(struct session *, const char *);
 
 static struct {
@@ -189,7 +190,7 @@ session_deadline(struct session *s)
 		judge_late(s);
 }
 
-void
+static void
 session_io(struct io *io, enum io_event ev, void *arg)
 {
 	struct session *s = arg;

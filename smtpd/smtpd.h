@@ -352,7 +352,6 @@ void	 session_run(struct session *);
 /* The login is over: so is the session, at once, or when queue has answered
  * for the message that it is about to commit. */
 void	 session_over(struct session *, enum reply);
-void	 session_io(struct io *, enum io_event, void *);
 
 /* ---- smtpd.c: of struct role --------- */
 

@@ -66,9 +66,8 @@ const struct conf_key *conf_find(const char *key);
 /* Whether name is a section ("smtp") or a list of mappings ("listen"). */
 bool	 conf_section(const char *name);
 const struct conf_list *conf_rows(const char *name);
-/* How many members a list has; where value number index of k is. */
+/* How many members a list has. */
 size_t	 conf_count(const struct conf *, const struct conf_list *);
-void	*conf_at(struct conf *, const struct conf_key *, unsigned int index);
 const void *conf_cat(const struct conf *, const struct conf_key *,
 	    unsigned int index);
 
@@ -77,7 +76,6 @@ const void *conf_cat(const struct conf *, const struct conf_key *,
 int	 conf_parse(const struct conf_key *, const char *text, void *p);
 void	 conf_format(const struct conf_key *, const void *p, char *buf);
 const char *conf_want(const struct conf_key *);
-const char *conf_protocol_name(enum conf_protocol);
 unsigned int conf_protocol_port(enum conf_protocol);
 
 #endif

@@ -339,6 +339,7 @@ static const struct conf_key keys[] = {
 
 static bool	 conf_set_default(struct conf *, const struct conf_key *,
 		    unsigned int);
+static void	*conf_at(struct conf *, const struct conf_key *, unsigned int);
 
 struct conf *
 conf_new(void)
@@ -420,7 +421,8 @@ conf_cat(const struct conf *c, const struct conf_key *k, unsigned int index)
 	return (const char *)c + off;
 }
 
-void *
+/* Where value number index of k is. */
+static void *
 conf_at(struct conf *c, const struct conf_key *k, unsigned int index)
 {
 	size_t off = k->off;

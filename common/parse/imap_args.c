@@ -17,6 +17,7 @@
 
 static int	 fail(struct imap_in *, size_t, const char *);
 static int	 seq_number(struct imap_in *, uint32_t *);
+static int	 imap_flag_bit(struct slice);
 static int	 range_cmp(const void *, const void *);
 static int	 section_text(struct imap_in *, struct imap_section *);
 static int	 section_fields(struct imap_in *, struct imap_section *);
@@ -153,7 +154,8 @@ bad:
 	return fail(in, start, "bad flag");
 }
 
-int
+/* One flag word: its IMAP_ bit, 0 for a keyword, -1 for another \flag. */
+static int
 imap_flag_bit(struct slice s)
 {
 	static const struct { const char *name; int bit; } flags[] = {

@@ -89,8 +89,6 @@ struct imap_flags {
 
 /* "(" flags ")"; bare set: also without parentheses (STORE). */
 int	 imap_flags(struct imap_in *, int bare, struct imap_flags *);
-/* One flag word: its IMAP_ bit, 0 for a keyword, -1 for another \flag. */
-int	 imap_flag_bit(struct slice);
 
 enum imap_section_kind {
 	IMAP_SECTION_ALL,		/* [] or [1.2] */

@@ -13,6 +13,7 @@
 
 static int	 fail(struct parse_err *, size_t, const char *);
 static void	 text_add(struct smtp_reply *, struct slice);
+static size_t	 smtp_enhanced(struct slice, int[3]);
 
 void
 smtp_reply_start(struct smtp_reply *r)
@@ -64,7 +65,8 @@ smtp_reply_line(struct smtp_reply *r, struct slice in, struct slice *line,
 	return r->done;
 }
 
-size_t
+/* "2.1.5" at the start of s: octets used, 0 if there is none. */
+static size_t
 smtp_enhanced(struct slice s, int out[3])
 {
 	size_t i = 0, start;

@@ -101,7 +101,5 @@ void	 smtp_reply_start(struct smtp_reply *);
  */
 int	 smtp_reply_line(struct smtp_reply *, struct slice in,
 	    struct slice *line, struct parse_err *);
-/* "2.1.5" at the start of s: octets used, 0 if there is none. */
-size_t	 smtp_enhanced(struct slice s, int out[3]);
 
 #endif

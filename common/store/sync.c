@@ -20,7 +20,7 @@
 #include "store/store_priv.h"
 
 /* Remember that a segment has bytes that are not yet durable. */
-void
+static void
 store_dirty(struct store *st, uint32_t segment)
 {
 	unsigned int i;

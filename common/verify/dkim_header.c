@@ -14,6 +14,7 @@
 #include "verify/verify.h"
 
 static size_t	 canon_relaxed(const char *, size_t, char *);
+static size_t	 dkim_without_b(struct slice, char *);
 
 int
 dkim_header_hash(struct slice header, struct slice h, struct slice sig,
@@ -148,8 +149,9 @@ dkim_sig_put(struct digest *d, struct slice sig, enum dkim_canon canon)
 	return 0;
 }
 
-/* The field with nothing between the "=" of its b= tag and the next ";". */
-size_t
+/* The field with nothing between the "=" of its b= tag and the next ";"; its
+ * length.  out has room for sig.n. */
+static size_t
 dkim_without_b(struct slice sig, char *out)
 {
 	size_t i, tag, end, colon = slice_find(sig, ':');

@@ -104,8 +104,6 @@ void	 dkim_sig_set(struct dkim_sig *, enum dkim_result, const char *why);
 /* 1: decided; 0: the key is a question. */
 int	 dkim_sig_verify(struct dkim_sig *, struct dkim_keys *,
 	    struct answers *);
-/* s with the value of b= removed; the length.  out has room for sig.n. */
-size_t	 dkim_without_b(struct slice sig, char *out);
 
 /* ---- dkim_header.c, dkim_body.c: what both canonicalise */
 
