@@ -1,5 +1,8 @@
 /*
  * mailctl: what its files share.
+ *
+ * Layers, lowest first; a file calls those before it:
+ *	zone lookup table verify mailctl
  */
 #ifndef MAILCTL_H
 #define MAILCTL_H
