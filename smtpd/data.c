@@ -139,10 +139,12 @@ header_search(struct mail *m)
 
 	if (m->n >= 2 && memcmp(m->buf, "\r\n", 2) == 0)
 		return 2;
+	if (m->n < 4)
+		return 0;
 	p = memmem(m->buf + m->scanned, m->n - m->scanned, "\r\n\r\n", 4);
 	if (p != NULL)
 		return (size_t)(p + 4 - m->buf);
-	m->scanned = m->n > 3 ? m->n - 3 : 0;
+	m->scanned = m->n - 3;
 	return 0;
 }
 

@@ -366,6 +366,19 @@ test_sizes(void **state)
 	free(big);
 }
 
+/* Not one octet, in a session that had no message before. */
+static void
+test_empty_message(void **state)
+{
+	begin(PROTO_SMTP, false);
+	say(whole);
+	say(".\r\n");
+	assert_string_equal(codes(), "220 250 250 250 354 250");
+	assert_int_equal(t.nkept, 1);
+	assert_int_equal(t.kept->n, 0);
+	finish();
+}
+
 /* Octets up to BODY_MAX with the facts, a descriptor from there on. */
 static void
 test_small_needs_no_descriptor(void **state)
@@ -496,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many_recipients),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_empty_message),
 		cmocka_unit_test(test_small_needs_no_descriptor),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_odd_headers),
