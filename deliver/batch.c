@@ -142,6 +142,7 @@ batch_gone(struct chan *c)
 	for (i = 0; i < b.nd; i++)
 		if (b.d[i].chan == c)
 			b.d[i].chan = NULL;
+	b.nbody = 0;
 }
 
 /* A batch at that time, or earlier if there is one planned. */

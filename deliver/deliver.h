@@ -113,7 +113,7 @@ struct target {
 };
 
 void	 batch_init(struct event_base *, int dirfd);
-/* The octets of the message that queue asks next, without a descriptor. */
+/* The octets of the message that this queue asks next, without a descriptor. */
 void	 batch_body(const struct deliver_body_ev *);
 /* Add what queue asked in m; it is answered when the batch was synced. */
 void	 batch_add(struct chan *, struct msg *);
