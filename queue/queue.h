@@ -603,7 +603,6 @@ struct dest {
 	bool		 listed;	/* on the ready list */
 	uint16_t	 instance;	/* of deliver; report-in: 0 */
 	unsigned int	 active;	/* jobs handed out */
-	unsigned int	 limit;
 	uint32_t	 last_account;	/* whose job went last */
 	char		 key[];		/* domain */
 };

@@ -331,10 +331,6 @@ dest_get(const struct message *m, const struct rcpt *r)
 	TAILQ_INIT(&d->jobs);
 	d->route = (enum route_type)r->type;
 	d->instance = (uint16_t)instance;
-	d->limit = d->route == ROUTE_REMOTE ? proc_conf()->relay.connections :
-	    d->route == ROUTE_REPORT ? REPORT_LIMIT : LOCAL_LIMIT;
-	if (d->limit == 0)
-		d->limit = 1;
 	d->hash = *head;
 	*head = d;
 	return d;
@@ -355,10 +351,19 @@ dest_free(struct dest *d)
 	free(d);
 }
 
+/* Jobs that it may have at a time. */
+static unsigned int
+dest_limit(const struct dest *d)
+{
+	if (d->route == ROUTE_REMOTE)
+		return proc_conf()->relay.connections;
+	return d->route == ROUTE_REPORT ? REPORT_LIMIT : LOCAL_LIMIT;
+}
+
 static void
 dest_ready(struct dest *d)
 {
-	if (d->listed || TAILQ_EMPTY(&d->jobs) || d->active >= d->limit)
+	if (d->listed || TAILQ_EMPTY(&d->jobs) || d->active >= dest_limit(d))
 		return;
 	TAILQ_INSERT_TAIL(&sc.ready, d, ready);
 	d->listed = true;
@@ -371,7 +376,7 @@ dest_pick(struct dest *d)
 	struct job *first = TAILQ_FIRST(&d->jobs), *j = first;
 	unsigned int i;
 
-	if (first == NULL || d->active >= d->limit)
+	if (first == NULL || d->active >= dest_limit(d))
 		return NULL;
 	if (d->route == ROUTE_REMOTE && first->m->account == d->last_account)
 		for (i = 0; i < FAIR_LOOK && j != NULL; i++) {

@@ -282,6 +282,66 @@ test_descriptors(void **state)
 	in_child(descriptors_child);
 }
 
+/* To the outside, all to one destination. */
+static void
+send_far(uint8_t commit)
+{
+	struct env_rcpt r = { .type = ROUTE_REMOTE, .state = RCPT_WAIT,
+	    .address = SLICE_LIT("x@c.test"), .orig = { "", 0 } };
+	struct commit c = { .fd = -1, .rcpt = &r, .nrcpt = 1,
+	    .size = sizeof(TEXT) - 1, .fn = answered };
+
+	c.env = (struct envelope){ .received = now_sec(), .account = 1,
+	    .sid = SLICE_LIT("s1"), .sender = SLICE_LIT("a@b.test"),
+	    .folder = { "", 0 }, .trace = { "", 0 }, .ticket = { "", 0 } };
+	c.env.commit.b[0] = commit;
+	c.body[0] = SLICE_LIT(TEXT);
+	commit_add(&c);
+}
+
+/* How many more messages relay is given. */
+static unsigned int
+relayed(int fd)
+{
+	static uint8_t buf[MSG_MAX];
+	static union msg_body body;
+	struct msg m = { .body = &body };
+	unsigned int n = 0;
+
+	turn();
+	while (msg_recv(fd, CHAN_RELAY, SIDE_A, buf, &m, 50) == 1) {
+		n += m.type == RELAY_MSG;
+		msg_close_fds(&m);
+	}
+	return n;
+}
+
+/* A new number of connections is that of destinations with work too. */
+static void
+connections_child(void)
+{
+	uint8_t i;
+	int sv[2];
+
+	begin();
+	conf->relay.connections = 1;
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == 0);
+	remote_channel(base, 0, sv[0]);
+	for (i = 1; i <= 4; i++)
+		send_far(i);
+	CHECK(relayed(sv[1]) == 1);
+	conf->relay.connections = 3;
+	schedule_wake();
+	CHECK(relayed(sv[1]) == 2);
+}
+
+static void
+test_connections_reload(void **state)
+{
+	empty_spool();
+	in_child(connections_child);
+}
+
 /* Octets of the segment are damaged while queue is down. */
 static void
 write_child(void)
@@ -380,6 +440,7 @@ main(void)
 		cmocka_unit_test(test_bounce),
 		cmocka_unit_test(test_many_fail),
 		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_connections_reload),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_unsealed),
 	};
