@@ -2,8 +2,8 @@
  * mailctl: what runs here and not in maild: the verdict engine on a saved
  * message, and the records of a domain explained.
  */
-#ifndef MAILCTL_LOCAL_H
-#define MAILCTL_LOCAL_H
+#ifndef LOOKUP_H
+#define LOOKUP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
  * What a lower file has to tell one above it goes through a function that it
  * is given: the neighbours' ops, a session's run, what follows a verdict.
  */
-#ifndef SMTP_H
-#define SMTP_H
+#ifndef SMTPD_H
+#define SMTPD_H
 
 #include <sys/queue.h>
 

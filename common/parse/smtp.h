@@ -1,8 +1,8 @@
 /*
  * SMTP commands and replies (RFC 5321 4.1.1, 4.2).
  */
-#ifndef SMTP_PARSE_H
-#define SMTP_PARSE_H
+#ifndef PARSE_SMTP_H
+#define PARSE_SMTP_H
 
 #include <sys/types.h>
 

@@ -4,8 +4,8 @@
  * common/store includes this (the unit tests and fuzz entries do).
  */
 
-#ifndef STORE_LOCAL_H
-#define STORE_LOCAL_H
+#ifndef STORE_PRIV_H
+#define STORE_PRIV_H
 
 #include <sys/types.h>
 
@@ -520,4 +520,4 @@ void	 copy_record(struct store *, struct mailbox *from,
 	    struct mailbox *to, const struct store_range *, size_t,
 	    uint32_t n, uint64_t keywords, bool move);
 
-#endif /* STORE_LOCAL_H */
+#endif /* STORE_PRIV_H */
