@@ -578,8 +578,11 @@ status_row(struct command *cmd, const struct child *c)
 static const char *
 status_maild(const struct house *h)
 {
-	return h->stop != NULL ? "stopping" : h->starting ? "starting" :
-	    impaired_any(h) ? "impaired" : "ready";
+	if (h->stop != NULL)
+		return "stopping";
+	if (h->starting)
+		return "starting";
+	return impaired_any(h) ? "impaired" : "ready";
 }
 
 /* Words behind a command that takes none are a mistake, told. */

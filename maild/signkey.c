@@ -59,8 +59,12 @@ signkey_state(enum key_state state)
 const char *
 signkey_algorithm(enum key_algorithm algorithm)
 {
-	return algorithm == ALG_RSA ? "rsa" : algorithm == ALG_ED25519 ?
-	    "ed25519" : "unknown";
+	static const char *const name[] = {
+		[ALG_UNKNOWN] = "unknown", [ALG_RSA] = "rsa",
+		[ALG_ED25519] = "ed25519"
+	};
+
+	return name[algorithm];
 }
 
 void

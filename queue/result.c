@@ -302,8 +302,12 @@ warning_due(const struct message *m)
 static void
 error_text(char *buf, size_t size, const struct item_result *r)
 {
-	const char *status = r->result == DELIVERY_OK ? "2.0.0" :
-	    r->result == DELIVERY_TEMP ? "4.0.0" : "5.0.0";
+	static const char *const given[] = {
+		[DELIVERY_OK] = "2.0.0", [DELIVERY_TEMP] = "4.0.0",
+		[DELIVERY_PERM] = "5.0.0"
+	};
+	const char *status = given[r->result < NITEMS(given) ? r->result :
+	    DELIVERY_PERM];
 	size_t i;
 
 	snprintf(buf, size, "%.*s %.*s%s%.*s",

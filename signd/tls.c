@@ -66,8 +66,9 @@ text12_ok(struct slice s)
 bool
 tls_text_ok(unsigned int version, struct slice text)
 {
-	return version == 13 ? text13_ok(text) :
-	    version == 12 ? text12_ok(text) : false;
+	if (version == 13)
+		return text13_ok(text);
+	return version == 12 && text12_ok(text);
 }
 
 static const EVP_MD *

@@ -149,8 +149,8 @@ on_login(struct chan *ch, struct msg *m, void *arg)
 	c->result = AUTH_TEMP;
 	if (m != NULL) {
 		r = &m->body->auth_login_r;
-		c->result = r->result == AUTH_OK ? AUTH_OK :
-		    r->result == AUTH_BAD ? AUTH_BAD : AUTH_TEMP;
+		if (r->result == AUTH_OK || r->result == AUTH_BAD)
+			c->result = r->result;
 		c->account = r->account;
 		wait = r->wait_ms;
 		if (c->result == AUTH_OK)

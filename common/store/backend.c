@@ -52,6 +52,17 @@ backend_fault(int fd, int e)
 	fault.e = e;
 }
 
+/* What the descriptor is of, if it is no segment's. */
+static const char *
+backend_name(const struct backend *b, int fd)
+{
+	if (fd == b->lock)
+		return "lock";
+	if (fd == b->facts)
+		return "facts";
+	return fd == b->dir ? "directory" : "journal";
+}
+
 /* "name: text of errno" of the call that failed last. */
 void
 backend_why(const struct backend *b, char *buf, size_t n)
@@ -61,8 +72,7 @@ backend_why(const struct backend *b, char *buf, size_t n)
 	size_t i;
 
 	if (fault.fd != -1) {
-		name = fault.fd == b->lock ? "lock" : fault.fd == b->facts ?
-		    "facts" : fault.fd == b->dir ? "directory" : "journal";
+		name = backend_name(b, fault.fd);
 		for (i = 0; i < SEGMENT_CACHE; i++)
 			if (b->seg[i].number != 0 && b->seg[i].fd == fault.fd) {
 				(void)snprintf(mail, sizeof(mail), "mail.%04u",

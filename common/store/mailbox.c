@@ -53,8 +53,12 @@ store_mailbox_next(struct store *st, size_t *iter)
 	for (;;) {
 		if (i >= s->nnames && k >= s->nsubs)
 			return NULL;
-		c = i >= s->nnames ? 1 : k >= s->nsubs ? -1 :
-		    strcmp(s->byname[i]->name, s->subs[k]);
+		if (i >= s->nnames)
+			c = 1;
+		else if (k >= s->nsubs)
+			c = -1;
+		else
+			c = strcmp(s->byname[i]->name, s->subs[k]);
 		if (c > 0) {
 			st->iter = (struct store_mailbox){ s->subs[k],
 			    STORE_MB_SUBSCRIBED | STORE_MB_NONEXISTENT, 0 };
