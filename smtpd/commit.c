@@ -172,12 +172,28 @@ rcpts_send(struct mail *m)
 	return slice_of(all.p + from, all.n - from);
 }
 
+/* A small message goes before its commit.  When much waits for queue already
+ * it goes as larger ones do: a channel that holds thousands would end.  0, or
+ * -1 and m->refusal. */
+static int
+body_send(struct mail *m)
+{
+	struct queue_body_ev ev = { .commit = m->commit };
+
+	if (!store_is_small(m))
+		return 0;
+	if (chan_full(smtpd()->queue))
+		return store_spill(m);
+	ev.body = slice_of(m->buf, m->n);
+	chan_send(smtpd()->queue, QUEUE_BODY_EV, &ev, NULL, 0);
+	return 0;
+}
+
 static void
 commit_send(struct session *s)
 {
 	struct mail *m = s->mail;
 	struct queue_commit ask = { .commit = m->commit, .conn = s->id };
-	struct queue_body_ev body = { .commit = m->commit };
 
 	m->committing = true;
 	m->lost = false;
@@ -199,11 +215,9 @@ commit_send(struct session *s)
 	ask.ticket = slice_of((const char *)m->ticket, m->ticketn);
 	ask.folder = slice_str(m->folder != NULL ? m->folder : "");
 	ask.rcpts = rcpts_send(m);
-	if (store_is_small(m)) {
-		body.body = slice_of(m->buf, m->n);
-		chan_send(smtpd()->queue, QUEUE_BODY_EV, &body, NULL, 0);
-	}
-	if (session_ask(s, smtpd()->queue, QUEUE_COMMIT, &ask,
+	if (body_send(m) == -1)
+		commit_failed(s, m->refusal);
+	else if (session_ask(s, smtpd()->queue, QUEUE_COMMIT, &ask,
 	    m->file == 0 && m->fd != -1 ? &m->fd : NULL, SMTP_COMMIT_MS,
 	    on_commit) == -1)
 		commit_lost(s);

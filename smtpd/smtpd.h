@@ -239,6 +239,8 @@ int	 store_file(struct mail *, int fd, uint64_t file);
 int	 store_seal(struct mail *);
 /* Is all of it, with its facts, in m->buf?  Else it is in m->fd. */
 bool	 store_is_small(const struct mail *);
+/* One that is small goes into m->fd all the same.  0, -1 and m->refusal. */
+int	 store_spill(struct mail *);
 /* Its first n octets.  0, -1. */
 int	 store_read(const struct mail *, char *, size_t n);
 void	 store_drop(struct mail *);

@@ -33,6 +33,8 @@
 #define BUFFER_MAX	(SMTP_HEADER + FACTS_MAX + 4 * SMTP_BUFFER)
 #define PUSH		(1024 * 1024)	/* octets worth a write to the disk */
 
+static int	 memfd_seal(struct mail *);
+
 int
 store_room(struct mail *m, size_t n)
 {
@@ -153,12 +155,23 @@ store_seal(struct mail *m)
 	m->facts = n;
 	mime_free(m->mime);
 	m->mime = NULL;
-	if (m->fd != -1 && m->file == 0 && fcntl(m->fd, F_ADD_SEALS,
-	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1) {
-		store_error(m);
-		return -1;
-	}
-	return 0;
+	return m->fd != -1 && m->file == 0 ? memfd_seal(m) : 0;
+}
+
+int
+store_spill(struct mail *m)
+{
+	return store_flush(m) == -1 ? -1 : memfd_seal(m);
+}
+
+static int
+memfd_seal(struct mail *m)
+{
+	if (fcntl(m->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
+	    F_SEAL_GROW | F_SEAL_WRITE) == 0)
+		return 0;
+	store_error(m);
+	return -1;
 }
 
 bool

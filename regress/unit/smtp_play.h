@@ -36,6 +36,7 @@ struct play {
 	size_t		 npieces;
 	struct queue_body_ev body;	/* the last QUEUE_BODY_EV, octets: */
 	char		 octets[BODY_MAX];
+	bool		 crowded;	/* much waits for queue */
 	int		 sessions;
 	uint64_t	 login;
 	int		 filefd;

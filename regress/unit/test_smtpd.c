@@ -407,6 +407,30 @@ test_small_needs_no_descriptor(void **state)
 	assert_in_range(least, BODY_MAX + 1, BODY_MAX + 40);
 }
 
+/* Thousands of them would be more than a channel holds. */
+static void
+test_small_goes_by_descriptor_when_much_waits(void **state)
+{
+	static char body[BODY_MAX];
+	struct queue_body_ev ev = { .body = { body, sizeof(body) } };
+	int i;
+
+	begin(PROTO_SMTP, false);
+	say(whole);
+	for (i = 0; i < 300; i++)
+		chan_send(t.h.queue, QUEUE_BODY_EV, &ev, NULL, 0);
+	t.crowded = true;
+	say("A: b\r\n\r\nc\r\n.\r\n");
+	for (i = 0; i < 100 && t.nkept == 0; i++)
+		turn();
+	assert_int_equal(t.nkept, 1);
+	assert_false(t.kept->octets);
+	assert_int_equal(t.kept->n, 11);
+	assert_memory_equal(t.kept->text, "A: b\r\n\r\nc\r\n", 11);
+	t.crowded = false;
+	finish();
+}
+
 static void
 test_forged_results(void **state)
 {
@@ -511,6 +535,7 @@ main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_empty_message),
 		cmocka_unit_test(test_small_needs_no_descriptor),
+		cmocka_unit_test(test_small_goes_by_descriptor_when_much_waits),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_odd_headers),
 		cmocka_unit_test(test_loop),
