@@ -129,7 +129,7 @@ FORCE:
 # of one build belong together, and maild takes no others; $(O)/build says
 # which they are, as the file that make install puts in place last.
 BUILD_SRCS =	$(sort $(shell find common $(foreach p,$(PROGS),$(call folder,$(p))) \
-		report -name '*.[ch]'))
+		-name '*.[ch]'))
 BUILD_OBJ =	$(O)/obj/common/base/build.o
 $(O)/build.id: FORCE
 	@mkdir -p $(@D)

@@ -14,7 +14,7 @@
 #include "parse/header.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

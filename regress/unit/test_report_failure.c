@@ -17,7 +17,7 @@
 #include "parse/header.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 #include "cut.h"
 
 static const uint8_t key[REDACT_KEY] = { 1, 2, 3 };

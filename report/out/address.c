@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "parse/ipaddr.h"
 #include "verify/verify.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 #define HASH_OCTETS	8
 

@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 #define TOTAL_FACTOR	100	/* times reports.failure-limit, for all */
 #define TOTAL_MAX	1000	/* with FAILURE_RUF + 2 entries of each they

@@ -16,7 +16,7 @@
 #include "verify/verify.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 #define SPF_TEXT	1000	/* octets of the SPF record that are told */
 

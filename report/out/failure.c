@@ -24,7 +24,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 #include "report/out/out.h"
 
 #define SEEN_MAX	512	/* kinds counted at one time */

@@ -17,7 +17,7 @@
 #include "verify/verify.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 #define PROBES		64	/* slots looked at for one name */
 #define NAME_MAX_LIMIT	400	/* octets of a name that count */

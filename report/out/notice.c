@@ -28,7 +28,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 #include "report/out/out.h"
 
 #define NOTICES_MAX	64	/* reports that wait for the DNS */

@@ -18,7 +18,7 @@
 #include "verify/verify.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 #define KNOWN_MAX	64	/* local parts remembered */
 #define KNOWN_TEXT	64	/* octets of one */

@@ -17,7 +17,7 @@
 #include "parse/ipaddr.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 #define TRACE_WORD	255	/* octets of a word that is kept */
 #define TAG_MAX		2048	/* octets of a tag's value */

@@ -12,7 +12,7 @@
 #include "parse/header.h"
 #include "verify/verify.h"
 #include "msg/msg.h"
-#include "report/failure.h"
+#include "report/out/failure.h"
 
 static bool	 header_is_report(struct slice header, bool nobody);
 static bool	 from_is(struct slice header, const char *address);

@@ -14,7 +14,7 @@
 
 struct text;
 
-/* ---- report/out/address.c, redact.c, trace.c: no persons (RFC 6590) ------- */
+/* ---- address.c, redact.c, trace.c: no persons (RFC 6590) ----------------- */
 
 #define REDACT_KEY	32
 #define REDACT_ADDR	400	/* octets of redact_address with its NUL */
@@ -52,7 +52,7 @@ void	 trace_tags(const uint8_t key[REDACT_KEY], struct slice,
 int	 trace_identity(struct slice header, struct slice domain,
 	    struct slice selector, struct slice *identity);
 
-/* ---- report/out/arf.c: the report ------------------------------------------------- */
+/* ---- arf.c: the report --------------------------------------------------- */
 
 struct arf {
 	const struct report_mail_ev *mail;
@@ -73,7 +73,7 @@ void	 arf_text(const struct arf *, struct text *t);
  * above or below it.  1 found, 0 none. */
 int	 arf_signature(const struct report_mail_ev *, struct item_dkim *);
 
-/* ---- report/out/wanted.c: is a report wanted? ------------------------------------- */
+/* ---- wanted.c: is a report wanted? --------------------------------------- */
 
 /* Are all enums of the notice in range?  It came over a channel. */
 bool	 failure_sound(const struct report_mail_ev *);
@@ -87,7 +87,7 @@ bool	 failure_wanted(int fo, const struct report_mail_ev *);
 bool	 failure_is_report(const struct report_mail_ev *, const char *from,
 	    char *const *addresses, size_t naddresses);
 
-/* ---- report/out/limit.c: so many an hour ------------------------------------------ */
+/* ---- limit.c: so many an hour -------------------------------------------- */
 
 #define LIMIT_SLOTS	8192
 #define LIMIT_PERIOD	3600	/* s */
@@ -102,7 +102,7 @@ bool	 limit_take(struct limit *, int kind, struct slice name,
 bool	 limit_left(const struct limit *, int kind, struct slice name,
 	    unsigned int max, uint64_t now);
 
-/* ---- report/out/allow.c: how many ----------------------------------------- */
+/* ---- allow.c: how many --------------------------------------------------- */
 
 void	 allow_init(void);
 /* May there be one more in this hour about that domain: to
@@ -114,7 +114,7 @@ bool	 failure_may(const char *address);
 /* One was left out: counted, told once a minute. */
 void	 failure_lost(const char *why);
 
-/* ---- report/out/notice.c: one report on its way ----------------------------------- */
+/* ---- notice.c: one report on its way ------------------------------------- */
 
 /* A copy of what smtpd told, in one piece: free() it. */
 struct kept {
