@@ -1,7 +1,7 @@
 /*
  * Text in the making for the messages that we write ourselves: reports to
- * senders (smtpd's queue) and about mail (report-out).  Grows as needed, up
- * to a limit; what strangers wrote gets in only as printable ASCII or
+ * senders (queue) and about mail (report-out).  Grows as needed, up to a
+ * limit; what strangers wrote gets in only as printable ASCII or
  * quoted-printable.
  */
 #ifndef TEXT_H

@@ -198,7 +198,7 @@ const char *spf_name(enum spf_result);
 /* Is a record's syntax good?  0, or -1 with the place and reason (4.6). */
 int	 spf_check(struct slice record, struct parse_err *);
 
-/* ---- dkim_verify.c: DKIM-Signature (RFC 6376 6, 8301, 8463) --------------- */
+/* ---- dkim_sig.c, dkim_key.c: DKIM-Signature (RFC 6376 6, 8301, 8463) ------ */
 
 #define DKIM_VERIFY_MAX	8	/* signatures of a message that are verified */
 #define DKIM_TAGS_MAX	40	/* tags of one list */
