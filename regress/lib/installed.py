@@ -3,11 +3,11 @@ import os
 import subprocess
 
 from house import TOP
+from role import programs
 from tap import check
 
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(TOP, "build")))
-PROGRAMS = ("authd authd-hash deliver imap-session imapd keygen logd pop3-session pop3d queue relay "
-            "report-in report-out resolve signd smtpd").split()
+PROGRAMS = programs()
 
 
 def sh(directory, *argv, status=0, **env):

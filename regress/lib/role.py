@@ -53,6 +53,13 @@ NAMES = {v: k for k, v in TYPES.items()}
 MORE = os.environ.get("WIRE_MORE", "").encode()     # stands behind the last field, as a later release has it
 
 
+def programs():
+    """what maild starts, by the list of processes"""
+    with open(TOP + "/common/msg/roles.h") as f:
+        rows = re.findall(r'\bP\((\w+), \d+, "[^"]+", "([^"]+)"', f.read())
+    return sorted({program for name, program in rows if name != "MAILD"})
+
+
 def build_id():
     """which build the programs are of"""
     with open(os.environ.get("BUILD", TOP + "/build") + "/build") as f:
