@@ -1,8 +1,8 @@
 /*
  * The processes of the house: fork and exec, the channel to each, what
  * happens when one dies.  Run by maild as root; a child gets fd 3 (channel)
- * and fd 4 (log) and nothing else, and drops its rights itself (common/
- * proc.c) before anything from outside reaches it.
+ * and fd 4 (log) and nothing else, and drops its rights itself
+ * (common/proc/proc.c) before anything from outside reaches it.
  */
 #include "base/compat.h"
 

@@ -395,7 +395,7 @@ records_read(const ldns_rr_list *l, const char *name, struct dns_answer *a,
 	return seen > 0 && a->nrrs == 0 ? PACKET_BAD : PACKET_OK;
 }
 
-/* The data of a record in the form dns.h promises.  0, -1 dropped. */
+/* The data of a record in the form parse/rr.h promises.  0, -1 dropped. */
 static int
 record_item(const ldns_rr *rr, struct item_rr *item, uint8_t *buf, size_t size)
 {

@@ -74,7 +74,7 @@ enum packet_result {
 };
 
 /* The answer of a resolver.  Everything that ldns would loop over is counted
- * and bounded first; record lengths are checked for the types of dns.h. */
+ * and bounded first; record lengths are checked for the types of parse/rr.h. */
 enum packet_result packet_read(const uint8_t *, size_t, const struct question *,
 	    uint16_t id, struct dns_answer *);
 

@@ -2,7 +2,8 @@
  * Which build a program is of.  All programs of a build have the same id, a
  * digest of its sources; maild takes no process of another one, as the
  * channels it makes for them are between any two.  The release is a number
- * that grows by one: adjacent ones understand each other's messages (msg.h).
+ * that grows by one: adjacent ones understand each other's messages
+ * (msg/msg.h).
  */
 #ifndef BUILD_H
 #define BUILD_H

@@ -1,7 +1,7 @@
 /*
  * The configuration: one const struct, filled from one key table
  * (table.c) either by maild from maild.yaml (maild/conf_yaml.c) or by a
- * child from the CONF_ITEM messages of its share (proc.c).
+ * child from the CONF_ITEM messages of its share (proc/proc.c).
  */
 #ifndef CONF_H
 #define CONF_H

@@ -34,7 +34,7 @@ void	 dns_reverse(const struct msg_addr *, char *out);
 struct answers;
 
 /* Put what resolve said (NULL: nothing, a temporary failure) among the answers
- * of an evaluation (verify.h). */
+ * of an evaluation (verify/verify.h). */
 void	 dns_answer(struct answers *, const char *name, enum dns_type,
 	    const struct dns_ask_r *);
 #endif

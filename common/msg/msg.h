@@ -48,7 +48,7 @@ enum chan_kind {	/* numbers go over the wire */
 	CHAN_REPORT,	/* A smtpd, B report-out */
 	CHAN_DNS,	/* A smtpd relay signd report-out, B resolve */
 	CHAN_SIGN,	/* A smtpd imapd pop3d relay queue, B signd */
-	CHAN_LOG,	/* A every process, B logd; datagrams, see log.h */
+	CHAN_LOG,	/* A every process, B logd; datagrams, see base/log.h */
 	CHAN_SESSION,	/* A front, B session; frames, see session.h */
 	CHAN_MAX
 };
@@ -204,7 +204,7 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, kind, 0) F(u8, side, 0) F(u8, peer, 0) F(u16, instance, 0)
 #define PROC_LISTEN_EV_FIELDS(F)					\
 	F(u16, index, 0)	/* of conf->listen */
-#define PROC_READY_EV_FIELDS(F)	/* build, release: see build.h */	\
+#define PROC_READY_EV_FIELDS(F)	/* build, release: see base/build.h */	\
 	F(u32, generation, 0) F(str, build, 64) F(u32, release, 0)
 #define PROC_STOP_EV_FIELDS(F)						\
 	F(u8, why, 0)
@@ -407,11 +407,11 @@ struct msg_addr {			/* network address of a peer */
 	F(u64, whom, 0)		/* the connection or message it is for */
 #define DNS_OVER_EV_FIELDS(F)	/* nobody waits any more for whom */	\
 	F(u64, whom, 0)
-#define DNS_ASK_R_FIELDS(F)	/* status: enum dns_status (dns.h) */	\
+#define DNS_ASK_R_FIELDS(F)	/* status: enum dns_status (parse/rr.h) */	\
 	F(u8, status, 0) F(u8, secure, 0) F(u32, ttl, 0)		\
 	F(str, cname, 255) F(blob, rrs, 15360)	/* list of item_rr */
 
-#define SIGN_TLS_FIELDS(F)	/* TLS server handshake text, see tlskey.h */ \
+#define SIGN_TLS_FIELDS(F)	/* TLS server handshake text, net/tlskey.h */ \
 	F(mac, spki, 0) F(u8, version, 0) F(u8, padding, 0)		\
 	F(u16, digest, 0) F(blob, text, 1024)
 #define SIGN_TLS_R_FIELDS(F)						\
@@ -460,9 +460,9 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_RESULT_FIELDS(F)	/* result: enum delivery_result */	\
 	F(u32, index, 0) F(u8, result, 0) F(str, status, 12)		\
 	F(str, mta, 255) F(str, text, 512)
-#define ITEM_RR_FIELDS(F)	/* data: in the form dns.h says */	\
+#define ITEM_RR_FIELDS(F)	/* data: in the form parse/rr.h says */	\
 	F(u16, type, 0) F(u16, pref, 0) F(blob, data, 8192)
-#define ITEM_DKIM_FIELDS(F)	/* result: enum dkim_result (verify.h) */ \
+#define ITEM_DKIM_FIELDS(F)	/* enum dkim_result, verify/verify.h */	\
 	F(u8, result, 0) F(str, domain, 253)				\
 	F(str, selector, 253) F(str, algorithm, 15)
 
@@ -509,7 +509,8 @@ enum conf_file_kind {
 	FILE_DKIM_KEY,		/* name "DOMAIN/SELECTOR" (signd dkim) */
 	FILE_CA,		/* PEM bundle (relay) */
 	FILE_PASSWORD,		/* smarthost password (relay) */
-	FILE_SOURCES,		/* memory a front's processes share: conn.h */
+	FILE_SOURCES,		/* memory that a front's processes share
+				 * (net/conn.h) */
 	FILE_DKIM_NEXT,		/* a FILE_DKIM_KEY not yet to sign with */
 	FILE_STORE		/* directories.store, the nursery's bounds */
 };
@@ -518,7 +519,8 @@ enum conf_secret_kind {
 	SECRET_SENDER,		/* authd and signd dkim: sender tokens */
 	SECRET_TICKET,		/* signd dkim: tickets; kept over restarts */
 	SECRET_TLS		/* a front: session tickets, of its service;
-				 * again when there is a new one (tlsticket.h) */
+				 * again when there is a new one
+				 * (net/tlsticket.h) */
 };
 /* What the DNS has where the record of a waiting key belongs. */
 enum dkim_seen {

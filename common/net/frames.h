@@ -1,5 +1,5 @@
 /*
- * A session's end of the stream to its front (session.h): packets in, a
+ * A session's end of the stream to its front (msg/session.h): packets in, a
  * line at a time or counted octets out of them; octets out, collected into
  * packets of 16 KiB.  Blocking; used by imap-session and pop3-session.
  */

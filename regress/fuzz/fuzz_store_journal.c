@@ -2,7 +2,7 @@
  * Fuzz entry: groups and records of the log into an account in memory.
  * Checksums are switched off here (crc32c below is the one that is linked),
  * so that the fuzzer reaches what lies behind them.  Afterwards the account
- * must hold what state.c promises.
+ * must hold what store/state.c promises.
  */
 #include "base/compat.h"
 

@@ -320,7 +320,7 @@ standin_load(const struct conf *conf)
 
 	st.uid_base = conf->proc.uid_base;
 	st.uid_count = conf->proc.uid_count;
-	if (store != -1)		/* as nursery.c has it */
+	if (store != -1)		/* as proc/nursery.c has it */
 		sandbox_sessions(store, st.uid_base + 1,
 		    st.uid_base + st.uid_count - 1);
 	read_paths();

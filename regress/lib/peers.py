@@ -67,7 +67,7 @@ def text(owner, value):
 
 
 class Engine:
-    """regress/vectors.c; its questions are put to the DNS server"""
+    """regress/vectors/vectors.c; its questions are put to the DNS server"""
 
     def __init__(self, receiver="receiver.example", port=53):
         self.port = port

@@ -1,7 +1,7 @@
 /*
  * Sessions of smtpd over socketpairs, every neighbour (authd, queue, signd)
- * answered from a table here.  The real smtp_*.c files are linked; only the
- * process around them (smtpd.c) is played.
+ * answered from a table here.  The real files of smtpd/ are linked; only the
+ * process around them (smtpd.c, neighbour.c) is played.
  */
 #include "base/compat.h"
 
