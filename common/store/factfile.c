@@ -74,9 +74,9 @@ head_make(const struct store *st, uint8_t p[FACTS_HEADER])
 }
 
 /*
- * A file of ours?  Writes the head if it is empty.  DAMAGED: of somebody
- * else, to be made again.  What cannot be read now, or is of a newer release,
- * stays.
+ * A file of ours?  Writes the head if it is empty; so may another at the
+ * same moment, with the same octets.  DAMAGED: of somebody else, to be made
+ * again.  What cannot be read now, or is of a newer release, stays.
  */
 static enum store_result
 head_check(struct store *st, int fd)
@@ -87,13 +87,13 @@ head_check(struct store *st, int fd)
 	struct stat sb;
 
 	head_make(st, want);
+	if (fstat(fd, &sb) == -1)
+		return backend_errno(errno);
+	if (sb.st_size == 0)
+		return backend_write(fd, 0, &iov, 1);
 	r = backend_range(fd, 0, have, sizeof(have));
-	if (r == STORE_NOTFOUND) {
-		if (fstat(fd, &sb) == -1)
-			return backend_errno(errno);
-		return sb.st_size == 0 ? backend_write(fd, 0, &iov, 1) :
-		    STORE_DAMAGED;
-	}
+	if (r == STORE_NOTFOUND)
+		return STORE_DAMAGED;
 	if (r != STORE_OK || memcmp(want, have, sizeof(have)) == 0)
 		return r;
 	return memcmp(have, FACTS_MAGIC, 8) == 0 &&
