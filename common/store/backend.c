@@ -36,6 +36,7 @@
 #define LOCK_WAIT_SESSION	5000	/* milliseconds; deliver has none */
 #define MARK_LEN		32
 #define IOV_STEP		1024	/* what one pwritev takes */
+#define RANGE_TRIES		2	/* reads of a file that just grew */
 
 /* The call that failed last, for the log. */
 static struct {
@@ -380,8 +381,10 @@ backend_read(int fd, uint64_t off, void *p, size_t n, size_t *got)
 }
 
 /*
- * All of n octets at off.  NOTFOUND: the file ends before; one that is long
- * enough and gives less has failed, which is IO like any other failure.
+ * All of n octets at off.  NOTFOUND: the file ends before.  A writer may have
+ * made it longer after the read, so that is done again; a file that is long
+ * enough and gives less each time has failed, which is IO like any other
+ * failure.
  */
 enum store_result
 backend_range(int fd, uint64_t off, void *p, size_t n)
@@ -389,13 +392,17 @@ backend_range(int fd, uint64_t off, void *p, size_t n)
 	enum store_result r;
 	struct stat sb;
 	size_t got;
+	int tries;
 
-	if ((r = backend_read(fd, off, p, n, &got)) != STORE_OK || got == n)
-		return r;
-	if (fstat(fd, &sb) == -1)
-		return fd_errno(fd);
-	if ((uint64_t)sb.st_size < off + n)
-		return STORE_NOTFOUND;
+	for (tries = 0; tries < RANGE_TRIES; tries++) {
+		r = backend_read(fd, off, p, n, &got);
+		if (r != STORE_OK || got == n)
+			return r;
+		if (fstat(fd, &sb) == -1)
+			return fd_errno(fd);
+		if ((uint64_t)sb.st_size < off + n)
+			return STORE_NOTFOUND;
+	}
 	backend_fault(fd, 0);
 	return STORE_IO;
 }

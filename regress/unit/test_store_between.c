@@ -1,0 +1,409 @@
+/*
+ * Between any two calls of one who uses an account, another does something
+ * whole to it: makes it, delivers and syncs, mends a torn tail, writes the
+ * checkpoint or takes it away, makes the facts again.  To the first nothing
+ * of that is an error, least of all one of the disk.
+ *
+ * The calls are those of the C library, which this program has of its own.
+ */
+#include "store_test.h"
+
+#include <sys/syscall.h>
+
+#include <dlfcn.h>
+#include <time.h>
+
+static struct {
+	const struct acct *a;
+	void	(*fn)(const struct acct *);	/* NULL: done */
+	int	 left;				/* calls before it */
+} other;
+static bool	took_facts;
+static time_t	late;		/* s: the other has no patience */
+
+/* In a process of its own: the store has buffers that are the process's. */
+static void
+turn(void)
+{
+	void (*fn)(const struct acct *) = other.fn;
+	int status;
+	pid_t pid;
+
+	if (fn == NULL || other.left-- > 0)
+		return;
+	other.fn = NULL;
+	if ((pid = fork()) == 0) {
+		late = 1;
+		fn(other.a);
+		_exit(0);
+	}
+	assert_int_not_equal(pid, -1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+#define SILENT(name)							\
+	static __typeof__(name) *real;					\
+									\
+	if (real == NULL)						\
+		*(void **)&real = dlsym(RTLD_NEXT, #name)
+
+#define REAL(name)							\
+	SILENT(name);							\
+	turn()
+
+ssize_t
+pread(int fd, void *p, size_t n, off_t off)
+{
+	REAL(pread);
+	return real(fd, p, n, off);
+}
+
+ssize_t
+pwritev(int fd, const struct iovec *iov, int n, off_t off)
+{
+	REAL(pwritev);
+	return real(fd, iov, n, off);
+}
+
+int
+fstat(int fd, struct stat *sb)
+{
+	REAL(fstat);
+	return real(fd, sb);
+}
+
+int
+fstatat(int dir, const char *name, struct stat *sb, int flags)
+{
+	REAL(fstatat);
+	return real(dir, name, sb, flags);
+}
+
+int
+ftruncate(int fd, off_t n)
+{
+	REAL(ftruncate);
+	return real(fd, n);
+}
+
+int
+fsync(int fd)
+{
+	REAL(fsync);
+	return real(fd);
+}
+
+int
+fdatasync(int fd)
+{
+	REAL(fdatasync);
+	return real(fd);
+}
+
+int
+renameat(int a, const char *from, int b, const char *to)
+{
+	REAL(renameat);
+	return real(a, from, b, to);
+}
+
+int
+linkat(int a, const char *from, int b, const char *to, int flags)
+{
+	REAL(linkat);
+	return real(a, from, b, to, flags);
+}
+
+int
+unlinkat(int dir, const char *name, int flags)
+{
+	REAL(unlinkat);
+	took_facts = took_facts || strcmp(name, "facts") == 0;
+	return real(dir, name, flags);
+}
+
+int
+mkdirat(int dir, const char *name, mode_t mode)
+{
+	REAL(mkdirat);
+	return real(dir, name, mode);
+}
+
+int
+fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	REAL(fcntl);
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return real(fd, cmd, arg);
+}
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	SILENT(clock_gettime);
+	if (real(id, ts) == -1)
+		return -1;
+	ts->tv_sec += late;
+	return 0;
+}
+
+int
+nanosleep(const struct timespec *ts, struct timespec *rest)
+{
+	SILENT(nanosleep);
+	if (late == 0)
+		return real(ts, rest);
+	late += 10;
+	return 0;
+}
+
+/* openat2(2) has no function. */
+long
+syscall(long nr, ...)
+{
+	va_list ap;
+	long a[6];
+	int i;
+
+	REAL(syscall);
+	va_start(ap, nr);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	return real(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* ---- what the other does, if it gets the lock --------------------- */
+
+static void
+delivers(const struct acct *a)
+{
+	struct store *d;
+	enum store_result r;
+
+	r = store_open(&d, a->fd, STORE_DELIVER);
+	if (r == STORE_BUSY)
+		return;
+	OK(r);
+	r = deliver_one(d, 50, NULL, false, NULL);
+	if (r == STORE_OK)
+		OK(store_sync(d));
+	else
+		assert_int_equal(r, STORE_BUSY);
+	store_close(d);
+}
+
+static void
+checkpoints(const struct acct *a)
+{
+	struct store *st;
+
+	OK(store_open(&st, a->fd, STORE_SESSION));
+	OK(store_checkpoint(st));
+	store_close(st);
+}
+
+static void
+takes_index(const struct acct *a)
+{
+	(void)unlinkat(a->fd, "index", 0);
+}
+
+/* As a session does that asks for the facts of a message. */
+static void
+reads_facts(const struct acct *a)
+{
+	const struct store_msg *m;
+	struct store_view *v;
+	struct store *st;
+	struct iovec f;
+
+	OK(store_open(&st, a->fd, STORE_SESSION));
+	v = view(st, "INBOX", STORE_VIEW_READONLY);
+	if ((m = store_view_msg(v, 1)) != NULL)
+		OK(store_facts(st, m, &f));
+	store_view_close(v);
+	store_close(st);
+}
+
+/* ---- what an account is like before, and how many it has ---------- */
+
+static uint32_t
+absent(struct acct *a)
+{
+	acct_new(a);
+	dir_clean(a->fd);
+	assert_int_equal(unlinkat(a->fd, "notify", AT_REMOVEDIR), 0);
+	return 0;
+}
+
+/* Nobody ever synced: `lock` is empty. */
+static uint32_t
+unmarked(struct acct *a)
+{
+	struct store *d;
+
+	acct_new(a);
+	d = deliverer(a);
+	deliver_ok(d, 0, 2);
+	store_close(d);
+	return 2;
+}
+
+static uint32_t
+marked(struct acct *a)
+{
+	uint32_t n = unmarked(a);
+	struct store *st;
+
+	st = session(a);
+	OK(store_checkpoint(st));
+	store_close(st);
+	return n;
+}
+
+/* A writer died, and left less than what the next one writes. */
+static uint32_t
+torn(struct acct *a)
+{
+	static const char part[] = "mGRPthis is the head of a group";
+	uint32_t n = marked(a);
+	int fd;
+
+	fd = openat(a->fd, "journal", O_WRONLY | O_APPEND);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(write(fd, part, sizeof(part)), sizeof(part));
+	close(fd);
+	return n;
+}
+
+static uint32_t
+factless(struct acct *a)
+{
+	uint32_t n = marked(a);
+
+	assert_int_equal(unlinkat(a->fd, "facts", 0), 0);
+	return n;
+}
+
+/* ---- what is done meanwhile --------------------------------------- */
+
+static void
+by_deliver(const struct acct *a)
+{
+	struct store *d;
+	enum store_result r;
+
+	OK(store_open(&d, a->fd, STORE_DELIVER));
+	OK(deliver_one(d, 100, NULL, false, &r));
+	OK(r);
+	OK(store_sync(d));
+	store_close(d);
+}
+
+static void
+by_session(const struct acct *a)
+{
+	const struct store_msg *m;
+	struct store_appended ap;
+	struct store_view *v;
+	struct store_delta dl;
+	struct store *st;
+	struct iovec f;
+
+	OK(store_open(&st, a->fd, STORE_SESSION));
+	OK(store_view_open(&v, st, "INBOX", 0));
+	if ((m = store_view_msg(v, 1)) != NULL)
+		OK(store_facts(st, m, &f));
+	OK(append_one(st, "INBOX", 100, 0, NULL, &ap));
+	OK(store_commit(st));
+	OK(store_view_refresh(v, STORE_REFRESH_EXPUNGE, &dl));
+	OK(store_checkpoint(st));
+	store_view_close(v);
+	store_close(st);
+}
+
+/* All is there and whole: what was before, ours, perhaps the other's. */
+static void
+judge(const struct acct *a, uint32_t before)
+{
+	struct store_status s;
+	struct store *st;
+
+	st = session(a);
+	OK(store_status(st, "INBOX", &s));
+	assert_in_range(s.messages, before + 1, before + 2);
+	assert_int_equal(s.uidnext, s.messages + 1);
+	OK(store_check(st, NULL, NULL));
+	store_close(st);
+}
+
+static void
+between_calls(uint32_t (*make)(struct acct *),
+    void (*by)(const struct acct *))
+{
+	static void (*const fns[])(const struct acct *) = { delivers,
+	    checkpoints, takes_index, reads_facts };
+	struct acct a;
+	uint32_t before;
+	bool done;
+	size_t i;
+	int n;
+
+	for (i = 0; i < NITEMS(fns); i++)
+		for (n = 0, done = false; !done; n++) {
+			before = make(&a);
+			took_facts = false;
+			other.a = &a;
+			other.left = n;
+			other.fn = fns[i];
+			by(&a);
+			done = other.fn != NULL;
+			other.fn = NULL;
+			assert_false(took_facts);
+			judge(&a, before);
+			acct_free(&a);
+		}
+}
+
+#define BOTH(name)							\
+static void								\
+deliver_##name(void **state)						\
+{									\
+	between_calls(name, by_deliver);				\
+}									\
+static void								\
+session_##name(void **state)						\
+{									\
+	between_calls(name, by_session);				\
+}
+BOTH(absent)
+BOTH(unmarked)
+BOTH(marked)
+BOTH(torn)
+BOTH(factless)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(deliver_absent),
+		cmocka_unit_test(session_absent),
+		cmocka_unit_test(deliver_unmarked),
+		cmocka_unit_test(session_unmarked),
+		cmocka_unit_test(deliver_marked),
+		cmocka_unit_test(session_marked),
+		cmocka_unit_test(deliver_torn),
+		cmocka_unit_test(session_torn),
+		cmocka_unit_test(deliver_factless),
+		cmocka_unit_test(session_factless),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
