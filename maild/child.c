@@ -55,6 +55,7 @@ static void	 on_timer(evutil_socket_t, short, void *);
 #define COMMON_HANDLERS							\
 	{ PROC_READY_EV,	on_ready },				\
 	{ PROC_IMPAIRED_EV,	impaired_on_ev },			\
+	{ PROC_GONE_EV,		graph_on_gone },			\
 	{ PROC_FATAL_EV,	on_fatal }
 static const struct chan_handler plain_handlers[] = {
 	COMMON_HANDLERS,

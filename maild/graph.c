@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "msg/chan.h"
@@ -18,6 +19,7 @@
 #include "maild/maild.h"
 
 #define CHANNEL_BUFFER	(512 * 1024)	/* octets in flight each way */
+#define GONE_MS		1000	/* one that ended is made anew so often */
 
 /* kind, side A (asks), side B (owns) */
 static const struct {
@@ -67,6 +69,7 @@ graph_connect(struct child *a, struct child *b, enum chan_kind kind)
 	    chan_send(a->chan, PROC_CHANNEL_EV, &to_a, &sv[0], 1) == 0;
 	close(sv[0]);
 	close(sv[1]);
+	a->joined = b->joined = now_ms();
 	if (ok)
 		return;
 fail:
@@ -117,6 +120,34 @@ graph_ready(struct child *c)
 		}
 	}
 	graph_listen(h);
+}
+
+/* Both ends tell of it, and who is told that a peer is gone may have a new one
+ * by now: what comes soon after a channel was made is of no interest.  Whom
+ * nothing is made for, asks again. */
+void
+graph_on_gone(struct chan *chan, struct msg *m, void *arg)
+{
+	const struct proc_gone_ev *e = &m->body->proc_gone_ev;
+	struct child *c = arg, *p;
+
+	if (!c->current || c->state != CHILD_READY ||
+	    now_ms() - c->joined < GONE_MS)
+		return;
+	if (e->peer >= ROLE_MAX || (p = child_ready(c->house,
+	    (enum proc_role)e->peer, e->instance)) == NULL)
+		return;
+	for (size_t i = 0; i < NITEMS(graph); i++) {
+		bool asks = graph[i].a == c->role && graph[i].b == p->role;
+		bool owns = graph[i].b == c->role && graph[i].a == p->role;
+
+		if (graph[i].kind != (enum chan_kind)e->kind ||
+		    (!asks && !owns))
+			continue;
+		log_warnx("channel ended, made anew name=%s peer=%s",
+		    proc_name(c->role), proc_name(p->role));
+		graph_join(asks ? c : p, asks ? p : c, graph[i].kind);
+	}
 }
 
 void

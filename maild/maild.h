@@ -43,6 +43,7 @@ struct child {
 	pid_t		 pid;		/* 0: none */
 	struct chan	*chan;		/* NULL: none */
 	uint64_t	 started;	/* now_ms() */
+	uint64_t	 joined;	/* the last of its channels made, now_ms() */
 	unsigned int	 restarts;
 	unsigned int	 fast;		/* deaths soon after the start, in a row */
 	uint64_t	 again;		/* waiting: till then, now_ms() */
@@ -245,6 +246,9 @@ void	 ticket_share(struct child *);
 /* ---- graph.c: who may talk to whom ---- */
 /* A child became ready: make its channels to all that are. */
 void	 graph_ready(struct child *);
+/* A child says that a channel of it has ended (PROC_GONE_EV): another, when
+ * both of its processes are there, and not more often than is sensible. */
+void	 graph_on_gone(struct chan *, struct msg *, void *child);
 /* Hand listeners to fronts that wait for none of their neighbours; the house
  * is up when nothing is waited for any more. */
 void	 graph_listen(struct house *);

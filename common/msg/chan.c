@@ -80,8 +80,9 @@ static struct {
 	TAILQ_HEAD(, chan)	 dirty;
 	struct event		*flush;
 	struct event_base	*base;
+	void			(*closing)(int);
 	uint8_t			 in[CHAN_BATCH][MSG_MAX];
-} turn = { TAILQ_HEAD_INITIALIZER(turn.dirty), NULL, NULL, { { 0 } } };
+} turn = { TAILQ_HEAD_INITIALIZER(turn.dirty), NULL, NULL, NULL, { { 0 } } };
 
 static void	 chan_readable(evutil_socket_t, short, void *);
 static void	 chan_writable(evutil_socket_t, short, void *);
@@ -139,6 +140,12 @@ size_t
 chan_queued(const struct chan *c)
 {
 	return c->queued;
+}
+
+void
+chan_closing(void (*fn)(int))
+{
+	turn.closing = fn;
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -199,6 +206,8 @@ chan_shut(struct chan *c)
 	event_free(c->ev_read);
 	event_free(c->ev_write);
 	event_free(c->ev_tick);
+	if (turn.closing != NULL)
+		turn.closing(c->fd);
 	close(c->fd);
 	c->busy++;
 	chan_drop_output(c);

@@ -37,6 +37,9 @@ struct chan *chan_new(struct event_base *, int fd, enum chan_kind,
 	    enum chan_side side, const struct chan_handler *, size_t nhandlers,
 	    const struct chan_ops *, void *arg);
 void	 chan_free(struct chan *);	/* closes; open asks get NULL */
+/* Whoever took the ends' descriptors in hears of each that is closed by either
+ * side, just before; one listener a process. */
+void	 chan_closing(void (*)(int fd));
 /* The peer is dead: handle what it still said, then as chan_free(). */
 void	 chan_last(struct chan *);
 

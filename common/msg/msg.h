@@ -179,7 +179,9 @@ struct msg_addr {			/* network address of a peer */
 	M(PROC_FATAL_EV, proc_fatal_ev, CHAN_MAIN, 27, SIDE_B, MF_EV)	\
 	/* is it alive? */						\
 	M(PROC_PING, proc_ping, CHAN_MAIN, 34, SIDE_A, MF_ASK)		\
-	M(PROC_PING_R, proc_ping_r, CHAN_MAIN, 35, SIDE_B, MF_ANSWER)
+	M(PROC_PING_R, proc_ping_r, CHAN_MAIN, 35, SIDE_B, MF_ANSWER)	\
+	/* a channel has ended, both of its processes live */		\
+	M(PROC_GONE_EV, proc_gone_ev, CHAN_MAIN, 36, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -216,6 +218,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, why, 0)
 #define PROC_PING_R_FIELDS(F)						\
 	F(u8, ok, 0)
+#define PROC_GONE_EV_FIELDS(F)	/* as PROC_CHANNEL_EV named it */	\
+	F(u8, kind, 0) F(u8, peer, 0) F(u16, instance, 0)
 
 #define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
 	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)

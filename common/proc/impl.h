@@ -13,6 +13,7 @@
 struct conf_item;
 struct conf_secret;
 struct msg;
+struct proc_channel_ev;
 
 struct proc_state {
 	const struct role *role;
@@ -31,6 +32,8 @@ void	 proc_conf_item(struct conf *, const struct conf_item *);
 void	 proc_conf_file(const struct role *, struct msg *);
 void	 proc_conf_secret(const struct role *, const struct conf_secret *);
 void	 proc_log_level(const struct conf *);
+/* An end of a channel from maild, before the role gets it: it is watched. */
+void	 proc_channel_new(const struct proc_channel_ev *, int fd);
 /* "This configuration is in use", and of which build we are. */
 struct proc_ready_ev proc_ready(uint32_t generation);
 #endif

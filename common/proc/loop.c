@@ -127,6 +127,7 @@ on_channel(struct chan *c, struct msg *m, void *arg)
 	    e->kind >= CHAN_MAX)
 		fatalx("channel to role %u is not for this role", e->peer);
 	m->fd[0] = -1;
+	proc_channel_new(e, fd);
 	proc_state.role->channel((enum chan_kind)e->kind,
 	    (enum proc_role)e->peer, e->instance, fd);
 }
