@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "queue/queue.h"

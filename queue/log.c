@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
@@ -19,19 +20,6 @@ static size_t
 header_of(unsigned int type)
 {
 	return type == LOG_TEXT || type == LOG_DEFER ? LOG_HDR + 8 : LOG_HDR;
-}
-
-static void
-put16(uint8_t *p, size_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-}
-
-static uint16_t
-get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
 }
 
 size_t
@@ -44,7 +32,7 @@ log_rec_put(uint8_t *p, const struct log_rec *r, uint32_t seed)
 		text = 0;		/* has its number */
 	n = (hdr + text + 7) / 8 * 8;
 	memset(p, 0, n);
-	put16(p + 4, n);
+	put16(p + 4, (uint16_t)n);
 	p[6] = (uint8_t)r->type;
 	p[7] = r->flags;
 	put64(p + 8, r->seg);

@@ -35,6 +35,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/le.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "msg/chan.h"

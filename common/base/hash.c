@@ -9,9 +9,9 @@
 
 #include "base/crc32c_table.h"
 #include "base/hash.h"
+#include "base/le.h"
 
 static uint32_t	 crc_soft(uint32_t, const uint8_t *, size_t);
-static uint64_t	 get64(const uint8_t *);
 
 #if defined(__x86_64__)
 static uint32_t	 crc_sse42(uint32_t, const uint8_t *, size_t);
@@ -103,12 +103,3 @@ crc_sse42(uint32_t crc, const uint8_t *p, size_t n)
 	return crc;
 }
 #endif
-
-/* Little-endian, any alignment. */
-static uint64_t
-get64(const uint8_t *p)
-{
-	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-	    (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
-	    (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-}

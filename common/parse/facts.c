@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "base/le.h"
 #include "base/slice.h"
 #include "parse/charset.h"
 #include "parse/data.h"
@@ -56,12 +57,6 @@ static void	 blob_field(struct mime_text *, enum facts_field, size_t,
 		    size_t);
 static void	 make_flat(struct mime *);
 
-static void	 put16(uint8_t *, uint16_t);
-static void	 put32(uint8_t *, uint32_t);
-static void	 put64(uint8_t *, uint64_t);
-static uint16_t	 get16(const uint8_t *);
-static uint32_t	 get32(const uint8_t *);
-static uint64_t	 get64(const uint8_t *);
 static void	 record_put(uint8_t *, const struct part *);
 static int	 record_get(const char *, size_t, size_t, struct record *);
 
@@ -493,43 +488,4 @@ part_fill(const char *blob, size_t n, size_t i, struct facts_part *out)
 	out->msg_body_off = r.body_off;
 	out->msg_body_len = r.body_len;
 	return 1;
-}
-
-static void
-put16(uint8_t *b, uint16_t v)
-{
-	b[0] = (uint8_t)v;
-	b[1] = (uint8_t)(v >> 8);
-}
-
-static void
-put32(uint8_t *b, uint32_t v)
-{
-	put16(b, (uint16_t)v);
-	put16(b + 2, (uint16_t)(v >> 16));
-}
-
-static void
-put64(uint8_t *b, uint64_t v)
-{
-	put32(b, (uint32_t)v);
-	put32(b + 4, (uint32_t)(v >> 32));
-}
-
-static uint16_t
-get16(const uint8_t *b)
-{
-	return (uint16_t)(b[0] | b[1] << 8);
-}
-
-static uint32_t
-get32(const uint8_t *b)
-{
-	return (uint32_t)get16(b) | (uint32_t)get16(b + 2) << 16;
-}
-
-static uint64_t
-get64(const uint8_t *b)
-{
-	return (uint64_t)get32(b) | (uint64_t)get32(b + 4) << 32;
 }

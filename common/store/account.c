@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

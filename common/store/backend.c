@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

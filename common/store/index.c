@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

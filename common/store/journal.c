@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

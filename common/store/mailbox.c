@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

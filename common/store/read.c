@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "parse/facts.h"
 #include "parse/mime.h"
 #include "store/store.h"

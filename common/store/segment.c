@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "parse/dates.h"
 #include "store/store.h"
 #include "store/store_priv.h"

@@ -13,42 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/le.h"
 #include "store/store.h"
-
-/* ---- numbers in files: little endian, one by one ----------------- */
-
-static inline void
-put32(void *p, uint32_t v)
-{
-	uint8_t *b = p;
-
-	b[0] = (uint8_t)v;
-	b[1] = (uint8_t)(v >> 8);
-	b[2] = (uint8_t)(v >> 16);
-	b[3] = (uint8_t)(v >> 24);
-}
-
-static inline void
-put64(void *p, uint64_t v)
-{
-	put32(p, (uint32_t)v);
-	put32((uint8_t *)p + 4, (uint32_t)(v >> 32));
-}
-
-static inline uint32_t
-get32(const void *p)
-{
-	const uint8_t *b = p;
-
-	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
-	    (uint32_t)b[3] << 24;
-}
-
-static inline uint64_t
-get64(const void *p)
-{
-	return get32(p) | (uint64_t)get32((const uint8_t *)p + 4) << 32;
-}
 
 #define PAD8(n)		(((n) + 7) & ~(size_t)7)
 

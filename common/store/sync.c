@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 

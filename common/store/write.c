@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "base/slice.h"
 #include "store/store.h"
 #include "store/store_priv.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "parse/facts.h"
 #include "store/store.h"
 #include "store/store_priv.h"

@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "base/le.h"
 #include "parse/mime.h"
 #include "store/store.h"
 #include "store/store_priv.h"

@@ -3,6 +3,7 @@
  * bytes, missing files, full disks, and files put there by an account that
  * means harm.
  */
+#include "base/le.h"
 #include "parse/facts.h"
 #include "store_test.h"
 

@@ -4,6 +4,7 @@
  * again.
  */
 #include "base/hash.h"
+#include "base/le.h"
 #include "parse/facts.h"
 #include "store_test.h"
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/le.h"
 #include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
@@ -20,18 +21,6 @@
 #define COMMENT_MAX	65535
 
 #define FLAG_BAD	0x2061	/* encrypted, patched, masked */
-
-static unsigned int
-le16(const char *p)
-{
-	return (unsigned char)p[0] | (unsigned int)(unsigned char)p[1] << 8;
-}
-
-static uint32_t
-le32(const char *p)
-{
-	return le16(p) | (uint32_t)le16(p + 2) << 16;
-}
 
 static int
 fail(struct zip *z, const char *why)
@@ -49,7 +38,7 @@ end_find(struct slice in)
 	for (i = 0; i <= COMMENT_MAX && i + END_LEN <= in.n; i++) {
 		off = in.n - END_LEN - i;
 		if (memcmp(in.p + off, "PK\5\6", 4) == 0 &&
-		    le16(in.p + off + 20) <= i)
+		    get16(in.p + off + 20) <= i)
 			return in.p + off;
 	}
 	return NULL;
@@ -64,13 +53,13 @@ zip_open(struct zip *z, struct slice in)
 	*z = (struct zip){ .in = in };
 	if (e == NULL)
 		return fail(z, "zip archive without a directory");
-	z->left = le16(e + 10);
-	size = le32(e + 12);
-	z->start = le32(e + 16);
+	z->left = get16(e + 10);
+	size = get32(e + 12);
+	z->start = get32(e + 16);
 	z->end = (size_t)(e - in.p);
 	if (z->left == 0xffff || size == UINT32_MAX || z->start == UINT32_MAX)
 		return fail(z, "zip64 archive");
-	if (le16(e + 4) != 0 || le16(e + 6) != 0 || le16(e + 8) != z->left)
+	if (get16(e + 4) != 0 || get16(e + 6) != 0 || get16(e + 8) != z->left)
 		return fail(z, "zip archive of several disks");
 	if (z->left == 0)
 		return fail(z, "empty zip archive");
@@ -93,12 +82,12 @@ entry_data(struct zip *z, struct zip_entry *e, size_t local, size_t packed)
 	if (local > z->start || z->start - local < LOCAL_LEN ||
 	    memcmp(p, "PK\3\4", 4) != 0)
 		return fail(z, "zip entry is damaged");
-	start = LOCAL_LEN + le16(p + 26) + le16(p + 28);
+	start = LOCAL_LEN + get16(p + 26) + get16(p + 28);
 	if (z->start - local < start || z->start - local - start < packed)
 		return fail(z, "zip entry is damaged");
-	if ((le16(p + 6) & FLAG_BAD) != 0)
+	if ((get16(p + 6) & FLAG_BAD) != 0)
 		return fail(z, "zip entry is encrypted");
-	if (le16(p + 8) != (unsigned int)e->method)
+	if (get16(p + 8) != (unsigned int)e->method)
 		return fail(z, "zip entry is damaged");
 	e->data = slice_of(p + start, packed);
 	return 0;
@@ -114,23 +103,23 @@ zip_next(struct zip *z, struct zip_entry *e)
 		return 0;
 	if (z->end - z->off < ENTRY_LEN || memcmp(p, "PK\1\2", 4) != 0)
 		return fail(z, "zip directory is damaged");
-	n = ENTRY_LEN + le16(p + 28) + le16(p + 30) + le16(p + 32);
+	n = ENTRY_LEN + get16(p + 28) + get16(p + 30) + get16(p + 32);
 	if (z->end - z->off < n)
 		return fail(z, "zip directory is damaged");
-	*e = (struct zip_entry){ .name = { p + ENTRY_LEN, le16(p + 28) },
-	    .method = (int)le16(p + 10), .crc = le32(p + 16),
-	    .size = le32(p + 24) };
-	packed = le32(p + 20);
-	if ((le16(p + 8) & FLAG_BAD) != 0)
+	*e = (struct zip_entry){ .name = { p + ENTRY_LEN, get16(p + 28) },
+	    .method = (int)get16(p + 10), .crc = get32(p + 16),
+	    .size = get32(p + 24) };
+	packed = get32(p + 20);
+	if ((get16(p + 8) & FLAG_BAD) != 0)
 		return fail(z, "zip entry is encrypted");
 	if (packed == UINT32_MAX || e->size == UINT32_MAX ||
-	    le32(p + 42) == UINT32_MAX)
+	    get32(p + 42) == UINT32_MAX)
 		return fail(z, "zip64 archive");
 	if (e->method != 0 && e->method != 8)
 		return fail(z, "zip entry packed in an unknown way");
-	if (le16(p + 34) != 0)
+	if (get16(p + 34) != 0)
 		return fail(z, "zip archive of several disks");
 	z->off += n;
 	z->left--;
-	return entry_data(z, e, le32(p + 42), packed) == -1 ? -1 : 1;
+	return entry_data(z, e, get32(p + 42), packed) == -1 ? -1 : 1;
 }
