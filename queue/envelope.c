@@ -19,7 +19,7 @@
 #include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 #define ENV_VERSION	1
 #define ENV_FIXED	48		/* octets before the strings */

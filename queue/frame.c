@@ -11,7 +11,7 @@
 #include "base/le.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 #define FRAME_MAGIC	0x314d5246U	/* "FRM1" */
 

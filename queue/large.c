@@ -23,7 +23,7 @@
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 #define NAME_LEN	17
 

@@ -38,7 +38,7 @@
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 #define LOG_MAGIC	"MAILDLG1"
 #define LOG_NAME	"queue.log"

@@ -14,7 +14,7 @@
 #include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 static size_t
 header_of(unsigned int type)

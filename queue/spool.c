@@ -40,7 +40,7 @@
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 #define SEG_MAGIC	"MAILDSP1"
 #define SEG_HDR		36

@@ -19,7 +19,7 @@
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
-#include "queue/queue.h"
+#include "queue/spool.h"
 
 #define TEXT_ROOM	(64U << 20)
 #define TEXT_CUT	64U		/* status, host, the first words */
