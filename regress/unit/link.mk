@@ -32,3 +32,5 @@ LINK.report_in_packed = $(call rest,report/in)
 $(foreach t,$(filter queue queue_%,$(UNIT)),$(eval LINK.$(t) = regress/lib/test_clock.c $(call rest,queue)))
 WRAP.queue_faults = openat pread pwrite fstat fdopendir readdir fsync fdatasync renameat unlinkat calloc reallocarray now_ms now_sec recover_run
 LD.test_queue_faults = $(WRAP.queue_faults:%=-Wl,--wrap=%)
+LINK.store_faults = regress/unit/store_calls.c
+LINK.store_between = regress/unit/store_calls.c

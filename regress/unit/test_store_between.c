@@ -3,15 +3,13 @@
  * whole to it: makes it, delivers and syncs, mends a torn tail, writes the
  * checkpoint or takes it away, makes the facts again.  To the first nothing
  * of that is an error, least of all one of the disk.
- *
- * The calls are those of the C library, which this program has of its own.
  */
 #include "store_test.h"
 
-#include <sys/syscall.h>
-
 #include <dlfcn.h>
 #include <time.h>
+
+#include "store_calls.h"
 
 static struct {
 	const struct acct *a;
@@ -42,111 +40,27 @@ turn(void)
 	assert_int_equal(status, 0);
 }
 
-#define SILENT(name)							\
+static enum call_way
+on_call(enum call call, const void *arg)
+{
+	if (call == CALL_MMAP)
+		return CALL_GOES;
+	turn();
+	if (call == CALL_UNLINKAT)
+		took_facts = took_facts || strcmp(arg, "facts") == 0;
+	return CALL_GOES;
+}
+
+#define REAL(name)							\
 	static __typeof__(name) *real;					\
 									\
 	if (real == NULL)						\
 		*(void **)&real = dlsym(RTLD_NEXT, #name)
 
-#define REAL(name)							\
-	SILENT(name);							\
-	turn()
-
-ssize_t
-pread(int fd, void *p, size_t n, off_t off)
-{
-	REAL(pread);
-	return real(fd, p, n, off);
-}
-
-ssize_t
-pwritev(int fd, const struct iovec *iov, int n, off_t off)
-{
-	REAL(pwritev);
-	return real(fd, iov, n, off);
-}
-
-int
-fstat(int fd, struct stat *sb)
-{
-	REAL(fstat);
-	return real(fd, sb);
-}
-
-int
-fstatat(int dir, const char *name, struct stat *sb, int flags)
-{
-	REAL(fstatat);
-	return real(dir, name, sb, flags);
-}
-
-int
-ftruncate(int fd, off_t n)
-{
-	REAL(ftruncate);
-	return real(fd, n);
-}
-
-int
-fsync(int fd)
-{
-	REAL(fsync);
-	return real(fd);
-}
-
-int
-fdatasync(int fd)
-{
-	REAL(fdatasync);
-	return real(fd);
-}
-
-int
-renameat(int a, const char *from, int b, const char *to)
-{
-	REAL(renameat);
-	return real(a, from, b, to);
-}
-
-int
-linkat(int a, const char *from, int b, const char *to, int flags)
-{
-	REAL(linkat);
-	return real(a, from, b, to, flags);
-}
-
-int
-unlinkat(int dir, const char *name, int flags)
-{
-	REAL(unlinkat);
-	took_facts = took_facts || strcmp(name, "facts") == 0;
-	return real(dir, name, flags);
-}
-
-int
-mkdirat(int dir, const char *name, mode_t mode)
-{
-	REAL(mkdirat);
-	return real(dir, name, mode);
-}
-
-int
-fcntl(int fd, int cmd, ...)
-{
-	va_list ap;
-	void *arg;
-
-	REAL(fcntl);
-	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	return real(fd, cmd, arg);
-}
-
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
-	SILENT(clock_gettime);
+	REAL(clock_gettime);
 	if (real(id, ts) == -1)
 		return -1;
 	ts->tv_sec += late;
@@ -156,27 +70,11 @@ clock_gettime(clockid_t id, struct timespec *ts)
 int
 nanosleep(const struct timespec *ts, struct timespec *rest)
 {
-	SILENT(nanosleep);
+	REAL(nanosleep);
 	if (late == 0)
 		return real(ts, rest);
 	late += 10;
 	return 0;
-}
-
-/* openat2(2) has no function. */
-long
-syscall(long nr, ...)
-{
-	va_list ap;
-	long a[6];
-	int i;
-
-	REAL(syscall);
-	va_start(ap, nr);
-	for (i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	return real(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* ---- what the other does, if it gets the lock --------------------- */
@@ -405,5 +303,6 @@ main(void)
 		cmocka_unit_test(session_factless),
 	};
 
+	calls_ask(on_call);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,15 +3,10 @@
  * crashed, recovers it, delivers or appends, and syncs: what cannot be read
  * or written now is neither damage nor an empty account, nobody notes it as
  * such, and the next one to open the account finds all that was promised.
- *
- * The calls are those of the C library, which this program has of its own.
  */
 #include "store_test.h"
 
-#include <sys/mman.h>
-#include <sys/syscall.h>
-
-#include <dlfcn.h>
+#include "store_calls.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN
@@ -44,124 +39,17 @@ fails(void)
 	return true;
 }
 
-#define REAL(name)							\
-	static __typeof__(name) *real;					\
-									\
-	if (real == NULL)						\
-		*(void **)&real = dlsym(RTLD_NEXT, #name)
-
-ssize_t
-pread(int fd, void *p, size_t n, off_t off)
+/* Giving the lock back cannot fail, and EACCES is another's lock. */
+static enum call_way
+on_call(enum call call, const void *arg)
 {
-	REAL(pread);
-	if (fails())
-		return inject.e == SHORT ? 0 : -1;
-	return real(fd, p, n, off);
-}
+	const struct flock *l = arg;
 
-ssize_t
-pwritev(int fd, const struct iovec *iov, int n, off_t off)
-{
-	REAL(pwritev);
-	return fails() ? -1 : real(fd, iov, n, off);
-}
-
-int
-fstat(int fd, struct stat *sb)
-{
-	REAL(fstat);
-	return fails() ? -1 : real(fd, sb);
-}
-
-int
-fstatat(int dir, const char *name, struct stat *sb, int flags)
-{
-	REAL(fstatat);
-	return fails() ? -1 : real(dir, name, sb, flags);
-}
-
-int
-ftruncate(int fd, off_t n)
-{
-	REAL(ftruncate);
-	return fails() ? -1 : real(fd, n);
-}
-
-int
-fdatasync(int fd)
-{
-	REAL(fdatasync);
-	return fails() ? -1 : real(fd);
-}
-
-int
-fsync(int fd)
-{
-	REAL(fsync);
-	return fails() ? -1 : real(fd);
-}
-
-int
-linkat(int a, const char *from, int b, const char *to, int flags)
-{
-	REAL(linkat);
-	return fails() ? -1 : real(a, from, b, to, flags);
-}
-
-int
-renameat(int a, const char *from, int b, const char *to)
-{
-	REAL(renameat);
-	return fails() ? -1 : real(a, from, b, to);
-}
-
-int
-mkdirat(int dir, const char *name, mode_t mode)
-{
-	REAL(mkdirat);
-	return fails() ? -1 : real(dir, name, mode);
-}
-
-void *
-mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
-{
-	REAL(mmap);
-	return fails() ? MAP_FAILED : real(at, n, prot, flags, fd, off);
-}
-
-int
-fcntl(int fd, int cmd, ...)
-{
-	va_list ap;
-	void *arg;
-
-	REAL(fcntl);
-	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	/* giving the lock back cannot fail, and EACCES is another's lock */
-	if ((cmd != F_OFD_SETLK || (inject.e != EACCES &&
-	    ((struct flock *)arg)->l_type != F_UNLCK)) && fails())
-		return -1;
-	return real(fd, cmd, arg);
-}
-
-/* openat2(2) has no function. */
-long
-syscall(long nr, ...)
-{
-	va_list ap;
-	long a[6];
-	int i;
-
-	REAL(syscall);
-	va_start(ap, nr);
-	for (i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	if (nr == SYS_openat2 && fails())
-		return -1;
-	return real(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (call == CALL_UNLINKAT || (call == CALL_LOCK &&
+	    (inject.e == EACCES || l->l_type == F_UNLCK)) || !fails())
+		return CALL_GOES;
+	return call == CALL_PREAD && inject.e == SHORT ? CALL_EMPTY :
+	    CALL_FAILS;
 }
 
 #ifndef HAVE_ASAN
@@ -500,5 +388,6 @@ main(void)
 		cmocka_unit_test(session_fresh),
 	};
 
+	calls_ask(on_call);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
