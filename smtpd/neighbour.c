@@ -30,6 +30,7 @@ static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
 static void	 on_missing(evutil_socket_t, short, void *);
 static void	 on_without(evutil_socket_t, short, void *);
+static void	 hold_look(void);
 static void	 authd_missing(bool);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
 static void	 on_revoked(struct chan *, struct msg *, void *);
@@ -50,7 +51,6 @@ static struct {
 	struct smtpd	 all;		/* what other files read */
 	const struct neighbour_ops *ops;
 	struct event	*missing_timer;
-	unsigned int	 nfull;		/* channels whose send queue is full */
 	bool		 missing;	/* authd will be back soon */
 	uint64_t	 gone[CHAN_MAX]; /* since when, now_ms() */
 } self;
@@ -126,13 +126,11 @@ smtpd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 		return;
 	}
 	c = n->chan;
-	if (kind != CHAN_SIGN) {	/* the old signd still answers */
-		if (*c != NULL && chan_full(*c))
-			on_full(*c, false, NULL);
+	if (kind != CHAN_SIGN)		/* the old signd still answers */
 		chan_free(*c);
-	}
 	*c = chan_new(self.all.base, fd, kind, SIDE_A, n->handlers,
 	    n->nhandlers, n->ops, NULL);
+	hold_look();
 	if (kind == CHAN_AUTH)
 		authd_missing(false);
 	if (kind == CHAN_QUEUE) {
@@ -181,8 +179,6 @@ on_without(evutil_socket_t fd, short what, void *arg)
 static void
 on_gone(struct chan *c, void *arg)
 {
-	if (chan_full(c))		/* what waits there is lost */
-		on_full(c, false, NULL);
 	if (c == self.all.authd) {
 		self.all.authd = NULL;
 		authd_missing(true);
@@ -198,6 +194,7 @@ on_gone(struct chan *c, void *arg)
 		self.all.signd = NULL;
 	else if (c == self.all.report)
 		self.all.report = NULL;
+	hold_look();			/* what waited there is lost */
 }
 
 static void
@@ -220,6 +217,20 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 	}
 }
 
+/* Is a send queue that feeds on mail full? */
+static bool
+any_full(void)
+{
+	size_t i;
+
+	for (i = 0; i < NITEMS(neighbours); i++)
+		if (neighbours[i].ops == &chan_ops &&
+		    *neighbours[i].chan != NULL &&
+		    chan_full(*neighbours[i].chan))
+			return true;
+	return false;
+}
+
 /*
  * Clients are not read while a channel's send queue is full, and for a
  * moment when authd is being started again: better than 451 to all.
@@ -227,7 +238,7 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 static void
 hold_look(void)
 {
-	bool hold = self.nfull > 0 || self.missing, was = self.all.hold;
+	bool hold = any_full() || self.missing, was = self.all.hold;
 	struct session *s;
 
 	self.all.hold = hold;
@@ -239,7 +250,6 @@ hold_look(void)
 static void
 on_full(struct chan *c, bool full, void *arg)
 {
-	self.nfull += full ? 1 : -1;
 	hold_look();
 }
 
