@@ -5,15 +5,22 @@
  * account, and in sessions.  A distributed object store would replace this
  * file.  Never follows a symlink, never opens what is not a regular file.
  *
- * Invariants of `lock` (32 octets, never synced on its own):
+ * Invariants of `lock` (three records of 32 octets, never synced on their
+ * own; maild-store(5)):
  *
  *	holder of the OFD write lock	the only one that appends, cuts
- *	0  "MARK", 4 flags, 8 pos	log and all bytes it names are durable
+ *	0  "MARK"			log and all bytes it names are durable
  *					up to pos; written after that sync
- *	16 zero, 28 crc32c of 0..27	seeded with the account: else ignored
+ *	32 "FAIL"			a sync failed: what was durable before
+ *	64 "DAMG"			somebody saw damage under the lock
+ *
+ * They are written without the lock, each whole and from what its writer
+ * knows: nobody writes back what he read of another's, so no failure is lost
+ * when two write at once, and a mark that goes back is merely old.
  */
 #include "base/compat.h"
 
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #ifdef __linux__
@@ -35,7 +42,10 @@
 #include "store/store_priv.h"
 
 #define LOCK_WAIT_SESSION	5000	/* milliseconds; deliver has none */
-#define MARK_LEN		32
+#define MARK_LEN		32	/* octets of a record */
+#define MARK_FAIL		1	/* which of them */
+#define MARK_DAMAGE		2
+#define MARK_RECORDS		3
 #define IOV_STEP		1024	/* what one pwritev takes */
 #define RANGE_TRIES		2	/* reads of a file that just grew */
 
@@ -433,34 +443,100 @@ backend_replace(struct backend *b, const char *name, struct iovec *iov, int n)
 	return r;
 }
 
-/* No mark, or a bad one, is pos 0: nothing is known to be durable.  One that
- * cannot be read is an error: it may say that a sync failed. */
+/* Record i of what `lock` holds: 1 if it is there, whole and this account's. */
+static int
+mark_record(const uint8_t *buf, size_t n, unsigned int i, uint32_t seed)
+{
+	static const char name[MARK_RECORDS][5] = {
+		[0] = "MARK", [MARK_FAIL] = "FAIL", [MARK_DAMAGE] = "DAMG"
+	};
+	const uint8_t *p = buf + i * MARK_LEN;
+
+	return n >= (i + 1) * MARK_LEN && memcmp(p, name[i], 4) == 0 &&
+	    get32(p + 28) == crc32c(seed, p, 28);
+}
+
+/*
+ * What all records say together: up to m->pos is durable, and what a sync
+ * that failed left in doubt lies behind it (MARK_SYNCFAIL).  No mark, or a
+ * bad one, is pos 0: nothing is known to be durable.  One that cannot be read
+ * is an error: it may say that a sync failed.
+ */
 enum store_result
 backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
 {
-	uint8_t buf[MARK_LEN];
+	uint8_t buf[MARK_RECORDS * MARK_LEN];
+	const uint8_t *fail = buf + MARK_FAIL * MARK_LEN;
 	enum store_result r;
+	size_t n;
 
 	memset(m, 0, sizeof(*m));
-	r = backend_range(b->lock, 0, buf, sizeof(buf));
-	if (r != STORE_OK)
-		return r == STORE_NOTFOUND ? STORE_OK : r;
-	if (memcmp(buf, "MARK", 4) != 0 ||
-	    get32(buf + 28) != crc32c(seed, buf, 28))
+	if ((r = backend_read(b->lock, 0, buf, sizeof(buf), &n)) != STORE_OK)
+		return r;
+	if (mark_record(buf, n, 0, seed)) {
+		m->flags = get32(buf + 4) & MARK_SYNCFAIL;
+		m->pos = get64(buf + 8);
+		m->mended = get64(buf + 16);
+	}
+	if (mark_record(buf, n, MARK_DAMAGE, seed))
+		m->flags |= MARK_DAMAGED;
+	if (!mark_record(buf, n, MARK_FAIL, seed) ||
+	    get64(fail + 16) == m->mended)
 		return STORE_OK;
-	m->flags = get32(buf + 4);
-	m->pos = get64(buf + 8);
+	m->flags |= MARK_SYNCFAIL;
+	m->mended = get64(fail + 16);
+	if (get64(fail + 8) < m->pos)
+		m->pos = get64(fail + 8);
 	return STORE_OK;
 }
 
+static void
+mark_write(struct backend *b, unsigned int i, uint32_t seed, uint8_t *p)
+{
+	struct iovec iov = { p, MARK_LEN };
+
+	put32(p + 28, crc32c(seed, p, 28));
+	(void)backend_write(b->lock, (uint64_t)i * MARK_LEN, &iov, 1);
+}
+
+/*
+ * The mark of one who has synced up to m->pos, and who has written again what
+ * failure m->mended left in doubt before it; behind it there is still some if
+ * MARK_SYNCFAIL is set.
+ */
 void
 backend_mark_set(struct backend *b, uint32_t seed, const struct mark *m)
 {
-	uint8_t buf[MARK_LEN] = "MARK";
-	struct iovec iov = { buf, sizeof(buf) };
+	uint8_t p[MARK_LEN] = "MARK";
 
-	put32(buf + 4, m->flags);
-	put64(buf + 8, m->pos);
-	put32(buf + 28, crc32c(seed, buf, 28));
-	(void)backend_write(b->lock, 0, &iov, 1);
+	put32(p + 4, m->flags & MARK_SYNCFAIL);
+	put64(p + 8, m->pos);
+	put64(p + 16, m->mended);
+	mark_write(b, 0, seed, p);
+}
+
+/*
+ * A sync failed: what lies behind pos is in doubt.  The number tells one
+ * failure from another; of two at the same time either stands for both, for
+ * both saw the same mark or an older one.
+ */
+void
+backend_mark_fail(struct backend *b, uint32_t seed, uint64_t pos)
+{
+	uint8_t p[MARK_LEN] = "FAIL";
+	uint64_t id = 0;
+
+	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id) || id == 0)
+		id = pos + 1;
+	put64(p + 8, pos);
+	put64(p + 16, id);
+	mark_write(b, MARK_FAIL, seed, p);
+}
+
+void
+backend_mark_damaged(struct backend *b, uint32_t seed)
+{
+	uint8_t p[MARK_LEN] = "DAMG";
+
+	mark_write(b, MARK_DAMAGE, seed, p);
 }

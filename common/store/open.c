@@ -89,7 +89,8 @@ open_whole(struct store *st, const struct mark *m, uint64_t end)
 
 	if ((r = store_load(st, true, end)) != STORE_OK)
 		return r;
-	st->durable = m->pos > st->index_pos ? m->pos : st->index_pos;
+	st->durable = m->pos > st->index_pos ||
+	    (m->flags & MARK_SYNCFAIL) != 0 ? m->pos : st->index_pos;
 	r = store_catch_up(st, end);
 	if (r == STORE_OK && st->pos < end) {
 		/* A writer at work, or one that died: the lock tells. */
@@ -155,7 +156,7 @@ open_files(struct store *st, int dirfd, enum store_mode mode)
 	if (r != STORE_OK)
 		return r;
 	store_recover_from(st, st->durable > LOG_HEADER ? st->durable :
-	    LOG_HEADER, (m.flags & MARK_SYNCFAIL) != 0);
+	    LOG_HEADER, &m);
 	return mode == STORE_SESSION && !st->damaged ? store_recover(st) :
 	    STORE_OK;
 }

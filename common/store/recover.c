@@ -30,11 +30,13 @@
 #define LOOK_SMALL	(1U << 20)	/* fewer are not worth a sync */
 #define LOOK_EACH	512		/* what finding a message costs */
 
-/* All behind pos is to be looked at, up to where the log ends now. */
+/* All behind pos is to be looked at, up to where the log ends now, and
+ * written again if the mark says that a sync of it failed. */
 void
-store_recover_from(struct store *st, uint64_t pos, bool rewrite)
+store_recover_from(struct store *st, uint64_t pos, const struct mark *m)
 {
-	st->look = (struct look){ .due = true, .rewrite = rewrite,
+	st->look = (struct look){ .due = true, .mended = m->mended,
+	    .rewrite = (m->flags & MARK_SYNCFAIL) != 0,
 	    .pos = pos, .marked = pos, .written = pos };
 }
 
@@ -238,7 +240,10 @@ log_rewrite(struct store *st)
 	return STORE_OK;
 }
 
-/* All up to the group we are at is settled: so that nobody looks again. */
+/*
+ * All up to the group we are at is settled: so that nobody looks again.  Not
+ * if a sync failed since we began: what that one left in doubt is not ours.
+ */
 static enum store_result
 look_mark(struct store *st)
 {
@@ -249,8 +254,15 @@ look_mark(struct store *st)
 	if ((r = store_sync_files(st)) != STORE_OK ||
 	    (r = backend_mark_get(&st->b, st->seed, &m)) != STORE_OK)
 		return r;
+	if ((m.flags & MARK_SYNCFAIL) != 0 &&
+	    !(lk->rewrite && m.mended == lk->mended)) {
+		st->failed = true;
+		return STORE_IO;
+	}
 	if (m.pos < lk->pos) {
 		m.pos = lk->pos;
+		if (lk->rewrite)
+			m.flags |= MARK_SYNCFAIL;
 		backend_mark_set(&st->b, st->seed, &m);
 	}
 	lk->marked = lk->pos;

@@ -42,10 +42,12 @@ struct backend {
 };
 
 #define MARK_DAMAGED	0x1		/* somebody saw damage under the lock */
-#define MARK_SYNCFAIL	0x2		/* a sync of the log failed */
+#define MARK_SYNCFAIL	0x2		/* a sync of what is behind failed */
 
 struct mark {				/* what `lock` holds */
 	uint64_t	 pos;		/* log and bytes are durable up to */
+	uint64_t	 mended;	/* the failure that was, or is to be,
+					   written again; 0: none */
 	uint32_t	 flags;
 };
 
@@ -71,6 +73,8 @@ enum store_result backend_mark_get(struct backend *, uint32_t seed,
 	    struct mark *);
 void	 backend_mark_set(struct backend *, uint32_t seed,
 	    const struct mark *);
+void	 backend_mark_fail(struct backend *, uint32_t seed, uint64_t pos);
+void	 backend_mark_damaged(struct backend *, uint32_t seed);
 
 /* ---- journal.c: groups of records -------------------------------- */
 
@@ -357,6 +361,7 @@ struct lost {
 struct look {
 	bool		 due;
 	bool		 rewrite;	/* a sync failed: write again */
+	uint64_t	 mended;	/* which failure that was */
 	uint64_t	 pos;		/* of the group looked at */
 	uint64_t	 end;		/* of the last one; 0 not yet known */
 	uint64_t	 marked;	/* the mark is there */
@@ -422,7 +427,8 @@ void	 store_mark_damaged(struct store *);
 
 /* ---- recover.c --------------------------------------------------- */
 
-void	 store_recover_from(struct store *, uint64_t pos, bool rewrite);
+void	 store_recover_from(struct store *, uint64_t pos,
+	    const struct mark *);
 enum store_result store_recover(struct store *);
 
 /* ---- view.c ------------------------------------------------------ */

@@ -64,12 +64,7 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 void
 store_mark_damaged(struct store *st)
 {
-	struct mark m;
-
-	if (backend_mark_get(&st->b, st->seed, &m) != STORE_OK)
-		return;
-	m.flags |= MARK_DAMAGED;
-	backend_mark_set(&st->b, st->seed, &m);
+	backend_mark_damaged(&st->b, st->seed);
 }
 
 /* Nothing that we know of waits for a sync up to pos. */
@@ -91,17 +86,19 @@ mark_advance(struct store *st)
 {
 	enum store_result r;
 	struct mark m;
+	bool failed;
 
 	if ((r = backend_mark_get(&st->b, st->seed, &m)) != STORE_OK)
 		return r;
-	if ((m.flags & MARK_SYNCFAIL) != 0 && !st->rewritten) {
+	failed = (m.flags & MARK_SYNCFAIL) != 0;
+	if (failed && !(st->rewritten && m.mended == st->look.mended)) {
 		if (m.pos < st->want)
 			st->failed = true;
 		return st->failed ? STORE_IO : STORE_OK;
 	}
 	durable_to(st, st->pos);
 	st->rewritten = false;
-	if (m.pos >= st->pos)
+	if (m.pos > st->pos || (m.pos == st->pos && !failed))
 		return STORE_OK;
 	m.pos = st->pos;
 	m.flags &= ~(uint32_t)MARK_SYNCFAIL;
@@ -117,9 +114,10 @@ sync_failed(struct store *st)
 	struct mark m;
 
 	st->failed = true;
-	(void)backend_mark_get(&st->b, st->seed, &m);
-	m.flags |= MARK_SYNCFAIL;
-	backend_mark_set(&st->b, st->seed, &m);
+	if (backend_mark_get(&st->b, st->seed, &m) != STORE_OK ||
+	    m.pos > st->durable)
+		m.pos = st->durable;
+	backend_mark_fail(&st->b, st->seed, m.pos);
 	return r == STORE_NOSPACE ? STORE_NOSPACE : STORE_IO;
 }
 

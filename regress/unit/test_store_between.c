@@ -6,6 +6,9 @@
  */
 #include "store_test.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <dlfcn.h>
 #include <time.h>
 
@@ -17,6 +20,7 @@ static struct {
 	int	 left;				/* calls before it */
 } other;
 static bool	took_facts;
+static uint64_t	*doubt;		/* shared with the other; 0: no failure */
 static time_t	late;		/* s: the other has no patience */
 
 /* In a process of its own: the store has buffers that are the process's. */
@@ -79,6 +83,15 @@ nanosleep(const struct timespec *ts, struct timespec *rest)
 
 /* ---- what the other does, if it gets the lock --------------------- */
 
+static uint64_t
+log_end(const struct acct *a)
+{
+	struct stat sb;
+
+	assert_int_equal(fstatat(a->fd, "journal", &sb, 0), 0);
+	return (uint64_t)sb.st_size;
+}
+
 static void
 delivers(const struct acct *a)
 {
@@ -128,6 +141,24 @@ reads_facts(const struct acct *a)
 		OK(store_facts(st, m, &f));
 	store_view_close(v);
 	store_close(st);
+}
+
+/* Delivers, and its sync fails: *doubt is where that mail begins. */
+static void
+sync_fails(const struct acct *a)
+{
+	enum store_result r;
+	struct store *d;
+	uint64_t end;
+
+	OK(store_open(&d, a->fd, STORE_DELIVER));
+	end = log_end(a);
+	r = deliver_one(d, 60, NULL, false, NULL);
+	if (r == STORE_OK) {
+		store_sync_failed(d);
+		*doubt = end;
+	}
+	store_close(d);
 }
 
 /* ---- what an account is like before, and how many it has ---------- */
@@ -229,14 +260,14 @@ by_session(const struct acct *a)
 
 /* All is there and whole: what was before, ours, perhaps the other's. */
 static void
-judge(const struct acct *a, uint32_t before)
+judge(const struct acct *a, uint32_t before, uint32_t most)
 {
 	struct store_status s;
 	struct store *st;
 
 	st = session(a);
 	OK(store_status(st, "INBOX", &s));
-	assert_in_range(s.messages, before + 1, before + 2);
+	assert_in_range(s.messages, before + 1, most);
 	assert_int_equal(s.uidnext, s.messages + 1);
 	OK(store_check(st, NULL, NULL));
 	store_close(st);
@@ -265,9 +296,60 @@ between_calls(uint32_t (*make)(struct acct *),
 			done = other.fn != NULL;
 			other.fn = NULL;
 			assert_false(took_facts);
-			judge(&a, before);
+			judge(&a, before, before + 2);
 			acct_free(&a);
 		}
+}
+
+/*
+ * A sync of another that fails between any two calls of one that goes well:
+ * the mark says so to the end, and not that the other's mail is durable.
+ */
+static void
+failure_stays(bool before)
+{
+	struct acct a;
+	struct store *d;
+	struct mark m;
+	int n;
+
+	for (n = 0, *doubt = 1; *doubt != 0; n++) {
+		marked(&a);
+		if (before)
+			sync_fails(&a);
+		d = deliverer(&a);
+		*doubt = 0;
+		other.a = &a;
+		other.left = n;
+		other.fn = sync_fails;
+		if (deliver_one(d, 100, NULL, false, NULL) == STORE_OK)
+			(void)store_sync(d);
+		if (other.fn == NULL && *doubt == 0)
+			*doubt = 1;	/* it found the account busy */
+		other.fn = NULL;
+		if (*doubt > 1) {
+			OK(backend_mark_get(&d->b, d->seed, &m));
+			assert_int_equal(m.flags, MARK_SYNCFAIL);
+			assert_in_range(m.pos, 0, *doubt);
+		}
+		store_close(d);
+		judge(&a, 1, 6);
+		acct_free(&a);
+	}
+	assert_true(n > 5);
+}
+
+static void
+failure_between(void **state)
+{
+	failure_stays(false);
+}
+
+/* The same while an earlier one is mended. */
+static void
+failure_after_failure(void **state)
+{
+	failure_stays(true);
 }
 
 #define BOTH(name)							\
@@ -301,7 +383,14 @@ main(void)
 		cmocka_unit_test(session_torn),
 		cmocka_unit_test(deliver_factless),
 		cmocka_unit_test(session_factless),
+		cmocka_unit_test(failure_between),
+		cmocka_unit_test(failure_after_failure),
 	};
+
+	doubt = mmap(NULL, sizeof(*doubt), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (doubt == MAP_FAILED)
+		return 1;
 
 	calls_ask(on_call);
 	return cmocka_run_group_tests(tests, NULL, NULL);
