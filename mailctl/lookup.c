@@ -91,6 +91,27 @@ lookup_ask(struct lookup *l, const char *name, enum dns_type type,
 	return status;
 }
 
+void
+lookup_complain(const struct lookup *l)
+{
+	char list[512] = "", *one;
+	size_t i;
+
+	if (l->zone != NULL) {
+		warnx("the file of names has no answer to all questions");
+		return;
+	}
+	for (i = 0; i < ldns_resolver_nameserver_count(l->resolver); i++) {
+		one = ldns_rdf2str(ldns_resolver_nameservers(l->resolver)[i]);
+		strlcat(list, i == 0 ? "" : ", ", sizeof(list));
+		strlcat(list, one == NULL ? "?" : one, sizeof(list));
+		free(one);
+	}
+	warnx("the DNS did not answer all questions: try again later, and "
+	    "look at %s (resolvers: %s)", LDNS_RESOLV_CONF, list[0] != '\0' ?
+	    list : "none");
+}
+
 static enum dns_status
 read_packet(struct lookup *l, const ldns_pkt *pkt, enum dns_type type,
     struct rr *rr, size_t *n)

@@ -16,7 +16,8 @@
 
 /* Is it a command of this file? */
 bool	 verify_is_command(const char *);
-/* Run it; the exit status.  argv[0] is the command. */
+/* Run it; the exit status: EX_TEMPFAIL when a result is "temperror".  argv[0]
+ * is the command. */
 int	 verify_command(int argc, char **argv, bool json);
 
 /* ---- lookup.c */
@@ -28,6 +29,9 @@ void	 lookup_free(struct lookup *);
 /* One question; *n records in rr, valid until the next one. */
 enum dns_status lookup_ask(struct lookup *, const char *, enum dns_type,
 	    struct rr rr[LOOKUP_RRS], size_t *n);
+
+/* Say on standard error who gave no answer, and what to do. */
+void	 lookup_complain(const struct lookup *);
 
 /* ---- zone.c: names in a file, as regress/vectors/README.md has them */
 

@@ -38,6 +38,7 @@ struct call {
 	const char	*from, *ip, *helo, *dns, *receiver;
 	int64_t		 now;
 	bool		 partial;
+	bool		 temp;		/* a result could not be found out */
 	struct table	*table;
 	struct lookup	*lookup;
 };
@@ -83,8 +84,12 @@ verify_command(int argc, char **argv, bool json)
 	else
 		run_dmarc_domain(&c, what);
 	table_print(c.table);
+	if (c.temp) {
+		fflush(stdout);
+		lookup_complain(c.lookup);
+	}
 	lookup_free(c.lookup);
-	return 0;
+	return c.temp ? EX_TEMPFAIL : EX_OK;
 }
 
 /* Returns the one word that is no option, or NULL. */
@@ -149,7 +154,8 @@ put_cell(uint8_t *buf, size_t size, size_t *n, const char *name,
 		errx(EX_SOFTWARE, "a row is too long");
 }
 
-/* Octets that a terminal would obey are not printed. */
+/* Octets that a terminal would obey are not printed.  A result that has to be
+ * asked for again is told by the exit status too. */
 static void
 row(struct call *c, const char *step, const char *what, const char *result,
     const char *fmt, ...)
@@ -159,6 +165,8 @@ row(struct call *c, const char *step, const char *what, const char *result,
 	va_list ap;
 	size_t n = 0, i;
 
+	if (strcmp(result, "temperror") == 0)
+		c->temp = true;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -458,7 +466,11 @@ spf_record(struct call *c, struct answers *a, const char *domain, int depth)
 	}
 	answer(c, a);
 	got = answers_get(a, domain, DNS_TXT);
-	for (i = 0; got != NULL && i < got->n; i++) {
+	if (got == NULL || got->status == DNS_TEMP) {
+		row(c, "spf", domain, "temperror", "no answer from the DNS");
+		return;
+	}
+	for (i = 0; i < got->n; i++) {
 		rec = got->rr[i].data;
 		if (!slice_casestarts(rec, "v=spf1"))
 			continue;
