@@ -69,9 +69,10 @@ imap_set_resolve(struct imap_range *v, size_t n, uint32_t largest)
 	if (!sorted)
 		qsort(v, n, sizeof(*v), range_cmp);
 	for (i = k = 0; i < n; i++) {
-		if (v[i].hi == 0)	/* "*" of an empty mailbox */
+		/* "*" of an empty mailbox is still none. */
+		if (v[i].hi == IMAP_SEQ_STAR)
 			continue;
-		if (v[i].lo == 0)
+		if (v[i].lo == IMAP_SEQ_STAR)
 			v[i].lo = 1;
 		if (k > 0 && v[i].lo - 1 <= v[k - 1].hi) {
 			if (v[i].hi > v[k - 1].hi)

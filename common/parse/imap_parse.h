@@ -57,7 +57,7 @@ int	 imap_number64(struct imap_in *, uint64_t *);
 int	 imap_date_time(struct imap_in *, int64_t *t, int *zone);
 int	 imap_date(struct imap_in *, int64_t *day);
 
-#define IMAP_SEQ_STAR	UINT32_MAX
+#define IMAP_SEQ_STAR	0	/* no message has this number or UID */
 
 struct imap_range {
 	uint32_t	 lo, hi;	/* lo <= hi after imap_set_resolve */
