@@ -20,6 +20,7 @@ struct cal {
 };
 
 static int	 cal_time(const struct cal *, int64_t *);
+static int	 cal_day_exists(const struct cal *);
 static void	 cal_of(int64_t, struct cal *);
 static void	 skip_cfws(struct slice *);
 static int	 take(struct slice *, char);
@@ -114,7 +115,8 @@ imapdate_parse(struct slice s, int64_t *t, int *zone)
 	    !take(&s, ' ') || number(&s, 2, 2, &c.hour) == -1 ||
 	    !take(&s, ':') || number(&s, 2, 2, &c.min) == -1 ||
 	    !take(&s, ':') || number(&s, 2, 2, &c.sec) == -1 ||
-	    !take(&s, ' ') || zone_num(&s, &c.zone) == -1 || s.n > 0)
+	    !take(&s, ' ') || zone_num(&s, &c.zone) == -1 || s.n > 0 ||
+	    !cal_day_exists(&c))
 		return -1;
 	if (zone != NULL)
 		*zone = c.zone;
@@ -142,7 +144,7 @@ imapday_parse(struct slice s, int64_t *day)
 		return -1;
 	s = slice_of(s.p + 3, s.n - 3);
 	if (!take(&s, '-') || number(&s, 4, 4, &c.year) == -1 || s.n > 0 ||
-	    cal_time(&c, &t) == -1)
+	    cal_time(&c, &t) == -1 || !cal_day_exists(&c))
 		return -1;
 	*day = date_days(c.year, c.month, c.day);
 	return 0;
@@ -168,6 +170,17 @@ date_days(int year, int mon, int day)
 	yoe = y - era * 400;
 	doy = (153 * (mon + (mon > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/*
+ * February 29 is in leap years alone.  A message's own date is not held to
+ * that: the day after the 28th is what its writer meant.
+ */
+static int
+cal_day_exists(const struct cal *c)
+{
+	return c->month != 2 || c->day < 29 || (c->year % 4 == 0 &&
+	    (c->year % 100 != 0 || c->year % 400 == 0));
 }
 
 /* Range checks, then seconds since the epoch.  A leap second is the next. */

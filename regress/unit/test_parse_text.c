@@ -582,6 +582,19 @@ test_dates(void **state)
 	assert_int_equal(imapday_parse(SLICE_LIT("1-Jan-1970"), &d), 0);
 	assert_int_equal(d, 0);
 	assert_int_equal(imapday_parse(SLICE_LIT("31-Apr-2026"), &d), -1);
+	assert_int_equal(imapday_parse(SLICE_LIT("29-Feb-2023"), &d), -1);
+	assert_int_equal(imapday_parse(SLICE_LIT("29-Feb-1900"), &d), -1);
+	assert_int_equal(imapday_parse(SLICE_LIT("30-Feb-2024"), &d), -1);
+	assert_int_equal(imapday_parse(SLICE_LIT("29-Feb-2024"), &d), 0);
+	assert_int_equal(imapday_parse(SLICE_LIT("29-Feb-2000"), &d), 0);
+	assert_int_equal(imapday_parse(SLICE_LIT("28-Feb-2023"), &d), 0);
+	assert_int_equal(imapdate_parse(SLICE_LIT("29-Feb-2023 12:00:00 "
+	    "+0000"), &t, NULL), -1);
+	assert_int_equal(imapdate_parse(SLICE_LIT("29-Feb-2024 12:00:00 "
+	    "+0000"), &t, NULL), 0);
+	assert_int_equal(t, 1709208000);
+	/* Not of ours to correct: a date in a message. */
+	date_is("29 Feb 2023 00:00:00 +0000", 1677628800, 0);
 	assert_int_equal(imapday_parse(SLICE_LIT("1-Jan-70"), &d), -1);
 	assert_int_equal(imapdate_parse(SLICE_LIT("21-Nov-2026 18:20:57"), &t,
 	    NULL), -1);
