@@ -16,8 +16,8 @@
 
 #define IMAP_DEPTH_MAX	16	/* nested parentheses */
 #define IMAP_TAG_MAX	64
-#define IMAP_KEYWORDS_MAX 64	/* keywords in one flag list */
-#define IMAP_KEYWORD_MAX 64	/* octets of one */
+#define IMAP_KEYWORDS_MAX 1024	/* keywords in one flag list */
+#define IMAP_KEYWORD_MAX 128	/* octets of one */
 #define IMAP_PATH_MAX	MIME_DEPTH_MAX	/* numbers of one section */
 #define IMAP_FIELDS_MAX	64	/* names in HEADER.FIELDS */
 

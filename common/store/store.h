@@ -398,6 +398,7 @@ size_t	 store_view_vanished(struct store_view *, uint64_t modseq,
 
 enum store_flagop { STORE_FLAGS_SET, STORE_FLAGS_ADD, STORE_FLAGS_DEL };
 
+/* Keywords beyond STORE_KEYWORDS_MAX of the mailbox are passed over. */
 struct store_flagset {
 	uint32_t		 sys;		/* STORE_SEEN ... */
 	const char *const	*keywords;	/* names, atoms */

@@ -218,7 +218,10 @@ keyset_bit(struct keyset *k, struct group *g, const char *name, uint32_t *bit)
 	    STORE_OK;
 }
 
-/* Bits of all the keywords of a set. */
+/*
+ * Bits of the keywords of a set.  One that the mailbox has no room for any
+ * more is passed over, as in a copy; PERMANENTFLAGS lacks "\\*" then.
+ */
 enum store_result
 keyset_bits(struct keyset *k, struct group *g, const struct store_flagset *fs,
     uint64_t *bits)
@@ -230,6 +233,8 @@ keyset_bits(struct keyset *k, struct group *g, const struct store_flagset *fs,
 	*bits = 0;
 	for (i = 0; fs != NULL && i < fs->nkeywords; i++) {
 		r = keyset_bit(k, g, fs->keywords[i], &bit);
+		if (r == STORE_LIMIT && !g->failed)
+			continue;
 		if (r != STORE_OK)
 			return r;
 		*bits |= 1ULL << bit;

@@ -22,6 +22,8 @@ _Static_assert(IMAP_SEEN == STORE_SEEN && IMAP_ANSWERED == STORE_ANSWERED &&
     IMAP_FLAGGED == STORE_FLAGGED && IMAP_DELETED == STORE_DELETED &&
     IMAP_DRAFT == STORE_DRAFT, "flag bits are the same");
 
+_Static_assert(IMAP_KEYWORD_MAX == STORE_KEYWORD_LEN, "keywords are as long");
+
 static int	set_room(struct session *, size_t);
 static enum reply set_seqs(struct session *, struct imap_range *, size_t,
 	    uint32_t);

@@ -91,8 +91,13 @@ keyword_limit(void **state)
 		    false, &c));
 	}
 	(void)snprintf(name, sizeof(name), "more");
-	assert_int_equal(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs,
-	    UINT64_MAX, false, &c), STORE_LIMIT);
+	OK(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs, UINT64_MAX, false,
+	    &c));
+	assert_int_equal(c.nchanged, 0);
+	OK(store_flags(v, SEQ(1, 1), STORE_FLAGS_SET, &fs, UINT64_MAX, false,
+	    &c));
+	assert_int_equal(store_view_msg(v, 1)->keywords, 0);
+	assert_int_equal(store_view_keyword_bit(v, "more"), -1);
 	(void)snprintf(name, sizeof(name), "two words");
 	assert_int_equal(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs,
 	    UINT64_MAX, false, &c), STORE_INVALID);
