@@ -376,7 +376,7 @@ post_fill(struct bounce *b, const char *from)
 
 	p->rcpt = b->sender;
 	p->sender = "";
-	p->sid = b->sid;
+	p->of = b->sid;
 	p->domain = b->domain;
 	p->flags = QF_DSN;
 	p->fd = -1;

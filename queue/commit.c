@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -46,6 +47,7 @@ struct pending {
 	enum queue_result result;
 	const char	*why;
 	bool		 copy;		/* of a message that is on disk */
+	const char	*of;		/* as in its commit */
 	struct chan	*chan;
 	uint32_t	 ask;
 	uint64_t	 conn;
@@ -425,12 +427,19 @@ result_errno(void)
 static size_t
 frame_make(struct commit *c, struct frame_hdr *h)
 {
+	static char own[MSG_ID_TEXT + 1];
 	uint8_t *p = g.buf + g.n, *env = p + FRAME_HDR;
+	char id[MSG_ID_TEXT];
 	size_t n = 0, i, len, max = SEG_SIZE - g.n - FRAME_HDR;
 
 	if (!c->env.copy) {
 		c->env.origin_seg = g.seg->id;
 		c->env.origin_no = g.seg->nslot + g.nframes;
+	}
+	if (c->env.sid.n == 0) {
+		queue_id(g.seg->seq, g.seg->nslot + g.nframes, id);
+		snprintf(own, sizeof(own), "q%s", id);
+		c->env.sid = slice_str(own);
 	}
 	c->env.nrcpt = (uint32_t)c->nrcpt;
 	if (env_put(env, max, &n, &c->env) == -1)
@@ -488,6 +497,7 @@ pend(const struct commit *c)
 	*p = (struct pending){ .commit = c->env.commit,
 	    .copy = c->env.copy != 0, .chan = c->chan, .ask = c->ask,
 	    .conn = c->conn, .outside = c->outside, .sent = c->sent,
+	    .of = c->of,
 	    .fn = c->fn, .arg = c->arg };
 	return p;
 }
@@ -504,6 +514,7 @@ commit_refuse(struct commit *c, enum queue_result r, const char *why)
 	if (c->large != 0 && !c->env.copy)
 		settle_unlink(c->large);
 	log_warnx("%s queue refused from=<%s> reason=\"%s\"",
+	    c->of != NULL ? log_text(c->of, strlen(c->of)) :
 	    log_text(c->env.sid.p, c->env.sid.n),
 	    log_text(c->env.sender.p, c->env.sender.n), why);
 	answer(&p);
@@ -518,8 +529,10 @@ answer(struct pending *p)
 	if (p->m != NULL)
 		message_id(p->m, id);
 	if (p->m != NULL && !p->copy) {
-		log_info("%s queued id=%s from=<%s> size=%llu nrcpt=%u",
-		    message_sid(p->m), id, log_text(message_sender(p->m),
+		log_info("%s queued id=%s%s%s from=<%s> size=%llu nrcpt=%u",
+		    message_sid(p->m), id, p->of != NULL ? " of=" : "",
+		    p->of != NULL ? log_text(p->of, strlen(p->of)) : "",
+		    log_text(message_sender(p->m),
 		    strlen(message_sender(p->m))),
 		    (unsigned long long)p->m->hdr.size, p->m->nlive);
 	}

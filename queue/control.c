@@ -32,13 +32,14 @@ enum verb { VERB_LIST, VERB_SHOW, VERB_FLUSH, VERB_HOLD, VERB_RELEASE,
 static const struct {
 	const char	*name;
 	bool		 alone;		/* without a selector: everything */
+	bool		 changes;	/* messages, and tells how many */
 } verbs[] = {
-	[VERB_LIST] =		{ "list", true },
-	[VERB_SHOW] =		{ "show", false },
-	[VERB_FLUSH] =		{ "flush", true },
-	[VERB_HOLD] =		{ "hold", false },
-	[VERB_RELEASE] =	{ "release", false },
-	[VERB_REMOVE] =		{ "remove", false },
+	[VERB_LIST] =		{ "list", true, false },
+	[VERB_SHOW] =		{ "show", false, false },
+	[VERB_FLUSH] =		{ "flush", true, true },
+	[VERB_HOLD] =		{ "hold", false, true },
+	[VERB_RELEASE] =	{ "release", false, true },
+	[VERB_REMOVE] =		{ "remove", false, true },
 };
 
 static const char usage[] = "usage: queue list [SELECT] | show ID | "
@@ -56,7 +57,8 @@ struct command {
 	unsigned int	 rows;		/* of this turn */
 	unsigned long long messages, rcpts;
 	unsigned long long active;	/* under way: not changed now */
-	char		 missing[256];	/* ids that nothing has */
+	bool		 walks;		/* for what is no queue id */
+	bool		 shown;		/* and answered so */
 	struct event	*ev;
 };
 
@@ -68,13 +70,15 @@ static void	 on_turn(evutil_socket_t, short, void *);
 static bool	 ids_turn(struct command *);
 static void	 command_end(struct command *);
 static void	 command_free(struct command *);
-static bool	 take_message(struct message *, void *);
+static void	 missing_print(const struct selection *, char *, size_t);
+static bool	 take_walked(struct message *, void *);
+static bool	 take_message(struct message *, struct command *);
 static bool	 take_kept(const struct segment *, const struct newer *,
 		    void *);
 static bool	 take_list(struct command *, struct message *);
 static void	 row_rcpt(struct row *, const struct message *,
 		    const struct rcpt *);
-static void	 show(struct command *);
+static void	 show(struct command *, struct message *);
 static unsigned int change_message(struct command *, struct message *);
 
 void
@@ -98,9 +102,7 @@ control_run(uint32_t ask, uint32_t uid, struct slice args)
 		proc_done(ask, EX_USAGE, "%s%s%s", why == usage ? "" : why,
 		    why == usage ? "" : "; ", usage);
 		command_free(c);
-	} else if (c->verb == VERB_SHOW)
-		show(c);
-	else if (c->sel.account_name == NULL || c->sel.account_known)
+	} else if (c->sel.account_name == NULL || c->sel.account_known)
 		command_begin(c);
 	else
 		post_account(c->sel.account_name, on_account, c);
@@ -174,13 +176,17 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	bool full = proc_main() != NULL && chan_full(proc_main()), more = true;
 
 	c->rows = 0;
-	if (c->verb != VERB_LIST)
+	if (verbs[c->verb].changes)
 		commit_run();		/* no message is being copied then */
 	if (!full && c->kept)
 		more = walk_kept(&c->walk, take_kept, c);
 	else if (!full)
-		more = c->sel.nid > 0 ? ids_turn(c) :
-		    walk_turn(&c->walk, take_message, c);
+		more = ids_turn(c) || ((c->sel.nid == 0 || c->walks) &&
+		    walk_turn(&c->walk, take_walked, c));
+	if (c->shown) {
+		command_free(c);
+		return;
+	}
 	if (!more && c->verb == VERB_LIST && !c->kept && c->sel.nid == 0 &&
 	    !selection_narrows(&c->sel)) {
 		c->kept = more = true;
@@ -195,46 +201,62 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	event_add(c->ev, &tv);
 }
 
-/* The messages that were named; false: that was all. */
+/* The messages that were named by their queue ids; false: that was all. */
 static bool
 ids_turn(struct command *c)
 {
 	struct message *m;
-	const char *id;
+	unsigned int i;
 
 	while (c->nextid < c->sel.nid) {
-		id = c->sel.id[c->nextid++];
-		if ((m = message_find(id)) != NULL) {
-			if (!take_message(m, c))
-				return true;
-			continue;
-		}
-		strlcat(c->missing, " ", sizeof(c->missing));
-		strlcat(c->missing, log_text(id, strlen(id)),
-		    sizeof(c->missing));
+		i = c->nextid++;
+		m = message_find(c->sel.id[i]);
+		c->sel.found[i] = m != NULL;
+		c->walks = c->walks || m == NULL;
+		if (m != NULL && !take_message(m, c))
+			return true;
 	}
 	return false;
+}
+
+/* Those ids that nothing has, a blank before each; "": none. */
+static void
+missing_print(const struct selection *s, char *buf, size_t size)
+{
+	unsigned int i;
+
+	buf[0] = '\0';
+	for (i = 0; i < s->nid; i++)
+		if (!s->found[i] && !s->named[i]) {
+			strlcat(buf, " ", size);
+			strlcat(buf, log_text(s->id[i], strlen(s->id[i])),
+			    size);
+		}
 }
 
 static void
 command_end(struct command *c)
 {
 	struct row row = { .n = 0 };
+	char missing[256];
 
-	if (c->verb != VERB_LIST && qlog_sync() == -1) {
+	missing_print(&c->sel, missing, sizeof(missing));
+	if (verbs[c->verb].changes && qlog_sync() == -1) {
 		proc_done(c->ask, EX_IOERR, "queue.log cannot be written");
 		command_free(c);
 		return;
 	}
-	if (c->verb != VERB_LIST) {
+	if (verbs[c->verb].changes) {
 		row_num(&row, "messages", (long long)c->messages);
 		row_num(&row, "recipients", (long long)c->rcpts);
 		row_num(&row, "active", (long long)c->active);
 		proc_row(c->ask, &row);
 	}
-	if (c->missing[0] != '\0')
+	if (c->verb == VERB_SHOW)
+		proc_done(c->ask, EX_NOINPUT, "no message%s", missing);
+	else if (missing[0] != '\0')
 		proc_done(c->ask, EX_NOINPUT, "no message%s; %llu messages, "
-		    "%llu recipients", c->missing, c->messages, c->rcpts);
+		    "%llu recipients", missing, c->messages, c->rcpts);
 	else if (c->verb == VERB_LIST)
 		proc_done(c->ask, EX_OK, "%llu messages, %llu recipients",
 		    c->messages, c->rcpts);
@@ -252,15 +274,27 @@ command_free(struct command *c)
 	free(c);
 }
 
-/* false: no more in this turn. */
 static bool
-take_message(struct message *m, void *arg)
+take_walked(struct message *m, void *arg)
 {
 	struct command *c = arg;
+
+	return (c->sel.nid > 0 && !selection_named(&c->sel, m)) ||
+	    take_message(m, c);
+}
+
+/* false: no more in this turn. */
+static bool
+take_message(struct message *m, struct command *c)
+{
 	unsigned int n;
 
 	if (!selection_message(&c->sel, m))
 		return true;
+	if (c->verb == VERB_SHOW) {
+		show(c, m);
+		return false;
+	}
 	if (c->verb == VERB_LIST)
 		return take_list(c, m);
 	n = change_message(c, m);
@@ -314,7 +348,7 @@ take_kept(const struct segment *s, const struct newer *w, void *arg)
 		    names[w->what], w->version);
 	}
 	row_str(&row, "id", slice_str(id));
-	row_str(&row, "sid", slice_str(""));
+	row_str(&row, "mid", slice_str(""));
 	row_str(&row, "sender", slice_str(""));
 	row_num(&row, "account", 0);
 	row_str(&row, "recipient", slice_str(""));
@@ -358,7 +392,7 @@ row_rcpt(struct row *row, const struct message *m, const struct rcpt *r)
 
 	message_id(m, id);
 	row_str(row, "id", slice_str(id));
-	row_str(row, "sid", slice_str(message_sid(m)));
+	row_str(row, "mid", slice_str(message_sid(m)));
 	row_str(row, "sender", slice_str(message_sender(m)));
 	row_num(row, "account", m->account);
 	row_str(row, "recipient", slice_str(rcpt_address(m, r)));
@@ -371,23 +405,18 @@ row_rcpt(struct row *row, const struct message *m, const struct rcpt *r)
 	row_str(row, "error", slice_str(rcpt_error(r)));
 }
 
-/* The envelope, then the header of the message. */
+/* The envelope, then the header of the message: the whole answer. */
 static void
-show(struct command *c)
+show(struct command *c, struct message *m)
 {
-	struct message *m = message_find(c->sel.id[0]);
 	struct envelope e;
-	struct row row = { .n = 0 };
+	struct row row;
 	static char head[8192];
 	size_t n;
 	unsigned int i;
 	int fd;
 
-	if (m == NULL) {
-		proc_done(c->ask, EX_NOINPUT, "no message %s", c->sel.id[0]);
-		command_free(c);
-		return;
-	}
+	c->shown = true;
 	for (i = 0; i < m->nrcpt; i++) {
 		row.n = 0;
 		row_rcpt(&row, m, &m->rcpt[i]);
@@ -398,7 +427,6 @@ show(struct command *c)
 		    c->sel.id[0], is_damage(errno) ? "damaged" :
 		    "cannot be read now: ", is_damage(errno) ? "" :
 		    strerror(errno));
-		command_free(c);
 		return;
 	}
 	n = m->hdr.size < 3072 ? (size_t)m->hdr.size : 3072;
@@ -408,7 +436,6 @@ show(struct command *c)
 	n = header_len(head, n);
 	proc_done(c->ask, EX_OK, "%.*s%.*s", (int)(e.trace.n > 900 ? 900 :
 	    e.trace.n), e.trace.p, (int)n, head);
-	command_free(c);
 }
 
 /* ---- changes ---------------------------------------------------------- */

@@ -159,7 +159,7 @@ message_is_id(const char *id)
 {
 	unsigned long long seq, no;
 
-	return id_parse(id, &seq, &no);
+	return id_parse(*id == 'q' ? id + 1 : id, &seq, &no);
 }
 
 struct message *

@@ -249,7 +249,7 @@ post_sign_later(struct post *p)
 			fatalx("event_base_once");
 		return;
 	}
-	log_warnx("%s report goes unsigned, signd is away", p->sid);
+	log_warnx("%s report goes unsigned, signd is away", p->of);
 	post_commit(p, slice_of("", 0));
 }
 
@@ -267,7 +267,7 @@ post_commit(struct post *p, struct slice ticket)
 	struct item_route r;
 	struct commit c = { .fd = p->fd, .rcpt = rcpt, .size = p->size,
 	    .facts = p->facts, .body = { p->body[0], p->body[1] },
-	    .fn = on_commit, .arg = p };
+	    .of = p->of, .fn = on_commit, .arg = p };
 	size_t off = 0;
 
 	while (c.nrcpt < ROUTES_MAX && item_route_get(routes, &off,
@@ -283,7 +283,7 @@ post_commit(struct post *p, struct slice ticket)
 	}
 	c.env = (struct envelope){ .commit = p->commit,
 	    .received = now_sec(), .flags = p->flags,
-	    .sid = slice_str(p->sid), .sender = slice_str(p->sender),
+	    .sid = { "", 0 }, .sender = slice_str(p->sender),
 	    .folder = { "", 0 }, .trace = { "", 0 }, .ticket = ticket };
 	p->fd = -1;			/* taken over */
 	commit_add(&c);

@@ -116,7 +116,7 @@ uint32_t message_rcpts(void);		/* of all that are in memory */
 void	 queue_id(uint64_t seq, uint32_t no, char buf[MSG_ID_TEXT]);
 void	 message_id(const struct message *, char buf[MSG_ID_TEXT]);
 struct message *message_find(const char *id);	/* NULL: none */
-bool	 message_is_id(const char *);	/* looks like one */
+bool	 message_is_id(const char *);	/* looks like one, or like a mid */
 const char *message_sid(const struct message *);
 /* Log what was done with n of its recipients ("hold"), and by whom. */
 void	 message_changed(const struct message *, const char *verb,
@@ -196,7 +196,10 @@ void	 ids_expire(uint64_t now);	/* now_ms() */
 #define COMMIT_LATE	50000		/* ms; smtpd waits SMTP_COMMIT_MS */
 
 struct commit {
-	struct envelope	 env;		/* nrcpt, rcpts, origin: filled in */
+	struct envelope	 env;		/* nrcpt, rcpts, origin: filled in, and
+					 * sid, "q" and the queue id, if empty */
+	const char	*of;		/* what it reports about, for the log,
+					 * or NULL; good until the answer */
 	const struct env_rcpt *rcpt;
 	size_t		 nrcpt;
 	uint64_t	 size;
@@ -383,7 +386,8 @@ bool	 bounce_room(void);		/* for one more now */
  * if it goes outside, of signd; then it is committed. */
 struct post {
 	struct msg_id	 commit;
-	const char	*rcpt, *sender, *sid;
+	const char	*rcpt, *sender;
+	const char	*of;		/* as in struct commit */
 	const char	*domain;	/* of From, to be signed for */
 	uint8_t		 flags;		/* QF_ */
 	uint64_t	 size;

@@ -29,7 +29,7 @@ struct report {
 	struct chan	*chan;		/* NULL: it is gone */
 	uint32_t	 ask;
 	struct post	 post;
-	char		 rcpt[331], sid[33], sender[331];
+	char		 rcpt[331], of[33], sender[331];
 };
 
 static struct {
@@ -155,10 +155,10 @@ on_report(struct chan *c, struct msg *m, void *arg)
 	r->chan = c;
 	r->ask = m->id;
 	(void)slice_cpy(b->rcpt, r->rcpt, sizeof(r->rcpt));
-	(void)slice_cpy(b->sid, r->sid, sizeof(r->sid));
+	(void)slice_cpy(b->sid, r->of, sizeof(r->of));
 	strlcpy(r->sender, proc_conf()->reports.from, sizeof(r->sender));
 	r->post = (struct post){ .commit = b->commit, .rcpt = r->rcpt,
-	    .sender = r->sender, .sid = r->sid,
+	    .sender = r->sender, .of = r->of,
 	    .domain = strrchr(r->sender, '@') + 1, .size = b->size,
 	    .facts = b->facts, .fd = m->fd[0], .bodyhash = b->bodyhash,
 	    .fromhash = b->fromhash, .end = on_end, .arg = r };

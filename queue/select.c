@@ -102,6 +102,18 @@ option_take(struct selection *s, const char *option, const char *value)
 }
 
 bool
+selection_named(struct selection *s, const struct message *m)
+{
+	bool named = false;
+	unsigned int i;
+
+	for (i = 0; i < s->nid; i++)
+		if (!s->found[i] && strcmp(s->id[i], message_sid(m)) == 0)
+			named = s->named[i] = true;
+	return named;
+}
+
+bool
 selection_narrows(const struct selection *s)
 {
 	return s->from != NULL || s->to != NULL || s->domain != NULL ||

@@ -1,6 +1,7 @@
 /*
  * Which messages and recipients a command of the operator is about
- * (select.c).
+ * (select.c).  A mid is the id that a message has in the log and in its
+ * Received field, from its arrival on.
  */
 #ifndef QUEUE_SELECT_H
 #define QUEUE_SELECT_H
@@ -24,13 +25,17 @@ struct selection {
 	bool		 account_known;
 	bool		 all;		/* the word, said */
 	unsigned int	 nid;
-	char		*id[SELECT_IDS];
+	char		*id[SELECT_IDS];	/* queue ids and mids */
+	bool		 found[SELECT_IDS];	/* it was a queue id */
+	bool		 named[SELECT_IDS];	/* some message's mid */
 };
 
 void	 selection_free(struct selection *);	/* what it points to */
 /* Words of a command (list of item_arg) from off on.  NULL, or what is wrong
  * with them; to be freed in both cases. */
 const char *selection_parse(struct selection *, struct slice args, size_t off);
+/* Is one of the ids the message's mid?  Those found as queue ids are none. */
+bool	 selection_named(struct selection *, const struct message *);
 bool	 selection_narrows(const struct selection *);	/* by more than ids */
 bool	 selection_message(const struct selection *, const struct message *);
 bool	 selection_rcpt(const struct selection *, const struct message *,

@@ -202,7 +202,7 @@ commit_send(struct session *s)
 		return;
 	}
 	ask.file = m->file;
-	ask.sid = slice_str(s->sid);
+	ask.sid = slice_str(m->mid);
 	ask.sender = slice_str(m->sender);
 	ask.flags = (m->scan.seen & DATA_8BIT ? QF_8BIT : 0) |
 	    (s->proto != PROTO_SMTP ? QF_SUBMITTED : 0);
@@ -245,8 +245,8 @@ on_commit(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		break;
 	case QUEUE_IO:
 	case QUEUE_REFUSED:
-		log_warnx("%s queue result=%u text=\"%s\"", s->sid, r->result,
-		    log_text(r->text.p, r->text.n));
+		log_warnx("%s queue result=%u text=\"%s\"", s->mail->mid,
+		    r->result, log_text(r->text.p, r->text.n));
 		commit_failed(s, REPLY_LATER);
 		break;
 	}
@@ -268,21 +268,21 @@ commit_ok(struct session *s, struct slice id)
 	if (slice_cpy(id, text, sizeof(text)) == -1)
 		text[0] = '\0';
 	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s"
-	    "%s%s", s->sid, conn_text(&s->conn.peer, peer),
+	    "%s%s", m->mid, conn_text(&s->conn.peer, peer),
 	    log_text(m->sender, strlen(m->sender)), m->nrcpt,
 	    (unsigned long long)m->size, text, s->authed ? " user=" : "",
 	    s->authed ? log_text(s->user, strlen(s->user)) : "",
 	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
 	report_mail(s);
+	replyf(s, REPLY_QUEUED, "%s", m->mid);
 	commit_done(s);
-	replyf(s, REPLY_QUEUED, "%s", text);
 }
 
 static void
 commit_failed(struct session *s, enum reply why)
 {
-	commit_done(s);
 	reply(s, why);
+	commit_done(s);
 }
 
 /* ---- when queue went away ------------------------------------------------ */
@@ -321,7 +321,7 @@ on_known(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 void
 commit_give_up(struct session *s)
 {
-	log_warnx("%s message not acknowledged, queue is gone", s->sid);
+	log_warnx("%s message not acknowledged, queue is gone", s->mail->mid);
 	question_forget(&s->ask);
 	commit_failed(s, REPLY_LATER);
 }

@@ -77,7 +77,7 @@ mail_command(struct session *s, struct slice arg)
 		reply_error(s, why);
 		return;
 	}
-	if ((s->mail = mail_new()) == NULL) {
+	if ((s->mail = mail_new(s)) == NULL) {
 		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
@@ -90,8 +90,8 @@ mail_command(struct session *s, struct slice arg)
 	ask.address = slice_str(s->mail->sender);
 	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
 	    SMTP_ASK_MS, on_sender) == -1) {
-		session_reset(s);
 		reply(s, REPLY_LATER);
+		session_reset(s);
 	}
 }
 
@@ -152,15 +152,15 @@ on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 	} else {
 		if (r != NULL && r->result != DIR_TEMP)
 			log_info("%s reject user=%s sender=%s why=\"not "
-			    "theirs\"", s->sid, log_text(s->user,
+			    "theirs\"", s->mail->mid, log_text(s->user,
 			    strlen(s->user)), log_text(s->mail->sender,
 			    strlen(s->mail->sender)));
-		session_reset(s);
 		session_state(s, SMTP_MAIL);
 		if (r == NULL || r->result == DIR_TEMP)
 			reply(s, REPLY_LATER);
 		else
 			reply_error(s, REPLY_NOT_YOU);
+		session_reset(s);
 	}
 }
 
@@ -258,8 +258,8 @@ rcpt_refused(struct session *s, const struct dir_rcpt_r *r, const char *why)
 {
 	char peer[46];
 
-	log_info("%s reject peer=%s sender=%s rcpt=%s why=\"%s\"", s->sid,
-	    conn_text(&s->conn.peer, peer), log_text(s->mail->sender,
+	log_info("%s reject peer=%s sender=%s rcpt=%s why=\"%s\"",
+	    s->mail->mid, conn_text(&s->conn.peer, peer), log_text(s->mail->sender,
 	    strlen(s->mail->sender)), log_text(r->address.p, r->address.n),
 	    why);
 	s->errors++;

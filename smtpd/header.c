@@ -119,7 +119,7 @@ header_add(struct session *s, struct mail *m, size_t n,
 	if (!seen->msgid) {
 		r = random_u64();
 		k += snprintf(text + k, sizeof(text) - (size_t)k,
-		    "Message-ID: <%s.%016llx@%s>\r\n", s->sid,
+		    "Message-ID: <%s.%016llx@%s>\r\n", m->mid,
 		    (unsigned long long)r, proc_conf()->hostname);
 	}
 	if ((size_t)k >= sizeof(text) || m->cap - m->n < (size_t)k)
@@ -201,7 +201,7 @@ header_trace(struct session *s, struct mail *m)
 	    "Received: from %s%s\r\n\tby %s with %s%s%s id %s%s;\r\n\t%s\r\n%s",
 	    from, how, conf->hostname, s->esmtp ? "ESMTP" : "SMTP",
 	    s->esmtp && s->tls ? "S" : "", s->esmtp && s->authed ? "A" : "",
-	    s->sid, rcpt, date_now(),
+	    m->mid, rcpt, date_now(),
 	    m->headless ? "\r\n" : "");
 	m->tracen = n > 0 && (size_t)n < sizeof(m->trace) - used ?
 	    used + (size_t)n : 0;

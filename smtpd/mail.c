@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static struct {
 
 /* A spare one keeps its buffers, and nothing else of the mail before. */
 struct mail *
-mail_new(void)
+mail_new(struct session *s)
 {
 	struct mail fresh = { .fd = -1, .in_header = true }, *m;
 
@@ -43,6 +44,7 @@ mail_new(void)
 	} else if ((m = malloc(sizeof(*m))) == NULL)
 		return NULL;
 	*m = fresh;
+	snprintf(m->mid, sizeof(m->mid), "%s.%u", s->sid, ++s->nmail);
 	return m;
 }
 
@@ -85,7 +87,7 @@ mail_refused(struct session *s)
 
 	reply_print(m->refusal, m->tail, why, sizeof(why));
 	log_info("%s reject peer=%s sender=%s size=%llu why=\"%s\"%s%s",
-	    s->sid, conn_text(&s->conn.peer, peer),
+	    m->mid, conn_text(&s->conn.peer, peer),
 	    log_text(m->sender, strlen(m->sender)),
 	    (unsigned long long)m->wire,
 	    log_text(why, strlen(why)),

@@ -19,6 +19,7 @@
 #include "smtpd/smtpd.h"
 
 #define LINGER_MS	2000		/* so that a last reply is seen */
+#define ID_ROOM		(SMTP_MID + 4)	/* " (id)" and CRLF */
 
 static void	 reply_now(struct session *, enum reply);
 
@@ -83,11 +84,42 @@ reply(struct session *s, enum reply r)
 	reply_now(s, r);
 }
 
+const char *
+session_mid(const struct session *s)
+{
+	return s->mail != NULL ? s->mail->mid : s->sid;
+}
+
+/* The end of a line of n octets that has ID_ROOM more; its new length. */
+static size_t
+line_end(const struct session *s, enum reply r, char *text, size_t n)
+{
+	const char *id = session_mid(s);
+	size_t idn = strlen(id);
+
+	if (replies[r].code >= 400) {
+		memcpy(text + n, " (", 2);
+		memcpy(text + n + 2, id, idn);
+		text[n + 2 + idn] = ')';
+		n += idn + 3;
+	}
+	memcpy(text + n, "\r\n", 2);
+	return n + 2;
+}
+
 /* Before RCPTs that wait for theirs. */
 static void
 reply_now(struct session *s, enum reply r)
 {
-	io_write(s->io, replies[r].wire, replies[r].n);
+	char text[REPLY_MAX];
+	struct slice line = reply_line(r);
+
+	if (replies[r].code < 400) {
+		io_write(s->io, replies[r].wire, replies[r].n);
+		return;
+	}
+	memcpy(text, line.p, line.n);
+	io_write(s->io, text, line_end(s, r, text, line.n));
 }
 
 void
@@ -95,7 +127,7 @@ replyf(struct session *s, enum reply r, const char *fmt, ...)
 {
 	char text[REPLY_MAX];
 	struct slice line = reply_line(r);
-	size_t room = sizeof(text) - 2 - line.n;
+	size_t room = sizeof(text) - ID_ROOM - line.n;
 	va_list ap;
 	int n;
 
@@ -105,8 +137,7 @@ replyf(struct session *s, enum reply r, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0 || (size_t)n >= room)
 		n = (int)room - 1;
-	memcpy(text + line.n + n, "\r\n", 2);
-	io_write(s->io, text, line.n + (size_t)n + 2);
+	io_write(s->io, text, line_end(s, r, text, line.n + (size_t)n));
 }
 
 void

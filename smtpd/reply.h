@@ -145,6 +145,10 @@ const char *reply_wire(enum reply);
 /* The line with a tail (NULL: none), cut where there is no room.  buf. */
 const char *reply_print(enum reply, const char *tail, char *buf, size_t size);
 
+/* What the log calls what the client does now: the message's id from MAIL to
+ * the end of its transaction, else the session's.  It stands behind each
+ * refusal, so that who was refused can be looked up. */
+const char *session_mid(const struct session *);
 /* Send a reply; behind RCPTs that wait for theirs. */
 void	 reply(struct session *, enum reply);
 /* The same, with what it names behind its text. */

@@ -48,7 +48,7 @@ report_mail(const struct session *s)
 		return;
 	if (verdict_dmarc(v)->record.n > RECORD_TOLD)
 		log_notice("%s not reported, DMARC record too long domain=%s",
-		    s->sid, verdict_dmarc(v)->at);
+		    s->mail->mid, verdict_dmarc(v)->at);
 	if (smtpd()->report == NULL || chan_full(smtpd()->report)) {
 		lost_count();
 		return;
@@ -73,7 +73,7 @@ report_send(const struct session *s, const struct verdict *v, bool failure)
 	    .disposition = (uint8_t)fate->disposition,
 	    .override = (uint8_t)fate->override };
 
-	e.sid = slice_str(s->sid);
+	e.sid = slice_str(s->mail->mid);
 	e.sender = slice_str(s->mail->sender);
 	e.rcpt = first_rcpt(s->mail);
 	e.author = slice_str(d->author);

@@ -68,6 +68,7 @@ enum smtp_state {
 #define SMTP_STRESS_S	10	/* wait for a command when places are few */
 #define SMTP_TRACE	4096	/* octets of the trace fields */
 #define SMTP_RECEIVED	1536	/* of them, for Received */
+#define SMTP_MID	33	/* octets of a message's id, NUL included */
 
 struct question;
 
@@ -84,6 +85,7 @@ struct session {
 	struct conn	 conn;
 	uint64_t	 id;		/* conn of the messages */
 	char		 sid[CONNID_TEXT]; /* id as the log writes it */
+	unsigned int	 nmail;		/* mails begun */
 	enum conf_protocol proto;
 	enum smtp_state	 state;
 	bool		 plaintext_auth;
@@ -119,6 +121,7 @@ struct fate {
 /* A mail transaction, from MAIL on. */
 struct mail {
 	SLIST_ENTRY(mail) spare;
+	char		 mid[SMTP_MID];		/* sid.n, its id everywhere */
 	/* envelope */
 	char		 sender[ADDR_TEXT_MAX];
 	char		 rcpt[ADDR_TEXT_MAX];	/* the only one, for Received */
@@ -265,7 +268,8 @@ const struct verdict *judge_verdict(const struct mail *);
 
 /* ---- mail.c: a transaction --------- */
 
-struct mail *mail_new(void);
+/* The session's next one, with its id.  NULL: out of memory. */
+struct mail *mail_new(struct session *);
 /* Every way out of a transaction: back to what is before MAIL. */
 void	 session_reset(struct session *);
 /* The whole message is refused for s->mail->refusal: log, reply, reset. */

@@ -332,7 +332,7 @@ struct msg_addr {			/* network address of a peer */
 	/* without fd: file, or, 0, the QUEUE_BODY_EV that came just before */ \
 	/* with this commit.  rcpts: list of item_rcpt */		\
 	F(id, commit, 0) F(u64, conn, 0) F(u64, file, 0)		\
-	F(str, sid, 32)		/* session id of the log */		\
+	F(str, sid, 32)		/* id of the message in the log */	\
 	F(str, sender, 330) F(u8, flags, 0)	/* QF_ */		\
 	F(u32, account, 0)	/* who submitted it, 0 from outside */	\
 	F(u64, size, 0) F(u32, facts, 0)	/* octets of each there */ \

@@ -222,6 +222,7 @@ play_commit(struct chan *c, struct msg *m, void *arg)
 	*k = (struct kept){ .n = q->size, .facts = q->facts,
 	    .flags = q->flags, .commit = q->commit };
 	keep_text(k, q, m->fd[0]);
+	slice_cpy(q->sid, k->mid, sizeof(k->mid));
 	slice_cpy(q->sender, k->sender, sizeof(k->sender));
 	slice_cpy(q->trace, k->trace, sizeof(k->trace));
 	k->ticket = (unsigned int)q->ticket.n;
@@ -431,6 +432,16 @@ codes(void)
 	}
 	client.n = 0;
 	return text;
+}
+
+bool
+told(enum reply r)
+{
+	struct slice line = reply_line(r);
+	const char *p = memmem(client.out, client.n, line.p, line.n);
+
+	return p != NULL && memcmp(p + line.n, reply_code(r) < 400 ? "\r\n" :
+	    " (", 2) == 0;
 }
 
 void

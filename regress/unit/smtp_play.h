@@ -18,7 +18,7 @@
 struct kept {
 	char	*text;		/* message, then facts */
 	size_t	 n, facts;
-	char	 sender[400], rcpts[4000], trace[2048];
+	char	 mid[SMTP_MID], sender[400], rcpts[4000], trace[2048];
 	unsigned int nrcpt, flags, ticket;
 	struct msg_id commit;
 	bool	 octets;	/* it came as such */
@@ -68,6 +68,8 @@ void	 say_n(const char *, size_t);
 void	 say(const char *);
 /* The codes of all replies since the last call: "220 250 354". */
 const char *codes(void);
+/* Was the client told this, with an id behind it if it refuses? */
+bool	 told(enum reply);
 /* Says in and wants those codes. */
 void	 expect(const char *in, const char *want);
 /* The client is gone; nothing is left of its session. */

@@ -81,6 +81,7 @@ report_child(void)
 	CHECK(report_result(end, 1) == QUEUE_OK);
 	CHECK(asked(&d, &id) != 0);
 	CHECK(slice_is(d.sender, "dmarc@b.test"));
+	CHECK(d.sid.n > 3 && d.sid.p[0] == 'q');	/* of its own */
 	report_ask(end, 2, 1, sizeof(TEXT) - 1);	/* the same again */
 	turn();
 	CHECK(report_result(end, 2) == QUEUE_OK);

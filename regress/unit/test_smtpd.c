@@ -130,8 +130,7 @@ test_relay_tricks(void **state)
 		snprintf(line, sizeof(line), "EHLO x\r\nMAIL FROM:<>\r\n"
 		    "RCPT TO:%s\r\n", tricks[i]);
 		say(line);
-		if (strstr(client.out, reply_wire(REPLY_RELAYING)) ==
-		    NULL)
+		if (!told(REPLY_RELAYING))
 			fail_msg("%s: %s", tricks[i], client.out);
 		expect("DATA\r\n", "220 250 250 550 554");
 		finish();
@@ -139,6 +138,69 @@ test_relay_tricks(void **state)
 	begin(PROTO_SMTP, false);
 	expect("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n"
 	    "RCPT TO:<bob>\r\n", "220 250 250 250 250");
+	finish();
+}
+
+/* The id in brackets at the end of the line that begins with this. */
+static const char *
+id_behind(const char *start)
+{
+	static char id[SMTP_MID + 8];
+	const char *p = strstr(client.out, start);
+
+	id[0] = '\0';
+	if (p != NULL && (p = strchr(p, '(')) != NULL)
+		strlcpy(id, p + 1, strcspn(p, ")") < sizeof(id) ?
+		    strcspn(p, ")") : sizeof(id));
+	return id;
+}
+
+/*
+ * Each message has an id of its own, from MAIL on: behind refusals, in
+ * Received, with queue and in the last reply.  Before MAIL and behind the end
+ * there is the session's, which it begins with.
+ */
+static void
+test_ids(void **state)
+{
+	char sid[SMTP_MID], first[SMTP_MID], want[SMTP_MID + 40];
+
+	begin(PROTO_SMTP, false);
+	say("FROB\r\n");
+	strlcpy(sid, id_behind("500"), sizeof(sid));
+	assert_true(strlen(sid) > 10);
+	assert_null(strchr(sid, '.'));
+	client.n = 0;
+	say("HELO x\r\nMAIL FROM:<a@c.test>\r\nRCPT TO:<none@localdomain>\r\n"
+	    "RCPT TO:<full@localdomain>\r\nFROB\r\n"
+	    "RCPT TO:<user@localdomain>\r\n");
+	snprintf(first, sizeof(first), "%s.1", sid);
+	assert_string_equal(id_behind("550 5.1.1"), first);
+	assert_string_equal(id_behind("452 4.2.2"), first);
+	assert_string_equal(id_behind("500 5.5.1"), first);
+	client.n = 0;
+	say("DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n");
+	snprintf(want, sizeof(want), "queued as %s\r\n", first);
+	assert_non_null(strstr(client.out, want));
+	assert_string_equal(t.kept[0].mid, first);
+	snprintf(want, sizeof(want), " id %s\r\n", first);
+	assert_non_null(strstr(t.kept[0].trace, want));
+	client.n = 0;
+	say("FROB\r\n");
+	assert_string_equal(id_behind("500 5.5.1"), sid);
+	/* one given up counts; what is refused for its data has its own id */
+	client.n = 0;
+	say("MAIL FROM:<>\r\nRSET\r\nMAIL FROM:<a@c.test>\r\n"
+	    "RCPT TO:<user@localdomain>\r\nDATA\r\na\rb\r\n.\r\n");
+	snprintf(first, sizeof(first), "%s.3", sid);
+	assert_string_equal(id_behind("550 5.5.2"), first);
+	/* and what queue has no room for */
+	t.mood = FULL;
+	client.n = 0;
+	say("MAIL FROM:<a@c.test>\r\nRCPT TO:<user@localdomain>\r\n"
+	    "DATA\r\nx\r\n.\r\n");
+	snprintf(first, sizeof(first), "%s.4", sid);
+	assert_string_equal(id_behind("452 4.3.1"), first);
 	finish();
 }
 
@@ -257,7 +319,7 @@ test_limits(void **state)
 	for (i = 0; i < 400 && !client.eof; i++)
 		say_n(big, sizeof(big));
 	assert_true(client.eof);
-	assert_non_null(strstr(client.out, reply_wire(REPLY_ERRORS)));
+	assert_true(told(REPLY_ERRORS));
 	finish();
 
 	/* too many errors */
@@ -265,7 +327,7 @@ test_limits(void **state)
 	for (i = 0; i < 40 && !client.eof; i++)
 		say("FROB\r\n");
 	assert_int_equal(i, t.conf->smtp.max_errors);
-	assert_non_null(strstr(client.out, reply_wire(REPLY_ERRORS)));
+	assert_true(told(REPLY_ERRORS));
 	finish();
 
 	/* too many commands that move nothing */
@@ -526,6 +588,7 @@ main(void)
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_rcpt_answers_in_order),
 		cmocka_unit_test(test_relay_tricks),
+		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_smuggling),
 		cmocka_unit_test(test_bare_lf_commands),
 		cmocka_unit_test(test_order),

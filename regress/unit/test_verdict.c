@@ -262,6 +262,17 @@ last(void)
 	return p;
 }
 
+/* With the id behind it, as refusals have. */
+static bool
+last_is(enum reply r)
+{
+	struct slice line = reply_line(r);
+	const char *p = last();
+
+	return strncmp(p, line.p, line.n) == 0 &&
+	    strncmp(p + line.n, " (", 2) == 0;
+}
+
 /* The zone of all tests: TXT records. */
 static const char *
 record(const char *name)
@@ -378,7 +389,7 @@ test_temporary(void **state)
 	say(ENVELOPE("a@good.test") MESSAGE("a@good.test"));
 	answer_all(DNS_TEMP);
 	assert_int_equal(t.commits, 0);
-	assert_string_equal(last(), reply_wire(REPLY_NO_DNS));
+	assert_true(last_is(REPLY_NO_DNS));
 	finish();
 }
 
@@ -390,7 +401,7 @@ test_never(void **state)
 	judge_late(LIST_FIRST(&t.h.sessions));	/* as the deadline does */
 	session_run(LIST_FIRST(&t.h.sessions));
 	turn();
-	assert_string_equal(last(), reply_wire(REPLY_NO_DNS));
+	assert_true(last_is(REPLY_NO_DNS));
 	answer_all(DNS_OK);		/* nobody waits for these */
 	assert_int_equal(t.commits, 0);
 	say("NOOP\r\n");
@@ -453,7 +464,7 @@ test_reset_between(void **state)
 		answer(i, DNS_OK);
 	t.nasked = 0;
 	say("a\nb\r\n.\r\n");		/* refused for its bare LF */
-	assert_string_equal(last(), reply_wire(REPLY_BARE));
+	assert_true(last_is(REPLY_BARE));
 	say("RSET\r\nMAIL FROM:<a@good.test>\r\nRCPT TO:<user@localdomain>\r\n"
 	    "DATA\r\n" MESSAGE("a@good.test"));
 	answer_all(DNS_OK);
