@@ -34,6 +34,7 @@ static void	 item_spec(struct addritem *, struct slice);
 static size_t	 find_outside(struct slice, int);
 static size_t	 word_next(struct slice, size_t);
 static int	 has_word(struct slice);
+static int	 only_comments(struct slice);
 static struct slice put_words(struct addritem *, struct slice, size_t,
 		    size_t, int);
 static struct slice put_comment(struct addritem *, struct slice);
@@ -63,8 +64,7 @@ addrlist_next(struct addrlist *l, struct addritem *it)
 			it->name = put_words(it, s.text, 0, NAME_MAX_, ' ');
 			return 1;
 		}
-		if (s.delim == ';' && l->ingroup &&
-		    slice_trim(s.text).n == 0) {
+		if (s.delim == ';' && l->ingroup && only_comments(s.text)) {
 			l->ingroup = 0;
 			l->count++;
 			it->kind = ADDRITEM_GROUP_END;
@@ -72,11 +72,13 @@ addrlist_next(struct addrlist *l, struct addritem *it)
 		}
 		if (s.delim == ';' && l->ingroup)
 			l->off--;	/* the end comes next, by itself */
+		if (only_comments(s.text))
+			continue;	/* ",," and lone comments */
 		it->kind = ADDRITEM_MAILBOX;
 		item_mailbox(it, &s);
 		if (it->name.p == NULL && it->local.n == 0 &&
 		    it->domain.p == NULL)
-			continue;	/* ",," and lone comments */
+			continue;	/* "<>" */
 		l->count++;
 		return 1;
 	}
@@ -264,6 +266,14 @@ has_word(struct slice s)
 			return 1;
 	}
 	return 0;
+}
+
+/* None at all, too.  A comment that nothing closes is broken text, to show. */
+static int
+only_comments(struct slice s)
+{
+	s = slice_trim(s);
+	return !has_word(s) && (s.n == 0 || s.p[s.n - 1] == ')');
 }
 
 /* Where c is outside quotes and comments, or s.n. */

@@ -361,6 +361,17 @@ test_addrlist(void **state)
 	list_is("Ann <a@b> Bee <c@d>", "Ann//a/b!;");
 	list_is("Ann <a@b> (c) , <c@d> x, e@f", "Ann//a/b;//c/d!;//e/f;");
 	list_is("a(c)@(d)b", "d//a/b;");
+	/* a comment alone is no address (RFC 5322 3.4: CFWS) */
+	list_is("undisclosed-recipients: (none);",
+	    "{undisclosed-recipients}{}");
+	list_is("g: (a), b@c (d), (e) ; (f), h@i", "{g}d//b/c;{}//h/i;");
+	list_is("g: (a (b) \\))(c)\r\n (d);", "{g}{}");
+	list_is("g: (a;b);", "{g}{}");
+	list_is("(a)", "");
+	list_is("(a), b@c, (d)", "//b/c;");
+	list_is("(a", "a///;");
+	list_is("(a): b@c;", "{}//b/c;{}");
+	list_is("<> (a)", "a///;");
 }
 
 /* What can be read in one way only. */

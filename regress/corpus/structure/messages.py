@@ -256,3 +256,5 @@ def rbody(d):
 for i in range(50):
     h, t = rbody(0)
     MESSAGES["gen-%03d" % i] = (rhead() + h + CR + t).encode()
+hand("comments-alone", "From: Ann <a@b>\r\nTo: undisclosed-recipients: (none);\r\nCc: g: (a), c@d (e), (f) ;, (h)\r\n"
+     "Bcc: (i)\r\n\r\nx\r\n")
