@@ -324,6 +324,9 @@ enum store_result store_view_open(struct store_view **, struct store *,
 	    const char *name, unsigned int flags);
 void	 store_view_close(struct store_view *);
 
+/* Was its mailbox deleted, as of the last catch-up? */
+bool	 store_view_deleted(const struct store_view *);
+
 struct store_view_info {
 	uint32_t	 exists;
 	uint32_t	 recent;	/* \Recent for this session */

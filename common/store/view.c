@@ -318,6 +318,12 @@ store_view_close(struct store_view *v)
 	free(v);
 }
 
+bool
+store_view_deleted(const struct store_view *v)
+{
+	return v->deleted;
+}
+
 /* ---- asking ------------------------------------------------------ */
 
 static void

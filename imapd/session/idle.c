@@ -39,8 +39,9 @@ cmd_idle(struct session *s, struct imap_in *in)
 			break;
 	} while (!idle_wait(s, fd));
 	store_unwatch(s->store);
+	/* BYE was said; the client did not end the command, so nor do we. */
 	if (s->state == LOGGED_OUT)
-		return REPLY_OK;
+		return REPLY_GONE;
 	s->cmd.n = 0;
 	switch (frames_line(s->io, &s->cmd, IMAP_LINE_MAX, &p, &n)) {
 	case FRAMES_LINE:

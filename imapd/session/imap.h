@@ -44,7 +44,7 @@ enum reply {
 	REPLY_OK,
 	REPLY_NO,
 	REPLY_BAD,
-	REPLY_GONE		/* the client left: none */
+	REPLY_GONE		/* the client left, or got BYE in IDLE: none */
 };
 
 struct session {

@@ -18,6 +18,8 @@
 
 static enum reply mailbox_open(struct session *, struct imap_in *, bool);
 static void	mailbox_show(struct session *);
+static void	mailbox_closed(struct session *, const char *);
+static bool	mailbox_selected(struct session *, const char *);
 static enum reply mailbox_subscribe(struct session *, struct imap_in *, bool);
 static enum reply create_use(struct session *, struct imap_in *, uint32_t *);
 
@@ -46,7 +48,8 @@ mailbox_open(struct session *s, struct imap_in *in, bool readonly)
 		return r;
 	if (r == REPLY_OK && imap_end(in) == -1)
 		return reply_syntax(s, in);
-	session_state(s, AUTHENTICATED, NULL);
+	if (s->state == SELECTED)
+		mailbox_closed(s, "The mailbox before this one is closed");
 	if (r != REPLY_OK)
 		return r;
 	sr = store_view_open(&view, s->store, name,
@@ -75,6 +78,14 @@ mailbox_show(struct session *s)
 		    i.first_unseen);
 	frames_printf(s->io, "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
 	    "* OK [UIDNEXT %u] Next UID\r\n", i.uidvalidity, i.uidnext);
+}
+
+/* Not by CLOSE or UNSELECT, whose answer says it (RFC 7162 3.2.11). */
+static void
+mailbox_closed(struct session *s, const char *why)
+{
+	frames_printf(s->io, "* OK [CLOSED] %s\r\n", why);
+	session_state(s, AUTHENTICATED, NULL);
 }
 
 /* Expunges without a word (RFC 3501 6.4.2). */
@@ -158,19 +169,43 @@ create_use(struct session *s, struct imap_in *in, uint32_t *special)
 	return reply_no(s, "USEATTR", "Not a special use we know");
 }
 
+/* The one that is selected is closed with it: the client is the one who
+ * wanted that.  To others it is a BYE (state.c). */
 enum reply
 cmd_delete(struct session *s, struct imap_in *in)
 {
 	enum store_result	 sr;
 	enum reply		 r;
+	bool			 selected;
 	char			 name[STORE_NAME_MAX + 1];
 
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
 		return r;
 	if (imap_end(in) == -1)
 		return reply_syntax(s, in);
-	sr = store_mailbox_delete(s->store, name);
-	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+	selected = mailbox_selected(s, name);
+	if ((sr = store_mailbox_delete(s->store, name)) != STORE_OK)
+		return reply_store(s, sr);
+	if ((r = reply_commit(s)) != REPLY_OK)
+		return r;
+	if (selected && store_view_deleted(s->view))
+		mailbox_closed(s, "The selected mailbox was deleted");
+	return r;
+}
+
+/* Is this the name of the mailbox that is selected?  When it is another's
+ * by now, what was selected is gone all the same. */
+static bool
+mailbox_selected(struct session *s, const char *name)
+{
+	struct store_view_info	 info;
+	struct store_mailbox	 mb;
+
+	if (s->state != SELECTED ||
+	    !store_mailbox_find(s->store, name, &mb))
+		return false;
+	store_view_info(s->view, &info);
+	return mb.id == info.mailbox_id;
 }
 
 enum reply
