@@ -10,12 +10,12 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/build.h"
@@ -24,15 +24,15 @@
 #include "mailctl/mailctl.h"
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
-#define PASSWORD_MAX	1024
 
 static const char usage_text[] =
     "usage: mailctl [--json] [-s socket] command ...\n"
     "       mailctl -V\n"
     "\n"
     "  status                          processes and how they do\n"
-    "  account add ADDRESS [PASSWORD]  a new account (asks when on a terminal)\n"
-    "  account passwd ADDRESS [PASSWORD]\n"
+    "  account add|passwd ADDRESS [PASSWORD | --password-stdin]\n"
+    "                                  a new account; another password (asks\n"
+    "                                  on a terminal, else reads a line)\n"
     "  account del|enable|disable ADDRESS | list\n"
     "  account adopt                   keep a directory that is not\n"
     "                                  the store's\n"
@@ -59,6 +59,19 @@ static const char usage_text[] =
     "  spf DOMAIN | dmarc DOMAIN [--dns FILE]\n";
 
 void
+stdio_open(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd == -1)
+		exit(EX_OSERR);
+	close(fd);
+}
+
+void
 usage(FILE *to, int status)
 {
 	fputs(usage_text, to);
@@ -83,47 +96,6 @@ control_connect(const char *path)
 	if (errno == EACCES)
 		errx(EX_NOPERM, "%s: not permitted; run as root", path);
 	err(EX_UNAVAILABLE, "%s", path);
-}
-
-/* A line from the terminal without showing it. */
-static void
-ask_hidden(const char *prompt, char *buf, size_t size)
-{
-	struct termios old, hidden;
-
-	if (tcgetattr(STDIN_FILENO, &old) == -1)
-		err(EX_OSERR, "terminal");
-	hidden = old;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	fputs(prompt, stderr);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	if (fgets(buf, (int)size, stdin) == NULL)
-		buf[0] = '\0';
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-	fputc('\n', stderr);
-	buf[strcspn(buf, "\n")] = '\0';
-}
-
-static const char *
-ask_password(void)
-{
-	static char first[PASSWORD_MAX + 2], second[PASSWORD_MAX + 2];
-
-	ask_hidden("Password: ", first, sizeof(first));
-	ask_hidden("Again: ", second, sizeof(second));
-	if (strcmp(first, second) != 0)
-		errx(EX_DATAERR, "the two differ");
-	if (first[0] == '\0')
-		errx(EX_DATAERR, "an empty password is refused");
-	explicit_bzero(second, sizeof(second));
-	return first;
-}
-
-static bool
-wants_password(int argc, char **argv)
-{
-	return argc == 3 && strcmp(argv[0], "account") == 0 &&
-	    (strcmp(argv[1], "add") == 0 || strcmp(argv[1], "passwd") == 0);
 }
 
 static void
@@ -161,7 +133,7 @@ order_options(int argc, char **argv)
 }
 
 void
-send_command(int s, int argc, char **argv)
+send_command(int s, int argc, char **argv, const char *password)
 {
 	static uint8_t args[12288];
 	struct ctl_run run;
@@ -170,8 +142,8 @@ send_command(int s, int argc, char **argv)
 
 	for (i = 0; i < argc; i++)
 		put_arg(args, sizeof(args), &n, argv[i]);
-	if (wants_password(argc, argv) && isatty(STDIN_FILENO))
-		put_arg(args, sizeof(args), &n, ask_password());
+	if (password != NULL)
+		put_arg(args, sizeof(args), &n, password);
 	run.args = slice_of((const char *)args, n);
 	if (msg_send(s, CTL_RUN, 1, &run, NULL, 0) == -1)
 		err(EX_UNAVAILABLE, "asking maild");

@@ -2,7 +2,7 @@
  * mailctl: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	zone lookup table verify mailctl
+ *	zone lookup table password verify mailctl
  */
 #ifndef MAILCTL_H
 #define MAILCTL_H
@@ -26,8 +26,28 @@ bool	 table_is_empty(const struct table *);
 void	 text_print(FILE *, struct slice);
 void	 table_free(struct table *);
 
+/* ---- password.c: a password that is no argument --------------------------- */
+
+#define PASSWORD_SIZE	258	/* octets of a line with CR, and a NUL */
+
+/* Take --password-stdin out of a command's words; was it there?  The program
+ * ends when it is not for that command. */
+bool	 password_flag(int *argc, char **argv);
+/*
+ * The password for account add or passwd with no other words than the
+ * address: asked for on a terminal, else the first line of standard input.
+ * false: the command wants none, or standard input is a device such as
+ * /dev/null (but not with --password-stdin): maild makes one up.  The program
+ * ends when what came is none: 1 to 255 octets of UTF-8.  The caller wipes it.
+ */
+bool	 password_get(int argc, char **argv, bool flagged,
+	    char buf[PASSWORD_SIZE]);
+
 /* ---- mailctl.c: asking maild; the program ends when that cannot be ------- */
 
+/* What of standard input, output and error is closed becomes /dev/null: the
+ * control socket would take its place. */
+void	 stdio_open(void);
 void	 usage(FILE *, int status) __attribute__((noreturn));
 /* The control socket at path. */
 int	 control_connect(const char *path);
@@ -35,7 +55,8 @@ int	 control_connect(const char *path);
 void	 read_hello(int s);
 /* Options of a command of reports go behind its words. */
 void	 order_options(int argc, char **argv);
-void	 send_command(int s, int argc, char **argv);
+/* password: behind the words, NULL none. */
+void	 send_command(int s, int argc, char **argv, const char *password);
 /* Prints what comes; the exit status. */
 int	 read_answer(int s, bool json);
 /* maild was told to stop: until it has ended. */

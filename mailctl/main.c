@@ -24,9 +24,11 @@ main(int argc, char *argv[])
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *path = MAILD_RUNDIR "/maild.sock";
-	bool json = false;
+	char password[PASSWORD_SIZE];
+	bool json = false, flagged;
 	int ch, s, status;
 
+	stdio_open();
 	build_version("mailctl", argc, argv);
 	while ((ch = getopt_long(argc, argv, "+s:jh", options, NULL)) != -1)
 		switch (ch) {
@@ -54,9 +56,12 @@ main(int argc, char *argv[])
 		return verify_command(argc, argv, json);
 	if (strcmp(argv[0], "reports") == 0)
 		order_options(argc, argv);
+	flagged = password_flag(&argc, argv);
 	s = control_connect(path);
 	read_hello(s);
-	send_command(s, argc, argv);
+	send_command(s, argc, argv, password_get(argc, argv, flagged,
+	    password) ? password : NULL);
+	explicit_bzero(password, sizeof(password));
 	status = read_answer(s, json);
 	if (status == 0 && strcmp(argv[0], "stop") == 0)
 		wait_gone(s);
