@@ -76,7 +76,7 @@ ARCHIVES =	$(LIBS:%=$(O)/lib%.a)
 
 # ---- programs: a folder each, its outside libraries; no others are built ----
 
-LD.maild =	-lyaml -lcrypto -lsodium -levent_core
+LD.maild =	-lyaml -lidn2 -lcrypto -lsodium -levent_core
 LD.keygen =	-lcrypto -lsodium
 LD.mailctl =	-lldns -lyaml -lcrypto
 LD.smtpd =	-ltls -lssl -lcrypto -levent_core -lsodium -lidn2

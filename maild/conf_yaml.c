@@ -22,6 +22,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 #include "conf/key.h"
+#include "maild/conf_words.h"
 #include "maild/conf_yaml.h"
 
 #define DEPTH_MAX	16	/* nesting of a value that is skipped */
@@ -35,6 +36,9 @@ struct yaml {
 	bool		 dead;		/* the text is no YAML: give up */
 	const char	*file, *text;
 	size_t		 n;
+	char		 key[KEY_MAX + 1]; /* the last one that was read */
+	char		 listed[KEY_MAX + 1]; /* section whose keys were told */
+	size_t		 listed_line;		/* 0: none was */
 	struct conf	*conf;
 	struct conf_errors *errors;
 };
@@ -102,26 +106,13 @@ yaml_kind(const struct yaml *y)
 	return "a single value";
 }
 
-/* Client text in a message: printable, short. */
-static const char *
-yaml_shown(const char *s, size_t n)
-{
-	static char buf[64];
-	size_t i;
-
-	for (i = 0; i < n && i < sizeof(buf) - 4; i++)
-		buf[i] = s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
-	snprintf(buf + i, sizeof(buf) - i, "%s", i < n ? "..." : "");
-	return buf;
-}
-
 /* libyaml's own complaint; bad octets have an offset, not a mark. */
 static void
 yaml_syntax(struct yaml *y)
 {
 	const yaml_parser_t *p = &y->parser;
 	size_t line = p->problem_mark.line + 1;
-	size_t col = p->problem_mark.column + 1;
+	size_t col = p->problem_mark.column + 1, at = 0;
 
 	if (p->error == YAML_READER_ERROR) {
 		line = col = 1;
@@ -130,12 +121,14 @@ yaml_syntax(struct yaml *y)
 			if (y->text[i] == '\n') {
 				line++;
 				col = 1;
+				at = i + 1;
 			}
 		}
+		words_key(slice_of(y->text + at, y->n - at), y->key,
+		    sizeof(y->key));
 	}
-	yaml_error(y, line, col, "no YAML: %s%s%s", p->problem == NULL ?
-	    "out of memory" : p->problem, p->context == NULL ? "" : " ",
-	    p->context == NULL ? "" : p->context);
+	yaml_error(y, line, col, "%s%s: %s", y->key, y->key[0] == '\0' ?
+	    "no YAML" : ": no YAML here or behind it", words_syntax(p, slice_of(y->text, y->n)));
 }
 
 /* ---- events -------------------------------------------------------------- */
@@ -158,8 +151,11 @@ yaml_plain(struct yaml *y)
 		tag = e->data.mapping_start.tag;
 	}
 	if (e->type == YAML_ALIAS_EVENT || anchor != NULL || tag != NULL) {
-		yaml_error(y, HERE(y), "anchors, aliases and tags are not "
-		    "taken here; would be right: the value itself");
+		yaml_error(y, HERE(y), "%s%sanchors, aliases and tags are "
+		    "not taken here; would be right: the value itself%s",
+		    y->key, y->key[0] == '\0' ? "" : ": ",
+		    words_quoted(slice_of(y->text, y->n),
+		    e->start_mark.index));
 		return false;
 	}
 	return true;
@@ -216,7 +212,9 @@ yaml_skip(struct yaml *y)
 			break;
 		}
 		if (depth > DEPTH_MAX) {
-			yaml_error(y, HERE(y), "nested too deeply");
+			yaml_error(y, HERE(y), "%s: nested too deeply; would "
+			    "be right: what maild.yaml(5) tells of it",
+			    y->key);
 			y->dead = true;
 		}
 	} while (depth > 0 && yaml_next(y));
@@ -241,22 +239,24 @@ yaml_document(struct yaml *y)
 	if (!yaml_next(y) || !yaml_next(y))	/* stream start, what is in it */
 		return;
 	if (y->ev.type == YAML_STREAM_END_EVENT) {
-		yaml_error(y, 1, 1, "the file is empty; would be right: "
-		    "hostname and domains");
+		yaml_error(y, 1, 1, "hostname: missing, for the file is "
+		    "empty; would be right: hostname: mail.example.org, and "
+		    "below it domains: [example.org]");
 		return;
 	}
 	if (!yaml_next(y))
 		return;
 	if (y->ev.type != YAML_MAPPING_START_EVENT) {
-		yaml_error(y, HERE(y), "is %s; would be right: keys such as "
-		    "hostname: mail.example.org", yaml_kind(y));
+		yaml_error(y, HERE(y), "hostname: missing, for the file is "
+		    "%s; would be right: keys with a colon and a blank behind "
+		    "each, such as hostname: mail.example.org", yaml_kind(y));
 		return;
 	}
 	yaml_mapping(y, "", 0);
 	if (yaml_next(y) && yaml_next(y) &&
 	    y->ev.type != YAML_STREAM_END_EVENT)
-		yaml_error(y, HERE(y), "a second document; would be right: "
-		    "one for all");
+		yaml_error(y, HERE(y), "%s: a second document begins behind "
+		    "it; would be right: one for all, without ---", y->key);
 }
 
 /* Whether this key stands in the mapping for the first time. */
@@ -271,7 +271,8 @@ names_add(struct yaml *y, struct names *names, const char *full)
 			return false;
 		}
 	if (names->n == NAMES_MAX) {
-		yaml_error(y, HERE(y), "%s: too many keys", full);
+		yaml_error(y, HERE(y), "%s: too many keys; would be right: "
+		    "at most %d in a section", full, NAMES_MAX);
 		y->dead = true;
 		return false;
 	}
@@ -292,8 +293,9 @@ yaml_mapping(struct yaml *y, const char *prefix, unsigned int index)
 		const char *s = (const char *)y->ev.data.scalar.value;
 
 		if (y->ev.type != YAML_SCALAR_EVENT) {
-			yaml_error(y, HERE(y), "is %s; would be right: a key",
-			    yaml_kind(y));
+			yaml_error(y, HERE(y), "%s: behind it is %s where a "
+			    "key was expected; would be right: KEY: VALUE",
+			    y->key, yaml_kind(y));
 			y->dead = true;
 			break;
 		}
@@ -303,16 +305,37 @@ yaml_mapping(struct yaml *y, const char *prefix, unsigned int index)
 		    strchr(s, '.') == NULL;
 		if (!ok)
 			yaml_error(y, HERE(y), "%s: unknown key; see "
-			    "maild.yaml(5)", yaml_shown(s,
-			    y->ev.data.scalar.length));
-		else
+			    "maild.yaml(5) for those that would be right",
+			    words_shown(s, y->ev.data.scalar.length));
+		else {
+			strlcpy(y->key, full, sizeof(y->key));
 			ok = names_add(y, names, full);
+		}
 		if (ok)
 			yaml_value(y, full, index);
 		else if (yaml_next(y))
 			yaml_skip(y);
 	}
 	free(names);
+}
+
+/* Nothing is near to it: all that it can be, once for a section. */
+static void
+yaml_strange(struct yaml *y, const char *full, int n)
+{
+	char known[400], section[KEY_MAX + 1];
+
+	snprintf(section, sizeof(section), "%.*s", n, full);
+	if (y->listed_line != 0 && strcmp(section, y->listed) == 0) {
+		yaml_error(y, HERE(y), "%s: unknown key; would be right: one "
+		    "of those told of line %zu", full, y->listed_line);
+		return;
+	}
+	conf_known(section, known, sizeof(known));
+	yaml_error(y, HERE(y), "%s: unknown key; would be right: one of %s",
+	    full, known);
+	strlcpy(y->listed, section, sizeof(y->listed));
+	y->listed_line = y->ev.start_mark.line + 1;
 }
 
 /* Tell an unknown key and the one that was meant. */
@@ -323,8 +346,7 @@ yaml_unknown(struct yaml *y, const char *full)
 	size_t n = dot == NULL ? 0 : (size_t)(dot - full) + 1;
 
 	if (near == NULL)
-		yaml_error(y, HERE(y), "%s: unknown key; see maild.yaml(5)",
-		    full);
+		yaml_strange(y, full, n == 0 ? 0 : (int)n - 1);
 	else if (strncmp(near, full, n) == 0 && strchr(near + n, '.') == NULL)
 		yaml_error(y, HERE(y), "%s: unknown key; did you mean %s?",
 		    full, near + n);
@@ -335,6 +357,17 @@ yaml_unknown(struct yaml *y, const char *full)
 		yaml_error(y, HERE(y), "%s: unknown key; did you mean %s in "
 		    "section %.*s?", full, strchr(near, '.') + 1,
 		    (int)strcspn(near, "."), near);
+}
+
+/* The key, or then its value, stands at the current event. */
+static void
+yaml_place(struct yaml *y, const char *full, unsigned int index)
+{
+	const struct conf_place p = {
+	    (unsigned int)y->ev.start_mark.line + 1,
+	    (unsigned int)y->ev.start_mark.column + 1 };
+
+	conf_place_set(y->conf, full, index, p);
 }
 
 /* The value of a key; the key is the current event. */
@@ -349,6 +382,8 @@ yaml_value(struct yaml *y, const char *full, unsigned int index)
 			yaml_skip(y);
 		return;
 	}
+	if (k != NULL)
+		yaml_place(y, full, index);
 	if (!yaml_next(y))
 		return;
 	if (k == NULL && conf_rows(full) != NULL)
@@ -452,10 +487,41 @@ yaml_scalar(struct yaml *y, const struct conf_key *k, unsigned int index)
 		s = "";
 	if (conf_set(y->conf, k->key, index, s, &want) == -1)
 		yaml_error(y, HERE(y), "%s: \"%s\" is not right; would be "
-		    "right: %s", k->key, yaml_shown(s, strlen(s)), want);
+		    "right: %s", k->key, words_shown(s, strlen(s)),
+		    words_right(k, s, want));
+	else
+		yaml_place(y, k->key, index);
 }
 
 /* ---- in and out ---------------------------------------------------------- */
+
+/* A fault of the whole, at the key that it is told of. */
+static void
+yaml_fault(const char *key, unsigned int index, const char *text, void *arg)
+{
+	struct yaml *y = arg;
+	struct conf_place p = conf_place(y->conf, key, index);
+
+	yaml_error(y, p.line == 0 ? 1 : p.line, p.line == 0 ? 1 : p.col,
+	    "%s: %s", key, text);
+}
+
+/* Some editors put a mark at the beginning: of UTF-8 it says nothing. */
+static bool
+yaml_begin(struct yaml *y)
+{
+	if (y->n >= 3 && memcmp(y->text, "\xef\xbb\xbf", 3) == 0) {
+		y->text += 3;
+		y->n -= 3;
+	}
+	if (y->n >= 2 && (memcmp(y->text, "\xff\xfe", 2) == 0 ||
+	    memcmp(y->text, "\xfe\xff", 2) == 0)) {
+		yaml_error(y, 1, 1, "hostname: cannot be read, for the file "
+		    "is in UTF-16; would be right: UTF-8");
+		return false;
+	}
+	return true;
+}
 
 struct conf *
 conf_yaml_parse(const char *name, const char *text, size_t n,
@@ -463,8 +529,9 @@ conf_yaml_parse(const char *name, const char *text, size_t n,
 {
 	struct yaml y = { .file = name, .text = text, .n = n,
 	    .errors = errors };
-	char err[512];
 
+	if (!yaml_begin(&y))
+		return NULL;
 	y.conf = conf_new();
 	if (!yaml_parser_initialize(&y.parser)) {
 		errors_add(errors, "out of memory");
@@ -472,12 +539,13 @@ conf_yaml_parse(const char *name, const char *text, size_t n,
 		return NULL;
 	}
 	yaml_parser_set_encoding(&y.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&y.parser, (const unsigned char *)text, n);
+	yaml_parser_set_input_string(&y.parser, (const unsigned char *)y.text,
+	    y.n);
 	yaml_document(&y);
 	yaml_drop(&y);
 	yaml_parser_delete(&y.parser);
-	if (errors->count == 0 && conf_finish(y.conf, err, sizeof(err)) == -1)
-		yaml_error(&y, 1, 1, "%s", err);
+	if (errors->count == 0)
+		(void)conf_finish(y.conf, yaml_fault, &y);
 	if (errors->count == 0)
 		return y.conf;
 	conf_free(y.conf);

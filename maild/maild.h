@@ -3,7 +3,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	impaired program key directory signkey files listen
- *	conf_yaml mark slot ticket account grant share (absent graph)
+ *	conf_words conf_yaml mark slot ticket account grant share (absent graph)
  *	(alive child control dkim dkim_make reload stop)
  *	maild
  */

@@ -1,10 +1,13 @@
 /*
  * What the whole configuration must be, beyond its single values: things
- * that are missing or contradict each other, defaults that depend on
- * others, and the key somebody meant.  Called by maild only.
+ * that are missing or contradict each other, and defaults that depend on
+ * others.  Each fault is told with the key it is at, what is, where the other
+ * key of a contradiction stands, and what would be right.  Called by maild
+ * only.
  */
 #include "base/compat.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,37 +19,63 @@
 #include "conf/conf.h"
 #include "conf/key.h"
 
-#define NEAREST_MAX	64	/* octets of a key compared */
+struct faults {
+	const struct conf *c;
+	conf_tell	*tell;
+	void		*arg;
+	unsigned int	 n;
+};
 
+static void	 fault(struct faults *, const char *, size_t, const char *, ...)
+		    __attribute__((format(printf, 4, 5)));
 static void	 finish_listen(struct conf *);
 static void	 finish_cert(struct conf *);
 static void	 finish_reports(struct conf *);
-static int	 check_listen(const struct conf *, char *, size_t);
-static int	 check_cert(const struct conf *, char *, size_t);
-static int	 check_reports(const struct conf *, char *, size_t);
-static int	 check_ranges(const struct conf *, char *, size_t);
+static void	 check_listen(struct faults *);
+static void	 check_cert(struct faults *);
+static void	 check_domains(struct faults *);
+static void	 check_reports(struct faults *);
+static void	 check_ranges(struct faults *);
+static void	 check_relay(struct faults *);
+static void	 check_directories(struct faults *);
 
-int
-conf_finish(struct conf *c, char *err, size_t errsize)
+static void
+fault(struct faults *f, const char *key, size_t index, const char *fmt, ...)
 {
-	if (c->hostname == NULL) {
-		snprintf(err, errsize, "hostname: missing; would be right: "
-		    "hostname: mail.example.org");
-		return -1;
-	}
-	if (c->ndomains == 0) {
-		snprintf(err, errsize, "domains: missing; would be right: "
-		    "domains: [example.org]");
-		return -1;
-	}
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	f->tell(key, (unsigned int)index, text, f->arg);
+	f->n++;
+}
+
+unsigned int
+conf_finish(struct conf *c, conf_tell *tell, void *arg)
+{
+	struct faults f = { c, tell, arg, 0 };
+
+	if (c->hostname == NULL)
+		fault(&f, "hostname", 0, "missing; would be right: hostname: "
+		    "mail.example.org");
+	if (c->ndomains == 0)
+		fault(&f, "domains", 0, "missing; would be right: domains: "
+		    "[example.org]");
+	if (f.n > 0)
+		return f.n;		/* the rest depends on them */
 	finish_listen(c);
 	finish_cert(c);
 	finish_reports(c);
-	if (check_listen(c, err, errsize) == -1 ||
-	    check_cert(c, err, errsize) == -1 ||
-	    check_reports(c, err, errsize) == -1)
-		return -1;
-	return check_ranges(c, err, errsize);
+	check_domains(&f);
+	check_listen(&f);
+	check_cert(&f);
+	check_reports(&f);
+	check_ranges(&f);
+	check_relay(&f);
+	check_directories(&f);
+	return f.n;
 }
 
 static void
@@ -129,57 +158,112 @@ finish_reports(struct conf *c)
 	}
 }
 
-static int
-check_listen(const struct conf *c, char *err, size_t errsize)
-{
-	for (size_t i = 0; i < c->nlisten; i++) {
-		const struct conf_listen *l = &c->listen[i];
+/* ---- contradictions ------------------------------------------------------ */
 
-		if (l->address == NULL) {
-			snprintf(err, errsize, "listen: entry %zu has no "
-			    "address; would be right: address: 0.0.0.0", i + 1);
-			return -1;
-		}
-		if (l->protocol == CONF_NO_PROTOCOL) {
-			snprintf(err, errsize, "listen: entry %zu: port %u "
-			    "belongs to no protocol; would be right: "
-			    "protocol: smtp", i + 1, l->port);
-			return -1;
-		}
-		for (size_t j = 0; j < i; j++)
-			if (l->port == c->listen[j].port && strcmp(l->address,
-			    c->listen[j].address) == 0) {
-				snprintf(err, errsize, "listen: entries %zu "
-				    "and %zu are both %s port %u; one must go",
-				    j + 1, i + 1, l->address, l->port);
-				return -1;
-			}
-	}
-	return 0;
+/* Where the value stands, as words of a message. */
+struct words { char s[40]; };
+static struct words
+stands(const struct faults *f, const char *key, size_t index)
+{
+	struct conf_place p = conf_place(f->c, key, (unsigned int)index);
+	struct words w;
+
+	if (p.line == 0)
+		snprintf(w.s, sizeof(w.s), "the default");
+	else
+		snprintf(w.s, sizeof(w.s), "line %u", p.line);
+	return w;
 }
 
-static int
-check_cert(const struct conf *c, char *err, size_t errsize)
+/* The value as it is written. */
+static struct words
+value(const struct faults *f, const char *key)
 {
-	for (size_t i = 0; i < c->ncert; i++) {
-		if (c->cert[i].certificate == NULL) {
-			snprintf(err, errsize, "tls: entry %zu has a key but "
-			    "no certificate", i + 1);
-			return -1;
-		}
-		if (c->cert[i].key == NULL) {
-			snprintf(err, errsize, "tls: entry %zu has a "
-			    "certificate but no key", i + 1);
-			return -1;
-		}
+	char buf[CONF_VALUE_MAX];
+	const struct conf_key *k = conf_find(key);
+	struct words w;
+
+	conf_format(k, conf_cat(f->c, k, 0), buf);
+	strlcpy(w.s, buf, sizeof(w.s));
+	return w;
+}
+
+static void
+check_domains(struct faults *f)
+{
+	const struct conf *c = f->c;
+
+	for (size_t i = 0; i < c->ndomains; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(c->domains[i], c->domains[j]) == 0)
+				fault(f, "domains", i, "%s stands in %s "
+				    "already; one must go", c->domains[i],
+				    stands(f, "domains", j).s);
+}
+
+static void
+check_listen_twice(struct faults *f, size_t i)
+{
+	const struct conf_listen *l = f->c->listen, *other;
+
+	for (size_t j = 0; j < i; j++) {
+		other = &l[j];
+		if (other->address != NULL && l[i].port == other->port &&
+		    strcmp(l[i].address, other->address) == 0)
+			fault(f, "listen.address", i, "%s port %u is that of "
+			    "entry %zu, %s; one must go", l[i].address,
+			    l[i].port, j + 1, stands(f, "listen.address",
+			    j).s);
 	}
-	return 0;
+}
+
+static void
+check_listen(struct faults *f)
+{
+	for (size_t i = 0; i < f->c->nlisten; i++) {
+		const struct conf_listen *l = &f->c->listen[i];
+
+		if (l->address == NULL)
+			fault(f, "listen.address", i, "entry %zu has none; "
+			    "would be right: address: 0.0.0.0", i + 1);
+		else if (l->protocol == CONF_NO_PROTOCOL && l->port == 0)
+			fault(f, "listen.protocol", i, "entry %zu has neither "
+			    "port nor protocol; would be right: protocol: "
+			    "smtp", i + 1);
+		else if (l->protocol == CONF_NO_PROTOCOL)
+			fault(f, "listen.port", i, "%u belongs to no protocol; "
+			    "would be right beside it: protocol: smtp",
+			    l->port);
+		else
+			check_listen_twice(f, i);
+	}
+}
+
+static void
+check_cert(struct faults *f)
+{
+	for (size_t i = 0; i < f->c->ncert; i++)
+		if (f->c->cert[i].certificate == NULL)
+			fault(f, "tls.key", i, "has no certificate beside it; "
+			    "would be right: certificate: "
+			    "/etc/maild/tls/chain.pem");
+		else if (f->c->cert[i].key == NULL)
+			fault(f, "tls.certificate", i, "has no key beside it; "
+			    "would be right: key: /etc/maild/tls/key.pem");
+		else if (strcmp(f->c->cert[i].certificate,
+		    f->c->cert[i].key) == 0)
+			fault(f, "tls.key", i, "is the same file as "
+			    "certificate, %s; would be right: one for the key "
+			    "alone, mode 0600", stands(f, "tls.certificate",
+			    i).s);
 }
 
 /* Reports come in at addresses that are here. */
-static int
-check_reports(const struct conf *c, char *err, size_t errsize)
+static void
+check_reports(struct faults *f)
 {
+	const struct conf *c = f->c;
+
 	for (size_t i = 0; i < c->reports.naddresses; i++) {
 		const char *a = c->reports.addresses[i];
 		const char *domain = strrchr(a, '@') + 1;
@@ -188,132 +272,93 @@ check_reports(const struct conf *c, char *err, size_t errsize)
 		for (j = 0; j < c->ndomains; j++)
 			if (strcasecmp(domain, c->domains[j]) == 0)
 				break;
-		if (j == c->ndomains && strcasecmp(domain, c->hostname) != 0) {
-			snprintf(err, errsize, "reports: addresses: %s is not "
-			    "in one of the domains; would be right: "
-			    "dmarc-reports@%s", a, c->domains[0]);
-			return -1;
-		}
+		if (j == c->ndomains && strcasecmp(domain, c->hostname) != 0)
+			fault(f, "reports.addresses", i, "%s is in none of "
+			    "domains, %s; would be right: dmarc-reports@%s",
+			    a, stands(f, "domains", 0).s, c->domains[0]);
 	}
-	return 0;
 }
 
-static int
-check_ranges(const struct conf *c, char *err, size_t errsize)
-{
-	if (c->queue.retry_min > c->queue.retry_max) {
-		snprintf(err, errsize, "queue: retry-min is more than "
-		    "retry-max");
-		return -1;
-	}
-	if (c->log.max < c->log.size) {
-		snprintf(err, errsize, "log: max is for all files and less "
-		    "than size, which is for one");
-		return -1;
-	}
-	if ((c->relay.user == NULL) != (c->relay.password_file == NULL)) {
-		snprintf(err, errsize, "relay: user and password-file belong "
-		    "together; one is missing");
-		return -1;
-	}
-	if (c->relay.user != NULL && c->relay.smarthost == NULL) {
-		snprintf(err, errsize, "relay: user is for a smarthost, but "
-		    "smarthost is missing");
-		return -1;
-	}
-	return 0;
-}
-
-/* ---- the key somebody meant ---------------------------------------------- */
-
-/* Edits (insert, delete, change) from a to b; NEAREST_MAX when too long. */
-static size_t
-edits(const char *a, const char *b)
-{
-	size_t row[NEAREST_MAX + 1], n = strlen(b), diag, keep;
-
-	if (n > NEAREST_MAX || strlen(a) > NEAREST_MAX)
-		return NEAREST_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		diag = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			keep = row[j];
-			if (row[j - 1] + 1 < keep + 1)
-				row[j] = row[j - 1] + 1;
-			else
-				row[j] = keep + 1;
-			if (diag + (a[i - 1] != b[j - 1]) < row[j])
-				row[j] = diag + (a[i - 1] != b[j - 1]);
-			diag = keep;
-		}
-	}
-	return row[n];
-}
-
-/* The distance of a misspelt key to a known one: as a whole, or, one step
- * further, by the last part alone (a key in the wrong section). */
-static size_t
-distance(const char *key, const char *known)
-{
-	const char *k = strrchr(key, '.'), *n = strrchr(known, '.');
-	size_t whole = edits(key, known), part;
-
-	k = k == NULL ? key : k + 1;
-	n = n == NULL ? known : n + 1;
-	part = edits(k, n) + 1;
-	return part < whole ? part : whole;
-}
-
-/* "max_size" and "Max-Size" were meant as "max-size". */
+/* The first must not be more than the second; told at the one that is no
+ * default. */
 static void
-key_fold(char *dst, const char *src, size_t size)
+fault_order(struct faults *f, const char *less, const char *more)
 {
-	strlcpy(dst, src, size);
-	for (; *dst != '\0'; dst++)
-		*dst = *dst == '_' ? '-' :
-		    (char)ascii_lower((unsigned char)*dst);
+	const char *l = strchr(less, '.') + 1, *m = strchr(more, '.') + 1;
+
+	if (conf_place(f->c, less, 0).line == 0)
+		fault(f, more, 0, "%s is less than %s, %s (%s); would be "
+		    "right: at least %s", value(f, more).s, l,
+		    value(f, less).s, stands(f, less, 0).s, value(f, less).s);
+	else
+		fault(f, less, 0, "%s is more than %s, %s (%s); would be "
+		    "right: at most %s", value(f, less).s, m,
+		    value(f, more).s, stands(f, more, 0).s, value(f, more).s);
 }
 
-/* Name of the section key is in; false when that was the one before. */
+static void
+check_ranges(struct faults *f)
+{
+	const struct conf *c = f->c;
+
+	if (c->queue.retry_min > c->queue.retry_max)
+		fault_order(f, "queue.retry-min", "queue.retry-max");
+	if (c->log.size > c->log.max)
+		fault_order(f, "log.size", "log.max");
+}
+
+static void
+check_relay(struct faults *f)
+{
+	const struct conf *c = f->c;
+
+	if (c->relay.user != NULL && c->relay.password_file == NULL)
+		fault(f, "relay.user", 0, "has no password-file beside it; "
+		    "would be right: password-file: "
+		    "/etc/maild/smarthost.password");
+	if (c->relay.user == NULL && c->relay.password_file != NULL)
+		fault(f, "relay.password-file", 0, "has no user beside it; "
+		    "would be right: user: me@example.org");
+	if (c->relay.user != NULL && c->relay.smarthost == NULL)
+		fault(f, "relay.user", 0, "is for a smarthost, and there is "
+		    "none; would be right: smarthost: smtp.example.org");
+}
+
+/* Is path that directory, or below it? */
 static bool
-section_name(const char *key, char *name, size_t size)
+path_within(const char *path, const char *dir)
 {
-	size_t n = strcspn(key, ".");
+	size_t n = strlen(dir);
 
-	if (key[n] == '\0' || (strncmp(name, key, n) == 0 && name[n] == '\0'))
-		return false;
-	snprintf(name, size, "%.*s", (int)n, key);
-	return true;
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return strncmp(path, dir, n) == 0 &&
+	    (path[n] == '/' || path[n] == '\0');
 }
 
-const char *
-conf_nearest(const char *key)
+/* Each is the wall of another process: none may hold another. */
+static void
+check_directories(struct faults *f)
 {
-	static char best[NEAREST_MAX + 1];
-	const struct conf_key *k;
-	const char *dot = strrchr(key, '.');
-	char folded[NEAREST_MAX + 1], section[NEAREST_MAX + 1] = "";
-	size_t d, len, least;
+	const struct conf *c = f->c;
+	const struct { const char *key, *path; } d[] = {
+		{ "directories.spool", c->dir.spool },
+		{ "directories.store", c->dir.store },
+		{ "directories.auth", c->dir.auth },
+		{ "directories.log", c->dir.log },
+		{ "directories.reports-in", c->dir.reports_in },
+		{ "directories.reports-out", c->dir.reports_out },
+		{ "directories.empty", c->dir.empty },
+		{ "dkim.directory", c->dkim.directory },
+	};
 
-	if (strlen(key) > NEAREST_MAX)
-		return NULL;
-	best[0] = '\0';
-	key_fold(folded, key, sizeof(folded));
-	len = strlen(dot == NULL ? key : dot + 1);
-	least = len < 4 ? 3 : 2 + len / 3;
-	for (size_t i = 0; (k = conf_key(i)) != NULL; i++) {
-		if (section_name(k->key, section, sizeof(section)) &&
-		    (d = edits(folded, section)) < least) {
-			least = d;
-			strlcpy(best, section, sizeof(best));
-		}
-		if ((d = distance(folded, k->key)) < least) {
-			least = d;
-			strlcpy(best, k->key, sizeof(best));
-		}
-	}
-	return best[0] == '\0' ? NULL : best;
+	for (size_t i = 0; i < NITEMS(d); i++)
+		for (size_t j = 0; j < NITEMS(d); j++)
+			if (i != j && path_within(d[i].path, d[j].path) &&
+			    (j < i || strcmp(d[i].path, d[j].path) != 0))
+				fault(f, d[i].key, 0, "%s is %s%s, %s; would "
+				    "be right: a directory of its own",
+				    d[i].path, strcmp(d[i].path,
+				    d[j].path) == 0 ? "" : "in ", d[j].key,
+				    stands(f, d[j].key, 0).s);
 }

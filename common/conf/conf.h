@@ -168,6 +168,8 @@ struct conf {
 		uint64_t	 max;		/* of all of them, 2G */
 	} log;
 	uint64_t	 quota;			/* octets an account, 0 none */
+
+	struct conf_places *places;		/* place.c; NULL: not of a file */
 };
 
 /* ---- table.c --------- */
@@ -181,16 +183,30 @@ void	 conf_free(struct conf *);
 int	 conf_set(struct conf *, const char *key, unsigned int index,
 	    const char *value, const char **want);
 /* What the whole lacks or contradicts (hostname missing, port twice), and
- * defaults that depend on others (listeners, certificate).  0, -1 with a
- * message in err. */
-int	 conf_finish(struct conf *, char *err, size_t errsize);
+ * defaults that depend on others (listeners, certificate).  Each fault is
+ * told with its key and, of a list, which member; how many there were. */
+typedef void	 conf_tell(const char *key, unsigned int index,
+		    const char *text, void *arg);
+unsigned int conf_finish(struct conf *, conf_tell *, void *arg);
 /* Call fn for every value that role may know, in table order; role -1: all.
  * This is both what children get and what maild -nv prints. */
 void	 conf_each(const struct conf *, int role, void (*fn)(const char *key,
 	    unsigned int index, const char *value, void *arg), void *arg);
 /* The known key nearest to a misspelt one, or NULL. */
 const char *conf_nearest(const char *key);
+/* The keys of a section with commas between ("": those at the left margin,
+ * and the sections). */
+void	 conf_known(const char *section, char *buf, size_t size);
 /* Print as YAML that parses to the same again. */
 void	 conf_print(const struct conf *, FILE *);
+
+/* ---- place.c: where values stand, counted from 1 --------- */
+struct conf_place { unsigned int line, col; };
+void	 conf_place_set(struct conf *, const char *key, unsigned int index,
+	    struct conf_place);
+/* Of a value, else of the first key of its entry; line 0: it is a default. */
+struct conf_place conf_place(const struct conf *, const char *key,
+	    unsigned int index);
+void	 conf_places_free(struct conf *);
 
 #endif

@@ -366,6 +366,7 @@ conf_free(struct conf *c)
 		for (unsigned int j = 0; j < n; j++)
 			free(*(char **)conf_at(c, k, j));
 	}
+	conf_places_free(c);
 	free(c);
 }
 
