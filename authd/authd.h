@@ -59,7 +59,7 @@ void	 table_clear(struct table *, void (*fn)(struct node *));
 
 /* ---- dir.c: the directory in memory -------------------------------------- */
 
-#define DIR_ADDRESS_MAX	330	/* octets of an address in messages */
+#define DIR_ADDRESS_MAX	330	/* of an address in messages, with a NUL */
 #define DIR_DEPTH_MAX	16	/* aliases within aliases */
 #define DIR_TARGETS_MAX	100	/* routes of one recipient */
 #define DIR_ROUTES_MAX	8000	/* octets of them, as queue can take */

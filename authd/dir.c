@@ -408,7 +408,7 @@ dir_target(struct slice in, char *out, size_t size, const char **why)
 	char domain[256];
 	ssize_t n;
 
-	if (address_parse(in, PATH_UTF8, &a, &err) == -1) {
+	if (address_parse(in, PATH_UTF8 | PATH_DOTS, &a, &err) == -1) {
 		*why = err.why;
 		return -1;
 	}

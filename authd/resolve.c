@@ -19,6 +19,8 @@
 #include "authd/authd.h"
 #include "authd/dir.h"
 
+#define KEY_MAX	(ADDR_LOCAL_MAX + 1 + ADDR_DOMAIN_MAX + 1)
+
 struct walk {
 	struct dir		*dir;
 	struct dir_answer	*out;
@@ -149,7 +151,7 @@ static void
 walk_role(struct walk *w, const char *local, const struct domain *dom,
     const char *text, int depth)
 {
-	char key[ADDR_TEXT_MAX];
+	char key[KEY_MAX];
 	struct account *a = dom != NULL ? dom->first : NULL;
 	size_t i;
 
@@ -171,7 +173,7 @@ static void
 walk_local(struct walk *w, const struct address *a, const struct domain *dom,
     int depth)
 {
-	char local[ADDR_LOCAL_MAX + 1], key[ADDR_TEXT_MAX];
+	char local[ADDR_LOCAL_MAX + 1], key[KEY_MAX];
 	char text[ADDR_TEXT_MAX], *plus;
 
 	memcpy(local, a->local, a->localn + 1);

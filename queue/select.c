@@ -11,6 +11,7 @@
 
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/address.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "queue/queue.h"
@@ -73,6 +74,19 @@ is_address(const char *value)
 	    slice_caseis(slice_str(value), "postmaster");
 }
 
+/* As envelopes have it; what is no whole address ("@domain") stays. */
+static char *
+address_copy(const char *value)
+{
+	char text[ADDR_TEXT_MAX];
+	struct address a;
+
+	if (address_parse(slice_str(value), PATH_UTF8 | PATH_DOTS, &a,
+	    NULL) == -1 || address_print(&a, text, sizeof(text)) == -1)
+		return xstrdup(value);
+	return xstrdup(text);
+}
+
 static const char *
 option_take(struct selection *s, const char *option, const char *value)
 {
@@ -93,7 +107,11 @@ option_take(struct selection *s, const char *option, const char *value)
 		return "an option twice";
 	if ((to == &s->from || to == &s->to) && !is_address(value))
 		return "an address has an \"@\"";
-	*to = xstrdup(to == &s->domain && value[0] == '@' ? value + 1 : value);
+	if (to == &s->from || to == &s->to)
+		*to = address_copy(value);
+	else
+		*to = xstrdup(to == &s->domain && value[0] == '@' ?
+		    value + 1 : value);
 	if (to == &s->account_name) {
 		s->account = (uint32_t)strtonum(value, 1, ACCOUNT_MAX, &bad);
 		s->account_known = bad == NULL;

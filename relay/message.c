@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/address.h"
 #include "parse/header.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
@@ -94,16 +95,12 @@ message_targets(struct message *m, struct slice list)
 static bool
 text_clean(struct slice s, bool *utf8)
 {
-	size_t i;
-	int c;
+	struct address a;
 
-	for (i = 0; i < s.n; i++) {
-		c = (unsigned char)s.p[i];
-		if (c < 32 || c == 127 || c == '<' || c == '>')
-			return false;
-		if (c > 127)
-			*utf8 = true;
-	}
+	if (address_parse(s, PATH_NULL | PATH_UTF8, &a, NULL) == -1)
+		return false;
+	if (a.flags & ADDR_UTF8)
+		*utf8 = true;
 	return true;
 }
 

@@ -27,7 +27,7 @@
 
 static enum reply mail_refusal(const struct session *,
 	    const struct smtp_path *);
-static void	 mail_accept(struct session *, const struct smtp_path *);
+static int	 mail_accept(struct session *, const struct smtp_path *);
 static void	 on_sender(struct session *, struct msg *, struct rcpt_slot *);
 static void	 on_rcpt(struct session *, struct msg *, struct rcpt_slot *);
 static enum reply rcpt_take(struct session *, const struct dir_rcpt_r *);
@@ -81,7 +81,11 @@ mail_command(struct session *s, struct slice arg)
 		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
-	mail_accept(s, &path);
+	if (mail_accept(s, &path) == -1) {
+		session_reset(s);
+		reply_error(s, REPLY_NO_ADDRESS);
+		return;
+	}
 	if (!is_submission(s)) {
 		session_state(s, SMTP_RCPT);
 		reply(s, REPLY_SENDER);
@@ -126,15 +130,16 @@ complete(struct address *a, const char *domain)
 	a->domainn = strlcpy(a->domain, domain, sizeof(a->domain));
 }
 
-static void
+/* 0, -1: with its domain the address is too long. */
+static int
 mail_accept(struct session *s, const struct smtp_path *p)
 {
 	struct address a = p->addr;
 
 	complete(&a, proc_conf()->hostname);
-	if (address_print(&a, s->mail->sender, sizeof(s->mail->sender)) == -1)
-		s->mail->sender[0] = '\0';
 	s->mail->declared = p->size;
+	return address_print(&a, s->mail->sender, sizeof(s->mail->sender)) ==
+	    -1 ? -1 : 0;
 }
 
 static void

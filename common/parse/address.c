@@ -28,6 +28,8 @@ static int	 is_blank(int);
 static int	 peek(const struct path *);
 static int	 fail(struct path *, const char *);
 static int	 local_put(struct path *, int);
+static int	 local_quoted(const struct address *);
+static size_t	 text_len(const struct address *);
 static int	 path_mailbox(struct path *);
 static int	 path_local(struct path *);
 static int	 path_quoted(struct path *);
@@ -43,13 +45,11 @@ address_path(const char *p, size_t n, int opts, struct address *a,
     struct parse_err *err)
 {
 	struct path t = { p, n, 0, opts, a, NULL };
-	size_t start;
 	int rc;
 
 	*a = (struct address){ 0 };
 	while (is_blank(peek(&t)))
 		t.off++;
-	start = t.off;
 	if (peek(&t) == '<') {
 		t.off++;
 		rc = path_inside(&t);
@@ -60,8 +60,6 @@ address_path(const char *p, size_t n, int opts, struct address *a,
 		rc = fail(&t, "path is not in angle brackets");
 	if (rc == 0 && t.off < n && !is_blank(peek(&t)))
 		rc = fail(&t, "bad character in address");
-	if (rc == 0 && t.off - start > ADDR_PATH_MAX)
-		rc = fail(&t, "path is too long");
 	if (rc == -1) {
 		if (err != NULL)
 			*err = (struct parse_err){ t.off, t.why };
@@ -93,19 +91,10 @@ ssize_t
 address_print(const struct address *a, char *out, size_t size)
 {
 	size_t i, n = 0;
-	int quote, c;
+	int quote = local_quoted(a);
 
-	quote = a->localn == 0 || a->local[0] == '.' ||
-	    a->local[a->localn - 1] == '.';
-	for (i = 0; i < a->localn && !quote; i++) {
-		c = (unsigned char)a->local[i];
-		quote = c == '.' ? i > 0 && a->local[i - 1] == '.' :
-		    !is_atext(c, 1);
-	}
-	if (size < ADDR_TEXT_MAX && size < 2 * a->localn + a->domainn + 4)
+	if (size <= text_len(a))
 		return -1;
-	if (a->flags & ADDR_NULLSENDER)
-		quote = 0;
 	if (quote)
 		out[n++] = '"';
 	for (i = 0; i < a->localn; i++) {
@@ -122,6 +111,34 @@ address_print(const struct address *a, char *out, size_t size)
 	}
 	out[n] = '\0';
 	return (ssize_t)n;
+}
+
+/* Is it no dot-string?  (RFC 5321 4.1.2) */
+static int
+local_quoted(const struct address *a)
+{
+	size_t i;
+	int c, last = '.';
+
+	if (a->flags & ADDR_NULLSENDER)
+		return 0;
+	for (i = 0; i < a->localn; i++, last = c) {
+		c = (unsigned char)a->local[i];
+		if (c == '.' ? last == '.' : !is_atext(c, 1))
+			return 1;
+	}
+	return last == '.';
+}
+
+/* Octets of what address_print() makes of it. */
+static size_t
+text_len(const struct address *a)
+{
+	size_t i, n = a->localn + (local_quoted(a) ? 2 : 0);
+
+	for (i = 0; i < a->localn; i++)
+		n += a->local[i] == '"' || a->local[i] == '\\';
+	return n + (a->domainn > 0 ? 1 + a->domainn : 0);
 }
 
 int
@@ -225,14 +242,14 @@ path_mailbox(struct path *t)
 		return -1;
 	if (peek(t) == '@') {
 		t->off++;
-		if (peek(t) == '[')
-			return path_literal(t);
-		return path_domain(t);
-	}
-	if (!(t->opts & PATH_NODOMAIN))
+		if ((peek(t) == '[' ? path_literal(t) : path_domain(t)) == -1)
+			return -1;
+	} else if (t->opts & PATH_NODOMAIN)
+		t->a->flags |= ADDR_NODOMAIN;
+	else
 		return fail(t, "address has no domain");
-	t->a->flags |= ADDR_NODOMAIN;
-	return 0;
+	return text_len(t->a) < ADDR_TEXT_MAX ? 0 :
+	    fail(t, "address is too long");
 }
 
 static int
@@ -279,21 +296,25 @@ path_quoted(struct path *t)
 	return t->a->localn > 0 ? 0 : fail(t, "empty local part");
 }
 
+/* With PATH_DOTS dots may stand anywhere, as some providers gave out. */
 static int
 path_dotstring(struct path *t)
 {
-	int c, last = '.';
+	int c, last = '.', odd = 0;
 
 	while ((c = peek(t)) == '.' || is_atext(c, 1)) {
 		if (c == '.' && last == '.')
-			return fail(t, "misplaced dot in local part");
+			odd = 1;
+		if (odd && !(t->opts & PATH_DOTS))
+			break;
 		if (local_put(t, c) == -1)
 			return -1;
 		last = c;
 	}
-	if (t->a->localn == 0)
+	if (t->a->localn == 0 && !odd)
 		return fail(t, "empty local part");
-	return last == '.' ? fail(t, "misplaced dot in local part") : 0;
+	return (odd || last == '.') && !(t->opts & PATH_DOTS) ?
+	    fail(t, "misplaced dot in local part") : 0;
 }
 
 static int

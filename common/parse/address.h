@@ -12,10 +12,14 @@
 
 struct parse_err;
 
-#define ADDR_LOCAL_MAX	64	/* RFC 5321 4.5.3.1.1 */
+/*
+ * Limits.  RFC 5321 4.5.3.1 wants 64 octets of a local part and 256 of a path
+ * to be taken; what lists, forwarders and gateways make up (VERP, SRS) is
+ * longer.  A path has its two brackets more than the text of its address.
+ */
+#define ADDR_LOCAL_MAX	255	/* octets of a local part, quotes apart */
 #define ADDR_DOMAIN_MAX	255	/* RFC 5321 4.5.3.1.2 */
-#define ADDR_PATH_MAX	256	/* RFC 5321 4.5.3.1.3, brackets included */
-#define ADDR_TEXT_MAX	(2 * ADDR_LOCAL_MAX + 2 + 1 + ADDR_DOMAIN_MAX + 1)
+#define ADDR_TEXT_MAX	325	/* of an address as text, with a NUL */
 
 #define ADDR_NULLSENDER	0x01	/* <> */
 #define ADDR_QUOTED	0x02	/* the local part was written quoted */
@@ -38,11 +42,13 @@ struct address {
 #define PATH_BARE	0x02	/* brackets may be missing */
 #define PATH_NODOMAIN	0x04	/* "Henrik" and <postmaster> are welcome */
 #define PATH_UTF8	0x08	/* SMTPUTF8 was asked for */
+#define PATH_DOTS	0x10	/* dots where no dot-string has them: a..b, a. */
 
 /*
  * One reverse- or forward-path at the start of p[0..n): leading blanks are
  * skipped, the path ends before a blank or at the end.  Returns the octets
- * used or -1.  Octets below 32 and 127 are never accepted, quoted or not.
+ * used or -1.  Octets below 32 and 127 are never accepted, quoted or not, nor
+ * is an address whose text has no room in ADDR_TEXT_MAX.
  */
 ssize_t	 address_path(const char *p, size_t n, int opts, struct address *,
 	    struct parse_err *);
@@ -50,9 +56,9 @@ ssize_t	 address_path(const char *p, size_t n, int opts, struct address *,
 int	 address_parse(struct slice, int opts, struct address *,
 	    struct parse_err *);
 /*
- * Canonical text: local part quoted only where the grammar wants it, no
- * brackets, "" for the null sender.  Returns the length (< ADDR_TEXT_MAX)
- * or -1 if size is too small.
+ * Canonical text: local part quoted only where the grammar wants it (with
+ * dots in odd places it does), no brackets, "" for the null sender.  Returns
+ * the length, without NUL, or -1 if size is too small.
  */
 ssize_t	 address_print(const struct address *, char *, size_t size);
 /* The same mailbox?  The domain without case, the local part as it is. */

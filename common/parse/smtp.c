@@ -200,7 +200,7 @@ path_parse(struct slice arg, const char *word, int opts, int mail,
 		return SMTP_PATH_SYNTAX;
 	off++;
 	n = address_path(arg.p + off, arg.n - off,
-	    opts | PATH_BARE | PATH_NODOMAIN, &out->addr, err);
+	    opts | PATH_BARE | PATH_NODOMAIN | PATH_DOTS, &out->addr, err);
 	if (n == -1) {
 		err->off += off;
 		return SMTP_PATH_ADDRESS;

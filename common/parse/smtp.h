@@ -60,7 +60,7 @@ enum smtp_path_result {
 
 /*
  * The argument of MAIL or RCPT.  Tolerant where people type: blanks around
- * the colon, no brackets, no domain.  All parameters of the struct are known
+ * the colon, no brackets, no domain, dots in odd places.  All parameters of the struct are known
  * here; the caller refuses those it does not offer.
  */
 enum smtp_path_result smtp_mail_parse(struct slice arg, struct smtp_path *,

@@ -145,7 +145,7 @@ is_value(const char *s)
 	for (i = 0; s[i] != '\0'; i++)
 		if (s[i] <= 32 || s[i] >= 127 || s[i] == ';')
 			return 0;
-	return i > 0 && i <= ADDR_PATH_MAX;
+	return i > 0 && i < ADDR_TEXT_MAX;
 }
 
 static void

@@ -233,8 +233,8 @@ sender(const struct spf_eval *e, int letter, char *v)
 		strlcpy(v, e->top, SPF_VALUE_MAX);
 	else
 		snprintf(v, SPF_VALUE_MAX, "%.*s%s%s",
-		    (int)(local.n < ADDR_LOCAL_MAX * 2 ? local.n :
-		    ADDR_LOCAL_MAX * 2), local.p, letter == 's' ? "@" : "",
+		    (int)(local.n < ADDR_LOCAL_MAX ? local.n :
+		    ADDR_LOCAL_MAX), local.p, letter == 's' ? "@" : "",
 		    letter == 's' ? e->top : "");
 }
 

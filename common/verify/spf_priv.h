@@ -11,7 +11,8 @@
 #include "parse/ipaddr.h"
 #include "verify/verify.h"
 
-#define SPF_VALUE_MAX	(ADDR_TEXT_MAX + 1)	/* octets of a macro's value */
+/* octets of a macro's value: at most a local part, "@" and a domain */
+#define SPF_VALUE_MAX	(ADDR_LOCAL_MAX + DOMAIN_TEXT + 1)
 
 enum spf_kind { SPF_ALL, SPF_INCLUDE, SPF_A, SPF_MX, SPF_PTR, SPF_IP4,
 	    SPF_IP6, SPF_EXISTS, SPF_REDIRECT, SPF_EXP, SPF_UNKNOWN };

@@ -13,7 +13,7 @@
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
-#define ALL	(PATH_NULL | PATH_BARE | PATH_NODOMAIN | PATH_UTF8)
+#define ALL	(PATH_NULL | PATH_BARE | PATH_NODOMAIN | PATH_UTF8 | PATH_DOTS)
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)

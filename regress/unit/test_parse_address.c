@@ -25,6 +25,7 @@
 #include "json.h"
 
 #define ALL	(PATH_NULL | PATH_BARE | PATH_NODOMAIN | PATH_UTF8)
+#define DOTS	(ALL | PATH_DOTS)
 
 static void
 path_is(const char *text, int opts, const char *want, int flags)
@@ -106,7 +107,7 @@ test_path_limits(void **state)
 	char buf[600];
 	int n;
 
-	for (n = 1; n <= 66; n++) {
+	for (n = 1; n <= ADDR_LOCAL_MAX + 2; n++) {
 		snprintf(buf, sizeof(buf), "<%0*d@b.org>", n, 0);
 		if (n <= ADDR_LOCAL_MAX)
 			assert_true(address_path(buf, strlen(buf), 0,
@@ -128,6 +129,70 @@ test_path_limits(void **state)
 		buf[n] = '.';
 	memcpy(buf + 300, ">", 2);
 	path_bad(buf, 0);
+}
+
+static int
+path_taken(char fill, int local, int domain, int opts)
+{
+	char buf[600];
+	struct address a;
+	int i, n = 0;
+
+	n += sprintf(buf, fill == '"' ? "<\"" : "<");
+	for (i = 0; i < local; i++)
+		n += sprintf(buf + n, fill == '"' ? "\\\"" : "%c", fill);
+	n += sprintf(buf + n, fill == '"' ? "\"@" : "@");
+	for (i = 0; i < domain; i++)
+		buf[n++] = i % 40 == 39 && i + 1 < domain ? '.' : 'd';
+	buf[n] = '>';
+	return address_path(buf, (size_t)n + 1, opts, &a, NULL) == n + 1;
+}
+
+/* The bound of a path is that of its text, quotes and all: both sides of
+ * it, with much in the local part and with much in the domain. */
+static void
+test_path_text(void **state)
+{
+	int d, room = ADDR_TEXT_MAX - 1;
+
+	for (d = 1; d <= 253; d++) {
+		assert_true(path_taken('a', room - d - 1 < ADDR_LOCAL_MAX ?
+		    room - d - 1 : ADDR_LOCAL_MAX, d, 0));
+		assert_false(path_taken('a', room - d, d, 0));
+		assert_true(path_taken('"', (room - d - 3) / 2, d, 0));
+		assert_false(path_taken('"', (room - d - 3) / 2 + 1, d, 0));
+		/* and dots, which are quoted when it is written */
+		assert_false(path_taken('.', room - d - 2, d, DOTS));
+	}
+	assert_true(path_taken('.', 250, 71, DOTS));
+	assert_false(path_taken('.', 250, 72, DOTS));
+}
+
+/* Dots where no dot-string has them: taken where that is said, and from then
+ * on the quoted string that means the same. */
+static void
+test_path_dots(void **state)
+{
+	static const char *const odd[] = { "a..b", "a.", ".a", ".", "..",
+	    "a...", ".a.b.", "hana..ko", "hanako." };
+	char in[64], want[64];
+	struct address a, b;
+	size_t i;
+
+	for (i = 0; i < NITEMS(odd); i++) {
+		snprintf(in, sizeof(in), "<%s@c.org>", odd[i]);
+		snprintf(want, sizeof(want), "\"%s\"@c.org", odd[i]);
+		path_bad(in, ALL);
+		path_is(in, DOTS, want, 0);
+		path_is(want, DOTS, want, ADDR_QUOTED | ADDR_BARE);
+		assert_true(address_path(in, strlen(in), DOTS, &a, NULL) > 0);
+		assert_int_equal(address_parse(slice_str(want), 0, &b, NULL),
+		    0);
+		assert_true(address_eq(&a, &b));
+	}
+	path_bad("<@c.org>", DOTS);
+	path_bad("<a@.c.org>", DOTS);
+	path_bad("<a@c..org>", DOTS);
 }
 
 /* Row 1: shell injection by address. */
@@ -260,7 +325,8 @@ roundtrip(const struct address *a)
  * The isemail collection.  Where we differ from its verdict for SMTP, the
  * reason is one of these: "" as local part names nobody; comments and
  * folding are not SMTP; a dot at the end of a domain is let pass; "::" may
- * stand for one group of zeros (RFC 4291 2.2).
+ * stand for one group of zeros (RFC 4291 2.2); local parts may be longer than
+ * RFC 5321 4.5.3.1.1 wants.
  */
 static void
 test_isemail(void **state)
@@ -288,7 +354,9 @@ test_isemail(void **state)
 			continue;
 		if (ok && (text->s[text->n - 1] == '.' ||
 		    strstr(json_str(&c->item[i], "diagnosis"),
-		    "IPV6DEPRECATED") != NULL))
+		    "IPV6DEPRECATED") != NULL ||
+		    strstr(json_str(&c->item[i], "diagnosis"),
+		    "LOCAL_TOOLONG") != NULL))
 			continue;
 		fail_msg("%s <%s>: %s, want %s (%s)",
 		    json_str(&c->item[i], "id"), text->s,
@@ -471,7 +539,7 @@ path_cut(char *p, size_t n)
 {
 	struct address a;
 	struct parse_err e;
-	ssize_t k = address_path(p, n, ALL, &a, &e);
+	ssize_t k = address_path(p, n, DOTS, &a, &e);
 
 	assert_true(k >= -1 && k <= (ssize_t)n);
 	if (k >= 0 && !(a.flags & ADDR_NULLSENDER))
@@ -484,7 +552,7 @@ test_path_cut(void **state)
 	static const char *const in[] = {
 		"  <@a.b,@c.d:\"q \\\" x\"@[IPv6:1:2::3.4.5.6]> SIZE=1",
 		"joe.\xc3\xa5@dom-ain.example.org. X", "<\"\\", "<a@[",
-		"<a@[IPv6:1:2:3:4:5:6:7:8]>"
+		"<a@[IPv6:1:2:3:4:5:6:7:8]>", "<.a..b.@c>"
 	};
 	size_t i;
 
@@ -499,6 +567,8 @@ main(void)
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_path_tolerant),
 		cmocka_unit_test(test_path_limits),
+		cmocka_unit_test(test_path_text),
+		cmocka_unit_test(test_path_dots),
 		cmocka_unit_test(test_path_cut),
 		cmocka_unit_test(test_attack_shell_address),
 		cmocka_unit_test(test_attack_expansion),
