@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/slice.h"
+#include "parse/address.h"
 #include "parse/ipaddr.h"
 #include "parse/rr.h"
 #include "verify/verify.h"
@@ -163,22 +164,19 @@ judge_free(struct mail *m)
 static void
 judge_facts(struct session *s, struct verdict *v)
 {
-	struct slice sender = slice_str(s->mail->sender);
+	struct address sender;
 	struct ipaddr ip = { .family = s->conn.peer.family };
 	const struct conf *conf = proc_conf();
-	size_t at = sender.n;
 
 	memcpy(ip.b, s->conn.peer.b, sizeof(ip.b));
 	verdict_start(v, VERDICT_HELO | (conf->verify.dmarc == DMARC_OFF ?
 	    VERDICT_NODMARC : 0), conf->hostname, (int64_t)now_sec_coarse(), 0);
 	verdict_client(v, &ip, s->helo);
-	while (at > 0 && sender.p[at - 1] != '@')
-		at--;
-	if (at == 0)
-		verdict_sender(v, slice_of("", 0), slice_of("", 0));
-	else
-		verdict_sender(v, slice_of(sender.p, at - 1),
-		    slice_of(sender.p + at, sender.n - at));
+	if (address_parse(slice_str(s->mail->sender), PATH_NULL | PATH_UTF8,
+	    &sender, NULL) == -1)
+		sender = (struct address){ 0 };
+	verdict_sender(v, slice_of(sender.local, sender.localn),
+	    slice_of(sender.domain, sender.domainn));
 }
 
 int

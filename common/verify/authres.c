@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "parse/address.h"
 #include "parse/header.h"
 #include "parse/ipaddr.h"
 #include "verify/arc_priv.h"
@@ -29,6 +30,8 @@ struct out {
 
 static void	 put_octets(struct out *, const char *, size_t);
 static void	 put_value(struct out *, const char *, size_t);
+static void	 put_word(struct out *, const char *, size_t);
+static void	 put_quoted(struct out *, const char *, size_t);
 static void	 put_pair(struct out *, const char *, const char *);
 static void	 put_reason(struct out *, const char *);
 static void	 put_sender(struct out *, const struct verdict *);
@@ -36,7 +39,9 @@ static void	 put_spf(struct out *, const struct verdict *);
 static void	 put_dkim(struct out *, const struct verdict *);
 static void	 put_dmarc(struct out *, const struct verdict *);
 static void	 put_arc(struct out *, const struct verdict *);
+static size_t	 sender_print(const struct verdict *, char *);
 static int	 is_token(const char *, size_t);
+static int	 is_dot_atom(const char *, size_t);
 static size_t	 skip_cfws(struct slice, size_t);
 static size_t	 read_id(struct slice, size_t, char *, size_t);
 
@@ -73,31 +78,28 @@ ssize_t
 spf_received_print(const struct verdict *v, char *p, size_t size)
 {
 	struct out o = { p, 0, size, 0 };
-	char ip[IPADDR_TEXT_MAX];
+	char ip[IPADDR_TEXT_MAX], sender[ADDR_TEXT_MAX];
 
 	if (ipaddr_print(&v->ip, ip, sizeof(ip)) == -1)
 		return -1;
 	put(&o, "Received-SPF: ");
 	put(&o, spf_name(v->spf.result));
 	put(&o, "\r\n\treceiver=");
-	put_value(&o, v->receiver, strlen(v->receiver));
+	put_word(&o, v->receiver, strlen(v->receiver));
 	put(&o, "; client-ip=");
-	put_value(&o, ip, strlen(ip));
+	put_word(&o, ip, strlen(ip));
 	put(&o, ";\r\n\tenvelope-from=");
-	if (v->domainn == 0)
-		put(&o, "\"\"");
-	else
-		put_sender(&o, v);
+	put_quoted(&o, sender, sender_print(v, sender));
 	put(&o, ";\r\n\thelo=");
-	put_value(&o, v->helo, strlen(v->helo));
+	put_word(&o, v->helo, strlen(v->helo));
 	put(&o, v->domainn == 0 ? "; identity=helo" : "; identity=mailfrom");
 	if (v->spf.term[0] != '\0') {
 		put(&o, ";\r\n\tmechanism=");
-		put_value(&o, v->spf.term, strlen(v->spf.term));
+		put_word(&o, v->spf.term, strlen(v->spf.term));
 	}
 	if (v->spf.why != NULL) {
 		put(&o, ";\r\n\tproblem=");
-		put_value(&o, v->spf.why, strlen(v->spf.why));
+		put_word(&o, v->spf.why, strlen(v->spf.why));
 	}
 	put(&o, "\r\n");
 	return o.cut ? -1 : (ssize_t)o.n;
@@ -144,13 +146,28 @@ put_octets(struct out *o, const char *p, size_t n)
 static void
 put_value(struct out *o, const char *p, size_t n)
 {
+	if (is_token(p, n))
+		put_octets(o, p, n);
+	else
+		put_quoted(o, p, n);
+}
+
+/* A dot-atom, or a quoted string (RFC 7208 9.1). */
+static void
+put_word(struct out *o, const char *p, size_t n)
+{
+	if (is_dot_atom(p, n))
+		put_octets(o, p, n);
+	else
+		put_quoted(o, p, n);
+}
+
+static void
+put_quoted(struct out *o, const char *p, size_t n)
+{
 	size_t i;
 	char c;
 
-	if (is_token(p, n)) {
-		put_octets(o, p, n);
-		return;
-	}
 	put(o, "\"");
 	for (i = 0; i < n; i++) {
 		c = p[i] < ' ' || p[i] > '~' ? '?' : p[i];
@@ -181,19 +198,35 @@ put_reason(struct out *o, const char *why)
 	put(o, "\"");
 }
 
-/* The sender as far as it can stand in a field; else its domain. */
+/* The mailbox of MAIL FROM, "" the null sender; what has no room, its domain.
+ * out has ADDR_TEXT_MAX octets.  Its length. */
+static size_t
+sender_print(const struct verdict *v, char *out)
+{
+	struct address a = { .localn = v->localn, .domainn = v->domainn };
+	ssize_t n;
+
+	if (v->domainn == 0)
+		return 0;
+	memcpy(a.local, v->local, v->localn);
+	memcpy(a.domain, v->domain, v->domainn);
+	n = v->localn > 0 ? address_print(&a, out, ADDR_TEXT_MAX) : -1;
+	if (n > 0)
+		return (size_t)n;
+	memcpy(out, v->domain, v->domainn);
+	return v->domainn;
+}
+
+/* The sender as far as it can stand there without quotes, which not all read
+ * that go by these results; else its domain. */
 static void
 put_sender(struct out *o, const struct verdict *v)
 {
-	char text[VERDICT_LOCAL + DOMAIN_TEXT + 1];
-
-	if (v->spf.domain[0] != '\0' && v->localn > 0 &&
-	    is_token(v->local, v->localn))
-		snprintf(text, sizeof(text), "%.*s@%s", (int)v->localn,
-		    v->local, v->spf.domain);
-	else
-		snprintf(text, sizeof(text), "%s", v->spf.domain);
-	put_value(o, text, strlen(text));
+	if (is_dot_atom(v->local, v->localn)) {
+		put_octets(o, v->local, v->localn);
+		put(o, "@");
+	}
+	put(o, v->spf.domain);
 }
 
 static void
@@ -301,6 +334,18 @@ is_token(const char *p, size_t n)
 		if (p[i] <= ' ' || p[i] > '~' || special[(int)p[i]])
 			return 0;
 	return n > 0;
+}
+
+/* Text without "@" and "=" and with its dots between letters. */
+static int
+is_dot_atom(const char *p, size_t n)
+{
+	char last = '.';
+	size_t i;
+
+	for (i = 0; i < n && p[i] != '@' && (p[i] != '.' || last != '.'); i++)
+		last = p[i];
+	return i == n && last != '.' && is_token(p, n);
 }
 
 /* Blanks, folding and comments from i on; nested comments count. */

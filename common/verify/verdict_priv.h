@@ -17,7 +17,6 @@
 #include "verify/verify.h"
 
 #define VERDICT_BODIES	(DKIM_VERIFY_MAX + 1)	/* and one for ARC */
-#define VERDICT_LOCAL	256	/* octets kept of a local part */
 
 struct body_hash {
 	enum dkim_canon	 canon;
@@ -46,7 +45,7 @@ struct verdict {
 	struct ipaddr	 ip;
 	char		 helo[ADDR_DOMAIN_MAX + 1];
 	size_t		 localn, domainn;
-	char		 local[VERDICT_LOCAL];
+	char		 local[ADDR_LOCAL_MAX];
 	char		 domain[ADDR_DOMAIN_MAX + 1];
 
 	int		 spf_done, helo_done, dmarc_done;

@@ -217,6 +217,61 @@ test_authres_print(void **state)
 	verdict_free(v);
 }
 
+/* RFC 7208 9.1: a mailbox is no dot-atom, so it is quoted, whatever is in it;
+ * Authentication-Results has what needs no quotes. */
+static void
+test_received_spf_mailbox(void **state)
+{
+	static const struct { const char *local, *from, *mailfrom; } t[] = {
+		{ "bob", "\"bob@b.example\"", "bob@b.example" },
+		{ "hana..ko", "\"\\\"hana..ko\\\"@b.example\"", "b.example" },
+		{ "hanako.", "\"\\\"hanako.\\\"@b.example\"", "b.example" },
+		{ "a b", "\"\\\"a b\\\"@b.example\"", "b.example" },
+		{ "a\"\\", "\"\\\"a\\\\\\\"\\\\\\\\\\\"@b.example\"",
+		    "b.example" },
+		{ "x@y", "\"\\\"x@y\\\"@b.example\"", "b.example" },
+		{ "l+a=c.example", "\"l+a=c.example@b.example\"",
+		    "b.example" },
+		{ "a;helo=z", "\"\\\"a;helo=z\\\"@b.example\"", "b.example" },
+	};
+	struct ipaddr ip = { 4, { 192, 0, 2, 1 } };
+	struct verdict *v = verdict_new();
+	char out[AUTHRES_MAX], want[200];
+	size_t i;
+	ssize_t n;
+
+	for (i = 0; i < NITEMS(t); i++) {
+		verdict_start(v, VERDICT_HELO, "mx.example", NOW, 0);
+		verdict_client(v, &ip, "h..x");
+		verdict_sender(v, slice_str(t[i].local), slice_str("b.example"));
+		verdict_header(v, SLICE_LIT("From: x@y.example\r\n\r\n"));
+		verdict_end(v);
+		verdict_timeout(v);
+		assert_true(verdict_run(v));
+		n = spf_received_print(v, out, sizeof(out) - 1);
+		assert_true(n > 0);
+		out[n] = '\0';
+		snprintf(want, sizeof(want), "receiver=mx.example; "
+		    "client-ip=192.0.2.1;\r\n\tenvelope-from=%s;\r\n\t"
+		    "helo=\"h..x\"; identity=mailfrom", t[i].from);
+		if (strstr(out, want) == NULL)
+			fail_msg("%s: %s", t[i].local, out);
+		n = authres_print(v, NULL, out, sizeof(out) - 1);
+		assert_true(n > 0);
+		out[n] = '\0';
+		snprintf(want, sizeof(want), " smtp.mailfrom=%s;",
+		    t[i].mailfrom);
+		if (strstr(out, want) == NULL)
+			fail_msg("%s: %s", t[i].local, out);
+	}
+	verdict_sender(v, slice_of("", 0), slice_of("", 0));
+	n = spf_received_print(v, out, sizeof(out) - 1);
+	assert_true(n > 0);
+	out[n] = '\0';
+	assert_non_null(strstr(out, "envelope-from=\"\";"));
+	verdict_free(v);
+}
+
 /* Facts may come in any cut; questions go out as soon as they are known. */
 static void
 test_verdict_order(void **state)
@@ -251,6 +306,7 @@ main(void)
 		cmocka_unit_test(test_arc_structure),
 		cmocka_unit_test(test_authres_forged),
 		cmocka_unit_test(test_authres_print),
+		cmocka_unit_test(test_received_spf_mailbox),
 		cmocka_unit_test(test_verdict_order),
 	};
 
