@@ -25,39 +25,6 @@
 
 #define ANSWER_MS	120000		/* longest wait for the next message */
 
-static const char usage_text[] =
-    "usage: mailctl [--json] [-s socket] command ...\n"
-    "       mailctl -V\n"
-    "\n"
-    "  status                          processes and how they do\n"
-    "  account add|passwd ADDRESS [PASSWORD | --password-stdin]\n"
-    "                                  a new account; another password (asks\n"
-    "                                  on a terminal, else reads a line)\n"
-    "  account del|enable|disable ADDRESS | list\n"
-    "  account adopt                   keep a directory that is not\n"
-    "                                  the store's\n"
-    "  alias add ADDRESS TARGET... | del ADDRESS | list\n"
-    "  domain list                     the domains mail is taken for\n"
-    "  guard list                      who wrote to how many outside\n"
-    "  dkim create DOMAIN [SELECTOR [rsa|ed25519]] | rotate DOMAIN|--all |\n"
-    "       show [DOMAIN] | remove DOMAIN SELECTOR\n"
-    "  queue list [SELECT] | show ID | flush [SELECT|DOMAIN] |\n"
-    "        hold|release|remove SELECT|all\n"
-    "        SELECT: [ID ...] [--from ADDRESS] [--to ADDRESS]\n"
-    "        [--domain DOMAIN] [--account ADDRESS|NUMBER]\n"
-    "  reports [DOMAIN [--breaks]]     what others report about our mail\n"
-    "  reports reject DOMAIN | tls [DOMAIN] | abuse [DOMAIN] |\n"
-    "        failures [DOMAIN] | list [DOMAIN] | unread [ID] |\n"
-    "        remove ID|unread | pending  [--days N] [--all]\n"
-    "  log [-n LINES] [TEXT]           the recent log\n"
-    "  log rotate | reopen             begin a new file; go on in one\n"
-    "  why ID                          the history of one message\n"
-    "  reload | stop\n"
-    "\n"
-    "without maild:\n"
-    "  verify FILE --from ADDRESS --ip IP --helo NAME [--dns FILE]\n"
-    "  spf DOMAIN | dmarc DOMAIN [--dns FILE]\n";
-
 void
 stdio_open(void)
 {
@@ -69,13 +36,6 @@ stdio_open(void)
 	if (fd == -1)
 		exit(EX_OSERR);
 	close(fd);
-}
-
-void
-usage(FILE *to, int status)
-{
-	fputs(usage_text, to);
-	exit(status);
 }
 
 int

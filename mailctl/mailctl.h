@@ -2,7 +2,7 @@
  * mailctl: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	zone lookup table password verify mailctl
+ *	zone lookup table password words verify mailctl
  */
 #ifndef MAILCTL_H
 #define MAILCTL_H
@@ -26,7 +26,7 @@ bool	 table_is_empty(const struct table *);
 void	 text_print(FILE *, struct slice);
 void	 table_free(struct table *);
 
-/* ---- password.c: a password that is no argument --------------------------- */
+/* ---- password.c: a password that is no argument ------------------------- */
 
 #define PASSWORD_SIZE	258	/* octets of a line with CR, and a NUL */
 
@@ -43,12 +43,24 @@ bool	 password_flag(int *argc, char **argv);
 bool	 password_get(int argc, char **argv, bool flagged,
 	    char buf[PASSWORD_SIZE]);
 
+/* ---- words.c: the commands by name --------------------------------------- */
+
+/* What a command is used like; NULL or one that is none: all of them. */
+void	 words_help(FILE *, const char *name);
+/* "help [COMMAND]" and "COMMAND ... --help": answered, true. */
+bool	 words_ask_help(int argc, char *const *argv);
+/* An option before the command was refused: what may have been meant, on
+ * standard error. */
+void	 words_option(const char *word);
+/* A command was refused: say on standard error what may have been meant, if
+ * its words are like others that there are. */
+void	 words_suggest(int argc, char *const *argv);
+
 /* ---- mailctl.c: asking maild; the program ends when that cannot be ------- */
 
 /* What of standard input, output and error is closed becomes /dev/null: the
  * control socket would take its place. */
 void	 stdio_open(void);
-void	 usage(FILE *, int status) __attribute__((noreturn));
 /* The control socket at path. */
 int	 control_connect(const char *path);
 /* maild says first which build it is of. */

@@ -21,16 +21,17 @@ main(int argc, char *argv[])
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
+	static char alone[] = "-V", *const version[] = { alone, alone };
 	const char *path = MAILD_RUNDIR "/maild.sock";
 	char password[PASSWORD_SIZE];
 	bool json = false, flagged;
 	int ch, s, status;
 
 	stdio_open();
-	build_version("mailctl", argc, argv);
-	while ((ch = getopt_long(argc, argv, "+s:jh", options, NULL)) != -1)
+	while ((ch = getopt_long(argc, argv, "+s:jhV", options, NULL)) != -1)
 		switch (ch) {
 		case 's':
 			path = optarg;
@@ -38,10 +39,15 @@ main(int argc, char *argv[])
 		case 'j':
 			json = true;
 			break;
+		case 'V':
+			build_version("mailctl", 2, version);
+			return EX_SOFTWARE;
 		case 'h':
-			usage(stdout, 0);
+			words_help(stdout, NULL);
+			return EX_OK;
 		default:
-			usage(stderr, EX_USAGE);
+			words_option(argv[optind - 1]);
+			return EX_USAGE;
 		}
 	argc -= optind;
 	argv += optind;
@@ -50,8 +56,12 @@ main(int argc, char *argv[])
 		json = true;
 		argc--;
 	}
-	if (argc == 0)
-		usage(stderr, EX_USAGE);
+	if (argc == 0) {
+		words_help(stderr, NULL);
+		return EX_USAGE;
+	}
+	if (words_ask_help(argc, argv))
+		return EX_OK;
 	if (verify_is_command(argv[0]))
 		return verify_command(argc, argv, json);
 	if (strcmp(argv[0], "reports") == 0)
@@ -63,6 +73,8 @@ main(int argc, char *argv[])
 	    password) ? password : NULL);
 	explicit_bzero(password, sizeof(password));
 	status = read_answer(s, json);
+	if (status == EX_USAGE || status == EX_DATAERR)
+		words_suggest(argc, argv);
 	if (status == 0 && strcmp(argv[0], "stop") == 0)
 		wait_gone(s);
 	return status;

@@ -136,6 +136,7 @@ options(struct call *c, int argc, char **argv)
 			c->partial = true;
 			break;
 		default:
+			words_suggest(argc, argv);
 			exit(EX_USAGE);
 		}
 	if (optind + 1 < argc)
