@@ -5,8 +5,9 @@
  * the splitting; structure.c reads headers, facts.c writes the result.
  *
  * A boundary line counts only if it is the boundary exactly, so a boundary
- * that is the start of another one misleads nobody.  Text that is cut off by
- * a limit stays in the body of the part it is in.
+ * that is the start of another one misleads nobody.  What a limit leaves
+ * without a part of its own is in the body of the last part there is: nothing
+ * of a message is in none of those that BODYSTRUCTURE shows.
  */
 #include "base/compat.h"
 
@@ -42,6 +43,7 @@ static void	 line_ends(struct mime *, int);
 static int	 boundary_find(const struct mime *, size_t *, int *);
 static void	 boundary_push(struct mime *);
 static void	 boundary_hit(struct mime *, size_t, int, int);
+static void	 last_goes_on(struct mime *, int);
 
 struct mime *
 mime_new(void)
@@ -223,6 +225,8 @@ part_close(struct mime *m, uint16_t i, uint64_t end, uint64_t lines)
 	if (p->body_off > end)
 		p->body_off = end > p->hdr_off ? end : p->hdr_off;
 	p->body_len = end > p->body_off ? end - p->body_off : 0;
+	if (p->type == FACTS_MULTIPART && p->first == PART_NONE)
+		structure_text(p);
 	lines = lines > p->lines0 ? lines - p->lines0 : 0;
 	if (p->body_len == 0)
 		lines = 0;
@@ -297,13 +301,14 @@ header_done(struct mime *m, uint64_t off, uint64_t lines)
 	structure_part(m);
 	if (m->cur == 0)
 		facts_fields(m);
-	p->body_off = off;
+	p->body_off = m->body0 = off;
 	p->lines0 = lines;
 	m->mode = IN_BODY;
 	m->hdr.n = 0;
 	switch ((enum facts_type)p->type) {
 	case FACTS_MULTIPART:
 		boundary_push(m);
+		sample_start(m, m->cur);	/* if it stays without parts */
 		break;
 	case FACTS_MESSAGE:
 		part_new(m, m->cur, off);	/* structure_part saw room */
@@ -465,6 +470,10 @@ boundary_hit(struct mime *m, size_t level, int end, int whole)
 	uint16_t multi = m->level[level].part, i;
 	uint64_t lines = m->lines - (m->eol > 0 && m->lines > 0);
 
+	if (!end && m->nparts == MIME_PARTS_MAX) {
+		last_goes_on(m, whole);
+		return;
+	}
 	for (i = m->cur; i != multi; i = m->parts[i].parent)
 		part_close(m, i, m->line_off - m->eol, lines);
 	m->nlevels = level + 1;
@@ -477,8 +486,28 @@ boundary_hit(struct mime *m, size_t level, int end, int whole)
 		m->bounds.n = m->level[level].off;
 	}
 	line_ends(m, whole);
-	if (!end)
-		part_new(m, multi, m->off);
+	if (end)
+		return;
+	if (m->plain.part == multi) {
+		m->plain.part = PART_NONE;
+		m->plain.n = 0;
+	}
+	part_new(m, multi, m->off);
+}
+
+/*
+ * The line would start one part too many: it and the rest of the message are
+ * the body of the last part, which can be no multipart and no message.
+ */
+static void
+last_goes_on(struct mime *m, int whole)
+{
+	m->cur = (uint16_t)(m->nparts - 1);
+	m->parts[m->cur].body_off = m->body0;
+	m->mode = IN_BODY;
+	m->nlevels = m->bounds.n = 0;
+	sample_put(m, m->line, m->linen);
+	line_ends(m, whole);
 }
 
 /* The first plain text is the one to show, or else the first HTML. */

@@ -54,6 +54,8 @@ struct part {
 	struct text_span head;		/* all made of its header, in */
 	struct text_span ext;		/* mime.text; see structure.c */
 	struct text_span env;		/* of the message it is the body of */
+	/* A multipart as the text it is if no part comes. */
+	struct text_span text_head, text_ext;
 };
 
 /* The start of a text part, for the preview. */
@@ -93,6 +95,7 @@ struct mime {
 	uint64_t	 off;		/* of the next octet */
 	uint64_t	 lines;		/* line ends before it */
 	uint64_t	 line_off;	/* where its line started */
+	uint64_t	 body0;		/* where the body of the last began */
 	uint16_t	 cur;		/* the part we are in */
 	uint8_t		 eol;		/* octets of the last line end */
 	uint8_t		 first;		/* first line of a header */
@@ -127,6 +130,8 @@ void	 text_string(struct mime_text *, struct slice);
  * charset, head, ext, env, and m->boundary of a multipart.
  */
 void	 structure_part(struct mime *);
+/* The multipart is closed and has no part: it is a text from now on. */
+void	 structure_text(struct part *);
 /* BODY or (ext) BODYSTRUCTURE of the message. */
 void	 structure_put(struct mime *, struct mime_text *, int ext);
 

@@ -10,6 +10,8 @@
  *	ext	 md5 disposition language location, with a blank in front
  *		of a multipart (params) instead of md5
  *	env	(...), if the part is the body of a message
+ * A multipart has them besides as the text/plain that it is when its boundary
+ * never comes: each part that is shown can be fetched then (RFC 3501 6.4.5).
  */
 #include "base/compat.h"
 
@@ -37,9 +39,12 @@ static struct text_span span_since(const struct mime_text *, size_t);
 
 static void	 type_of(struct mime *, struct part *, const struct params *,
 		    struct slice *, struct slice *);
+static int8_t	 charset_of(const struct params *);
 static int	 type_split(struct slice, struct slice *, struct slice *);
 static int	 is_token(struct slice);
 static enum facts_cte cte_of(struct slice, struct slice *);
+static void	 text_form(struct mime *, struct part *, const struct params *,
+		    struct slice[]);
 static void	 head_put(struct mime *, struct part *, const struct params *,
 		    struct slice, struct slice, struct slice[]);
 static void	 ext_put(struct mime *, struct part *, const struct params *,
@@ -171,6 +176,8 @@ structure_part(struct mime *m)
 	params_parse(v[H_TYPE], &params, buf, sizeof(buf));
 	type_of(m, p, &params, &type, &sub);
 	p->digest = slice_caseis(sub, "digest");
+	if (p->type == FACTS_MULTIPART)
+		text_form(m, p, &params, v);
 	head_put(m, p, &params, type, sub, v);
 	ext_put(m, p, &params, v);
 	if (p->parent == PART_NONE ||
@@ -178,6 +185,14 @@ structure_part(struct mime *m)
 		envelope_put(m, v);
 	if (m->tmp.bad != TEXT_GOOD)
 		m->text.bad = m->tmp.bad;
+}
+
+void
+structure_text(struct part *p)
+{
+	p->type = FACTS_TEXT;
+	p->head = p->text_head;
+	p->ext = p->text_ext;
 }
 
 void
@@ -211,6 +226,7 @@ type_of(struct mime *m, struct part *p, const struct params *params,
 		s = b != NULL ? slice_trim(b->value) : slice_of(NULL, 0);
 		if (deeper && s.n > 0 && s.n <= BOUNDARY_MAX) {
 			p->type = FACTS_MULTIPART;
+			p->charset = charset_of(params);
 			memcpy(m->boundary, s.p, s.n);
 			m->boundaryn = s.n;
 			return;
@@ -233,9 +249,16 @@ type_of(struct mime *m, struct part *p, const struct params *params,
 		return;
 	p->type = FACTS_TEXT;
 	p->html = slice_caseis(*sub, "html");
-	b = params_get(params, "charset");
-	p->charset = (int8_t)(b == NULL ? CHARSET_ASCII :
-	    charset_find(slice_trim(b->value)));
+	p->charset = charset_of(params);
+}
+
+static int8_t
+charset_of(const struct params *params)
+{
+	const struct param *p = params_get(params, "charset");
+
+	return (int8_t)(p == NULL ? CHARSET_ASCII :
+	    charset_find(slice_trim(p->value)));
 }
 
 /* "text / plain" into two tokens. */
@@ -284,6 +307,18 @@ cte_of(struct slice v, struct slice *word)
 		return CTE_QP;
 	return slice_caseis(s, "7bit") || slice_caseis(s, "8bit") ||
 	    slice_caseis(s, "binary") ? CTE_NONE : CTE_UNKNOWN;
+}
+
+static void
+text_form(struct mime *m, struct part *p, const struct params *params,
+    struct slice v[])
+{
+	p->type = FACTS_TEXT;
+	head_put(m, p, params, SLICE_LIT("text"), SLICE_LIT("plain"), v);
+	ext_put(m, p, params, v);
+	p->text_head = p->head;
+	p->text_ext = p->ext;
+	p->type = FACTS_MULTIPART;
 }
 
 static void
@@ -498,12 +533,6 @@ part_put(struct mime *m, struct mime_text *out, uint16_t i, int ext)
 	if (p->type == FACTS_MULTIPART) {
 		for (c = p->first; c != PART_NONE; c = m->parts[c].next)
 			part_put(m, out, c, ext);
-		/* The grammar wants one body at least. */
-		if (p->first == PART_NONE) {
-			text_str(out, "(\"text\" \"plain\" (\"charset\" "
-			    "\"us-ascii\") NIL NIL \"7bit\" 0 0");
-			text_str(out, ext ? " NIL NIL NIL NIL)" : ")");
-		}
 		text_str(out, " ");
 	}
 	span_put(out, m, p->head);

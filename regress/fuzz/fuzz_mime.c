@@ -1,6 +1,6 @@
 /*
  * Fuzz entry: a message. The facts do not depend on how it was cut, fit their
- * limits, and can be read.
+ * limits, and can be read; each part that BODYSTRUCTURE shows is there.
  */
 #include "base/compat.h"
 
@@ -12,6 +12,7 @@
 #include "parse/facts.h"
 #include "parse/mime.h"
 #include "parse/mime_priv.h"
+#include "regress/unit/parts_walk.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -55,6 +56,8 @@ walk(const char *blob, size_t bn, size_t n)
 	uint64_t hdr, len, lines;
 	int i;
 
+	if (parts_walk(blob, bn) != NULL)
+		abort();
 	for (i = 0; i < FACTS_NFIELDS; i++)
 		if (facts_get(blob, bn, (enum facts_field)i, &s) == -1 ||
 		    slice_find(s, '\0') != s.n)

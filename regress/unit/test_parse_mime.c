@@ -24,6 +24,7 @@
 #include "parse/mime.h"
 #include "parse/mime_priv.h"
 #include "cut.h"
+#include "parts_walk.h"
 
 struct facts {
 	char	*blob;
@@ -76,6 +77,9 @@ facts_of(const char *p, size_t n)
 	f.blob = mime_facts(p, n, &f.n);
 	assert_non_null(f.blob);
 	assert_int_equal(facts_version(f.blob, f.n), FACTS_VERSION);
+	/* what is shown can be fetched, of every message here */
+	assert_string_equal(parts_walk(f.blob, f.n) == NULL ? "" :
+	    parts_walk(f.blob, f.n), "");
 	return f;
 }
 
@@ -246,11 +250,29 @@ test_structure(void **state)
 	    "(\"text\" \"html\" (\"charset\" \"us-ascii\") \"<i>\" \"d\" "
 	    "\"7bit\" 0 0 \"Q2hlY2s=\" (\"inline\" NIL) \"da\" "
 	    "\"http://x/\")");
-	/* a multipart without parts has one all the same */
+	/* a multipart whose boundary never comes is a text */
 	structure_is("Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n",
-	    "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
-	    "0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL "
-	    "NIL)");
+	    "(\"text\" \"plain\" (\"boundary\" \"b\" \"charset\" "
+	    "\"us-ascii\") NIL NIL \"7bit\" 3 1 NIL NIL NIL NIL)");
+	structure_is("Content-Type: multipart/digest; boundary=b; "
+	    "charset=utf-8\r\nContent-MD5: m\r\nContent-ID: i\r\n"
+	    "Content-Description: d\r\nContent-Language: da\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\nx\r\n--b--\r\ny",
+	    "(\"text\" \"plain\" (\"boundary\" \"b\" \"charset\" \"utf-8\") "
+	    "\"i\" \"d\" \"base64\" 11 2 \"m\" NIL \"da\" NIL)");
+	/* the boundary of another level is none */
+	structure_is("Content-Type: multipart/mixed; boundary=a\r\n\r\n"
+	    "--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n"
+	    "--a--\r\n",
+	    "((\"text\" \"plain\" (\"boundary\" \"b\" \"charset\" "
+	    "\"us-ascii\") NIL NIL \"7bit\" 1 0 NIL NIL NIL NIL) \"mixed\" "
+	    "(\"boundary\" \"a\") NIL NIL NIL)");
+	structure_is("Content-Type: message/rfc822\r\n\r\n"
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+	    "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 45 (NIL NIL NIL NIL "
+	    "NIL NIL NIL NIL NIL NIL) (\"text\" \"plain\" (\"boundary\" "
+	    "\"b\" \"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL "
+	    "NIL NIL) 2 NIL NIL NIL NIL)");
 	structure_is("Content-Type: multipart/mixed\r\n\r\nx\r\n",
 	    "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
 	    "3 1 NIL NIL NIL NIL)");
@@ -286,9 +308,8 @@ test_attack_boundary_prefix(void **state)
 	    "\"a\") NIL NIL NIL)");
 	structure_is("Content-Type: multipart/mixed; boundary=a\r\n\r\n"
 	    "--a--\r\n--a\r\n\r\n",
-	    "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
-	    "0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL "
-	    "NIL)");
+	    "(\"text\" \"plain\" (\"boundary\" \"a\" \"charset\" "
+	    "\"us-ascii\") NIL NIL \"7bit\" 14 3 NIL NIL NIL NIL)");
 }
 
 /* Feed in steps; the blob must be the one of the whole. */
@@ -455,6 +476,137 @@ test_attack_mime_nested(void **state)
 	free(p);
 }
 
+/* The part at path starts with head and reaches to the end of the message. */
+static void
+last_is(const char *msg, const struct facts *f, const uint32_t *path,
+    size_t npath, const char *head)
+{
+	struct facts_part p;
+
+	assert_int_equal(facts_part(f->blob, f->n, path, npath, &p), 1);
+	assert_int_equal(p.body_off + p.body_len, strlen(msg));
+	assert_memory_equal(msg + p.body_off, head, strlen(head));
+}
+
+/*
+ * Of the root and count parts 1000 are kept: what would be one more, header
+ * and boundary with it, is in the last.
+ */
+static void
+test_limit_parts(void **state)
+{
+	static const struct {
+		int	 count;
+		uint32_t last;
+		const char *head;
+	} t[] = {
+		{ 998, 998, "998" }, { 999, 999, "999" },
+		{ 1000, 999, "999\r\n--b\r\nA: 1000\r\n\r\n1000\r\n--b--\r\nend" },
+		{ 1001, 999, "999\r\n--b\r\nA: 1000\r\n\r\n1000\r\n--b\r\nA: 1001" },
+		{ 3000, 999, "999\r\n--b\r\nA: 1000\r\n\r\n1000\r\n--b\r\nA: 1001" },
+	};
+	struct facts_part p;
+	struct facts f;
+	char *msg = malloc(100000);
+	size_t i, n;
+	int k;
+
+	for (i = 0; i < NITEMS(t); i++) {
+		n = (size_t)sprintf(msg, "Content-Type: multipart/mixed; "
+		    "boundary=b\r\n\r\n");
+		for (k = 1; k <= t[i].count; k++)
+			n += (size_t)sprintf(msg + n, "--b\r\nA: %d\r\n\r\n"
+			    "%d\r\n", k, k);
+		n += (size_t)sprintf(msg + n, "--b--\r\nend\r\n");
+		f = facts_of(msg, n);
+		if (t[i].count > 999)
+			last_is(msg, &f, &t[i].last, 1, t[i].head);
+		assert_int_equal(facts_part(f.blob, f.n, &t[i].last, 1, &p),
+		    1);
+		assert_memory_equal(msg + p.body_off, t[i].head,
+		    strlen(t[i].head));
+		assert_true(t[i].count > 999 || p.body_len == 3);
+		assert_int_equal(facts_part(f.blob, f.n,
+		    (uint32_t[]){ t[i].last + 1 }, 1, &p), 0);
+		same_cut(msg, n, 3);
+		free(f.blob);
+	}
+	free(msg);
+}
+
+/* The last part was closed by its multipart when one too many comes; an
+ * empty one keeps its header. */
+static void
+test_limit_parts_nested(void **state)
+{
+	static const char *const body[] = { "x\r\n", "\r\n", "" };
+	char *msg = malloc(100000), head[100];
+	struct facts f;
+	size_t i, n;
+	int k;
+
+	for (i = 0; i < NITEMS(body); i++) {
+		n = (size_t)sprintf(msg, "Content-Type: multipart/mixed; "
+		    "boundary=b\r\n\r\n");
+		for (k = 1; k <= 996; k++)
+			n += (size_t)sprintf(msg + n, "--b\r\n\r\n\r\n");
+		n += (size_t)sprintf(msg + n, "--b\r\nContent-Type: multipart/"
+		    "mixed; boundary=c\r\n\r\n--c\r\n\r\ny\r\n--c\r\n"
+		    "A: last\r\n\r\n%s--c--\r\n--b\r\n\r\nz\r\n--b--\r\n",
+		    body[i]);
+		f = facts_of(msg, n);
+		assert_int_equal(facts_nparts(f.blob, f.n), MIME_PARTS_MAX);
+		snprintf(head, sizeof(head), "%s--c--\r\n--b\r\n\r\nz\r\n",
+		    body[i]);
+		last_is(msg, &f, (uint32_t[]){ 997, 2 }, 2, head);
+		same_cut(msg, n, 7);
+		free(f.blob);
+	}
+	free(msg);
+}
+
+/* Levels: the deepest that is shown has all that is deeper as its text. */
+static void
+test_limit_levels(void **state)
+{
+	static const int depth[] = { 1, 62, 63, 64, 65, 200 };
+	uint32_t path[MIME_DEPTH_MAX];
+	char *msg = malloc(100000), head[100];
+	struct facts f;
+	size_t i, n, npath;
+	int k;
+
+	for (i = 0; i < NITEMS(depth); i++) {
+		for (n = 0, k = 1; k <= depth[i]; k++)
+			n += (size_t)sprintf(msg + n, "Content-Type: multipart/"
+			    "mixed; boundary=b%d\r\n\r\n--b%d\r\n", k, k);
+		n += (size_t)sprintf(msg + n, "\r\nx\r\n");
+		f = facts_of(msg, n);
+		npath = depth[i] < MIME_DEPTH_MAX ? (size_t)depth[i] :
+		    MIME_DEPTH_MAX - 1;
+		for (k = 0; k < (int)npath; k++)
+			path[k] = 1;
+		snprintf(head, sizeof(head), depth[i] <= (int)npath ? "x\r\n" :
+		    "--b%d\r\n", (int)npath + 1);
+		last_is(msg, &f, path, npath, head);
+		same_cut(msg, n, 5);
+		free(f.blob);
+		for (n = 0, k = 1; k <= depth[i]; k++)
+			n += (size_t)sprintf(msg + n,
+			    "Content-Type: message/rfc822\r\n\r\n");
+		n += (size_t)sprintf(msg + n, "\r\nx\r\n");
+		f = facts_of(msg, n);
+		npath = depth[i] < MIME_DEPTH_MAX ? (size_t)depth[i] + 1 :
+		    MIME_DEPTH_MAX;
+		for (k = 0; k < (int)npath; k++)
+			path[k] = 1;
+		last_is(msg, &f, path, npath, depth[i] < (int)npath ? "x\r\n" :
+		    depth[i] == (int)npath ? "\r\nx\r\n" : "Content-Type: m");
+		free(f.blob);
+	}
+	free(msg);
+}
+
 /* Row 34: hundreds of thousands of address headers.  Row 35: huge ones. */
 static void
 test_attack_headers(void **state)
@@ -559,6 +711,16 @@ test_preview(void **state)
 	    "one & two three");
 	preview_is("Content-Transfer-Encoding: base64\r\n\r\naGVq\r\n", "hej");
 	preview_is("Content-Type: image/png\r\n\r\nx", "");
+	/* a multipart without parts; one with parts has no words of its own */
+	preview_is("Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\ny",
+	    "x y");
+	preview_is("Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n"
+	    "--b\r\n\r\ny", "y");
+	preview_is("Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n"
+	    "--b\r\nContent-Type: text/html\r\n\r\ny", "y");
+	preview_is("Content-Type: multipart/mixed; boundary=a\r\n\r\nw\r\n"
+	    "--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n"
+	    "--a\r\n\r\ny", "x");
 	preview_is("Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xe5",
 	    "\xc3\xa5");
 }
@@ -599,6 +761,9 @@ main(void)
 		cmocka_unit_test(test_attack_facts_damaged),
 		cmocka_unit_test(test_attack_mime_depth),
 		cmocka_unit_test(test_attack_mime_nested),
+		cmocka_unit_test(test_limit_parts),
+		cmocka_unit_test(test_limit_parts_nested),
+		cmocka_unit_test(test_limit_levels),
 		cmocka_unit_test(test_attack_headers),
 		cmocka_unit_test(test_attack_params),
 		cmocka_unit_test(test_facts_flat),
