@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,7 +38,6 @@
 #define HOLD_SECONDS	10		/* then the log is written anyway */
 #define NOFILE_SPARE	2048		/* descriptors beyond connections */
 
-static void	 usage(void) __attribute__((noreturn));
 static void	 log_lines(log_fn *, const char *);
 static void	 refuse(const char *) __attribute__((noreturn));
 static void	 daemonize(struct house *);
@@ -49,64 +47,6 @@ static void	 start(struct house *);
 static void	 start_children(struct house *);
 static void	 on_signal(evutil_socket_t, short, void *);
 static void	 on_hold(evutil_socket_t, short, void *);
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: maild [-DdnVv] [-f file] [-l libexecdir]\n"
-	    "       maild -F [-f file] --adopt directory ...\n");
-	exit(EX_USAGE);
-}
-
-const char *
-path_absolute(const char *path)
-{
-	char buf[PATH_MAX], *real = realpath(path, buf);
-
-	return xstrdup(real == NULL ? path : real);
-}
-
-void
-options_read(struct house *h, struct asked *a, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "adopt", no_argument, NULL, 'a' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int ch;
-
-	while ((ch = getopt_long(argc, argv, "DdFf:l:nv", longs, NULL)) != -1)
-		switch (ch) {
-		case 'D':
-			h->foreground = true;
-			break;
-		case 'd':
-			h->debug = h->foreground = true;
-			break;
-		case 'F':
-			a->fix = true;
-			break;
-		case 'a':
-			a->adopt = true;
-			break;
-		case 'f':
-			h->conffile = optarg;
-			break;
-		case 'l':
-			h->libexec = optarg;
-			break;
-		case 'n':
-			a->check = true;
-			break;
-		case 'v':
-			a->verbose = true;
-			break;
-		default:
-			usage();
-		}
-	if (a->fix != a->adopt || (argc != optind) != a->adopt)
-		usage();
-}
 
 void
 house_check(const struct house *h)

@@ -2,7 +2,7 @@
  * The root master: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	impaired program key directory signkey files listen
+ *	options impaired program key directory signkey files listen
  *	conf_words conf_yaml mark slot ticket account grant share (absent graph)
  *	(alive child control dkim dkim_make reload stop)
  *	maild
@@ -104,7 +104,7 @@ struct house {
 	void		(*up)(struct house *);
 };
 
-/* ---- maild.c ---- */
+/* ---- options.c ---- */
 /* What the command line asks for besides what struct house has. */
 struct asked {
 	bool	 check, verbose, fix, adopt;
@@ -113,6 +113,8 @@ void	 options_read(struct house *, struct asked *, int argc,
 	    char **argv);
 /* As the path is from /, where maild works. */
 const char *path_absolute(const char *);
+
+/* ---- maild.c ---- */
 /* The configuration; without one maild ends, having said what is wrong. */
 struct conf *conf_read(const char *path);
 /* -n, as root: what would be told at a start. */

@@ -6,9 +6,7 @@
 #include "base/compat.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/build.h"
 #include "proc/proc.h"
@@ -35,11 +33,9 @@ main(int argc, char *argv[])
 {
 	bool dkim = argc == 2 && strcmp(argv[1], "dkim") == 0;
 
-	build_version("signd", argc, argv);
-	if (!dkim && (argc != 2 || strcmp(argv[1], "tls") != 0)) {
-		fprintf(stderr, "usage: signd tls | dkim (started by maild)\n");
-		return EX_USAGE;
-	}
+	build_inner("signd", argc, argv);
+	if (!dkim && (argc != 2 || strcmp(argv[1], "tls") != 0))
+		build_by_hand("signd");
 	signd_memory();
 	return proc_enter(dkim ? &dkim_role : &tls_role, argc, argv);
 }

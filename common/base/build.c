@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/build.h"
 #include "base/slice.h"
@@ -59,4 +60,29 @@ build_version(const char *program, int argc, char *const *argv)
 	printf("%s, maild %s\n", program, build_text(build_release,
 	    slice_str(build_id), text));
 	exit(fflush(stdout) == 0 ? 0 : 1);
+}
+
+static void
+inner_tell(FILE *to, const char *program)
+{
+	fprintf(to, "%s is a process of maild, which starts it; for people "
+	    "there are maild(8) and mailctl(8)\n", program);
+}
+
+void
+build_inner(const char *program, int argc, char *const *argv)
+{
+	build_version(program, argc, argv);
+	if (argc != 2 || (strcmp(argv[1], "-h") != 0 &&
+	    strcmp(argv[1], "--help") != 0))
+		return;
+	inner_tell(stdout, program);
+	exit(fflush(stdout) == 0 ? 0 : 1);
+}
+
+void
+build_by_hand(const char *program)
+{
+	inner_tell(stderr, program);
+	exit(EX_USAGE);
 }

@@ -28,5 +28,9 @@ const char *build_text(unsigned int release, struct slice id,
 	    char text[BUILD_TEXT_MAX]);
 /* -V or --version alone: say what this program is, and exit. */
 void	 build_version(const char *program, int argc, char *const *argv);
+/* The same for a program that maild alone starts, and -h or --help. */
+void	 build_inner(const char *program, int argc, char *const *argv);
+/* Somebody else has started it: say what it is, and exit with EX_USAGE. */
+void	 build_by_hand(const char *program) __attribute__((noreturn));
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "msg/roles.h"
+
 struct conf_item;
 struct conf_secret;
 struct msg;
@@ -28,6 +30,9 @@ struct proc_state {
 };
 extern struct proc_state proc_state;
 
+/* First of all: --version, --help, and the end of a process that maild has
+ * not started.  Before it makes a descriptor, for that could be number 3. */
+void	 proc_words(enum proc_role, int argc, char *const *argv);
 void	 proc_conf_item(struct conf *, const struct conf_item *);
 void	 proc_conf_file(const struct role *, struct msg *);
 void	 proc_conf_secret(const struct role *, const struct conf_secret *);

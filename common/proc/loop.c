@@ -13,7 +13,6 @@
 
 #include <event2/event.h>
 
-#include "base/build.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -299,7 +298,7 @@ proc_enter(const struct role *role, int argc, char *const *argv)
 	const struct chan_handler *handlers;
 	size_t n;
 
-	build_version(proc_program(role->id), argc, argv);
+	proc_words(role->id, argc, argv);
 	/* epoll is made before the jail, and logs before that are rare */
 	loop.base = proc_base_new();
 	proc_begin(role);

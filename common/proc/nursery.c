@@ -29,7 +29,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/build.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
@@ -137,7 +136,7 @@ nursery_main(enum proc_role id, enum proc_role session, nursery_fn fn,
 	struct msg	 m = { .body = &body };
 	int		 n;
 
-	build_version(proc_program(id), argc, argv);
+	proc_words(id, argc, argv);
 	nursery.session = session;
 	nursery.fn = fn;
 	sigemptyset(&block);

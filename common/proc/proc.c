@@ -155,6 +155,16 @@ proc_last_words(const char *line)
 }
 
 void
+proc_words(enum proc_role role, int argc, char *const *argv)
+{
+	struct stat st;
+
+	build_inner(proc_program(role), argc, argv);
+	if (fstat(PROC_FD_MAIN, &st) == -1 || !S_ISSOCK(st.st_mode))
+		build_by_hand(proc_program(role));
+}
+
+void
 proc_begin(const struct role *role)
 {
 	struct conf *conf;
@@ -163,11 +173,6 @@ proc_begin(const struct role *role)
 
 	log_init(proc_name(role->id), fstat(PROC_FD_LOG, &st) == 0 &&
 	    S_ISSOCK(st.st_mode) ? PROC_FD_LOG : -1);
-	if (fstat(PROC_FD_MAIN, &st) == -1 || !S_ISSOCK(st.st_mode)) {
-		fprintf(stderr, "%s is started by maild, not by hand\n",
-		    proc_program(role->id));
-		exit(1);
-	}
 	signal(SIGPIPE, SIG_IGN);
 	fd_cloexec(PROC_FD_MAIN);
 	fd_cloexec(PROC_FD_LOG);

@@ -34,10 +34,10 @@ main(int argc, char **argv)
 	gid_t gid;
 	EVP_PKEY *key;
 
-	build_version("keygen", argc, argv);
+	build_inner("keygen", argc, argv);
 	log_init("keygen", -1);
 	if (argc < 5)
-		fatalx("keygen is started by maild, not by hand");
+		build_by_hand("keygen");
 	uid = (uid_t)strtonum(argv[1], 1, UINT32_MAX - 1, &err1);
 	gid = (gid_t)strtonum(argv[2], 1, UINT32_MAX - 1, &err2);
 	if (err1 != NULL || err2 != NULL)
