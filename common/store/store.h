@@ -413,12 +413,13 @@ struct store_changed {
 	uint32_t		 nchanged;	/* whose flags differ now */
 	const uint32_t		*modified;	/* seqs that UNCHANGEDSINCE */
 	size_t			 nmodified;	/* refused; owned by the view */
+	uint32_t		 ngone;		/* that others expunged */
 };
 
 /*
  * STORE on seqs[] (ascending ranges of sequence numbers of this view), one
  * group.  since: RFC 7162 UNCHANGEDSINCE, UINT64_MAX for none.  Messages
- * that others expunged are passed over.  The new flags show in the view at
+ * that others expunged are passed over and counted.  The new flags show in the view at
  * once; store_view_refresh() lists them as changed unless quiet is set.
  */
 enum store_result store_flags(struct store_view *, const struct store_range *,
@@ -439,14 +440,20 @@ struct store_copied {			/* RFC 4315 COPYUID */
 	size_t			 nsrc;
 	struct store_range	 dst;		/* UIDs, one run */
 	uint32_t		 n;		/* messages; 0: nothing done */
+	uint32_t		 ngone;		/* that others expunged */
 };
 
+#define STORE_COPY_MOVE	0x1	/* and expunge them here */
+#define STORE_COPY_ALL	0x2	/* nothing is done when one is gone */
+
 /*
- * COPY or (move) MOVE seqs[] to a mailbox, which may be this one: records
- * only, flags, keywords and dates are kept.  NOTFOUND: no such destination.
+ * COPY or MOVE (how: STORE_COPY_) seqs[] to a mailbox, which may be this one:
+ * records only, flags, keywords and dates are kept.  Messages that others
+ * expunged are passed over and counted.  NOTFOUND: no such destination.
  */
 enum store_result store_copy(struct store_view *, const struct store_range *,
-	    size_t nseqs, const char *dst, bool move, struct store_copied *);
+	    size_t nseqs, const char *dst, unsigned int how,
+	    struct store_copied *);
 
 /*
  * store_commit() failed after a copy or an append: what was added goes again

@@ -69,6 +69,7 @@ struct pick {			/* those of seqs[] that are still there */
 	size_t		 n, i;
 	uint32_t	 seq;		/* next one to look at */
 	uint32_t	 last;		/* slot that was taken before */
+	uint32_t	 ngone;		/* passed over */
 };
 
 static bool
@@ -92,7 +93,7 @@ pick_start(struct pick *k, struct store_view *v,
     const struct store_range *seqs, size_t n)
 {
 	*k = (struct pick){ v, seqs, n, 0, n > 0 ? seqs[0].first : 0,
-	    UINT32_MAX };
+	    UINT32_MAX, 0 };
 	v->nranges = 0;
 }
 
@@ -112,6 +113,7 @@ pick_next(struct pick *k, uint32_t *seq)
 		m = store_view_msg(k->v, *seq);
 		if ((m->flags & MSG_GONE) == 0)
 			return m;
+		k->ngone++;
 	}
 	return NULL;
 }
@@ -312,6 +314,7 @@ flags_pick(struct pick *k, enum store_flagop op, uint32_t sys, uint64_t kw,
 			out->nchanged++;
 	}
 	out->modified = k->v->seqs;
+	out->ngone = k->ngone;
 	return STORE_OK;
 }
 
@@ -458,12 +461,13 @@ copy_pick(struct pick *k, struct store_copied *out, uint64_t *bytes,
 	}
 	out->src = k->v->ranges;
 	out->nsrc = k->v->nranges;
+	out->ngone = k->ngone;
 	return STORE_OK;
 }
 
 enum store_result
 store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
-    const char *dst, bool move, struct store_copied *out)
+    const char *dst, unsigned int how, struct store_copied *out)
 {
 	char name[STORE_NAME_MAX + 1];
 	struct store *st = v->st;
@@ -472,6 +476,7 @@ store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
 	struct pick k;
 	enum store_result r;
 	uint64_t bytes, kw;
+	bool move = (how & STORE_COPY_MOVE) != 0;
 
 	memset(out, 0, sizeof(*out));
 	if ((v->flags & STORE_VIEW_READONLY) != 0 && move)
@@ -494,7 +499,8 @@ store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
 		else if (out->n >= UINT32_MAX - 1 - to->uidnext)
 			r = STORE_LIMIT;
 	}
-	if (r != STORE_OK || out->n == 0) {
+	if (r != STORE_OK || out->n == 0 ||
+	    (out->ngone > 0 && (how & STORE_COPY_ALL) != 0)) {
 		store_abort(st);
 		out->n = 0;
 		return r;

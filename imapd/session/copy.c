@@ -52,13 +52,16 @@ copy_run(struct session *s, struct imap_in *in, bool move)
 			return reply_no(s, "TRYCREATE", "No such mailbox");
 		return REPLY_OK;
 	}
-	sr = store_copy(s->view, s->set, s->nset, name, move, &c);
+	/* What has no UID any more is passed over (RFC 3501 6.4.8); by
+	 * number, all of it or nothing (6.4.7). */
+	sr = store_copy(s->view, s->set, s->nset, name,
+	    (move ? STORE_COPY_MOVE : 0) | (s->uid ? 0 : STORE_COPY_ALL), &c);
 	if (sr == STORE_NOTFOUND)
 		return reply_no(s, "TRYCREATE", "No such mailbox");
 	if (sr != STORE_OK)
 		return reply_store(s, sr);
 	if (c.n == 0)
-		return REPLY_OK;
+		return s->uid ? REPLY_OK : reply_expunged(s);
 	if (copyuid(&s->code, &c) == -1)
 		s->code.n = 0;
 	if ((r = reply_commit(s)) != REPLY_OK) {

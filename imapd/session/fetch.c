@@ -287,6 +287,7 @@ fetch_run(struct session *s, struct fetch *f)
 	enum store_result	 r, worst = STORE_OK;
 	uint32_t		 seq;
 	size_t			 i;
+	bool			 gone = false;
 
 	if (f->seen && (r = fetch_set_seen(s, f)) != STORE_OK)
 		return reply_store(s, r);
@@ -294,13 +295,15 @@ fetch_run(struct session *s, struct fetch *f)
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++) {
 			if ((r = fetch_message(s, f, seq)) != STORE_OK)
 				worst = r;
+			gone = gone || store_view_gone(s->view, seq);
 			if (s->io->gone)
 				return REPLY_GONE;
 		}
 	}
 	if (worst == STORE_NOTFOUND)
-		return reply_no(s, "EXPUNGEISSUED",
-		    "Some messages are no longer there");
+		return reply_expunged(s);
+	if (worst == STORE_OK && gone && !s->uid)
+		fbuf_add(&s->code, "EXPUNGEISSUED", 13);
 	return reply_store(s, worst);
 }
 
@@ -323,7 +326,8 @@ fetch_set_seen(struct session *s, struct fetch *f)
 	for (i = 0; i < s->nset; i++) {
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++) {
 			m = store_view_msg(s->view, seq);
-			if (m == NULL || m->flags & STORE_SEEN)
+			if (m == NULL || m->flags & STORE_SEEN ||
+			    store_view_gone(s->view, seq))
 				continue;
 			if (last != NULL && last->last + 1 == seq) {
 				last->last = seq;

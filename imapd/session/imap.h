@@ -120,6 +120,8 @@ const char *capabilities(char *text);
 enum reply reply_store(struct session *, enum store_result);
 enum reply reply_no(struct session *, const char *code, const char *text);
 enum reply reply_bad(struct session *, const char *text);
+/* NO: what a sequence number meant was expunged by others (RFC 5530). */
+enum reply reply_expunged(struct session *);
 /* What the parser did not like. */
 enum reply reply_syntax(struct session *, const struct imap_in *);
 /* Make what was written durable, then OK. */

@@ -37,6 +37,13 @@ reply_syntax(struct session *s, const struct imap_in *in)
 }
 
 enum reply
+reply_expunged(struct session *s)
+{
+	return reply_no(s, "EXPUNGEISSUED",
+	    "Some messages are no longer there");
+}
+
+enum reply
 reply_store(struct session *s, enum store_result r)
 {
 	switch (r) {

@@ -91,12 +91,12 @@ store_run(struct session *s, enum store_flagop op, bool silent,
 	store_view_info(s->view, &info);
 	if (info.nkeywords != s->nkeywords)
 		out_flags_line(s, true);
-	if (silent)
-		return REPLY_OK;
-	for (i = 0; i < s->nset; i++)
+	for (i = 0; i < s->nset && !silent; i++)
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++)
-			out_fetch_flags(s, seq);
-	return REPLY_OK;
+			if (!store_view_gone(s->view, seq))
+				out_fetch_flags(s, seq);
+	/* RFC 2180 4.2; what has no UID any more is no error (3501 6.4.8). */
+	return changed.ngone > 0 && !s->uid ? reply_expunged(s) : REPLY_OK;
 }
 
 enum reply

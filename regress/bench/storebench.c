@@ -205,7 +205,7 @@ session(int fd, int messages)
 	    &c), "flags");
 	show("STORE 1:* +FLAGS", t, 1);
 	t = now();
-	must(store_copy(v, &all, 1, "Archive", false, &copied), "copy");
+	must(store_copy(v, &all, 1, "Archive", 0, &copied), "copy");
 	show("COPY 1:*", t, 1);
 	t = now();
 	must(store_sync(st), "sync");

@@ -348,8 +348,8 @@ furnish(struct acct *a)
 	v = view(st, "INBOX", 0);
 	set_flags(v, 2, 9, STORE_FLAGS_ADD, STORE_SEEN, "one");
 	set_flags(v, 4, 5, STORE_FLAGS_DEL, STORE_SEEN, NULL);
-	OK(store_copy(v, SEQ(3, 6), "Archive", false, &c));
-	OK(store_copy(v, SEQ(1, 1), "Trash", true, &c));
+	OK(store_copy(v, SEQ(3, 6), "Archive", 0, &c));
+	OK(store_copy(v, SEQ(1, 1), "Trash", STORE_COPY_MOVE, &c));
 	set_flags(v, 8, 8, STORE_FLAGS_ADD, STORE_DELETED, "two");
 	OK(store_expunge(v, NULL, 0, false, NULL));
 	OK(store_mailbox_create(st, "lists/c/openbsd", 0));

@@ -58,7 +58,7 @@ checkpoint_in_the_middle(void **state)
 	OK(store_checkpoint(st));
 	v = view(st, "INBOX", 0);
 	set_flags(v, 1, 4, STORE_FLAGS_SET, STORE_FLAGGED, "after");
-	OK(store_copy(v, SEQ(2, 9), "Junk", true, &c));
+	OK(store_copy(v, SEQ(2, 9), "Junk", STORE_COPY_MOVE, &c));
 	OK(store_mailbox_rename(st, "Archive", "Archives/old"));
 	store_view_close(v);
 	OK(store_commit(st));

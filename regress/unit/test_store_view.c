@@ -165,6 +165,54 @@ expunge_two_sessions(void **state)
 	acct_free(&a);
 }
 
+/* Passed over and counted; or nothing is copied at all. */
+static void
+gone_are_counted(void **state)
+{
+	struct store_changed ch;
+	struct store_copied c;
+	struct store_status ss;
+	struct acct a;
+	struct store *d, *s1, *s2;
+	struct store_view *v1, *v2;
+	static const struct store_flagset seen = { STORE_SEEN, NULL, 0 };
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 5);
+	s1 = session(&a);
+	s2 = session(&a);
+	v1 = view(s1, "INBOX", 0);
+	v2 = view(s2, "INBOX", 0);
+	OK(store_expunge(v1, SEQ(2, 3), true, NULL));
+	OK(store_flags(v2, SEQ(1, 4), STORE_FLAGS_ADD, &seen, UINT64_MAX,
+	    true, &ch));
+	assert_int_equal(ch.ngone, 2);
+	assert_int_equal(ch.nchanged, 2);
+	OK(store_flags(v2, SEQ(2, 3), STORE_FLAGS_ADD, &seen, UINT64_MAX,
+	    true, &ch));
+	assert_int_equal(ch.ngone, 2);
+	assert_int_equal(ch.nchanged, 0);
+	OK(store_copy(v2, SEQ(1, 3), "Archive",
+	    STORE_COPY_MOVE | STORE_COPY_ALL, &c));
+	assert_int_equal(c.ngone, 2);
+	assert_int_equal(c.n, 0);
+	OK(store_status(s2, "Archive", &ss));
+	assert_int_equal(ss.uidnext, 1);
+	OK(store_copy(v2, SEQ(1, 3), "Archive", 0, &c));
+	assert_int_equal(c.ngone, 2);
+	assert_int_equal(c.n, 1);
+	OK(store_copy(v2, SEQ(4, 5), "Archive", STORE_COPY_ALL, &c));
+	assert_int_equal(c.ngone, 0);
+	assert_int_equal(c.n, 2);
+	store_view_close(v1);
+	store_view_close(v2);
+	store_close(s1);
+	store_close(s2);
+	store_close(d);
+	acct_free(&a);
+}
+
 static void
 copy_and_move(void **state)
 {
@@ -185,7 +233,7 @@ copy_and_move(void **state)
 	v = view(st, "INBOX", 0);
 	set_flags(v, 2, 4, STORE_FLAGS_ADD, STORE_SEEN, "Blue");
 	store_usage(st, &bytes, &n);
-	OK(store_copy(v, SEQ(2, 4), "Archive", false, &c));
+	OK(store_copy(v, SEQ(2, 4), "Archive", 0, &c));
 	assert_int_equal(c.n, 3);
 	assert_int_equal(c.dst.first, 1);
 	assert_int_equal(c.dst.last, 3);
@@ -199,7 +247,7 @@ copy_and_move(void **state)
 	store_usage(st, &bytes2, &n);
 	assert_int_equal(n, 13);
 	assert_int_equal(bytes2, bytes + ss.bytes);
-	OK(store_copy(v, SEQ(4, 5), "Archive", true, &c));
+	OK(store_copy(v, SEQ(4, 5), "Archive", STORE_COPY_MOVE, &c));
 	OK(store_view_refresh(v, STORE_REFRESH_EXPUNGE, &dl));
 	assert_int_equal(dl.nexpunged, 2);
 	store_usage(st, &bytes, &n);
@@ -211,15 +259,15 @@ copy_and_move(void **state)
 	assert_string_equal(store_view_keyword(w, 0), "Blue");
 	assert_int_equal(store_view_msg(w, 5)->keywords, 0);
 	/* Into itself, and nowhere. */
-	OK(store_copy(w, SEQ(1, 5), "Archive", false, &c));
+	OK(store_copy(w, SEQ(1, 5), "Archive", 0, &c));
 	OK(store_view_refresh(w, 0, &dl));
 	assert_int_equal(dl.exists, 10);
-	assert_int_equal(store_copy(w, SEQ(1, 5), "Nowhere", false, &c),
+	assert_int_equal(store_copy(w, SEQ(1, 5), "Nowhere", 0, &c),
 	    STORE_NOTFOUND);
-	assert_int_equal(store_copy(w, SEQ(1, 50), "INBOX", false, &c),
+	assert_int_equal(store_copy(w, SEQ(1, 50), "INBOX", 0, &c),
 	    STORE_INVALID);
 	/* INBOX gets copies: deliver goes on after them. */
-	OK(store_copy(w, SEQ(1, 2), "INBOX", false, &c));
+	OK(store_copy(w, SEQ(1, 2), "INBOX", 0, &c));
 	assert_int_equal(c.dst.first, 11);
 	deliver_ok(d, 20, 21);
 	OK(store_view_refresh(v, 0, &dl));
@@ -286,6 +334,7 @@ main(void)
 		cmocka_unit_test(flags_and_keywords),
 		cmocka_unit_test(keyword_limit),
 		cmocka_unit_test(expunge_two_sessions),
+		cmocka_unit_test(gone_are_counted),
 		cmocka_unit_test(copy_and_move),
 		cmocka_unit_test(recent_once),
 	};
