@@ -201,7 +201,6 @@ imap_section(struct imap_in *in, struct imap_section *s)
 	    imap_peek(in) != ']'))
 		return fail(in, start, "bad section");
 	in->off++;
-	s->text = slice_of(in->p + start, in->off - start);
 	if (imap_peek(in) == '<' && section_partial(in, s) == -1)
 		return fail(in, start, "bad partial");
 	return 0;
@@ -294,24 +293,21 @@ section_text(struct imap_in *in, struct imap_section *s)
 	    s->kind == IMAP_SECTION_FIELDS_NOT ? section_fields(in, s) : 0;
 }
 
-/* SP "(" name *(SP name) ")".  Escapes are refused: the text is echoed, and
- * no field name needs them. */
+/* SP "(" name *(SP name) ")" */
 static int
 section_fields(struct imap_in *in, struct imap_section *s)
 {
 	struct slice *f;
-	size_t start;
 
 	if (imap_space(in) == -1 || imap_peek(in) != '(')
 		return -1;
 	do {
 		in->off++;
-		start = in->off;
 		if (s->nfields == IMAP_FIELDS_MAX)
 			return -1;
 		f = &s->field[s->nfields++];
 		if (imap_astring(in, f) == -1 || f->n == 0 ||
-		    (in->p[start] == '"' && in->off - start != f->n + 2))
+		    f->n > IMAP_FIELD_MAX)
 			return -1;
 	} while (imap_peek(in) == ' ');
 	if (imap_peek(in) != ')')

@@ -20,6 +20,7 @@
 #define IMAP_KEYWORD_MAX 128	/* octets of one */
 #define IMAP_PATH_MAX	MIME_DEPTH_MAX	/* numbers of one section */
 #define IMAP_FIELDS_MAX	64	/* names in HEADER.FIELDS */
+#define IMAP_FIELD_MAX	998	/* octets of one, a line of RFC 5322 */
 
 /*
  * A complete command: the line with its literals in it, final CRLF included
@@ -105,7 +106,6 @@ struct imap_section {
 	uint32_t	 path[IMAP_PATH_MAX];
 	size_t		 nfields;
 	struct slice	 field[IMAP_FIELDS_MAX];
-	struct slice	 text;		/* from "[" to "]", to echo back */
 	int		 partial;	/* <first.count> was given */
 	uint32_t	 first, count;
 };

@@ -463,12 +463,7 @@ fetch_put_section(struct session *s, const struct item *it,
 		frames_puts(s->io, it->label);
 	else {
 		frames_puts(s->io, "BODY");
-		frames_write(s->io, sec->text.p, sec->text.n);
-		if (sec->partial) {
-			frames_putc(s->io, '<');
-			frames_num(s->io, sec->first);
-			frames_putc(s->io, '>');
-		}
+		out_section(s, sec);
 	}
 	frames_putc(s->io, ' ');
 	r = body_find(s, m, facts, sec, &body);

@@ -157,6 +157,9 @@ void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);
 void	 out_flags_line(struct session *, bool permanent);
 /* "* n FETCH (FLAGS (...))", with UID in a UID command. */
 void	 out_fetch_flags(struct session *, uint32_t seq);
+/* "[1.HEADER.FIELDS (To)]<0>": what was asked for, in our own words, for the
+ * client's may have a {7+} in them, which no answer has. */
+void	 out_section(struct session *, const struct imap_section *);
 /* UID ranges "1:4,7" to a text. */
 int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
 

@@ -32,6 +32,7 @@ static const struct {
 };
 
 static void	out_keywords(struct session *);
+static void	out_field(struct session *, const char *, struct slice);
 
 void
 out_mailbox(struct session *s, const char *name)
@@ -134,6 +135,47 @@ out_fetch_flags(struct session *s, uint32_t seq)
 		frames_puts(s->io, ")\r\n");
 	} else
 		frames_puts(s->io, "))\r\n");
+}
+
+void
+out_section(struct session *s, const struct imap_section *sec)
+{
+	static const char *const kind[] = {
+		[IMAP_SECTION_ALL] = "", [IMAP_SECTION_HEADER] = "HEADER",
+		[IMAP_SECTION_FIELDS] = "HEADER.FIELDS",
+		[IMAP_SECTION_FIELDS_NOT] = "HEADER.FIELDS.NOT",
+		[IMAP_SECTION_TEXT] = "TEXT", [IMAP_SECTION_MIME] = "MIME",
+	};
+	size_t	 i;
+
+	frames_putc(s->io, '[');
+	for (i = 0; i < sec->npath; i++) {
+		if (i > 0)
+			frames_putc(s->io, '.');
+		frames_num(s->io, sec->path[i]);
+	}
+	if (sec->npath > 0 && sec->kind != IMAP_SECTION_ALL)
+		frames_putc(s->io, '.');
+	frames_puts(s->io, kind[sec->kind]);
+	for (i = 0; i < sec->nfields; i++)
+		out_field(s, i == 0 ? " (" : " ", sec->field[i]);
+	frames_puts(s->io, sec->nfields > 0 ? ")]" : "]");
+	if (sec->partial) {
+		frames_putc(s->io, '<');
+		frames_num(s->io, sec->first);
+		frames_putc(s->io, '>');
+	}
+}
+
+static void
+out_field(struct session *s, const char *before, struct slice name)
+{
+	char	 out[2 * IMAP_FIELD_MAX + 32];
+	ssize_t	 n;
+
+	frames_puts(s->io, before);
+	if ((n = imap_put_astring(name, out, sizeof(out))) != -1)
+		frames_write(s->io, out, (size_t)n);
 }
 
 int
