@@ -24,7 +24,7 @@
 #include "imapd/imap_capa.h"
 #include "imapd/imapd.h"
 
-static int	command_ready(struct front_conn *, struct slice *);
+static int	command_ready(struct front_conn *, struct slice *, size_t *);
 static bool	line_valid(struct slice, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
@@ -80,8 +80,9 @@ imap_command(struct front_conn *c)
 {
 	char		 buf[FRONT_LINE_MAX];
 	struct slice	 cmd;
+	size_t		 last, n;
 
-	switch (command_ready(c, &cmd)) {
+	switch (command_ready(c, &cmd, &last)) {
 	case 0:
 		return false;
 	case -1:
@@ -92,14 +93,16 @@ imap_command(struct front_conn *c)
 	explicit_bzero((char *)cmd.p, cmd.n);
 	io_drain(c->io, cmd.n);
 	c->literals = 0;
-	command_run(c, buf, cmd.n);
+	n = imap_trim(buf, last, cmd.n);
+	command_run(c, buf, n);
 	explicit_bzero(buf, cmd.n);
 	return true;
 }
 
-/* 1 a whole command is there, 0 more is needed, -1 it is none. */
+/* 1 a whole command is there, with the place where its last line begins; 0
+ * more is needed, -1 it is none. */
 static int
-command_ready(struct front_conn *c, struct slice *cmd)
+command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 {
 	struct slice	 in = io_peek(c->io);
 	unsigned int	 literals = 0;
@@ -114,6 +117,7 @@ command_ready(struct front_conn *c, struct slice *cmd)
 		if (!line_valid(in, end))
 			return -1;
 		*cmd = slice_of(in.p, end + 1);
+		*last = at;
 		r = imap_literal(slice_of(in.p + at, end - 1 - at), &size,
 		    &flags);
 		if (r == 0)
@@ -152,8 +156,9 @@ command_run(struct front_conn *c, char *p, size_t n)
 	}
 	strlcpy(c->tag, "*", sizeof(c->tag));
 	imap_start(&in, p, n);
-	if (imap_tag(&in, &tag) == -1 || imap_space(&in) == -1 ||
-	    slice_cpy(tag, c->tag, sizeof(c->tag)) == -1) {
+	if (imap_tag(&in, &tag) == -1 ||
+	    slice_cpy(tag, c->tag, sizeof(c->tag)) == -1 ||
+	    imap_space(&in) == -1) {
 		bad(c, "A command is a tag, a blank and a name");
 		return;
 	}

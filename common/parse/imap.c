@@ -33,6 +33,18 @@ imap_start(struct imap_in *in, char *p, size_t n)
 	*in = (struct imap_in){ .p = p, .n = n };
 }
 
+size_t
+imap_trim(char *p, size_t from, size_t n)
+{
+	size_t end = n - 2;
+
+	while (end > from && p[end - 1] == ' ')
+		end--;
+	p[end] = '\r';
+	p[end + 1] = '\n';
+	return end + 2;
+}
+
 int
 imap_end(struct imap_in *in)
 {

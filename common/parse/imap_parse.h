@@ -38,6 +38,13 @@ struct imap_in {
 };
 
 void	 imap_start(struct imap_in *, char *p, size_t n);
+/*
+ * Many clients leave a blank behind a command, where RFC 3501 has none.  Of
+ * a command of n octets, whose last line begins at `from' and ends in CRLF,
+ * take the blanks at the end; octets of a literal are before that line.  The
+ * new length.
+ */
+size_t	 imap_trim(char *p, size_t from, size_t n);
 int	 imap_end(struct imap_in *);		/* nothing but CRLF is left */
 int	 imap_space(struct imap_in *);		/* exactly one SP */
 int	 imap_peek(const struct imap_in *);	/* next octet, -1 at the end */

@@ -62,10 +62,10 @@ command_run(struct session *s, char *p, size_t n)
 	s->text = NULL;
 	s->code.n = 0;
 	strlcpy(s->tag, "*", sizeof(s->tag));
-	if (imap_tag(&in, &tag) == -1 || imap_space(&in) == -1)
+	if (imap_tag(&in, &tag) == -1 ||
+	    slice_cpy(tag, s->tag, sizeof(s->tag)) == -1 ||
+	    imap_space(&in) == -1)
 		r = reply_bad(s, "A command is a tag, a blank and a name");
-	else if (slice_cpy(tag, s->tag, sizeof(s->tag)) == -1)
-		r = reply_bad(s, "Tag too long");
 	else
 		r = command_parse(s, &in, &c);
 	if (r == REPLY_OK)

@@ -45,6 +45,7 @@ cmd_idle(struct session *s, struct imap_in *in)
 	s->cmd.n = 0;
 	switch (frames_line(s->io, &s->cmd, IMAP_LINE_MAX, &p, &n)) {
 	case FRAMES_LINE:
+		n = imap_trim(p, 0, n);
 		if (!slice_caseis(slice_of(p, n - 2), "DONE"))
 			return reply_bad(s, "DONE expected");
 		return REPLY_OK;

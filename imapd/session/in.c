@@ -41,6 +41,7 @@ input_command(struct session *s, char **p, size_t *n)
 		line = slice_of(*p + begin, *n - begin - 2);
 		switch (imap_literal(line, &size, &flags)) {
 		case 0:
+			*n = imap_trim(*p, begin, *n);
 			return INPUT_COMMAND;
 		case -1:
 			return input_refuse(s, *p, *n, "Bad literal");
@@ -80,6 +81,9 @@ input_rest(struct session *s, char **p, size_t *n)
 		return r;
 	line = slice_of(*p, *n - 2);
 	switch (imap_literal(line, &s->literal_size, &s->literal_flags)) {
+	case 0:
+		*n = imap_trim(*p, 0, *n);
+		break;
 	case 1:
 		s->literal = true;
 		break;

@@ -59,6 +59,31 @@ test_login(void **state)
 }
 
 static void
+trim_is(const char *text, size_t from, const char *want)
+{
+	size_t n = strlen(text);
+	char *p = strdup(text);
+
+	n = imap_trim(p, from, n);
+	assert_true(slice_is(slice_of(p, n), want));
+	free(p);
+}
+
+static void
+test_trim(void **state)
+{
+	trim_is("a NOOP\r\n", 0, "a NOOP\r\n");
+	trim_is("a NOOP \r\n", 0, "a NOOP\r\n");
+	trim_is("a NOOP     \r\n", 0, "a NOOP\r\n");
+	trim_is("a NOOP\t\r\n", 0, "a NOOP\t\r\n");
+	trim_is("  \r\n", 0, "\r\n");
+	trim_is("\r\n", 0, "\r\n");
+	/* Blanks of a literal stay. */
+	trim_is("a {3}\r\nx  \r\n", 10, "a {3}\r\nx  \r\n");
+	trim_is("a {3}\r\nx   \r\n", 10, "a {3}\r\nx  \r\n");
+}
+
+static void
 string_is(const char *text, size_t n, const char *want)
 {
 	struct imap_in in = start(text, n);
@@ -524,6 +549,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_attack_nul),
 		cmocka_unit_test(test_mailbox),
