@@ -25,6 +25,7 @@
 #include "imapd/imapd.h"
 
 static int	command_ready(struct front_conn *, struct slice *, size_t *);
+static size_t	command_max(struct slice);
 static bool	line_valid(struct slice, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
@@ -78,7 +79,7 @@ imap_greet(struct front_conn *c)
 bool
 imap_command(struct front_conn *c)
 {
-	char		 buf[FRONT_LINE_MAX];
+	char		 buf[IMAP_ID_LINE_MAX];
 	struct slice	 cmd;
 	size_t		 last, n;
 
@@ -107,13 +108,13 @@ command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 	struct slice	 in = io_peek(c->io);
 	unsigned int	 literals = 0;
 	uint64_t	 size;
-	size_t		 at = 0, end;
+	size_t		 at = 0, end, max = command_max(in);
 	int		 flags, r;
 
 	for (;;) {
 		end = at + slice_find(slice_of(in.p + at, in.n - at), '\n');
-		if (end >= in.n || end >= FRONT_LINE_MAX)
-			return in.n >= FRONT_LINE_MAX ? -1 : 0;
+		if (end >= in.n || end >= max)
+			return in.n >= max ? -1 : 0;
 		if (!line_valid(in, end))
 			return -1;
 		*cmd = slice_of(in.p, end + 1);
@@ -122,7 +123,7 @@ command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 		    &flags);
 		if (r == 0)
 			return 1;
-		if (r == -1 || size > FRONT_LINE_MAX - end - 2)
+		if (r == -1 || size > max - end - 1)
 			return -1;
 		if (literals++ == c->literals) {
 			if (!(flags & IMAP_LITERAL_PLUS))
@@ -133,6 +134,21 @@ command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 		if (at > in.n)
 			return 0;
 	}
+}
+
+/* ID alone may be longer (RFC 2971 3.3); what a connection holds of it is in
+ * its input buffer, whatever it sends. */
+static size_t
+command_max(struct slice in)
+{
+	struct slice	 tail;
+	size_t		 i = slice_find(in, ' ');
+
+	if (i >= in.n || i > FRONT_TAG_MAX)
+		return FRONT_LINE_MAX;
+	tail = slice_of(in.p + i + 1, in.n - i - 1);
+	return slice_casestarts(tail, "ID ") ? IMAP_ID_LINE_MAX :
+	    FRONT_LINE_MAX;
 }
 
 /* The line that ends at `end' (a LF) ends in CRLF and has no NUL. */
@@ -224,6 +240,10 @@ cmd_logout(struct front_conn *c, struct imap_in *in)
 static void
 cmd_id(struct front_conn *c, struct imap_in *in)
 {
+	if (imap_id(in) == -1 || imap_end(in) == -1) {
+		bad(c, "ID (\"field\" \"value\" ...)");
+		return;
+	}
 	io_printf(c->io, "* ID (\"name\" \"maild\")\r\n%s OK Done\r\n",
 	    c->tag);
 }

@@ -25,6 +25,27 @@ static int	 section_partial(struct imap_in *, struct imap_section *);
 static int	 same_char(struct slice, size_t, int, char);
 
 int
+imap_id(struct imap_in *in)
+{
+	size_t start = in->off, depth = (size_t)in->depth;
+	struct slice s;
+	int i;
+
+	if (imap_word(in, "NIL"))
+		return 0;
+	if (imap_open(in) == -1)
+		return fail(in, start, "NIL or a list expected");
+	for (i = 0; imap_peek(in) != ')'; i++)
+		if (i == IMAP_ID_MAX || (i > 0 && imap_space(in) == -1) ||
+		    imap_string(in, &s) == -1 || imap_space(in) == -1 ||
+		    imap_nstring(in, &s) == -1) {
+			in->depth = (int)depth;
+			return fail(in, start, "bad list of pairs");
+		}
+	return imap_close(in);
+}
+
+int
 imap_set(struct imap_in *in, struct imap_range *v, size_t max)
 {
 	size_t start = in->off, n = 0;

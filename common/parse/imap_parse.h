@@ -20,6 +20,10 @@
 #define IMAP_KEYWORD_MAX 128	/* octets of one */
 #define IMAP_PATH_MAX	MIME_DEPTH_MAX	/* numbers of one section */
 #define IMAP_FIELDS_MAX	64	/* names in HEADER.FIELDS */
+#define IMAP_ID_MAX	30	/* pairs of ID (RFC 2971 3.3) */
+/* Octets of an ID command: its pairs of names of 30 octets and values of
+ * 1,024, quoted with each octet escaped, and a tag. */
+#define IMAP_ID_LINE_MAX (IMAP_ID_MAX * (2 * 30 + 2 * 1024 + 6) + 80)
 #define IMAP_FIELD_MAX	998	/* octets of one, a line of RFC 5322 */
 
 /*
@@ -64,6 +68,9 @@ int	 imap_number(struct imap_in *, uint32_t *);
 int	 imap_number64(struct imap_in *, uint64_t *);
 int	 imap_date_time(struct imap_in *, int64_t *t, int *zone);
 int	 imap_date(struct imap_in *, int64_t *day);
+
+/* ID's list: NIL or pairs in parentheses, looked at and passed over. */
+int	 imap_id(struct imap_in *);
 
 #define IMAP_SEQ_STAR	0	/* no message has this number or UID */
 

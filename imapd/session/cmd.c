@@ -191,27 +191,7 @@ cmd_namespace(struct session *s, struct imap_in *in)
 enum reply
 cmd_id(struct session *s, struct imap_in *in)
 {
-	struct slice	 v;
-	int		 i;
-
-	if (imap_peek(in) != '(') {
-		if (imap_nstring(in, &v) == -1 || v.p != NULL)
-			return reply_syntax(s, in);
-	} else {
-		imap_open(in);
-		for (i = 0; imap_peek(in) != ')'; i++) {
-			if ((i > 0 && imap_space(in) == -1) ||
-			    imap_string(in, &v) == -1 ||
-			    imap_space(in) == -1 ||
-			    imap_nstring(in, &v) == -1)
-				return reply_syntax(s, in);
-			if (i == IMAP_ID_MAX)
-				return reply_bad(s, "Too many pairs");
-		}
-		if (imap_close(in) == -1)
-			return reply_syntax(s, in);
-	}
-	if (imap_end(in) == -1)
+	if (imap_id(in) == -1 || imap_end(in) == -1)
 		return reply_syntax(s, in);
 	frames_puts(s->io, "* ID (\"name\" \"maild\")\r\n");
 	return REPLY_OK;

@@ -30,7 +30,6 @@
 #define IMAP_SEARCH_KEYS 1024	/* keys of one SEARCH */
 #define IMAP_SEARCH_DEPTH 32	/* nested OR, NOT and parentheses */
 #define IMAP_APPENDS_MAX 256	/* messages of one APPEND (RFC 3502) */
-#define IMAP_ID_MAX	30	/* pairs of ID (RFC 2971) */
 
 /* RFC 3501 3; changed only by session_state(). */
 enum session_state {

@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	imap_start(&c, copy + 8, n - 8);
 	for (i = 0; i < 8 && c.off < c.n; i++) {
 		before = c.off;
-		rc = take(&c, in[i] % 16);
+		rc = take(&c, in[i] % 17);
 		if (c.off > c.n || (rc == -1 && (c.off != before ||
 		    c.err.why == NULL)))
 			abort();
@@ -72,6 +72,7 @@ take(struct imap_in *c, int what)
 	case 12: return imap_date(c, &t);
 	case 13: return imap_flags(c, 1, &f);
 	case 14: return imap_section(c, &sec);
+	case 15: return imap_id(c);
 	}
 	if ((k = imap_set(c, v, NITEMS(v))) == -1)
 		return -1;

@@ -181,6 +181,33 @@ test_numbers(void **state)
 }
 
 static void
+id_is(const char *text, int want)
+{
+	struct imap_in in = start(text, strlen(text));
+
+	assert_int_equal(imap_id(&in), want);
+	assert_int_equal(in.depth, 0);
+	assert_int_equal(in.off, want == 0 ? strlen(text) : 0);
+	free(in.p);
+}
+
+static void
+test_id(void **state)
+{
+	id_is("NIL", 0);
+	id_is("()", 0);
+	id_is("(\"a\" NIL)", 0);
+	id_is("(\"a\" \"b\" {1}\r\nc {1+}\r\nd)", 0);
+	id_is("(a NIL)", -1);
+	id_is("(NIL \"a\")", -1);
+	id_is("(\"a\")", -1);
+	id_is("(\"a\" NIL", -1);
+	id_is("(\"a\" NIL\"b\" NIL)", -1);
+	id_is("\"a\"", -1);
+	id_is("", -1);
+}
+
+static void
 set_is(const char *text, uint32_t largest, const char *want)
 {
 	struct imap_in in = start(text, strlen(text));
@@ -466,7 +493,7 @@ walk(char *p, size_t n)
 
 	imap_literal(slice_of(p, n), &n64, &fl);
 	for (at = 0; at <= n; at++)
-		for (i = 0; i < 8; i++) {
+		for (i = 0; i < 9; i++) {
 			imap_start(&in, p, n);
 			in.off = before = at;
 			switch (i) {
@@ -476,6 +503,7 @@ walk(char *p, size_t n)
 			case 3: fl = imap_tag(&in, &s); break;
 			case 4: fl = imap_list_mailbox(&in, &s); break;
 			case 5: fl = imap_nstring(&in, &s); break;
+			case 7: fl = imap_id(&in); break;
 			case 6: fl = imap_date_time(&in, &t, NULL); break;
 			default: fl = imap_date(&in, &t); break;
 			}
@@ -554,6 +582,7 @@ main(void)
 		cmocka_unit_test(test_attack_nul),
 		cmocka_unit_test(test_mailbox),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_id),
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_section),
