@@ -123,9 +123,12 @@ class Session:
             self.f, self.tls = self.sock.makefile("rb"), True
         elif verb == "MAIL":
             self.sender, self.rcpts = line[10:].split(">")[0].lstrip("<"), []
-            self.say(self.rule("MAIL", line, "250 2.1.0 ok"))
+            r = self.rule("MAIL", line, "250 2.1.0 ok")
+            if not r.startswith("2"):
+                self.sender = None
+            self.say(r)
         elif verb == "RCPT":
-            r = self.rule("RCPT", line, "250 2.1.5 ok")
+            r = self.rule("RCPT", line, "250 2.1.5 ok") if self.sender is not None else "503 5.5.1 no MAIL"
             if r.startswith("2"):
                 self.rcpts.append(line[8:].split(">")[0].lstrip("<"))
             self.say(r)
