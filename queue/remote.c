@@ -20,7 +20,7 @@
 #include "queue/queue.h"
 
 #define INSTANCES_MAX	64
-#define ANSWER_MS	(3600U * 1000)	/* all of a transaction's timeouts */
+#define LATE_MS		60000U		/* an answer may be under way */
 #define ACTIVE_MAX	500		/* messages one relay may have */
 
 static struct {
@@ -87,8 +87,8 @@ remote_send(struct job *j)
 	d.ticket = e.ticket;
 	d.targets = slice_of((char *)targets, off);
 	j->chan = re.chan[k];
-	if (chan_ask(re.chan[k], RELAY_MSG, &d, &fd, 1, ANSWER_MS, on_answer,
-	    j) == 0) {
+	if (chan_ask(re.chan[k], RELAY_MSG, &d, &fd, 1,
+	    (unsigned int)RELAY_MS(d.size) + LATE_MS, on_answer, j) == 0) {
 		j->chan = NULL;
 		return false;
 	}

@@ -35,7 +35,6 @@ struct dest {
 	struct lookup	*lookup;
 	struct route	*route;
 	uint64_t	 route_until;	/* ms */
-	struct reason	 last;		/* why a session ended unready */
 	unsigned int	 busy;		/* keep the memory */
 };
 
@@ -76,13 +75,6 @@ dest_take(struct dest *d)
 }
 
 void
-dest_return(struct dest *d, struct message *m)
-{
-	TAILQ_INSERT_HEAD(&d->waiting, m, waiting);
-	d->nwaiting++;
-}
-
-void
 dest_session_ready(struct dest *d, struct session *s)
 {
 	s->ready = true;
@@ -97,8 +89,6 @@ dest_session_gone(struct dest *d, struct session *s, const struct reason *why)
 	if (!s->ready)
 		d->nsetup--;
 	d->busy++;
-	if (why != NULL)
-		d->last = *why;
 	if (s->ready || why == NULL)
 		dest_kick(d);
 	else if (d->nsession == 0)	/* others may still get through */
@@ -111,9 +101,11 @@ void
 dest_drop(struct chan *queue)
 {
 	struct message *m, *next;
+	struct reason why;
 	struct dest *d;
 	size_t i;
 
+	reason_set(&why, DELIVERY_TEMP, "4.3.2", "", "queue went away");
 	for (i = 0; i < NBUCKET; i++)
 		LIST_FOREACH(d, &buckets[i], bucket)
 			for (m = TAILQ_FIRST(&d->waiting); m != NULL;
@@ -124,15 +116,13 @@ dest_drop(struct chan *queue)
 				TAILQ_REMOVE(&d->waiting, m, waiting);
 				d->nwaiting--;
 				m->queue = NULL;
-				reason_set(&d->last, DELIVERY_TEMP, "4.3.2",
-				    "", "queue went away");
-				message_fail(m, &d->last);
+				message_fail(m, &why);
 				message_done(m, "none", "none");
 			}
 }
 
 void
-dest_stop(const struct reason *why)
+dest_stop(const struct reason *why, bool now)
 {
 	struct session *s, *snext;
 	struct dest *d, *next;
@@ -146,8 +136,7 @@ dest_stop(const struct reason *why)
 			for (s = TAILQ_FIRST(&d->sessions); s != NULL;
 			    s = snext) {
 				snext = TAILQ_NEXT(s, entry);
-				if (s->m == NULL)
-					session_quit(s);
+				session_stop(s, why, now);
 			}
 			d->busy--;
 			dest_unref(d);
@@ -208,7 +197,7 @@ dest_soon(const struct dest *d)
 	size_t n = d->nsetup;
 
 	TAILQ_FOREACH(s, &d->sessions, entry)
-		if (s->state == RSET_EXPECTED)
+		if (s->state == RSET_EXPECTED && s->m == NULL)
 			n++;
 	return n;
 }
@@ -219,17 +208,15 @@ dest_connect(struct dest *d)
 	size_t limit = proc_conf()->relay.connections;
 	size_t want, soon = dest_soon(d);
 	struct session *s;
+	struct reason why;
 
 	if (limit == 0)
 		limit = 1;
 	want = d->nwaiting > soon ? d->nwaiting - soon : 0;
 	for (; want > 0 && d->nsession < limit; want--) {
-		if ((s = session_new(d, d->route)) == NULL) {
-			if (d->last.status[0] == '\0')
-				reason_set(&d->last, DELIVERY_TEMP, "4.3.0",
-				    "", "no connection could be begun");
+		if ((s = session_new(d, d->route, &why)) == NULL) {
 			if (d->nsession == 0)
-				dest_fail(d, &d->last);
+				dest_fail(d, &why);
 			return;
 		}
 		TAILQ_INSERT_TAIL(&d->sessions, s, entry);

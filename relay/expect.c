@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "parse/smtp.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
@@ -20,7 +21,7 @@ void
 session_expect(struct session *s, enum session_state state)
 {
 	const struct conf *conf = proc_conf();
-	uint64_t ms = (uint64_t)conf->relay.timeout * 1000;
+	uint64_t ms = (uint64_t)conf->relay.timeout * 1000, left;
 
 	s->state = state;
 	switch (state) {
@@ -34,8 +35,9 @@ session_expect(struct session *s, enum session_state state)
 	case DRAIN_EXPECTED:	/* at least 1 KiB a second */
 		ms += s->m->size;
 		break;
-	case END_EXPECTED:	/* RFC 5321 4.5.3.2.6 */
-		ms *= 2;
+	case END_EXPECTED:	/* RFC 5321 4.5.3.2.6; while queue waits */
+		left = RELAY_MS(s->m->size) - (now_ms() - s->m->since);
+		ms = ms > left / 2 ? left : ms * 2;
 		break;
 	case GREETING_EXPECTED:
 	case EHLO_EXPECTED:
@@ -84,4 +86,5 @@ session_reason(const struct session *s, struct reason *why)
 	}
 	reason_set(why, result, status, session_host(s), "%d %s%s", r->code,
 	    code, r->text);
+	why->said = true;
 }

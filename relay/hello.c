@@ -27,7 +27,7 @@ static bool	 reply_ehlo(struct session *);
 static bool	 reply_helo(struct session *);
 static bool	 reply_starttls(struct session *);
 static bool	 reply_auth(struct session *);
-static bool	 refused(struct session *);
+static bool	 refused(struct session *, bool);
 
 static void	 hello_say(struct session *, enum session_state);
 static bool	 hello_done(struct session *);
@@ -74,24 +74,29 @@ hello_again(struct session *s)
 
 /* The reply is what keeps us from using this address. */
 static bool
-refused(struct session *s)
+refused(struct session *s, bool final)
 {
 	struct reason why;
 
 	session_reason(s, &why);
 	/* A host that turns us away says nothing about the recipients, so
 	 * others are asked, now and later. */
-	why.result = DELIVERY_TEMP;
-	why.status[0] = '4';
+	if (!final) {
+		why.result = DELIVERY_TEMP;
+		why.status[0] = '4';
+	}
 	session_fail(s, &why);
 	return false;
 }
 
+/* A host that takes no mail at all says so here (RFC 7504 3, RFC 5321 3.1);
+ * where all say it nobody is asked later. */
 static bool
 reply_greeting(struct session *s)
 {
 	if (s->reply.code / 100 != 2)
-		return refused(s);
+		return refused(s, s->reply.code == 521 ||
+		    s->reply.code == 554);
 	hello_say(s, EHLO_EXPECTED);
 	return true;
 }
@@ -113,7 +118,7 @@ reply_ehlo(struct session *s)
 		return true;
 	}
 	if (s->reply.code / 100 != 2)
-		return refused(s);
+		return refused(s, false);
 	return hello_done(s);
 }
 
@@ -121,7 +126,7 @@ static bool
 reply_helo(struct session *s)
 {
 	if (s->reply.code / 100 != 2)
-		return refused(s);
+		return refused(s, false);
 	return hello_done(s);
 }
 
@@ -147,7 +152,7 @@ reply_starttls(struct session *s)
 
 	if (s->reply.code / 100 != 2) {
 		if (starttls_insist())
-			return refused(s);
+			return refused(s, false);
 		return session_ready(s);
 	}
 	if (io_peek(s->io).n > 0) {
@@ -179,10 +184,8 @@ session_ready(struct session *s)
 		    "TLS was begun without verification");
 		return false;
 	}
-	if (!auth_wanted()) {
-		dest_session_ready(s->dest, s);
-		return session_next(s);
-	}
+	if (!auth_wanted())
+		return session_greeted(s);
 	if (auth_start(s) == -1) {
 		session_fail_text(s, "4.7.0", io_tls(s->io) == NULL ?
 		    "no login without TLS" : "no login that both sides know");
@@ -196,12 +199,11 @@ reply_auth(struct session *s)
 {
 	switch (auth_reply(s)) {
 	case -1:
-		return refused(s);
+		return refused(s, false);
 	case 0:
 		return true;
 	default:
-		dest_session_ready(s->dest, s);
-		return session_next(s);
+		return session_greeted(s);
 	}
 }
 

@@ -33,7 +33,7 @@
 static int	 message_targets(struct message *, struct slice);
 static char	*head_read(const struct message *, size_t *);
 static bool	 text_clean(struct slice, bool *);
-static void	 result_log(const struct message *, const struct rcpt *,
+static void	 result_log(const struct message *, struct rcpt *,
 	    const char *, const char *);
 static void	 results_put(const struct message *, uint8_t *, size_t *);
 
@@ -174,15 +174,62 @@ head_read(const struct message *m, size_t *n)
 
 /* ---- results ---- */
 
+size_t
+message_rcpt(const struct message *m, size_t i)
+{
+	while (i < m->nrcpt && (m->rcpt[i].turn == RCPT_LATER ||
+	    m->rcpt[i].turn == RCPT_DONE))
+		i++;
+	return i;
+}
+
+static void
+rcpt_why(struct rcpt *r, const struct reason *why)
+{
+	r->why = *why;
+	r->told = false;
+}
+
 void
 message_result(struct message *m, size_t i, const struct reason *why)
 {
 	struct rcpt *r = &m->rcpt[i];
 
-	if (r->done)
+	if (r->turn != RCPT_ASKED)
 		return;
-	r->done = true;
-	r->why = *why;
+	r->turn = RCPT_SAID;
+	rcpt_why(r, why);
+}
+
+void
+message_results(struct message *m, const struct reason *why)
+{
+	size_t i;
+
+	for (i = 0; i < m->nrcpt; i++)
+		message_result(m, i, why);
+}
+
+void
+message_note(struct message *m, const struct reason *why)
+{
+	struct rcpt *r;
+
+	for (r = m->rcpt; r < m->rcpt + m->nrcpt; r++)
+		if (r->turn == RCPT_ASKED && !r->why.said)
+			rcpt_why(r, why);
+}
+
+void
+message_unsure(struct message *m, const struct reason *why)
+{
+	struct rcpt *r;
+
+	for (r = m->rcpt; r < m->rcpt + m->nrcpt; r++)
+		if (r->turn == RCPT_ASKED) {
+			r->turn = RCPT_DONE;
+			rcpt_why(r, why);
+		}
 }
 
 void
@@ -190,8 +237,65 @@ message_fail(struct message *m, const struct reason *why)
 {
 	size_t i;
 
+	message_turn(m);
+	message_note(m, why);
 	for (i = 0; i < m->nrcpt; i++)
-		message_result(m, i, why);
+		m->rcpt[i].turn = RCPT_DONE;
+}
+
+void
+message_soften(struct message *m)
+{
+	struct rcpt *r;
+
+	for (r = m->rcpt; r < m->rcpt + m->nrcpt; r++)
+		if (r->turn != RCPT_DONE && r->why.result == DELIVERY_PERM) {
+			r->why.result = DELIVERY_TEMP;
+			r->why.status[0] = '4';
+		}
+}
+
+static enum rcpt_turn
+turn_after(const struct rcpt *r, bool more)
+{
+	switch (r->turn) {
+	case RCPT_SAID:
+		return r->why.result == DELIVERY_TEMP ? RCPT_LATER : RCPT_DONE;
+	case RCPT_CROWDED:
+		return more ? RCPT_ASKED : RCPT_LATER;
+	case RCPT_ASKED:
+	case RCPT_LATER:
+		return RCPT_LATER;
+	case RCPT_DONE:
+		break;
+	}
+	return RCPT_DONE;
+}
+
+size_t
+message_settle(struct message *m, bool more, const char *relay,
+    const char *tls)
+{
+	struct rcpt *r;
+	size_t n = 0;
+
+	for (r = m->rcpt; r < m->rcpt + m->nrcpt; r++) {
+		r->turn = turn_after(r, more);
+		if (r->turn != RCPT_ASKED && r->why.said)
+			result_log(m, r, relay, tls);
+		n += r->turn != RCPT_DONE;
+	}
+	return n;
+}
+
+void
+message_turn(struct message *m)
+{
+	struct rcpt *r;
+
+	for (r = m->rcpt; r < m->rcpt + m->nrcpt; r++)
+		if (r->turn != RCPT_DONE)
+			r->turn = RCPT_ASKED;
 }
 
 void
@@ -213,7 +317,7 @@ message_done(struct message *m, const char *relay, const char *tls)
 }
 
 static void
-result_log(const struct message *m, const struct rcpt *r, const char *relay,
+result_log(const struct message *m, struct rcpt *r, const char *relay,
     const char *tls)
 {
 	static const char *const word[] = {
@@ -223,6 +327,9 @@ result_log(const struct message *m, const struct rcpt *r, const char *relay,
 	};
 	char text[REASON_TEXT], *p;
 
+	if (r->told)
+		return;
+	r->told = true;
 	/* Printable already; a quote would end it early. */
 	(void)strlcpy(text, r->why.text, sizeof(text));
 	for (p = text; (p = strchr(p, '"')) != NULL; )
@@ -245,7 +352,7 @@ results_put(const struct message *m, uint8_t *buf, size_t *n)
 	room = share > RESULT_FIXED ? share - RESULT_FIXED : 0;
 	for (i = 0; i < m->nrcpt; i++) {
 		r = &m->rcpt[i];
-		mta = strlen(r->why.mta);
+		mta = r->why.said ? strlen(r->why.mta) : 0;
 		if (mta > room / 2 || mta > 255)
 			mta = 0;
 		text = strlen(r->why.text);

@@ -112,16 +112,22 @@ relay_stop(void)
 	rl.stopping = true;
 	session_idle_max(0);
 	reason_set(&why, DELIVERY_TEMP, "4.3.2", "", "shutting down");
-	dest_stop(&why);
+	dest_stop(&why, false);
 	if (rl.nmessage == 0 ||
 	    event_base_once(proc_base(), -1, EV_TIMEOUT, on_stop, NULL,
 	    &tv) == -1)
 		proc_exit(0);
 }
 
+/* What hosts have not answered by now is queue's to try again; what they
+ * have answered is told. */
 static void
 on_stop(evutil_socket_t fd, short what, void *arg)
 {
+	struct reason why;
+
+	reason_set(&why, DELIVERY_TEMP, "4.3.2", "", "shutting down");
+	dest_stop(&why, true);
 	proc_exit(0);
 }
 

@@ -31,22 +31,26 @@
 /* Why something did not work, as it goes to queue and the log. */
 struct reason {
 	enum delivery_result result;	/* DELIVERY_TEMP or DELIVERY_PERM */
+	bool		 said;		/* by the host; else we found it */
 	char		 status[STATUS_TEXT];
-	char		 mta[HOST_TEXT];	/* who said it, "" we */
+	char		 mta[HOST_TEXT];	/* the host, "" none */
 	char		 text[REASON_TEXT];	/* one line, printable */
 };
 
-/* Fill in; the text is made printable and cut. */
+/* Fill in what we found; the text is made printable and cut. */
 void	 reason_set(struct reason *, enum delivery_result, const char *status,
 	    const char *mta, const char *fmt, ...)
 	    __attribute__((format(printf, 5, 6)));
 
 /* ---- route.c: hosts, addresses, their order; pure ---------- */
 
-#define ROUTE_HOSTS	8	/* mail hosts tried */
-#define ROUTE_ADDRS	16	/* addresses tried */
+#define ROUTE_HOSTS	32	/* mail hosts tried */
+#define ROUTE_SURE	16	/* of more the preferred ones; the other places
+				 * are drawn, for each look-up again */
+#define ROUTE_ADDRS	64	/* addresses tried, a bit each; hosts share */
+#define HOST_SHARE	2	/* of them that each host has */
 #define HOST_ADDRS	8	/* of one family of a host */
-#define ROUTE_MX_MAX	64	/* MX records looked at */
+#define ROUTE_MX_MAX	256	/* MX records looked at: all of an answer */
 
 struct route_host {
 	char		 name[HOST_TEXT];
@@ -60,6 +64,7 @@ struct route_addr {
 	struct ipaddr	 ip;
 	size_t		 host;		/* index */
 	bool		 notls;		/* its TLS does not work */
+	bool		 refused;	/* it greeted with 521 or 554 */
 	uint64_t	 bad_until;	/* ms, not to be tried before */
 };
 
@@ -67,10 +72,12 @@ struct route {
 	unsigned int	 refs;
 	bool		 loopback;	/* may go to 127/8 and ::1 */
 	int		 family;	/* 4, 6: only these; 0 both */
+	bool		 more;		/* a later one may have other hosts */
 	unsigned int	 skipped;	/* addresses that may not be used */
 	size_t		 nhost, naddr;
 	struct route_host host[ROUTE_HOSTS];
 	struct route_addr addr[ROUTE_ADDRS];
+	struct reason	 bad;		/* of the last address that was bad */
 };
 
 /* The hosts for domain out of the answer for MX (NULL: none came), RFC 5321
@@ -102,11 +109,21 @@ void	 route_release(struct route *);
 
 /* ---- message.c: a message to send ---------- */
 
+/* Where a recipient stands at the host that is being asked. */
+enum rcpt_turn {
+	RCPT_ASKED,		/* it is in the transaction, or in the next */
+	RCPT_SAID,		/* and was refused in it */
+	RCPT_CROWDED,		/* refused as one too many */
+	RCPT_LATER,		/* not here now: another host may have it */
+	RCPT_DONE		/* why is final */
+};
+
 struct rcpt {
 	uint32_t	 index;		/* queue's name for it */
 	char		*address;
-	bool		 done;		/* *why or success is final */
-	struct reason	 why;
+	enum rcpt_turn	 turn;
+	bool		 told;		/* the log has why */
+	struct reason	 why;		/* the last one; status "": none yet */
 };
 
 struct message {
@@ -117,7 +134,6 @@ struct message {
 	struct chan	*signer;	/* whom we asked */
 	uint32_t	 signing;	/* its number, 0 none */
 	uint64_t	 since;		/* ms */
-	unsigned int	 tries;		/* connections it was begun on */
 	int		 fd;
 	uint8_t		 flags;		/* QF_ */
 	bool		 utf8;		/* an address needs SMTPUTF8 */
@@ -136,12 +152,32 @@ struct message *message_new(struct chan *, struct msg *);
  * begin the message; buf has them if they are not more than size.  0: it is
  * larger than is ever signed, -1: it cannot be read or has no From:. */
 ssize_t	 message_head(const struct message *, char *buf, size_t size);
-/* A recipient's end; only the first one counts. */
+/* The first recipient from i on that is in the transaction; nrcpt: none. */
+size_t	 message_rcpt(const struct message *, size_t i);
+/* What the host says of a recipient, of all that it said nothing of yet. */
 void	 message_result(struct message *, size_t rcpt, const struct reason *);
-/* The same end for all that have none yet. */
+void	 message_results(struct message *, const struct reason *);
+/* Why all that are not done were not taken there; but what a host said of
+ * them stays before what was found at later ones. */
+void	 message_note(struct message *, const struct reason *);
+/* It is not known whether those were taken who are in the transaction: they
+ * are done, for queue to try again, and asked for nowhere else. */
+void	 message_unsure(struct message *, const struct reason *);
+/* The same as the end of all that are not done. */
 void	 message_fail(struct message *, const struct reason *);
+/* What is not done and failed for good may be tried again all the same. */
+void	 message_soften(struct message *);
+/*
+ * The transaction is over.  Who was taken or refused for good is done; logged,
+ * with relay, "host[ip]:port".  more: others were taken, so that those who
+ * were too many go on here.  Returns how many are not done.
+ */
+size_t	 message_settle(struct message *, bool more, const char *relay,
+	    const char *tls);
+/* All that are not done are asked for at another host. */
+void	 message_turn(struct message *);
 void	 message_free(struct message *);	/* without an answer */
-/* Log and answer queue; the message is gone.  relay: "host[ip]:port". */
+/* Log and answer queue; the message is gone. */
 void	 message_done(struct message *, const char *relay, const char *tls);
 
 /* ---- dest.c: where messages wait for a connection ---------- */
@@ -153,8 +189,6 @@ struct session;
 void	 dest_add(struct message *);
 /* The next message, for a session that is ready; NULL: none waits. */
 struct message *dest_take(struct dest *);
-/* It lost its connection before it was sent: first in line again. */
-void	 dest_return(struct dest *, struct message *);
 /* A session found the destination usable; a session has ended, why: for a
  * reason that tells against the destination, else NULL.  dest may be gone
  * after the second. */
@@ -163,8 +197,8 @@ void	 dest_session_gone(struct dest *, struct session *,
 	    const struct reason *why);
 /* queue is gone: drop what waits. */
 void	 dest_drop(struct chan *);
-/* Answer what waits with this and close what is idle. */
-void	 dest_stop(const struct reason *);
+/* Answer what waits with this and close what is idle; now: all. */
+void	 dest_stop(const struct reason *, bool now);
 
 /* ---- a session: one connection ---------- */
 
@@ -198,6 +232,10 @@ struct session {
 	struct dest	*dest;
 	struct route	*route;
 	size_t		 addr;		/* index, the one we talk to */
+	uint64_t	 asked;		/* bits of addresses not asked again */
+	uint64_t	 since;		/* ms */
+	bool		 soft;		/* one of them may help later */
+	bool		 moved;		/* its message was passed on to here */
 	struct io	*io;
 	enum session_state state;
 	bool		 ready;		/* told the destination so */
@@ -206,8 +244,8 @@ struct session {
 	unsigned int	 ext;		/* EXT_ */
 	uint64_t	 size_max;	/* of SIZE, 0 none told */
 	unsigned int	 sent;		/* messages begun */
+	bool		 waited;	/* it was idle: the host may be tired */
 	struct smtp_reply reply;
-	struct reason	 last;		/* why the last address failed */
 	char		 peer[HOST_TEXT + 64];	/* "host[ip]:port" */
 	char		 tls[32];	/* "TLSv1.3", "none" */
 
@@ -231,22 +269,32 @@ const char *session_host(const struct session *);
 /* ---- session.c: its life ---------- */
 
 /* Begin to connect to the first address of route that is not known bad;
- * takes a reference.  NULL: all are bad. */
-struct session *session_new(struct dest *, struct route *);
+ * takes a reference.  NULL: all are bad, *why tells. */
+struct session *session_new(struct dest *, struct route *,
+	    struct reason *why);
 /* So many sessions may there be when one becomes idle, else it ends. */
 void	 session_idle_max(size_t);
 /* A message may be waiting; only when state is MESSAGE_EXPECTED. */
 void	 session_wake(struct session *);
 /* Ready for the next message or to be idle.  False: the session ended. */
 bool	 session_next(struct session *);
+/* Greeted, and all is as it should be.  False: as session_next. */
+bool	 session_greeted(struct session *);
 /* Say QUIT and end. */
 void	 session_quit(struct session *);
-/* This connection is of no more use: a message on it is sent again on
- * another one if it can be, an unready session tries its next address.  The
- * session may be gone afterwards. */
+/* End it, unless it is in a transaction and this is not to be now. */
+void	 session_stop(struct session *, const struct reason *, bool now);
+/* This connection is of no more use: a message on it that was not sent goes
+ * on over another one, to this host or the next, and so does a session that
+ * has none yet.  The session may be gone afterwards. */
 void	 session_fail(struct session *, const struct reason *);
 void	 session_fail_text(struct session *, const char *status,
 	    const char *text);
+/* Is there another host that its message was not refused by for now? */
+bool	 session_elsewhere(const struct session *);
+/* Its message is asked for at such a host; polite: this one still listens.
+ * The session may be gone afterwards. */
+void	 session_pass(struct session *, bool polite);
 
 /* ---- hello.c: greeting, EHLO, STARTTLS, AUTH ---------- */
 
@@ -300,13 +348,18 @@ void	 resume_clear(void);
 /* Take the message; false: it was answered without a word to the host.
  * Never ends the session. */
 bool	 transaction_start(struct session *, struct message *);
+/* The same for one that the session has brought from another host. */
+bool	 transaction_again(struct session *);
 /* A complete reply in a state of the transaction.  The session may be gone
  * afterwards: false. */
 bool	 transaction_reply(struct session *);
 /* The socket can take more of the message.  False: the session may be gone. */
 bool	 transaction_more(struct session *);
-/* The connection is lost.  True: the message waits for another one. */
+/* The connection is lost.  True: there is a message for another one. */
 bool	 transaction_lost(struct session *, const struct reason *);
+/* No host is left to ask: what is not done fails for why, and the message is
+ * answered. */
+void	 transaction_end(struct session *, const struct reason *why);
 
 /* ---- auth.c: SASL at a smarthost ---------- */
 

@@ -27,7 +27,9 @@ struct mx {
 static size_t	 mx_read(struct slice, struct mx *, uint64_t, bool *);
 static int	 mx_compare(const void *, const void *);
 static size_t	 mx_before_self(const struct mx *, size_t, const char *);
-static bool	 host_known(const struct route *, struct slice);
+static size_t	 mx_once(struct mx *, size_t);
+static size_t	 mx_draw(struct mx *, size_t, uint64_t *);
+static void	 host_push(struct route *, size_t, size_t);
 static void	 addr_push(struct route *, size_t, const struct ipaddr *);
 static void	 shuffle(struct ipaddr *, size_t, uint64_t *);
 static uint64_t	 random_next(uint64_t *);
@@ -40,6 +42,7 @@ reason_set(struct reason *r, enum delivery_result result, const char *status,
 	char *p;
 
 	r->result = result;
+	r->said = false;
 	(void)strlcpy(r->status, status, sizeof(r->status));
 	(void)strlcpy(r->mta, mta, sizeof(r->mta));
 	va_start(ap, fmt);
@@ -81,15 +84,15 @@ route_mx(struct route *r, const char *domain, const char *self,
 		return -1;
 	}
 	qsort(mx, n, sizeof(*mx), mx_compare);
-	n = mx_before_self(mx, n, self);
-	for (i = 0; i < n && r->nhost < ROUTE_HOSTS; i++) {
-		if (host_known(r, mx[i].name))
-			continue;
-		if (slice_cpy(mx[i].name, r->host[r->nhost].name,
-		    sizeof(r->host[0].name)) == -1)
-			continue;
-		r->host[r->nhost++].pref = mx[i].pref;
+	n = mx_once(mx, mx_before_self(mx, n, self));
+	r->more = n > ROUTE_HOSTS;
+	n = mx_draw(mx, n, &seed);
+	for (i = 0; i < n; i++) {
+		(void)slice_cpy(mx[i].name, r->host[i].name,
+		    sizeof(r->host[i].name));
+		r->host[i].pref = mx[i].pref;
 	}
+	r->nhost = n;
 	if (r->nhost > 0)
 		return 0;
 loop:
@@ -154,21 +157,18 @@ route_finish(struct route *r, uint64_t seed, struct reason *why)
 {
 	struct route_host *h;
 	bool temp = false;
-	size_t i, k;
+	size_t i, share = HOST_SHARE;
 
+	if (r->nhost > 0 && ROUTE_ADDRS / r->nhost > share)
+		share = ROUTE_ADDRS / r->nhost;
 	for (i = 0; i < r->nhost; i++) {
 		h = &r->host[i];
 		temp = temp || h->temp;
 		shuffle(h->v4, h->n4, &seed);
 		shuffle(h->v6, h->n6, &seed);
-		/* Both kinds early, so that a dead one costs one try. */
-		for (k = 0; k < HOST_ADDRS; k++) {
-			if (k < h->n6 && r->family != 4)
-				addr_push(r, i, &h->v6[k]);
-			if (k < h->n4 && r->family != 6)
-				addr_push(r, i, &h->v4[k]);
-		}
+		host_push(r, i, share);
 	}
+	r->more = r->more || temp;
 	if (r->naddr > 0)
 		return 0;
 	if (temp)
@@ -245,22 +245,57 @@ mx_before_self(const struct mx *mx, size_t n, const char *self)
 	return n;
 }
 
-static bool
-host_known(const struct route *r, struct slice name)
+/* Each name in its first place alone, and what is too long for one not at
+ * all.  Returns how many are left. */
+static size_t
+mx_once(struct mx *mx, size_t n)
 {
-	size_t i;
+	size_t i, k, left = 0;
 
-	for (i = 0; i < r->nhost; i++)
-		if (slice_caseis(name, r->host[i].name))
-			return true;
-	return false;
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < left; k++)
+			if (slice_caseeq(mx[i].name, mx[k].name))
+				break;
+		if (k == left && mx[i].name.n < HOST_TEXT)
+			mx[left++] = mx[i];
+	}
+	return left;
+}
+
+/* As many as a route has place for, in their order: the first ROUTE_SURE,
+ * and of the others each with the same chance. */
+static size_t
+mx_draw(struct mx *mx, size_t n, uint64_t *seed)
+{
+	size_t i, left = ROUTE_SURE;
+
+	if (n <= ROUTE_HOSTS)
+		return n;
+	for (i = ROUTE_SURE; i < n; i++)
+		if (random_next(seed) % (n - i) < ROUTE_HOSTS - left)
+			mx[left++] = mx[i];
+	return left;
+}
+
+/* At most share addresses of a host, so that those behind it have some; both
+ * kinds early, so that a dead one costs one try. */
+static void
+host_push(struct route *r, size_t host, size_t share)
+{
+	const struct route_host *h = &r->host[host];
+	size_t k, end = r->naddr + share;
+
+	for (k = 0; k < HOST_ADDRS; k++) {
+		if (k < h->n6 && r->family != 4 && r->naddr < end)
+			addr_push(r, host, &h->v6[k]);
+		if (k < h->n4 && r->family != 6 && r->naddr < end)
+			addr_push(r, host, &h->v4[k]);
+	}
 }
 
 static void
 addr_push(struct route *r, size_t host, const struct ipaddr *ip)
 {
-	if (r->naddr == ROUTE_ADDRS)
-		return;
 	r->addr[r->naddr].ip = *ip;
 	r->addr[r->naddr++].host = host;
 }

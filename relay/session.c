@@ -34,11 +34,17 @@
 
 #define QUIT_MS		2000	/* for the last words to go out */
 #define BAD_MS		60000	/* an address that failed is left alone */
+#define ASK_MS		1800000	/* a message is passed on to other hosts */
 #define SESSION_MAX	100	/* messages over one connection */
 
 static bool	 session_connect(struct session *);
+static bool	 session_late(const struct session *);
+static void	 session_reason_bad(const struct session *, struct reason *);
 static bool	 session_open(struct session *);
+static void	 session_lost(struct session *, const struct reason *);
+static void	 session_bad(struct session *, const struct reason *);
 static void	 session_next_address(struct session *, const struct reason *);
+static void	 session_onward(struct session *);
 static void	 session_close(struct session *, bool);
 static void	 session_end(struct session *, const struct reason *);
 static void	 session_event(struct io *, enum io_event, void *);
@@ -77,16 +83,18 @@ static const struct {
 /* ---- life ---- */
 
 struct session *
-session_new(struct dest *d, struct route *r)
+session_new(struct dest *d, struct route *r, struct reason *why)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 
 	s->dest = d;
 	s->route = r;
 	r->refs++;
-	s->addr = (size_t)-1;
+	s->since = now_ms();
+	s->soft = r->more;
 	(void)strlcpy(s->tls, "none", sizeof(s->tls));
 	if (!session_connect(s)) {
+		session_reason_bad(s, why);
 		route_release(r);
 		free(s);
 		return NULL;
@@ -99,19 +107,48 @@ session_new(struct dest *d, struct route *r)
 static bool
 session_connect(struct session *s)
 {
+	struct route_addr *a;
 	uint64_t now = now_ms();
 
-	for (s->addr++; s->addr < s->route->naddr; s->addr++)
-		if (s->route->addr[s->addr].bad_until <= now && session_open(s))
+	for (s->addr = 0; s->addr < s->route->naddr; s->addr++) {
+		a = &s->route->addr[s->addr];
+		if ((s->asked & UINT64_C(1) << s->addr) != 0)
+			continue;
+		s->asked |= UINT64_C(1) << s->addr;
+		if (a->bad_until > now || session_late(s))
+			s->soft = s->soft || !a->refused;
+		else if (session_open(s))
 			return true;
+	}
 	return false;
+}
+
+/* It has been asked for long enough: no other host any more. */
+static bool
+session_late(const struct session *s)
+{
+	return now_ms() - (s->m != NULL ? s->m->since : s->since) > ASK_MS;
+}
+
+/* Why there is none. */
+static void
+session_reason_bad(const struct session *s, struct reason *why)
+{
+	*why = s->route->bad;
+	if (why->status[0] == '\0')
+		reason_set(why, DELIVERY_TEMP, "4.3.0", "",
+		    "no connection could be begun");
+	if (s->soft && why->result == DELIVERY_PERM) {
+		why->result = DELIVERY_TEMP;
+		why->status[0] = '4';
+	}
 }
 
 static bool
 session_open(struct session *s)
 {
 	const struct conf *conf = proc_conf();
-	const struct route_addr *a = &s->route->addr[s->addr];
+	struct route_addr *a = &s->route->addr[s->addr];
 	struct sockaddr_storage sa, src;
 	socklen_t len, srclen = 0;
 	struct ipaddr from;
@@ -127,13 +164,17 @@ session_open(struct session *s)
 	s->io = io_connect(proc_base(), (struct sockaddr *)&sa, len,
 	    srclen > 0 ? (struct sockaddr *)&src : NULL, srclen,
 	    session_event, s);
+	a->refused = false;
 	s->ext = 0;
 	s->size_max = 0;
 	s->verify = false;
 	(void)strlcpy(s->tls, "none", sizeof(s->tls));
+	s->sent = 0;
+	s->waited = false;
 	if (s->io == NULL) {
-		reason_set(&s->last, DELIVERY_TEMP, "4.3.0", "",
+		reason_set(&s->route->bad, DELIVERY_TEMP, "4.3.0", "",
 		    "no socket for a connection");
+		s->soft = true;
 		return false;
 	}
 	session_expect(s, CONNECT_EXPECTED);
@@ -178,6 +219,20 @@ session_quit(struct session *s)
 }
 
 void
+session_stop(struct session *s, const struct reason *why, bool now)
+{
+	bool midst = s->m != NULL && s->state > MESSAGE_EXPECTED &&
+	    s->state != RSET_EXPECTED;
+
+	if (midst && !now)
+		return;
+	if (s->m != NULL)
+		transaction_end(s, why);
+	session_close(s, !midst && s->state > GREETING_EXPECTED);
+	session_end(s, NULL);
+}
+
+void
 session_wake(struct session *s)
 {
 	struct message *m;
@@ -194,15 +249,26 @@ session_idle_max(size_t n)
 }
 
 bool
+session_greeted(struct session *s)
+{
+	if (!s->ready)
+		dest_session_ready(s->dest, s);
+	if (s->m != NULL)
+		return transaction_again(s);
+	return session_next(s);
+}
+
+bool
 session_next(struct session *s)
 {
 	session_expect(s, MESSAGE_EXPECTED);
 	/* What it says now, it says to no command: it wants to close. */
-	if (s->sent < SESSION_MAX && io_peek(s->io).n == 0 &&
+	if (s->sent < SESSION_MAX && !s->moved && io_peek(s->io).n == 0 &&
 	    starttls_suits(s)) {
 		session_wake(s);
 		if (s->state != MESSAGE_EXPECTED)
 			return true;
+		s->waited = true;
 		/* Descriptors are for messages first. */
 		if (proc_conf()->relay.idle > 0 && nsession < idle_max)
 			return true;
@@ -224,28 +290,58 @@ session_fail_text(struct session *s, const char *status, const char *text)
 void
 session_fail(struct session *s, const struct reason *why)
 {
-	bool used = s->sent > 1;
-
-	if (!s->ready) {
+	if (s->state < MESSAGE_EXPECTED)
 		session_next_address(s, why);
+	else if (s->m == NULL) {
+		session_close(s, false);
+		session_end(s, why);
+	} else if (s->state == RSET_EXPECTED)
+		session_pass(s, false);
+	else
+		session_lost(s, why);
+}
+
+/*
+ * In a transaction.  A host may tire of a connection; but a fresh one that
+ * does not live through a message is not asked again at once.
+ */
+static void
+session_lost(struct session *s, const struct reason *why)
+{
+	struct reason copy = *why;
+	bool used = s->sent > 1 || s->waited;
+
+	log_notice("relay %s lost: %s", s->peer, copy.text);
+	session_close(s, false);
+	if (!transaction_lost(s, &copy)) {
+		session_end(s, &copy);
 		return;
 	}
-	session_close(s, false);
-	if (s->m != NULL) {
-		log_notice("relay %s lost: %s", s->peer, why->text);
-		/* A host may tire of a connection; but a fresh one that does
-		 * not live through a message is not asked again at once. */
-		if (transaction_lost(s, why) && !used)
-			s->route->addr[s->addr].bad_until = now_ms() + BAD_MS;
-	}
-	session_end(s, why);
+	message_turn(s->m);
+	if (used && session_open(s))
+		return;
+	if (!used)
+		session_bad(s, &copy);
+	s->asked |= UINT64_C(1) << s->addr;
+	session_onward(s);
+}
+
+/* The one it talked to is left alone for a while. */
+static void
+session_bad(struct session *s, const struct reason *why)
+{
+	struct route_addr *a = &s->route->addr[s->addr];
+
+	a->refused = why->result == DELIVERY_PERM;
+	a->bad_until = now_ms() + BAD_MS;
+	s->soft = s->soft || !a->refused;
+	s->route->bad = *why;
 }
 
 static void
 session_next_address(struct session *s, const struct reason *why)
 {
 	log_info("relay %s not usable: %s", s->peer, why->text);
-	s->last = *why;
 	session_close(s, s->state > GREETING_EXPECTED &&
 	    s->state != SECURED_EXPECTED);
 	if (s->retry_clear && !s->route->addr[s->addr].notls) {
@@ -255,9 +351,61 @@ session_next_address(struct session *s, const struct reason *why)
 			return;
 	}
 	s->retry_clear = false;
-	s->route->addr[s->addr].bad_until = now_ms() + BAD_MS;
-	if (!session_connect(s))
-		session_end(s, &s->last);
+	session_bad(s, why);
+	session_onward(s);
+}
+
+/* Over another address, with the message there may be; or to the end. */
+static void
+session_onward(struct session *s)
+{
+	struct reason why;
+
+	if (session_connect(s))
+		return;
+	session_reason_bad(s, &why);
+	if (s->m != NULL)
+		transaction_end(s, &why);
+	session_end(s, &why);
+}
+
+static uint64_t
+host_bits(const struct route *r, size_t host)
+{
+	uint64_t bits = 0;
+	size_t i;
+
+	for (i = 0; i < r->naddr; i++)
+		if (r->addr[i].host == host)
+			bits |= UINT64_C(1) << i;
+	return bits;
+}
+
+bool
+session_elsewhere(const struct session *s)
+{
+	const struct route *r = s->route;
+	uint64_t asked = s->asked | host_bits(r, r->addr[s->addr].host);
+	uint64_t now = now_ms();
+	size_t i;
+
+	if (session_late(s))
+		return false;
+	for (i = 0; i < r->naddr; i++)
+		if ((asked & UINT64_C(1) << i) == 0 &&
+		    r->addr[i].bad_until <= now)
+			return true;
+	return false;
+}
+
+void
+session_pass(struct session *s, bool polite)
+{
+	s->asked |= host_bits(s->route, s->route->addr[s->addr].host);
+	s->moved = true;
+	message_turn(s->m);
+	session_close(s, polite);
+	session_onward(s);
 }
 
 /* ---- events ---- */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -23,8 +24,10 @@
 #include "relay/relay.h"
 
 #define BLOCK		(64 * 1024 - 256)	/* octets of one pread */
-#define TRIES_MAX	3	/* connections a message is begun on */
+#define SURE_MS		600000	/* for the reply to the end of a message, at
+				 * least (RFC 5321 4.5.3.2.6) */
 
+static bool	 transaction_begin(struct session *);
 static bool	 message_fits(struct session *, struct reason *);
 static void	 send_mail(struct session *);
 static void	 send_rcpt(struct session *, size_t);
@@ -36,32 +39,55 @@ static bool	 reply_end(struct session *);
 static bool	 reply_rset(struct session *);
 static void	 body_start(struct session *);
 static void	 body_write(struct session *, const char *, size_t);
+static bool	 body_late(const struct session *);
 static bool	 transaction_closing(struct session *);
+static bool	 transaction_over(struct session *, bool, bool);
 static void	 transaction_done(struct session *);
 static bool	 transaction_abandon(struct session *);
 
 bool
 transaction_start(struct session *s, struct message *m)
 {
+	s->m = m;
+	s->asked = 0;
+	s->soft = s->route->more;
+	if (transaction_begin(s))
+		return true;
+	transaction_done(s);
+	return false;
+}
+
+bool
+transaction_again(struct session *s)
+{
+	if (transaction_begin(s))
+		return true;
+	transaction_done(s);
+	return session_next(s);
+}
+
+/* False: not a word was said, and there is no other host to say it to. */
+static bool
+transaction_begin(struct session *s)
+{
+	struct message *m = s->m;
 	struct reason why;
 	size_t i;
 
-	s->m = m;
-	s->rcpt = s->accepted = 0;
+	s->rcpt = message_rcpt(m, 0);
+	s->accepted = 0;
 	s->discard = false;
 	s->off = 0;
 	s->stuff = (struct data_stuff){ 0 };
 	if (!message_fits(s, &why)) {
-		message_fail(m, &why);
-		transaction_done(s);
-		return false;
+		message_note(m, &why);
+		return session_elsewhere(s) && transaction_abandon(s);
 	}
 	s->sent++;
-	m->tries++;
 	s->piped = (s->ext & EXT_PIPELINING) != 0;
 	send_mail(s);
 	if (s->piped) {
-		for (i = 0; i < m->nrcpt; i++)
+		for (i = s->rcpt; i < m->nrcpt; i = message_rcpt(m, i + 1))
 			send_rcpt(s, i);
 		send_data(s);
 	}
@@ -167,34 +193,54 @@ reply_mail(struct session *s)
 
 	if (s->reply.code / 100 != 2) {
 		session_reason(s, &why);
-		message_fail(s->m, &why);
+		message_results(s->m, &why);
 		if (!s->piped)
 			return transaction_abandon(s);
 	} else if (!s->piped)
-		send_rcpt(s, 0);
+		send_rcpt(s, s->rcpt);
 	session_expect(s, RCPT_EXPECTED);
 	return true;
+}
+
+/* RFC 5321 4.5.3.1.10: is it one recipient too many for one transaction?
+ * 552 without more to say was said for that once. */
+static bool
+reply_crowded(const struct smtp_reply *r)
+{
+	if (r->enhanced[0] != 0)
+		return r->enhanced[0] == 4 && r->enhanced[1] == 5 &&
+		    r->enhanced[2] == 3;
+	return r->code == 452 || r->code == 552;
+}
+
+static void
+rcpt_refused(struct session *s)
+{
+	struct rcpt *r = &s->m->rcpt[s->rcpt];
+	bool crowded = r->turn == RCPT_ASKED && reply_crowded(&s->reply);
+	struct reason why;
+
+	session_reason(s, &why);
+	if (crowded) {
+		why.result = DELIVERY_TEMP;
+		why.status[0] = '4';
+	}
+	message_result(s->m, s->rcpt, &why);
+	if (crowded)
+		r->turn = RCPT_CROWDED;
 }
 
 static bool
 reply_rcpt(struct session *s)
 {
-	struct reason why;
+	const struct message *m = s->m;
 
-	if (s->reply.code / 100 == 2) {
-		/* After a refused MAIL its recipients are done already. */
-		if (!s->m->rcpt[s->rcpt].done)
-			s->accepted++;
-	} else {
-		session_reason(s, &why);
-		/* RFC 5321 4.5.3.1.10: without more to say, too many. */
-		if (s->reply.code == 552 && s->reply.enhanced[0] == 0) {
-			why.result = DELIVERY_TEMP;
-			why.status[0] = '4';
-		}
-		message_result(s->m, s->rcpt, &why);
-	}
-	if (++s->rcpt < s->m->nrcpt) {
+	if (s->reply.code / 100 != 2)
+		rcpt_refused(s);
+	else if (m->rcpt[s->rcpt].turn == RCPT_ASKED)
+		s->accepted++;	/* after a refused MAIL it was not ASKED */
+	s->rcpt = message_rcpt(m, s->rcpt + 1);
+	if (s->rcpt < m->nrcpt) {
 		if (!s->piped)
 			send_rcpt(s, s->rcpt);
 		session_expect(s, RCPT_EXPECTED);
@@ -229,7 +275,7 @@ reply_data(struct session *s)
 		session_fail_text(s, "4.5.0", "unexpected reply to DATA");
 		return false;
 	}
-	message_fail(s->m, &why);
+	message_results(s->m, &why);
 	return transaction_abandon(s);
 }
 
@@ -244,14 +290,19 @@ reply_end(struct session *s)
 	}
 	session_reason(s, &why);
 	if (!s->discard)
-		message_fail(s->m, &why);
-	transaction_done(s);
-	return session_next(s);
+		message_results(s->m, &why);
+	return transaction_over(s, true,
+	    why.result == DELIVERY_OK && !s->discard);
 }
 
+/* The host's state is clear.  Was it cleared to leave it? */
 static bool
 reply_rset(struct session *s)
 {
+	if (s->m != NULL) {
+		session_pass(s, true);
+		return false;
+	}
 	if (s->reply.code / 100 == 2)
 		return session_next(s);
 	session_quit(s);
@@ -311,10 +362,24 @@ transaction_more(struct session *s)
 	}
 	if (s->off < m->size)
 		return true;
+	if (body_late(s)) {
+		session_fail_text(s, "4.4.7", "the message took too long");
+		return false;
+	}
 	end = data_stuff_end(&s->stuff);
 	io_write(s->io, end.p, end.n);
 	session_expect(s, END_EXPECTED);
 	return true;
+}
+
+/* Would queue have given this attempt up before the host has answered it?
+ * It would send what may have been taken once more. */
+static bool
+body_late(const struct session *s)
+{
+	const struct message *m = s->m;
+
+	return now_ms() - m->since + SURE_MS > RELAY_MS(m->size);
 }
 
 /* ---- the end ---- */
@@ -328,9 +393,36 @@ transaction_closing(struct session *s)
 	session_reason(s, &why);
 	if (s->state == END_EXPECTED || s->state == DRAIN_EXPECTED) {
 		if (!s->discard)
-			message_fail(s->m, &why);
-		transaction_done(s);
+			message_results(s->m, &why);
+		return transaction_over(s, false, false);
 	}
+	session_fail(s, &why);
+	return false;
+}
+
+/*
+ * The host has said what it had to of this message.  Who was one too many for
+ * it is asked for here again, when others were taken (more), so that each
+ * time there are fewer; who is refused for now, at the next host.  open: the
+ * connection is good for what comes.
+ */
+static bool
+transaction_over(struct session *s, bool open, bool more)
+{
+	struct reason why;
+
+	if (message_settle(s->m, more, s->peer, s->tls) > 0) {
+		if (message_rcpt(s->m, 0) < s->m->nrcpt)
+			return transaction_again(s);
+		if (session_elsewhere(s)) {
+			session_pass(s, open);
+			return false;
+		}
+	}
+	transaction_done(s);
+	if (open)
+		return session_next(s);
+	session_reason(s, &why);
 	session_fail(s, &why);
 	return false;
 }
@@ -341,14 +433,19 @@ transaction_done(struct session *s)
 	struct message *m = s->m;
 
 	s->m = NULL;
+	if (s->soft)
+		message_soften(m);
 	message_done(m, s->peer, s->tls);
 }
 
-/* Nobody of it was accepted: answer queue, clear the host's state. */
+/* Nobody of it was accepted: answer queue, or have it for the next host;
+ * clear the host's state. */
 static bool
 transaction_abandon(struct session *s)
 {
-	transaction_done(s);
+	if (message_settle(s->m, false, s->peer, s->tls) == 0 ||
+	    !session_elsewhere(s))
+		transaction_done(s);
 	io_write(s->io, "RSET\r\n", 6);
 	session_expect(s, RSET_EXPECTED);
 	return true;
@@ -358,17 +455,23 @@ bool
 transaction_lost(struct session *s, const struct reason *why)
 {
 	struct message *m = s->m;
-	size_t i;
 
-	if (s->state != END_EXPECTED && m->tries < TRIES_MAX) {
-		s->m = NULL;
-		for (i = 0; i < m->nrcpt; i++)
-			m->rcpt[i].done = false;
-		dest_return(s->dest, m);
+	if (s->state == END_EXPECTED)
+		message_unsure(m, why);
+	else
+		message_note(m, why);
+	if (message_settle(m, false, s->peer, s->tls) > 0) {
+		s->soft = true;
 		return true;
 	}
-	/* After the end mark it may have been taken: queue tries again. */
-	message_fail(m, why);
 	transaction_done(s);
 	return false;
+}
+
+void
+transaction_end(struct session *s, const struct reason *why)
+{
+	message_turn(s->m);
+	message_note(s->m, why);
+	transaction_done(s);
 }

@@ -375,6 +375,10 @@ struct msg_addr {			/* network address of a peer */
 	F(blob, results, 14336)
 #define DELIVER_FORGET_EV_FIELDS(F)	/* list of item_target */	\
 	F(blob, targets, 14336)
+/* ms in which a RELAY_MSG of so many octets is answered; relay sends no end
+ * of a message that could be answered for later. */
+#define RELAY_MS(size)	(3600000 + ((size) < INT32_MAX / 2 ? (size) :	\
+    INT32_MAX / 2))
 #define RELAY_MSG_FIELDS(F)	/* fd: message at offset */		\
 	F(str, sid, 32) F(str, sender, 330) F(str, domain, 255)		\
 	F(u64, offset, 0) F(u64, size, 0) F(u8, flags, 0)	/* QF_ */ \

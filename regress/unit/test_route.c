@@ -142,22 +142,110 @@ test_loop(void **state)
 	assert_string_equal(why.status, "5.4.6");
 }
 
+/* So many hosts, each with its own preference. */
+static void
+mx_many(size_t n)
+{
+	char name[16];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "m%zu.test", i);
+		mx((unsigned int)i, name);
+	}
+}
+
 static void
 test_many(void **state)
 {
-	char name[16];
-	int i;
+	size_t i;
 
-	for (i = 0; i < 100; i++) {
-		snprintf(name, sizeof(name), "m%d.test", i);
-		mx(7, name);
-	}
+	mx_many(100);
 	assert_int_equal(make(DNS_OK, 1), 0);
 	assert_int_equal(route.nhost, ROUTE_HOSTS);
-	for (i = 0; i < 100; i++)
-		address((size_t)i % ROUTE_HOSTS, "192.0.2.1");
+	assert_true(route.more);
+	for (i = 0; i < 4 * ROUTE_HOSTS; i++)
+		address(i % ROUTE_HOSTS, "192.0.2.1");
 	assert_int_equal(route_finish(&route, 1, &why), 0);
 	assert_int_equal(route.naddr, ROUTE_ADDRS);
+	for (i = 0; i < ROUTE_ADDRS; i++)
+		assert_int_equal(route.addr[i].host, i / HOST_SHARE);
+	mx_many(ROUTE_HOSTS);
+	assert_int_equal(make(DNS_OK, 1), 0);
+	assert_int_equal(route.nhost, ROUTE_HOSTS);
+	assert_false(route.more);
+}
+
+/* Of more hosts than there is room for the first ones always, each other one
+ * in some routes, and all in their order. */
+static void
+test_draw(void **state)
+{
+	int drawn[100] = { 0 }, n, last;
+	uint64_t seed;
+	size_t i;
+
+	for (seed = 0; seed < 400; seed++) {
+		mx_many(100);
+		assert_int_equal(make(DNS_OK, seed), 0);
+		assert_int_equal(route.nhost, ROUTE_HOSTS);
+		for (i = 0, last = -1; i < ROUTE_HOSTS; i++, last = n) {
+			n = route.host[i].pref;
+			assert_true(n > last);
+			drawn[n]++;
+		}
+	}
+	for (n = 0; n < 100; n++)
+		if (n < ROUTE_SURE)
+			assert_int_equal(drawn[n], 400);
+		else		/* 76 are expected */
+			assert_in_range(drawn[n], 40, 120);
+}
+
+/* A host with many addresses, and others behind it. */
+static void
+test_share(void **state)
+{
+	size_t i, hosts, n[3];
+
+	for (hosts = 1; hosts <= 3; hosts++) {
+		mx_many(hosts);
+		assert_int_equal(make(DNS_OK, 1), 0);
+		for (i = 0; i < 20; i++) {
+			address(0, "192.0.2.1");
+			address(0, "2001:db8::1");
+		}
+		for (i = 1; i < hosts; i++)
+			address(i, "192.0.2.2");
+		assert_int_equal(route_finish(&route, 1, &why), 0);
+		memset(n, 0, sizeof(n));
+		for (i = 0; i < route.naddr; i++)
+			n[route.addr[i].host]++;
+		assert_int_equal(n[0], 2 * HOST_ADDRS);
+		for (i = 1; i < hosts; i++)
+			assert_int_equal(n[i], 1);
+	}
+}
+
+/* A name twice has one place, the first; one that is too long none. */
+static void
+test_once(void **state)
+{
+	char name[301];
+	size_t i;
+
+	memset(name, 'x', 300);
+	name[300] = '\0';
+	mx(1, name);
+	for (i = 0; i < 100; i++) {
+		mx((unsigned int)(100 - i), "a.test");
+		mx((unsigned int)(100 - i), "A.TEST");
+	}
+	mx(50, "b.test");
+	assert_int_equal(make(DNS_OK, 1), 0);
+	assert_int_equal(route.nhost, 2);
+	assert_int_equal(route.host[0].pref, 1);
+	assert_string_equal(route.host[1].name, "b.test");
 }
 
 static void
@@ -253,6 +341,9 @@ main(void)
 		cmocka_unit_test(test_null_mx),
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_draw),
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_no_address),
 		cmocka_unit_test(test_usable),
