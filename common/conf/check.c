@@ -14,7 +14,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/near.h"
 #include "base/slice.h"
 #include "base/util.h"
 #include "conf/conf.h"

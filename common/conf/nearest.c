@@ -9,39 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/slice.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "conf/key.h"
-
-#define NEAREST_MAX	64	/* octets of a key compared */
-
-/* Edits (insert, delete, change) from a to b; NEAREST_MAX when too long. */
-static size_t
-edits(const char *a, const char *b)
-{
-	size_t row[NEAREST_MAX + 1], n = strlen(b), diag, keep;
-
-	if (n > NEAREST_MAX || strlen(a) > NEAREST_MAX)
-		return NEAREST_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		diag = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			keep = row[j];
-			if (row[j - 1] + 1 < keep + 1)
-				row[j] = row[j - 1] + 1;
-			else
-				row[j] = keep + 1;
-			if (diag + (a[i - 1] != b[j - 1]) < row[j])
-				row[j] = diag + (a[i - 1] != b[j - 1]);
-			diag = keep;
-		}
-	}
-	return row[n];
-}
 
 /* The distance of a misspelt key to a known one: as a whole, or, one step
  * further, by the last part alone (a key in the wrong section). */
@@ -49,11 +21,11 @@ static size_t
 distance(const char *key, const char *known)
 {
 	const char *k = strrchr(key, '.'), *n = strrchr(known, '.');
-	size_t whole = edits(key, known), part;
+	size_t whole = near_edits(slice_str(key), slice_str(known)), part;
 
 	k = k == NULL ? key : k + 1;
 	n = n == NULL ? known : n + 1;
-	part = edits(k, n) + 1;
+	part = near_edits(slice_str(k), slice_str(n)) + 1;
 	return part < whole ? part : whole;
 }
 
@@ -82,13 +54,13 @@ section_name(const char *key, char *name, size_t size)
 const char *
 conf_nearest(const char *key)
 {
-	static char best[NEAREST_MAX + 1];
+	static char best[NEAR_MAX + 1];
 	const struct conf_key *k;
 	const char *dot = strrchr(key, '.');
-	char folded[NEAREST_MAX + 1], section[NEAREST_MAX + 1] = "";
+	char folded[NEAR_MAX + 1], section[NEAR_MAX + 1] = "";
 	size_t d, len, least;
 
-	if (strlen(key) > NEAREST_MAX)
+	if (strlen(key) > NEAR_MAX)
 		return NULL;
 	best[0] = '\0';
 	key_fold(folded, key, sizeof(folded));
@@ -96,7 +68,8 @@ conf_nearest(const char *key)
 	least = len < 4 ? 3 : 2 + len / 3;
 	for (size_t i = 0; (k = conf_key(i)) != NULL; i++) {
 		if (section_name(k->key, section, sizeof(section)) &&
-		    (d = edits(folded, section)) < least) {
+		    (d = near_edits(slice_str(folded),
+		    slice_str(section))) < least) {
 			least = d;
 			strlcpy(best, section, sizeof(best));
 		}
@@ -130,7 +103,7 @@ list_add(char *buf, size_t size, const char *word, size_t n)
 void
 conf_known(const char *section, char *buf, size_t size)
 {
-	char name[NEAREST_MAX + 1] = "";
+	char name[NEAR_MAX + 1] = "";
 	const struct conf_key *k;
 	const char *part;
 	size_t n = strlen(section);
