@@ -6,8 +6,8 @@
  * a change goes to the database first and into memory when it is committed.
  *
  * Layers, lowest first; a file calls those before it:
- *	table loose guard slow recent dir resolve db
- *	base front pool login list run authd
+ *	table loose guard slow recent dir near resolve db
+ *	base front pool login args list orphan alias run authd
  */
 #ifndef AUTHD_H
 #define AUTHD_H
@@ -160,6 +160,28 @@ char	**dir_list(const struct dir *, bool aliases, size_t *n);
  */
 enum dir_result dir_resolve(struct dir *, struct slice address,
 	    struct dir_answer *);
+
+/* The same as if that account or that alias (NULL: none) were not there. */
+enum dir_result dir_resolve_without(struct dir *, struct slice address,
+	    const struct account *, const struct alias *,
+	    struct dir_answer *);
+/* Is mail for that key read as a report, unless an account or an alias has
+ * its address? */
+bool	 dir_is_report(const struct dir *, const char *key);
+
+/* ---- near.c: which address was meant ------------------------------------- */
+
+enum near {
+	NEAR_NEW,	/* one that needs not be there: its domain has to */
+	NEAR_ACCOUNT,
+	NEAR_ALIAS,
+	NEAR_ANY	/* an account or an alias */
+};
+
+/* The address that may have been meant, in out of size DIR_ADDRESS_MAX:
+ * one edit away, in another domain of ours, or in the nearest one.  false:
+ * there is none like it. */
+bool	 near_address(const struct dir *, struct slice, enum near, char *out);
 
 /* ---- db.c: SQLite -------------------------------------------------------- */
 
@@ -362,6 +384,13 @@ void	 run_command(uint32_t ask, uint32_t uid, struct slice args);
 
 /* ---- list.c: long answers to mailctl, in pieces -------------------------- */
 
+/* Call each for all accounts or aliases that are there now, by address, some
+ * a loop turn and none while the channel to maild is full (d NULL: the
+ * directory cannot be used now; key may have gone meanwhile), then end; not
+ * when maild is gone. */
+void	 list_each(uint32_t ask, bool aliases, void (*each)(uint32_t ask,
+	    struct dir *d, const char *key, void *), void (*end)(uint32_t ask,
+	    void *), void *arg);
 void	 list_accounts(uint32_t ask);
 void	 list_aliases(uint32_t ask);
 void	 list_domains(uint32_t ask);

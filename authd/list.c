@@ -27,7 +27,9 @@
 struct list {
 	struct event	*ev;
 	uint32_t	 ask;
-	void		(*row)(uint32_t ask, struct dir *, const char *key);
+	void		(*each)(uint32_t, struct dir *, const char *, void *);
+	void		(*end)(uint32_t, void *);
+	void		*arg;
 	char		**key;
 	size_t		 n, at;
 };
@@ -74,18 +76,18 @@ list_alias_rows(uint32_t ask, const struct alias *a)
 }
 
 static void
-row_account(uint32_t ask, struct dir *d, const char *key)
+row_account(uint32_t ask, struct dir *d, const char *key, void *arg)
 {
-	struct account *a = dir_account(d, slice_str(key));
+	struct account *a = d == NULL ? NULL : dir_account(d, slice_str(key));
 
 	if (a != NULL)
 		list_account_row(ask, a, NULL);
 }
 
 static void
-row_alias(uint32_t ask, struct dir *d, const char *key)
+row_alias(uint32_t ask, struct dir *d, const char *key, void *arg)
 {
-	struct alias *a = dir_alias(d, slice_str(key));
+	struct alias *a = d == NULL ? NULL : dir_alias(d, slice_str(key));
 
 	if (a != NULL)
 		list_alias_rows(ask, a);
@@ -93,10 +95,10 @@ row_alias(uint32_t ask, struct dir *d, const char *key)
 
 /* An account that sent nothing lately has no row. */
 static void
-row_guard(uint32_t ask, struct dir *d, const char *key)
+row_guard(uint32_t ask, struct dir *d, const char *key, void *arg)
 {
 	const struct conf *conf = proc_conf();
-	struct account *a = dir_account(d, slice_str(key));
+	struct account *a = d == NULL ? NULL : dir_account(d, slice_str(key));
 	struct guard_counts n;
 	struct row r = { .n = 0 };
 
@@ -140,45 +142,52 @@ on_more(evutil_socket_t fd, short ev, void *arg)
 		again.tv_usec = LIST_AGAIN_MS * 1000;
 	else
 		for (i = 0; i < LIST_ROWS && l->at < l->n; i++, l->at++)
-			if (d != NULL)
-				l->row(l->ask, d, l->key[l->at]);
+			l->each(l->ask, d, l->key[l->at], l->arg);
 	if (l->at == l->n) {
-		proc_done(l->ask, 0, "%s", "");
+		l->end(l->ask, l->arg);
 		list_free(l);
 	} else
 		event_add(l->ev, &again);
 }
 
-static void
-list_start(uint32_t ask, bool aliases, void (*row)(uint32_t, struct dir *,
-    const char *))
+void
+list_each(uint32_t ask, bool aliases, void (*each)(uint32_t, struct dir *,
+    const char *, void *), void (*end)(uint32_t, void *), void *arg)
 {
 	struct list *l = xcalloc(1, sizeof(*l));
 
 	l->ask = ask;
-	l->row = row;
+	l->each = each;
+	l->end = end;
+	l->arg = arg;
 	l->key = dir_list(authd_dir(NULL), aliases, &l->n);
 	if ((l->ev = event_new(proc_base(), -1, 0, on_more, l)) == NULL)
 		fatalx("list: no event");
 	on_more(-1, 0, l);
 }
 
+static void
+list_done(uint32_t ask, void *arg)
+{
+	proc_done(ask, 0, "%s", "");
+}
+
 void
 list_accounts(uint32_t ask)
 {
-	list_start(ask, false, row_account);
+	list_each(ask, false, row_account, list_done, NULL);
 }
 
 void
 list_aliases(uint32_t ask)
 {
-	list_start(ask, true, row_alias);
+	list_each(ask, true, row_alias, list_done, NULL);
 }
 
 void
 list_guard(uint32_t ask)
 {
-	list_start(ask, false, row_guard);
+	list_each(ask, false, row_guard, list_done, NULL);
 }
 
 void

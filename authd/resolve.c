@@ -23,6 +23,8 @@
 
 struct walk {
 	struct dir		*dir;
+	const struct account	*no_account;	/* as if it were not there */
+	const struct alias	*no_alias;
 	struct dir_answer	*out;
 	size_t			 steps;		/* targets looked at */
 	size_t			 nroutes;
@@ -110,13 +112,15 @@ walk_name(struct walk *w, const char *key, const char *text, int depth)
 {
 	struct slice s = slice_str(key);
 	struct alias *al = dir_alias(w->dir, s);
-	struct account *ac;
+	struct account *ac = dir_account(w->dir, s);
 
+	if (al == w->no_alias)
+		al = NULL;
 	if (al != NULL && !al->active) {
 		walk_alias(w, al, depth);
 		return true;
 	}
-	if ((ac = dir_account(w->dir, s)) != NULL) {
+	if (ac != NULL && ac != w->no_account) {
 		route_local(w, ac, text);
 		return true;
 	}
@@ -125,18 +129,25 @@ walk_name(struct walk *w, const char *key, const char *text, int depth)
 	return al != NULL;
 }
 
+bool
+dir_is_report(const struct dir *d, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < d->nreports; i++)
+		if (strcmp(d->report[i], key) == 0)
+			return true;
+	return false;
+}
+
 /* Reports about us are read by a program. */
 static bool
 walk_report(struct walk *w, const char *key)
 {
 	struct item_route r = { .type = ROUTE_REPORT,
 	    .address = slice_str(key) };
-	size_t i;
 
-	for (i = 0; i < w->dir->nreports; i++)
-		if (strcmp(w->dir->report[i], key) == 0)
-			return route_put(w, &r);
-	return false;
+	return dir_is_report(w->dir, key) && route_put(w, &r);
 }
 
 static bool
@@ -259,7 +270,16 @@ resolve_parse(struct dir *d, struct slice in, struct address *a)
 enum dir_result
 dir_resolve(struct dir *d, struct slice in, struct dir_answer *out)
 {
-	struct walk w = { .dir = d, .out = out };
+	return dir_resolve_without(d, in, NULL, NULL, out);
+}
+
+enum dir_result
+dir_resolve_without(struct dir *d, struct slice in,
+    const struct account *no_account, const struct alias *no_alias,
+    struct dir_answer *out)
+{
+	struct walk w = { .dir = d, .no_account = no_account,
+	    .no_alias = no_alias, .out = out };
 	struct address a;
 	ssize_t n;
 

@@ -1,6 +1,6 @@
 /*
- * Commands of mailctl for the directory: accounts, aliases, domains.  maild
- * checked who asks.  A change is in the database before memory and before
+ * Commands of mailctl for the directory: accounts, and who answers the others.
+ * maild checked who asks.  A change is in the database before memory and before
  * the answer; codes are those of sysexits(3).
  */
 #include "base/compat.h"
@@ -25,19 +25,15 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "authd/authd.h"
+#include "authd/run.h"
 
-#define ARGS_MAX	(DIR_TARGETS_MAX + 3)
 #define CREATE_MS	30000	/* maild makes the directory in this time */
 #define STATE_MS	20000	/* and deliver lets go of one in this */
-
-struct args {
-	struct slice	 v[ARGS_MAX];
-	size_t		 n;
-};
 
 struct command {
 	const char	*noun, *verb;
 	size_t		 min, max;	/* arguments behind the verb */
+	bool		 force;		/* --force may stand there */
 	void		(*fn)(uint32_t, const struct args *);
 	const char	*usage;
 };
@@ -46,7 +42,13 @@ struct command {
  * it again. */
 struct told {
 	uint32_t	 ask;
-	char		 text[640];
+	char		 text[3000];
+};
+
+/* An account that is to be deleted. */
+struct gone {
+	uint32_t	 id;
+	char		 address[DIR_ADDRESS_MAX];
 };
 
 /* An account being made, or one getting a new password. */
@@ -70,69 +72,30 @@ static void	 account_adopt(uint32_t, const struct args *);
 static void	 state_tell(uint32_t, uint32_t, bool, const char *, ...)
 		    __attribute__((format(printf, 4, 5)));
 static void	 account_list(uint32_t, const struct args *);
-static void	 alias_add(uint32_t, const struct args *);
-static void	 alias_del(uint32_t, const struct args *);
 static void	 alias_list(uint32_t, const struct args *);
 static void	 domain_list(uint32_t, const struct args *);
 static void	 guard_list(uint32_t, const struct args *);
 
 static const struct command commands[] = {
-	{ "account", "add", 1, 2, account_add, "ADDRESS [PASSWORD]" },
-	{ "account", "del", 1, 1, account_del, "ADDRESS" },
-	{ "account", "passwd", 1, 2, account_passwd, "ADDRESS [PASSWORD]" },
-	{ "account", "enable", 1, 1, account_enable, "ADDRESS" },
-	{ "account", "disable", 1, 1, account_disable, "ADDRESS" },
-	{ "account", "adopt", 0, 0, account_adopt, "" },
-	{ "account", "list", 0, 0, account_list, "" },
-	{ "alias", "add", 2, DIR_TARGETS_MAX + 1, alias_add,
-	    "ADDRESS|@DOMAIN TARGET ..." },
-	{ "alias", "del", 1, 1, alias_del, "ADDRESS|@DOMAIN" },
-	{ "alias", "list", 0, 0, alias_list, "" },
-	{ "domain", "list", 0, 0, domain_list, "" },
-	{ "guard", "list", 0, 0, guard_list, "" },
+	{ "account", "add", 1, 2, true, account_add,
+	    "ADDRESS [PASSWORD] [--force]" },
+	{ "account", "del", 1, 1, false, account_del, "ADDRESS" },
+	{ "account", "passwd", 1, 2, false, account_passwd,
+	    "ADDRESS [PASSWORD]" },
+	{ "account", "enable", 1, 1, false, account_enable, "ADDRESS" },
+	{ "account", "disable", 1, 1, false, account_disable, "ADDRESS" },
+	{ "account", "adopt", 0, 0, false, account_adopt, "" },
+	{ "account", "list", 0, 0, false, account_list, "" },
+	{ "alias", "add", 2, DIR_TARGETS_MAX + 1, true, alias_add,
+	    "ADDRESS|@DOMAIN TARGET ... [--force]" },
+	{ "alias", "del", 1, DIR_TARGETS_MAX + 1, true, alias_del,
+	    "ADDRESS|@DOMAIN [TARGET ...] [--force]" },
+	{ "alias", "list", 0, 0, false, alias_list, "" },
+	{ "domain", "list", 0, 0, false, domain_list, "" },
+	{ "guard", "list", 0, 0, false, guard_list, "" },
 };
 
 /* ---- helpers ------------------------------------------------------------- */
-
-/* An argument as the key of an account; answers and returns false if bad. */
-static bool
-key_arg(uint32_t ask, struct slice in, bool catchall, char *key)
-{
-	const char *why = "not an address";
-
-	if (dir_key(authd_dir(NULL), in, catchall, key, DIR_ADDRESS_MAX,
-	    &why) == 0)
-		return true;
-	proc_done(ask, EX_DATAERR, "%s: %s", log_text(in.p, in.n), why);
-	return false;
-}
-
-static struct account *
-account_arg(uint32_t ask, struct slice in)
-{
-	struct account *a;
-	char key[DIR_ADDRESS_MAX];
-
-	if (!key_arg(ask, in, false, key))
-		return NULL;
-	if ((a = dir_account(authd_dir(NULL), slice_str(key))) == NULL)
-		proc_done(ask, EX_NOUSER, "%s: no such account", key);
-	return a;
-}
-
-/* A write that failed may have taken place all the same, when its last step
- * was what failed: what counts is what can be read. */
-static void
-database_failed(uint32_t ask)
-{
-	char why[256];
-
-	strlcpy(why, db_error(), sizeof(why));
-	log_warnx("directory write error=%s", why);
-	base_reread();
-	proc_done(ask, EX_TEMPFAIL, "the directory could not be written: %s; "
-	    "what is in it now is told by account list, alias list", why);
-}
 
 /* Sixteen letters and digits that are not mistaken for others: 80 bits. */
 static void
@@ -228,7 +191,7 @@ account_made(struct change *c)
 			a = dir_account_id(d, c->id);
 	}
 	if (a == NULL) {
-		database_failed(c->ask);
+		args_failed(c->ask);
 		return;
 	}
 	log_info("account add address=%s id=%u", a->address, a->id);
@@ -274,7 +237,7 @@ on_add_hashed(int ok, struct slice hash, void *arg)
 		return;
 	}
 	if (db_account_insert(c->address, c->hash, now_sec(), &c->id) == -1) {
-		database_failed(c->ask);
+		args_failed(c->ask);
 		change_free(c);
 		return;
 	}
@@ -297,9 +260,9 @@ account_add(uint32_t ask, const struct args *args)
 {
 	struct dir *d = authd_dir(NULL);
 	struct change *c;
-	char key[DIR_ADDRESS_MAX];
+	char key[DIR_ADDRESS_MAX], where[WHERE_MAX];
 
-	if (!key_arg(ask, args->v[2], false, key))
+	if (!args_key(ask, args->v[2], false, key))
 		return;
 	if (base_strange())
 		proc_done(ask, EX_TEMPFAIL, "the store has account numbers "
@@ -308,9 +271,15 @@ account_add(uint32_t ask, const struct args *args)
 		    "mailctl account adopt");
 	else if (dir_account(d, slice_str(key)) != NULL)
 		proc_done(ask, EX_CANTCREAT, "%s exists already", key);
-	else if (dir_alias(d, slice_str(key)) != NULL)
-		proc_done(ask, EX_CANTCREAT, "%s is an alias; remove that "
-		    "first", key);
+	else if (!args->force && dir_alias(d, slice_str(key)) != NULL)
+		proc_done(ask, EX_CANTCREAT, "%s is an alias, and the account "
+		    "would get nothing: %s.  Take it away first: mailctl alias "
+		    "del %s; or make the account all the same: --force", key,
+		    orphan_where(d, key, where), key);
+	else if (!args->force && dir_is_report(d, key))
+		proc_done(ask, EX_CANTCREAT, "%s is of reports.addresses: "
+		    "reports to it would go to the account and not be read by "
+		    "mailctl reports; --force does that", key);
 	else if ((c = change_new(ask, key, args)) != NULL)
 		pool_ask(slice_str(c->password), slice_of(NULL, 0),
 		    on_add_hashed, c);
@@ -348,25 +317,85 @@ state_tell(uint32_t ask, uint32_t account, bool closed, const char *fmt, ...)
 		free(t);		/* maild is gone, so are we */
 }
 
+/* Of which domains does postmaster lead to that account? */
+static void
+postmaster_of(struct dir *d, uint32_t id, bool of[CONF_NLIST])
+{
+	static struct dir_answer ans;
+	char key[DIR_ADDRESS_MAX];
+	const char *name;
+	size_t i, k;
+
+	for (i = 0; i < CONF_NLIST && (name = dir_domain(d, i)) != NULL; i++) {
+		snprintf(key, sizeof(key), "postmaster@%s", name);
+		if (dir_resolve(d, slice_str(key), &ans) != DIR_OK)
+			continue;
+		for (k = 0; k < ans.naccounts; k++)
+			of[i] = of[i] || ans.account[k] == id;
+	}
+}
+
+/* A line for each of them, as long as there is room. */
+static void
+postmaster_tell(struct dir *d, const bool of[CONF_NLIST], char *out,
+    size_t size)
+{
+	char key[DIR_ADDRESS_MAX], where[WHERE_MAX];
+	size_t i;
+
+	out[0] = '\0';
+	for (i = 0; i < CONF_NLIST && dir_domain(d, i) != NULL; i++) {
+		if (!of[i])
+			continue;
+		snprintf(key, sizeof(key), "postmaster@%s", dir_domain(d, i));
+		orphan_where(d, key, where);
+		if (strlen(out) + strlen(where) + 2 > size)
+			break;
+		strlcat(out, "\n", size);
+		strlcat(out, where, size);
+	}
+}
+
+/* Who led to it was told. */
+static void
+on_orphans(uint32_t ask, size_t nowhere, void *arg)
+{
+	struct dir *d = authd_dir(NULL);
+	struct gone *g = arg;
+	struct account *a = d == NULL ? NULL : dir_account_id(d, g->id);
+	bool of[CONF_NLIST] = { false };
+	char where[WHERE_MAX], post[WHERE_MAX];
+
+	if (a == NULL)
+		proc_done(ask, EX_NOUSER, "%s: no such account", g->address);
+	else if (db_account_delete(g->id) == -1)
+		args_failed(ask);
+	else {
+		log_info("account del address=%s id=%u", a->address, g->id);
+		postmaster_of(d, g->id, of);
+		dir_account_del(d, a);
+		dir_gone_add(d, g->id);
+		front_revoke_all(g->id, REVOKED_DELETED);
+		postmaster_tell(d, of, post, sizeof(post));
+		state_tell(ask, g->id, true, "deleted; its mail stays in the "
+		    "store as account %u\n%s%s%s", g->id, orphan_where(d,
+		    g->address, where), post, orphan_advice(nowhere));
+	}
+	free(g);
+}
+
 static void
 account_del(uint32_t ask, const struct args *args)
 {
-	struct account *a = account_arg(ask, args->v[2]);
-	uint32_t id;
+	struct account *a = args_account(ask, args->v[2]);
+	struct gone *g;
 
 	if (a == NULL)
 		return;
-	id = a->id;
-	if (db_account_delete(id) == -1) {
-		database_failed(ask);
-		return;
-	}
-	log_info("account del address=%s id=%u", a->address, id);
-	dir_account_del(authd_dir(NULL), a);
-	dir_gone_add(authd_dir(NULL), id);
-	front_revoke_all(id, REVOKED_DELETED);
-	state_tell(ask, id, true, "deleted; its mail stays in the store as "
-	    "account %u", id);
+	g = xcalloc(1, sizeof(*g));
+	g->id = a->id;
+	strlcpy(g->address, a->address, sizeof(g->address));
+	orphan_tell(ask, a->id, NULL, on_orphans, g);
 }
 
 static void
@@ -380,7 +409,7 @@ on_passwd_hashed(int ok, struct slice hash, void *arg)
 	else if ((a = dir_account_id(authd_dir(NULL), c->id)) == NULL)
 		proc_done(c->ask, EX_NOUSER, "%s: no such account", c->address);
 	else if (db_account_hash(a->id, c->hash) == -1)
-		database_failed(c->ask);
+		args_failed(c->ask);
 	else {
 		dir_account_hash(a, c->hash);
 		front_revoke_all(a->id, REVOKED_PASSWORD);
@@ -395,7 +424,7 @@ on_passwd_hashed(int ok, struct slice hash, void *arg)
 static void
 account_passwd(uint32_t ask, const struct args *args)
 {
-	struct account *a = account_arg(ask, args->v[2]);
+	struct account *a = args_account(ask, args->v[2]);
 	struct change *c;
 
 	if (a == NULL || (c = change_new(ask, a->address, args)) == NULL)
@@ -408,12 +437,12 @@ account_passwd(uint32_t ask, const struct args *args)
 static void
 account_state(uint32_t ask, const struct args *args, bool enabled)
 {
-	struct account *a = account_arg(ask, args->v[2]);
+	struct account *a = args_account(ask, args->v[2]);
 
 	if (a == NULL)
 		return;
 	if (db_account_state(a->id, enabled) == -1) {
-		database_failed(ask);
+		args_failed(ask);
 		return;
 	}
 	a->enabled = enabled;
@@ -461,124 +490,6 @@ account_list(uint32_t ask, const struct args *args)
 
 /* ---- aliases ------------------------------------------------------------- */
 
-/* Put the targets in memory, on top of those that were there. */
-static void
-alias_put(struct dir *d, const char *key, char *const *v, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		dir_alias_add(d, key, v[i]);
-}
-
-/* Back to what it was: the first n targets, none: gone. */
-static void
-alias_cut(struct dir *d, const char *key, size_t n)
-{
-	struct alias *al = dir_alias(d, slice_str(key));
-
-	if (n == 0)
-		dir_alias_del(d, al);
-	else
-		while (al->ntargets > n)
-			free(al->target[--al->ntargets]);
-}
-
-/* Does the alias, as it is in memory now, lead somewhere? */
-static bool
-alias_leads(uint32_t ask, struct dir *d, const char *key)
-{
-	static struct dir_answer ans;
-	char probe[DIR_ADDRESS_MAX + 16];
-
-	snprintf(probe, sizeof(probe), "%s%s", key[0] == '@' ?
-	    "catch-all-probe" : "", key);
-	switch (dir_resolve(d, slice_str(probe), &ans)) {
-	case DIR_OK:
-		return true;
-	case DIR_TEMP:
-		proc_done(ask, EX_DATAERR, "%s would lead back to itself, or "
-		    "be too deep or too large", key);
-		break;
-	case DIR_UNKNOWN:
-	case DIR_DENIED:
-	case DIR_FULL:
-	case DIR_LIMIT:
-		proc_done(ask, EX_NOUSER, "%s would lead nowhere: no such "
-		    "account or alias", key);
-		break;
-	}
-	return false;
-}
-
-static void
-alias_commit(uint32_t ask, struct dir *d, const char *key, char *const *v,
-    size_t n)
-{
-	struct alias *al = dir_alias(d, slice_str(key));
-	size_t before = al != NULL ? al->ntargets : 0;
-
-	if (before + n > DIR_TARGETS_MAX) {
-		proc_done(ask, EX_DATAERR, "at most %d targets",
-		    DIR_TARGETS_MAX);
-		return;
-	}
-	alias_put(d, key, v, n);
-	al = dir_alias(d, slice_str(key));
-	if (!alias_leads(ask, d, key))
-		alias_cut(d, key, before);
-	else if (db_alias_set(key, al->target, al->ntargets) == -1) {
-		alias_cut(d, key, before);
-		database_failed(ask);
-	} else {
-		log_info("alias add address=%s targets=%zu", key,
-		    al->ntargets);
-		proc_done(ask, EX_OK, "%s", "");
-	}
-}
-
-static void
-alias_add(uint32_t ask, const struct args *args)
-{
-	static char text[DIR_TARGETS_MAX][DIR_ADDRESS_MAX];
-	char *v[DIR_TARGETS_MAX], key[DIR_ADDRESS_MAX];
-	const char *why = "not an address";
-	size_t i, n = args->n - 3;
-
-	if (!key_arg(ask, args->v[2], true, key))
-		return;
-	for (i = 0; i < n; i++) {
-		v[i] = text[i];
-		if (dir_target(args->v[i + 3], text[i], sizeof(text[i]),
-		    &why) == -1) {
-			proc_done(ask, EX_DATAERR, "%s: %s",
-			    log_text(args->v[i + 3].p, args->v[i + 3].n), why);
-			return;
-		}
-	}
-	alias_commit(ask, authd_dir(NULL), key, v, n);
-}
-
-static void
-alias_del(uint32_t ask, const struct args *args)
-{
-	struct dir *d = authd_dir(NULL);
-	struct alias *al;
-	char key[DIR_ADDRESS_MAX];
-
-	if (!key_arg(ask, args->v[2], true, key))
-		return;
-	if ((al = dir_alias(d, slice_str(key))) == NULL)
-		proc_done(ask, EX_NOUSER, "%s: no such alias", key);
-	else if (db_alias_delete(key) == -1)
-		database_failed(ask);
-	else {
-		dir_alias_del(d, al);
-		log_info("alias del address=%s", key);
-		proc_done(ask, EX_OK, "%s", "");
-	}
-}
-
 static void
 alias_list(uint32_t ask, const struct args *args)
 {
@@ -598,22 +509,6 @@ guard_list(uint32_t ask, const struct args *args)
 }
 
 /* ---- dispatch ------------------------------------------------------------ */
-
-static int
-args_get(struct slice list, struct args *args)
-{
-	struct item_arg arg;
-	size_t off = 0;
-	int r;
-
-	args->n = 0;
-	while ((r = item_arg_get(list, &off, &arg)) == 1) {
-		if (args->n == ARGS_MAX)
-			return -1;
-		args->v[args->n++] = arg.text;
-	}
-	return r;
-}
 
 static void
 run_usage(uint32_t ask, const char *noun)
@@ -641,7 +536,8 @@ run_one(uint32_t ask, const struct command *c, const struct args *args)
 
 	if (!slice_is(args->v[0], c->noun) || !slice_is(args->v[1], c->verb))
 		return false;
-	if (args->n - 2 < c->min || args->n - 2 > c->max)
+	if (args->n - 2 < c->min || args->n - 2 > c->max ||
+	    (args->force && !c->force))
 		proc_done(ask, EX_USAGE, "usage: %s %s %s", c->noun, c->verb,
 		    c->usage);
 	else if (authd_dir(&why) == NULL)

@@ -24,7 +24,9 @@
 
 #define LINE_SIZE	(SASL_FIELD_MAX + 2)	/* with a CR, and NUL */
 
-static const char flag[] = "--password-stdin";
+static const char flag[] = "--password-stdin", force[] = "--force";
+
+static int words(int, char **);
 
 static bool
 wants(int argc, char **argv)
@@ -47,7 +49,7 @@ password_flag(int *argc, char **argv)
 	if (found && !wants(n, argv))
 		errx(EX_USAGE, "%s is for account add and account passwd",
 		    flag);
-	if (found && n > 3)
+	if (found && words(n, argv) > 3)
 		errx(EX_USAGE, "a password as an argument, and %s: one of "
 		    "them", flag);
 	*argc = n;
@@ -167,14 +169,22 @@ password_ask(char *buf)
 
 /* -------------------------------------------------------------------------- */
 
-bool
-password_get(int argc, char **argv, bool flagged, char buf[PASSWORD_SIZE])
+/* Without options, how many words are there? */
+static int
+words(int argc, char **argv)
+{
+	int i, n = 0;
+
+	for (i = 0; i < argc; i++)
+		n += strcmp(argv[i], force) != 0;
+	return n;
+}
+
+static bool
+password_come(bool flagged, char *buf)
 {
 	struct stat st;
 
-	_Static_assert(PASSWORD_SIZE >= LINE_SIZE, "a line fits");
-	if (!wants(argc, argv) || argc != 3)
-		return false;
 	if (isatty(STDIN_FILENO)) {
 		password_ask(buf);
 		return true;
@@ -188,5 +198,17 @@ password_get(int argc, char **argv, bool flagged, char buf[PASSWORD_SIZE])
 	    "password is refused: standard input is no terminal, and its "
 	    "first line is to be the password; to have one made up: "
 	    "</dev/null");
+	return true;
+}
+
+bool
+password_get(int argc, char **argv, bool flagged, char buf[PASSWORD_SIZE])
+{
+	_Static_assert(PASSWORD_SIZE >= LINE_SIZE, "a line fits");
+	if (!wants(argc, argv) || words(argc, argv) != 3 ||
+	    !password_come(flagged, buf))
+		return false;
+	if (strcmp(buf, force) == 0)
+		errx(EX_DATAERR, "%s is an option and no password", force);
 	return true;
 }

@@ -26,7 +26,7 @@ static const struct noun {
 	{ "status", "",
 	    "  status                          processes and how they do\n" },
 	{ "account", "add passwd del enable disable adopt list "
-	    "--password-stdin",
+	    "--password-stdin --force",
 	    "  account add|passwd ADDRESS [PASSWORD | --password-stdin]\n"
 	    "                                  a new account; another password\n"
 	    "                                  (asks on a terminal, else reads\n"
@@ -34,8 +34,9 @@ static const struct noun {
 	    "  account del|enable|disable ADDRESS | list\n"
 	    "  account adopt                   keep a directory that is not\n"
 	    "                                  the store's\n" },
-	{ "alias", "add del list",
-	    "  alias add ADDRESS TARGET... | del ADDRESS | list\n" },
+	{ "alias", "add del list --force",
+	    "  alias add ADDRESS TARGET... [--force]\n"
+	    "  alias del ADDRESS [TARGET...] [--force] | list\n" },
 	{ "domain", "list",
 	    "  domain list                     the domains mail is taken for\n"
 	    },

@@ -33,7 +33,7 @@
 
 #define PEERS_MAX	32
 #define PEER_SECONDS	900	/* a connection lasts no longer */
-#define ARGS_MAX	64
+#define ARGS_MAX	128		/* an alias with all its targets */
 #define OWNER_MS	600000	/* an owner's answer */
 #define GROUPS_MAX	256
 #define LOOK_SECONDS	2	/* at the socket: is it still there? */
