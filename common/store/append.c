@@ -2,7 +2,8 @@
  * APPEND and MULTIAPPEND: messages that come from the client block by block,
  * while no lock is held.  Small ones wait in memory, laid out as they will
  * lie in the shared segment, so that commit is one write; large ones go to
- * segments of their own at once.
+ * segments of their own at once, and so does one that gets larger than it was
+ * announced.
  */
 #include "base/compat.h"
 
@@ -121,26 +122,60 @@ fail(struct store_append *a, enum store_result r)
 	return r;
 }
 
-/* Where the bytes of a message will go. */
+static enum store_result
+own_begin(struct store_append *a, struct appended *m)
+{
+	enum store_result r;
+
+	if ((r = segment_create(a->st, &m->own)) != STORE_OK)
+		return r;
+	m->msg.segment = m->own.number;
+	m->msg.offset = m->own.end + SEGMENT_LINE;
+	return STORE_OK;
+}
+
+/*
+ * Where the bytes of a message will go, of msg.size octets as far as is
+ * known.  What is in the buffer of the last one leaves it when there is no
+ * room for it any more.
+ */
 static enum store_result
 message_place(struct store_append *a, struct appended *m)
 {
 	size_t need = SEGMENT_LINE + (size_t)m->msg.size + SEGMENT_TAIL;
+	struct iovec iov;
 	enum store_result r;
 
-	if (m->msg.size >= STORE_LARGE || a->used + need > APPEND_BUFFER) {
-		if ((r = segment_create(a->st, &m->own)) != STORE_OK)
-			return r;
-		m->msg.segment = m->own.number;
-		m->msg.offset = m->own.end + SEGMENT_LINE;
+	if (m->own.number != 0)
 		return STORE_OK;
+	a->used = m->at;
+	if (m->msg.size >= STORE_LARGE || a->used + need > APPEND_BUFFER) {
+		if ((r = own_begin(a, m)) != STORE_OK || m->written == 0)
+			return r;
+		iov = (struct iovec){ a->buf + m->at + SEGMENT_LINE,
+		    (size_t)m->written };
+		return backend_write(m->own.fd, m->msg.offset, &iov, 1);
 	}
 	if (buffer_room(a, need) == -1)
 		return STORE_NOMEM;
-	m->at = a->used;
 	a->used += need;
 	memcpy(a->buf + a->used - SEGMENT_TAIL, "\r\n", SEGMENT_TAIL);
 	return STORE_OK;
+}
+
+/* The message is to have size octets: those are counted from now on. */
+static enum store_result
+message_size(struct store_append *a, struct appended *m, uint64_t size)
+{
+	uint64_t more = size - m->msg.size;
+
+	if (size > STORE_MESSAGE_MAX)
+		return STORE_LIMIT;
+	if (!store_room(a->st, a->bytes + more, a->n))
+		return STORE_OVERQUOTA;
+	a->bytes += more;
+	m->msg.size = (uint32_t)size;
+	return message_place(a, m);
 }
 
 enum store_result
@@ -152,22 +187,19 @@ store_append_message(struct store_append *a, const struct store_flagset *fs,
 	if (a->failed || (a->n > 0 && !a->v[a->n - 1].ended) ||
 	    (fs != NULL && (fs->sys & ~(uint32_t)STORE_FLAGS) != 0))
 		return STORE_INVALID;
-	if (size > STORE_MESSAGE_MAX || a->n == STORE_BATCH_MAX)
+	if (a->n == STORE_BATCH_MAX)
 		return fail(a, STORE_LIMIT);
-	if (!store_room(a->st, a->bytes + size, a->n + 1))
-		return fail(a, STORE_OVERQUOTA);
 	v = recallocarray(a->v, a->n, a->n + 1, sizeof(*v));
 	if (v == NULL)
 		return fail(a, STORE_NOMEM);
 	a->v = v;
 	m = &v[a->n++];
-	m->msg.size = (uint32_t)size;
+	m->at = a->used;
 	m->msg.date = date;
 	m->msg.flags = fs != NULL ? fs->sys : 0;
-	a->bytes += size;
 	if (keywords_copy(m, fs) == -1)
 		return fail(a, STORE_NOMEM);
-	return fail(a, message_place(a, m));
+	return fail(a, message_size(a, m, size));
 }
 
 enum store_result
@@ -175,12 +207,14 @@ store_append_write(struct store_append *a, const void *p, size_t n)
 {
 	struct iovec iov = { (void *)(uintptr_t)p, n };
 	struct appended *m;
+	enum store_result r;
 
 	if (a->failed || a->n == 0 || a->v[a->n - 1].ended)
 		return STORE_INVALID;
 	m = &a->v[a->n - 1];
-	if (n > m->msg.size - m->written)
-		return fail(a, STORE_INVALID);
+	if (n > m->msg.size - m->written &&
+	    (r = message_size(a, m, m->written + n)) != STORE_OK)
+		return fail(a, r);
 	m->msg.crc = crc32c(m->msg.crc, p, n);
 	m->written += n;
 	if (m->own.number != 0)

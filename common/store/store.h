@@ -480,7 +480,10 @@ struct store_appended {			/* RFC 4315 APPENDUID */
 enum store_result store_append_new(struct store_append **, struct store *,
 	    const char *mailbox);
 
-/* Starts a message of exactly size octets.  OVERQUOTA, LIMIT. */
+/*
+ * Starts a message of at least size octets, for which there has to be room:
+ * OVERQUOTA, LIMIT.  write says so too when it gets larger.
+ */
 enum store_result store_append_message(struct store_append *,
 	    const struct store_flagset *, int64_t date, size_t size);
 enum store_result store_append_write(struct store_append *, const void *,

@@ -1,8 +1,8 @@
 /*
  * imap-session: APPEND, several messages at once too (RFC 3501 6.3.11,
  * 3502, 4315).  Messages go from the client's packets to the store as they
- * come and are parsed for their facts on the way; nothing shows before the
- * last one is complete.
+ * come, their lines ended by CRLF, and are parsed for their facts on the way;
+ * nothing shows before the last one is complete.
  */
 #include "base/compat.h"
 
@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/slice.h"
+#include "parse/crlf.h"
 #include "parse/imap_parse.h"
 #include "parse/mime.h"
 #include "msg/msg.h"
@@ -24,6 +25,7 @@
 struct append {
 	struct store_append *to;
 	struct mime	*mime;
+	struct crlf	 crlf;
 	enum reply	 reply;		/* what went wrong, REPLY_OK so far */
 	unsigned int	 n;
 };
@@ -35,6 +37,8 @@ static enum reply append_args(struct session *, struct imap_in *,
 static enum reply append_start(struct session *, struct append *,
 	    const struct store_flagset *, int64_t);
 static enum reply append_literal(struct session *, struct append *);
+static enum store_result append_octets(struct append *, struct slice);
+static enum store_result append_put(struct append *, const char *, size_t);
 static enum reply append_end(struct session *, struct append *);
 static enum reply append_commit(struct session *, struct append *,
 	    const char *);
@@ -153,6 +157,7 @@ append_start(struct session *s, struct append *a,
 	    s->literal_size > STORE_MESSAGE_MAX)
 		return reply_no(s, "TOOBIG", "Message too large");
 	mime_free(a->mime);
+	a->crlf = (struct crlf){ 0 };
 	if ((a->mime = mime_new()) == NULL)
 		return reply_store(s, STORE_NOMEM);
 	r = store_append_message(a->to, flags, date, (size_t)s->literal_size);
@@ -172,26 +177,44 @@ append_literal(struct session *s, struct append *a)
 		    (size_t)left);
 		if (c.n == 0)
 			return REPLY_GONE;
-		if (r != STORE_OK)
-			continue;
-		if (memchr(c.p, '\0', c.n) != NULL)
-			r = STORE_INVALID;
-		else if (mime_feed(a->mime, c.p, c.n) == -1)
-			r = STORE_NOMEM;
-		else
-			r = store_append_write(a->to, c.p, c.n);
+		if (r == STORE_OK)
+			r = append_octets(a, c);
 	}
 	if (r == STORE_INVALID)
 		return reply_no(s, NULL, "The message has a NUL octet");
 	return r != STORE_OK ? reply_store(s, r) : append_end(s, a);
 }
 
+/* Bare LF and CR, which some clients send, would not be lines to others. */
+static enum store_result
+append_octets(struct append *a, struct slice c)
+{
+	static char	 lines[2 * MSG_MAX];
+
+	if (memchr(c.p, '\0', c.n) != NULL)
+		return STORE_INVALID;
+	return append_put(a, lines, crlf_feed(&a->crlf, c.p, c.n, lines));
+}
+
+static enum store_result
+append_put(struct append *a, const char *p, size_t n)
+{
+	if (mime_feed(a->mime, p, n) == -1)
+		return STORE_NOMEM;
+	return store_append_write(a->to, p, n);
+}
+
 static enum reply
 append_end(struct session *s, struct append *a)
 {
-	const char	*facts;
-	size_t		 n;
+	enum store_result	 r;
+	const char		*facts;
+	char			 lf;
+	size_t			 n;
 
+	n = crlf_end(&a->crlf, &lf);
+	if (n > 0 && (r = append_put(a, &lf, n)) != STORE_OK)
+		return reply_store(s, r);
 	if (mime_end(a->mime, &facts, &n) == -1)
 		return reply_store(s, STORE_NOMEM);
 	a->n++;

@@ -18,6 +18,7 @@
 #include "base/slice.h"
 #include "parse/charset.h"
 #include "parse/cte.h"
+#include "parse/crlf.h"
 #include "parse/dates.h"
 #include "parse/facts.h"
 #include "parse/header.h"
@@ -617,6 +618,39 @@ test_date_cut(void **state)
 	CUT_LIT("21-Nov-2026 18:20:57 +0100", date_cut);
 }
 
+/* Cut in two anywhere, the same comes out. */
+static void
+crlf_is(const char *in, const char *want)
+{
+	size_t cut, k, n = strlen(in);
+	struct crlf s;
+	char out[64];
+
+	for (cut = 0; cut <= n; cut++) {
+		s = (struct crlf){ 0 };
+		k = crlf_feed(&s, in, cut, out);
+		assert_true(k <= 2 * cut);
+		k += crlf_feed(&s, in + cut, n - cut, out + k);
+		k += crlf_end(&s, out + k);
+		assert_true(slice_is(slice_of(out, k), want));
+		assert_int_equal(crlf_end(&s, out), 0);
+	}
+}
+
+static void
+test_crlf(void **state)
+{
+	crlf_is("", "");
+	crlf_is("a\r\nb\r\n", "a\r\nb\r\n");
+	crlf_is("a\nb\n\n", "a\r\nb\r\n\r\n");
+	crlf_is("a\rb\r\r", "a\r\nb\r\n\r\n");
+	crlf_is("\n\r\n\r", "\r\n\r\n\r\n");
+	crlf_is("\r\r\n\n", "\r\n\r\n\r\n");
+	crlf_is("a", "a");
+	crlf_is("\n", "\r\n");
+	crlf_is("\r", "\r\n");
+}
+
 /* Row 53: keys of strangers go through a keyed hash; its vectors. */
 static void
 test_hash(void **state)
@@ -654,6 +688,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slice),
+		cmocka_unit_test(test_crlf),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_header_end),
 		cmocka_unit_test(test_header_cut),

@@ -269,11 +269,7 @@ append_and_multiappend(void **state)
 	assert_int_equal(file_size(&a, "mail.0003"), SEGMENT_LINE * 2 + 100);
 	store_append_free(ap);
 	assert_int_equal(file_size(&a, "mail.0003"), -1);
-	/* Too much, too little. */
-	OK(store_append_new(&ap, st, "Drafts"));
-	OK(store_append_message(ap, NULL, 5, 10));
-	assert_int_equal(store_append_write(ap, big, 11), STORE_INVALID);
-	store_append_free(ap);
+	/* Too little. */
 	OK(store_append_new(&ap, st, "Drafts"));
 	OK(store_append_message(ap, NULL, 5, 10));
 	assert_int_equal(store_append_end(ap, NULL, 0), STORE_INVALID);
@@ -282,6 +278,65 @@ append_and_multiappend(void **state)
 	OK(store_append_new(&ap, st, "Drafts"));
 	assert_int_equal(store_append_message(ap, NULL, 5, 10),
 	    STORE_OVERQUOTA);
+	store_append_free(ap);
+	store_close(st);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+/*
+ * A message that gets larger than it was announced: in the buffer, where
+ * others lie before it, and out of it into a segment of its own; counted as
+ * it is in the end.
+ */
+static void
+append_grows(void **state)
+{
+	static char big[2 * STORE_LARGE];
+	static const size_t step[] = { 1, 160, 4000, STORE_LARGE / 2 + 7 };
+	struct store_appended out;
+	struct store_append *ap;
+	struct store_view *v;
+	struct store *st;
+	struct acct a;
+	uint64_t bytes, before, n, sum = 0;
+	size_t i, k, size;
+
+	acct_new(&a);
+	st = session(&a);
+	store_usage(st, &before, &n);
+	for (i = 0; i < sizeof(big); i++)
+		big[i] = (char)('a' + i % 23);
+	OK(store_append_new(&ap, st, "Drafts"));
+	for (i = 0; i < 4 * NITEMS(step); i++) {
+		size = i < NITEMS(step) ? 1 : i < 2 * NITEMS(step) ? 17000 :
+		    i < 3 * NITEMS(step) ? STORE_LARGE - 1 : STORE_LARGE + 1;
+		OK(store_append_message(ap, NULL, 5, size));
+		for (k = 0; k < size + 3 * step[i % 4]; k += step[i % 4])
+			OK(store_append_write(ap, big + k % 1000,
+			    step[i % 4]));
+		OK(store_append_end(ap, NULL, 0));
+		sum += k;
+	}
+	OK(store_append_commit(ap, &out));
+	store_append_free(ap);
+	OK(store_commit(st));
+	store_usage(st, &bytes, &n);
+	assert_int_equal(bytes - before, sum);
+	v = view(st, "Drafts", 0);
+	for (i = 1; i <= 4 * NITEMS(step); i++) {
+		sum -= store_view_msg(v, (uint32_t)i)->size;
+		OK(store_verify(st, store_view_msg(v, (uint32_t)i)));
+	}
+	assert_int_equal(sum, 0);
+	store_view_close(v);
+	/* The quota is asked as it grows; nothing of it is left. */
+	store_limit(st, bytes + 100, 0);
+	OK(store_append_new(&ap, st, "Drafts"));
+	OK(store_append_message(ap, NULL, 5, 50));
+	OK(store_append_write(ap, big, 100));
+	assert_int_equal(store_append_write(ap, big, 1), STORE_OVERQUOTA);
+	assert_int_equal(store_append_write(ap, big, 1), STORE_INVALID);
 	store_append_free(ap);
 	store_close(st);
 	free(dump(&a));
@@ -392,6 +447,7 @@ main(void)
 		cmocka_unit_test(duplicate_known_by_checkpoint),
 		cmocka_unit_test(deliver_named_and_quota),
 		cmocka_unit_test(append_and_multiappend),
+		cmocka_unit_test(append_grows),
 		cmocka_unit_test(watch_and_poke),
 		cmocka_unit_test(sequential_reads),
 	};
