@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "parse/address.h"
 #include "parse/smtp.h"
+#include "msg/addr.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
@@ -184,7 +185,17 @@ rcpt_domain(const struct address *a)
 	return conf->domains[0];
 }
 
-/* Some tricks are refused before authd hears of them. */
+/* May this client send to anywhere?  authd decides, when it is asked. */
+static bool
+sends_anywhere(const struct session *s)
+{
+	const struct conf *conf = proc_conf();
+
+	return s->authed ||
+	    addr_in(&s->conn.peer, conf->networks, conf->nnetworks);
+}
+
+/* Tricks of strangers are refused before authd hears of them. */
 static enum reply
 rcpt_refusal(const struct session *s, const struct smtp_path *p)
 {
@@ -192,7 +203,8 @@ rcpt_refusal(const struct session *s, const struct smtp_path *p)
 		return REPLY_PARAM_ABSENT;
 	if (p->addr.flags & ADDR_NULLSENDER)
 		return REPLY_NO_RCPT_ADDRESS;
-	if (address_is_routed(&p->addr) || (p->addr.flags & ADDR_LITERAL))
+	if ((address_is_routed(&p->addr) || (p->addr.flags & ADDR_LITERAL)) &&
+	    !sends_anywhere(s))
 		return REPLY_RELAYING;
 	if (s->mail->nrcpt + s->nslots >= proc_conf()->smtp.max_recipients)
 		return REPLY_RCPTS;

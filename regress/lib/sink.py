@@ -28,7 +28,7 @@ class Sink:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*tls)
             self.features.append("STARTTLS")
-        self.sock = socket.create_server((host, port), backlog=128)
+        self.sock = socket.create_server((host, port), backlog=128, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self.sock.getsockname()[1]
         self.open = True
         threading.Thread(target=self.accept, daemon=True).start()

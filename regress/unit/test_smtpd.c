@@ -122,9 +122,10 @@ test_relay_tricks(void **state)
 		"<user@[IPv6:::1]>", "<user@other.test>", "<user%other.test>",
 		"<\"user@other.test\">", "user@other.test", "<other.test!user>",
 	};
+	size_t i, networks = t.conf->nnetworks;
 	char line[300];
-	size_t i;
 
+	t.conf->nnetworks = 0;		/* a stranger's */
 	for (i = 0; i < NITEMS(tricks); i++) {
 		begin(PROTO_SMTP, false);
 		snprintf(line, sizeof(line), "EHLO x\r\nMAIL FROM:<>\r\n"
@@ -135,6 +136,7 @@ test_relay_tricks(void **state)
 		expect("DATA\r\n", "220 250 250 550 554");
 		finish();
 	}
+	t.conf->nnetworks = networks;
 	begin(PROTO_SMTP, false);
 	expect("HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n"
 	    "RCPT TO:<bob>\r\n", "220 250 250 250 250");
@@ -201,6 +203,23 @@ test_ids(void **state)
 	    "DATA\r\nx\r\n.\r\n");
 	snprintf(first, sizeof(first), "%s.4", sid);
 	assert_string_equal(id_behind("452 4.3.1"), first);
+	finish();
+}
+
+/* Of those that may send to anywhere authd decides. */
+static void
+test_routed_of_networks(void **state)
+{
+	begin(PROTO_SMTP, false);
+	expect("HELO x\r\nMAIL FROM:<>\r\n", "220 250 250");
+	t.login = LIST_FIRST(&t.h.sessions)->id;
+	expect("RCPT TO:<a%b@far.test>\r\nRCPT TO:<b!a@far.test>\r\n"
+	    "RCPT TO:<x@[192.0.2.1]>\r\nRCPT TO:<x@[IPv6:2001:DB8::1]>\r\n",
+	    "250 250 250 250");
+	expect("RCPT TO:<a%b@localdomain>\r\n", "550");
+	expect("DATA\r\nFrom: a@b.test\r\n\r\nx\r\n.\r\n", "354 250");
+	assert_string_equal(t.kept[0].rcpts, "a%b@far.test b!a@far.test "
+	    "x@[192.0.2.1] x@[IPv6:2001:db8::1] ");
 	finish();
 }
 
@@ -588,6 +607,7 @@ main(void)
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_rcpt_answers_in_order),
 		cmocka_unit_test(test_relay_tricks),
+		cmocka_unit_test(test_routed_of_networks),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_smuggling),
 		cmocka_unit_test(test_bare_lf_commands),
