@@ -22,7 +22,7 @@
 #include "pop3d/pop3_capa.h"
 #include "pop3d/pop3d.h"
 
-#define LINE_MAX_OCTETS	1024	/* a SASL response fits */
+#define LINE_MAX_OCTETS	(SASL_BASE64_MAX + 16)	/* AUTH PLAIN fits */
 
 static void	command_run(struct front_conn *, struct slice);
 static bool	bad(struct front_conn *, const char *);
@@ -65,6 +65,7 @@ pop3_command(struct front_conn *c)
 	case IO_MORE:
 		return false;
 	case IO_TOOLONG:
+	case IO_LONGER:
 	case IO_BARE:
 		front_end(c, FRONT_BADNESS);
 		return true;

@@ -484,6 +484,7 @@ session_read(struct session *s)
 		case IO_LINE:
 			break;
 		case IO_TOOLONG:
+		case IO_LONGER:
 			session_fail_text(s, "4.5.0", "reply line too long");
 			return;
 		case IO_BARE:

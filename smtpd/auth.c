@@ -158,6 +158,12 @@ auth_line(struct session *s, struct slice line)
 		auth_send(s);
 }
 
+void
+auth_line_refused(struct session *s)
+{
+	auth_fail(s, REPLY_SASL_LINE);
+}
+
 static void
 auth_send(struct session *s)
 {

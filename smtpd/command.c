@@ -30,6 +30,9 @@
 #define MOVES		0x04	/* moves mail on: not counted as idle */
 #define TOLD		0x08	/* HELP names it */
 
+/* octets of AUTH, a name (RFC 4422 3.1) and a response */
+#define AUTH_COMMAND	(5 + 20 + 1 + SMTP_AUTH_LINE)
+
 #define ANY	(IN(SMTP_HELLO) | IN(SMTP_MAIL) | IN(SMTP_RCPT) | IN(SMTP_DATA))
 #define GREETED	(IN(SMTP_MAIL) | IN(SMTP_RCPT) | IN(SMTP_DATA))
 
@@ -160,13 +163,19 @@ command_line(struct session *s, struct slice line)
 		c->fn(s, cmd.arg);
 }
 
+bool
+command_is_auth(const struct session *s)
+{
+	return s->state != SMTP_RESPONSE &&
+	    slice_casestarts(io_peek(s->io), "AUTH ");
+}
+
 size_t
 command_max(const struct session *s)
 {
-	if (s->state == SMTP_RESPONSE ||
-	    slice_casestarts(io_peek(s->io), "AUTH "))
+	if (s->state == SMTP_RESPONSE)
 		return SMTP_AUTH_LINE;
-	return SMTP_LINE;
+	return command_is_auth(s) ? AUTH_COMMAND : SMTP_LINE;
 }
 
 bool

@@ -73,6 +73,8 @@ struct session;
 	R(REPLY_LINE_LONG, 500, "5.5.2", "line too long")		\
 	R(REPLY_LINE_END, 500, "5.5.2", "lines end with CR LF only")	\
 	R(REPLY_LINE, 500, "5.5.2", "not a command")			\
+	R(REPLY_SASL_LINE, 500, "5.5.6",				\
+	    "login ended, that line is too long or no line")		\
 	R(REPLY_SASL_BAD, 501, "5.5.2", "bad response")			\
 	R(REPLY_ARG, 501, "5.5.4", "an argument is missing")		\
 	R(REPLY_PARAM, 501, "5.5.4", "bad parameter")			\

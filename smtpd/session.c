@@ -33,6 +33,7 @@
 static struct session *session_new(void);
 static void	 session_free(struct session *);
 static bool	 session_line(struct session *);
+static void	 line_refused(struct session *, enum reply, bool);
 static void	 session_await(struct session *);
 static void	 session_io(struct io *, enum io_event, void *);
 static void	 tls_failed(struct session *, const char *);
@@ -278,6 +279,7 @@ static bool
 session_line(struct session *s)
 {
 	struct slice line;
+	bool is_auth;
 
 	if (s->nslots > 0 && (s->nslots == SMTP_PENDING ||
 	    !command_is_rcpt(io_peek(s->io))))
@@ -292,6 +294,7 @@ session_line(struct session *s)
 		session_end(s, REPLY_STOPPING);
 		return false;
 	}
+	is_auth = command_is_auth(s);
 	switch (io_line(s->io, command_max(s), &line)) {
 	case IO_MORE:
 		return false;
@@ -304,11 +307,25 @@ session_line(struct session *s)
 		return true;
 	case IO_BARE:
 		s->fresh = true;
-		reply_error(s, REPLY_LINE_END);
+		line_refused(s, REPLY_LINE_END, is_auth);
 		return true;
 	case IO_TOOLONG:
-		reply_error(s, REPLY_LINE_LONG);
+		line_refused(s, REPLY_LINE_LONG, is_auth);
+		return true;
+	case IO_LONGER:
+		error_count(s);
 		return true;
 	}
 	return false;
+}
+
+/* A login ends with its line, so that none behind it is taken for a response
+ * (RFC 4954 4). */
+static void
+line_refused(struct session *s, enum reply why, bool is_auth)
+{
+	if (s->state == SMTP_RESPONSE)
+		auth_line_refused(s);
+	else
+		reply_error(s, is_auth ? REPLY_SASL_LINE : why);
 }

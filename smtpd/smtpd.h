@@ -53,7 +53,7 @@ enum smtp_state {
 
 /* Limits that are not configured. */
 #define SMTP_LINE	2046	/* octets of a command; RFC 5321 wants 510 */
-#define SMTP_AUTH_LINE	12286	/* of AUTH and its responses (RFC 4954 4) */
+#define SMTP_AUTH_LINE	12288	/* of a SASL response (RFC 4954 4) */
 #define SMTP_TURN	64	/* commands of one session a loop turn */
 #define SMTP_PENDING	32	/* RCPTs asked and not yet answered */
 #define SMTP_HELO_MAX	255
@@ -329,6 +329,8 @@ void	 auth_line(struct session *, struct slice line);
 bool	 auth_offered(const struct session *);
 /* The mechanisms, a blank before each. */
 int	 auth_print(char *, size_t);
+/* A line that is none came in the place of a response. */
+void	 auth_line_refused(struct session *);
 /* The reply that had to wait for its time. */
 void	 auth_delayed(struct session *);
 void	 auth_forget(struct session *);
@@ -341,6 +343,8 @@ void	 rcpt_command(struct session *, struct slice arg);
 /* ---- command.c: one row a command --------- */
 
 void	 command_line(struct session *, struct slice line);
+/* Is it AUTH that stands at the start of the next line? */
+bool	 command_is_auth(const struct session *);
 /* The longest line that is welcome, by what stands at its start. */
 size_t	 command_max(const struct session *);
 /* May the next line be handled while RCPTs wait for their answers? */

@@ -75,12 +75,12 @@ bool	 io_full(struct io *);
 void	 io_cork(struct io *, bool);
 
 /* Input. */
-enum io_line { IO_LINE, IO_MORE, IO_TOOLONG, IO_BARE };
+enum io_line { IO_LINE, IO_MORE, IO_TOOLONG, IO_LONGER, IO_BARE };
 /* The next line without its CRLF; good until the next call on this io.
  * IO_TOOLONG: more than max octets without CRLF (the octets are dropped up
- * to the line's end as they come; told again every 64 KiB, so that errors
- * count up; max at most 64 KiB); IO_BARE: a bare LF or CR in it (the line
- * is consumed up to the LF). */
+ * to the line's end as they come; max at most 64 KiB); IO_LONGER: 64 KiB more
+ * of the same line, so that errors count up; it was answered already;
+ * IO_BARE: a bare LF or CR in it (the line is consumed up to the LF). */
 enum io_line io_line(struct io *, size_t max, struct slice *);
 struct slice io_peek(struct io *);	/* all buffered input, contiguous */
 void	 io_drain(struct io *, size_t n);	/* consume n octets of it */

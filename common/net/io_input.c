@@ -18,7 +18,7 @@
 #include "net/io.h"
 #include "net/io_impl.h"
 
-#define SKIP_REPORT	(64 * 1024)	/* a long line is told again so often */
+#define SKIP_REPORT	(64 * 1024)	/* IO_LONGER is told so often */
 
 /* ---- from the socket ---- */
 
@@ -169,7 +169,7 @@ io_line(struct io *io, size_t max, struct slice *line)
 			break;
 		if (!line_skip(io, p, n) && io->skipped >= SKIP_REPORT) {
 			io->skipped = 0;
-			return IO_TOOLONG;
+			return IO_LONGER;
 		}
 	}
 	lf = memchr(p + io->seen, '\n', n - io->seen);

@@ -118,6 +118,67 @@ test_auth_lengths(void **state)
 	}
 }
 
+/* One line of n octets before its CRLF, in pieces: what is said to it. */
+static const char *
+line_of(const char *start, size_t n)
+{
+	size_t at = strlen(start), k;
+	static char line[300000];
+
+	memcpy(line, start, at);
+	memset(line + at, 'A', n - at);
+	memcpy(line + n, "\r\n", 2);
+	codes();
+	for (at = 0; at < n + 2; at += k) {
+		k = n + 2 - at < 5000 ? n + 2 - at : 5000;
+		say_n(line + at, k);
+	}
+	return codes();
+}
+
+/* RFC 4954 4: 12,288 octets are taken; a line that is none ends the login,
+ * with one reply, and what follows is a command again. */
+static void
+test_auth_refused_line(void **state)
+{
+	static const char *const before[] = { "AUTH PLAIN\r\n",
+	    "AUTH LOGIN\r\n", "AUTH LOGIN YWxpY2VAbG9jYWxkb21haW4=\r\n" };
+	static const char *const bad[] = { "YWxp\n", "YW\rxp\r\n", "\n",
+	    "*\n" };
+	size_t i, k;
+
+	for (i = 0; i < NITEMS(before); i++) {
+		begin(PROTO_SUBMISSION, true);
+		expect("EHLO x\r\n", "220 250");
+		expect(before[i], "334");
+		assert_string_equal(line_of("", 12288), "501");
+		expect(before[i], "334");
+		assert_string_equal(line_of("", 12289), "500");
+		expect("NOOP\r\n", "250");
+		expect(before[i], "334");
+		assert_string_equal(line_of("", 290000), "500");
+		expect("NOOP\r\n", "250");
+		for (k = 0; k < NITEMS(bad); k++) {
+			expect(before[i], "334");
+			say(bad[k]);
+			if (strncmp(client.out, "500 5.5.6 ", 10) != 0)
+				fail_msg("%s", client.out);
+			assert_string_equal(codes(), "500");
+			expect("NOOP\r\n", "250");
+		}
+		assert_int_equal(t.login, 0);
+		expect(LOGIN, "235");
+		finish();
+	}
+	begin(PROTO_SUBMISSION, true);
+	expect("EHLO x\r\n", "220 250");
+	assert_string_equal(line_of("AUTH PLAIN ", 11 + 12288), "501");
+	assert_string_equal(line_of("AUTH PLAIN ", 26 + 12289), "500");
+	assert_string_equal(line_of("auth plain ", 200000), "500");
+	expect(LOGIN, "235");
+	finish();
+}
+
 static void
 test_submitted(void **state)
 {
@@ -306,6 +367,7 @@ main(void)
 		cmocka_unit_test(test_auth),
 		cmocka_unit_test(test_login_cut),
 		cmocka_unit_test(test_auth_lengths),
+		cmocka_unit_test(test_auth_refused_line),
 		cmocka_unit_test(test_submitted),
 		cmocka_unit_test(test_author),
 		cmocka_unit_test(test_announced),
