@@ -275,6 +275,8 @@ describe(struct message *m, const struct rcpt *r, struct dsn_rcpt *d)
 {
 	const char *e = r->error == 0 ? "5.0.0 " : rcpt_error(r), *sp, *said;
 
+	d->attempts = r->attempts;
+	d->last = r->tried == 0 ? 0 : clock_to_wall(r->tried);
 	d->address = slice_str(rcpt_address(m, r));
 	d->orig = r->orig == r->address ? slice_of("", 0) :
 	    slice_str(rcpt_orig(m, r));

@@ -135,6 +135,7 @@ on_commit(void *arg, enum queue_result result, struct message *copy)
 	for (i = 0; i < m->nrcpt; i++) {
 		copy->rcpt[i].error = m->rcpt[i].error;
 		copy->rcpt[i].maybe = m->rcpt[i].maybe;
+		copy->rcpt[i].tried = m->rcpt[i].tried;
 		m->rcpt[i].error = 0;
 		if (copy->rcpt[i].error != 0 &&
 		    copy->rcpt[i].state == RCPT_WAIT)

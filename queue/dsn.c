@@ -21,6 +21,11 @@
 #include "queue/queue.h"
 
 static void	 part_words(struct text *, const struct dsn *);
+static void	 rcpt_words(struct text *, const struct dsn *,
+		    const struct dsn_rcpt *);
+static void	 how_long(struct text *, uint64_t);
+static void	 rcpt_status(struct text *, const struct dsn *,
+		    const struct dsn_rcpt *);
 static void	 part_status(struct text *, const struct dsn *);
 static void	 part_header(struct text *, const struct dsn *);
 
@@ -88,23 +93,53 @@ part_words(struct text *t, const struct dsn *d)
 		    "recipients below so far.\r\nIt will be tried until "
 		    "%.*s; you need not send it again.\r\n", (int)n, date);
 	}
-	for (i = 0; i < d->nrcpt && i < DSN_RCPTS_MAX; i++) {
-		text_say(t, "\r\n<%s>", CLEAN(d->rcpt[i].address));
-		if (d->rcpt[i].orig.n > 0)
-			text_say(t, " (sent to <%s>)", CLEAN(d->rcpt[i].orig));
-		text_say(t, ":\r\n    %s%s%s\r\n", CLEAN(d->rcpt[i].mta),
-		    d->rcpt[i].mta.n > 0 ? " said: " : "",
-		    CLEAN(d->rcpt[i].text));
-	}
+	for (i = 0; i < d->nrcpt && i < DSN_RCPTS_MAX; i++)
+		rcpt_words(t, d, &d->rcpt[i]);
 	if (d->nrcpt > DSN_RCPTS_MAX)
 		text_say(t, "\r\nand %zu more.\r\n", d->nrcpt - DSN_RCPTS_MAX);
+}
+
+/* What was refused for good the first time was not tried for any time. */
+static void
+rcpt_words(struct text *t, const struct dsn *d, const struct dsn_rcpt *r)
+{
+	text_say(t, "\r\n<%s>", CLEAN(r->address));
+	if (r->orig.n > 0)
+		text_say(t, " (sent to <%s>)", CLEAN(r->orig));
+	text_say(t, ":\r\n    %s%s%s\r\n", CLEAN(r->mta),
+	    r->mta.n > 0 ? " said: " : "", CLEAN(r->text));
+	if (r->attempts <= 1 && (r->status.n == 0 || r->status.p[0] != '4'))
+		return;
+	text_say(t, "    It was tried ");
+	if (r->attempts == 1)
+		text_say(t, "once in ");
+	else
+		text_say(t, "%u times in ", r->attempts);
+	how_long(t, d->now > d->arrival ? d->now - d->arrival : 0);
+	text_say(t, ".\r\n");
+}
+
+static void
+how_long(struct text *t, uint64_t seconds)
+{
+	static const struct { const char *name; uint64_t seconds; } unit[] = {
+		{ "day", 86400 }, { "hour", 3600 }, { "minute", 60 },
+		{ "second", 1 }
+	};
+	size_t i = 0;
+
+	/* The first that there are two of: "47 hours", "2 days". */
+	while (i < NITEMS(unit) - 1 && seconds < 2 * unit[i].seconds)
+		i++;
+	text_say(t, "%llu %s%s", (unsigned long long)(seconds /
+	    unit[i].seconds), unit[i].name, seconds / unit[i].seconds == 1 ?
+	    "" : "s");
 }
 
 static void
 part_status(struct text *t, const struct dsn *d)
 {
 	char date[DATE_TEXT_MAX];
-	const struct dsn_rcpt *r;
 	size_t i, n;
 
 	n = date_print((int64_t)d->arrival, date, sizeof(date));
@@ -112,26 +147,35 @@ part_status(struct text *t, const struct dsn *d)
 	    "Reporting-MTA: dns; %s\r\n", CLEAN(d->hostname));
 	text_say(t, "X-Queue-ID: %s\r\nArrival-Date: %.*s\r\n", CLEAN(d->id),
 	    (int)n, date);
-	for (i = 0; i < d->nrcpt && i < DSN_RCPTS_MAX; i++) {
-		r = &d->rcpt[i];
-		text_say(t, "\r\n");
-		if (r->orig.n > 0)
-			text_say(t, "Original-Recipient: rfc822;%s\r\n",
-			    CLEAN(r->orig));
-		text_say(t, "Final-Recipient: rfc822;%s\r\nAction: %s\r\n"
-		    "Status: %s\r\n", CLEAN(r->address),
-		    d->action == DSN_FAILED ? "failed" : "delayed",
-		    CLEAN(r->status));
-		if (r->mta.n > 0)
-			text_say(t, "Remote-MTA: dns; %s\r\n", CLEAN(r->mta));
-		text_say(t, "Diagnostic-Code: %s; %s\r\n",
-		    r->mta.n > 0 ? "smtp" : "X-maild", CLEAN(r->text));
-		n = date_print((int64_t)d->now, date, sizeof(date));
+	for (i = 0; i < d->nrcpt && i < DSN_RCPTS_MAX; i++)
+		rcpt_status(t, d, &d->rcpt[i]);
+}
+
+/* A host is named, and the code called one of SMTP, only where that host said
+ * it (RFC 3464 2.3.5, 2.3.6). */
+static void
+rcpt_status(struct text *t, const struct dsn *d, const struct dsn_rcpt *r)
+{
+	char date[DATE_TEXT_MAX];
+	size_t n;
+
+	text_say(t, "\r\n");
+	if (r->orig.n > 0)
+		text_say(t, "Original-Recipient: rfc822;%s\r\n",
+		    CLEAN(r->orig));
+	text_say(t, "Final-Recipient: rfc822;%s\r\nAction: %s\r\n"
+	    "Status: %s\r\n", CLEAN(r->address),
+	    d->action == DSN_FAILED ? "failed" : "delayed", CLEAN(r->status));
+	if (r->mta.n > 0)
+		text_say(t, "Remote-MTA: dns; %s\r\n", CLEAN(r->mta));
+	text_say(t, "Diagnostic-Code: %s; %s\r\n",
+	    r->mta.n > 0 ? "smtp" : "X-maild", CLEAN(r->text));
+	n = date_print((int64_t)r->last, date, sizeof(date));
+	if (r->last != 0)
 		text_say(t, "Last-Attempt-Date: %.*s\r\n", (int)n, date);
-		n = date_print((int64_t)d->expires, date, sizeof(date));
-		if (d->action == DSN_DELAYED)
-			text_say(t, "Will-Retry-Until: %.*s\r\n", (int)n, date);
-	}
+	n = date_print((int64_t)d->expires, date, sizeof(date));
+	if (d->action == DSN_DELAYED)
+		text_say(t, "Will-Retry-Until: %.*s\r\n", (int)n, date);
 }
 
 static void

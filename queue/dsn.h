@@ -14,8 +14,10 @@
 struct dsn_rcpt {
 	struct slice	 address, orig;	/* orig "" if the same */
 	struct slice	 status;	/* "5.1.1" */
-	struct slice	 mta;		/* remote host or "" */
-	struct slice	 text;		/* what it said */
+	struct slice	 mta;		/* the host that said it, "" we */
+	struct slice	 text;		/* the words */
+	unsigned int	 attempts;
+	uint64_t	 last;		/* of them, seconds UTC; 0 not known */
 };
 
 struct dsn {

@@ -66,6 +66,7 @@ void	 settle_unlink(uint64_t file);		/* soon */
 struct rcpt {
 	uint32_t	 account;
 	uint32_t	 next;		/* of clock_now(), 0 at once */
+	uint32_t	 tried;		/* last attempt, 0: not in this life */
 	uint32_t	 address;	/* offset in m->text, C strings */
 	uint32_t	 orig;
 	uint16_t	 attempts;

@@ -44,6 +44,7 @@ result_init(const struct result_ops *o)
 static void
 count_attempt(struct rcpt *r)
 {
+	r->tried = (uint32_t)clock_now();
 	if (r->attempts < UINT16_MAX)
 		r->attempts++;
 }

@@ -292,7 +292,8 @@ test_delay(void **state)
 static struct dsn_rcpt one_rcpt = { .address = SLICE_LIT("c@d.test"),
 	.orig = { "", 0 }, .status = SLICE_LIT("5.1.1"),
 	.mta = SLICE_LIT("mx.d.test"),
-	.text = SLICE_LIT("550 no\r\nsuch user \xff") };
+	.text = SLICE_LIT("550 no\r\nsuch user \xff"), .attempts = 1,
+	.last = 1699999990 };
 
 static struct dsn
 make_dsn(void)
@@ -330,7 +331,9 @@ test_dsn(void **state)
 	assert_true(has(t, n, "Final-Recipient: rfc822;c@d.test\r\n"
 	    "Action: failed\r\nStatus: 5.1.1\r\n"
 	    "Remote-MTA: dns; mx.d.test\r\n"
-	    "Diagnostic-Code: smtp; 550 no??such user ?\r\n"));
+	    "Diagnostic-Code: smtp; 550 no??such user ?\r\n"
+	    "Last-Attempt-Date: Tue, 14 Nov 2023 22:13:10 +0000\r\n\r\n"));
+	assert_false(has(t, n, "It was tried"));
 	assert_true(has(t, n, "Content-Type: text/rfc822-headers\r\n\r\n"
 	    "Received: x\r\nSubject: hi\r\n\r\n--"));
 	for (i = 0; i < n; i++) {
@@ -344,6 +347,69 @@ test_dsn(void **state)
 	t = dsn_text(&d, &n);
 	assert_true(has(t, n, "Action: delayed\r\n"));
 	assert_true(has(t, n, "Will-Retry-Until: "));
+	free(t);
+}
+
+/* What we found ourselves is no word of a host. */
+static void
+test_dsn_ours(void **state)
+{
+	struct dsn_rcpt r = one_rcpt;
+	struct dsn d = make_dsn();
+	size_t n;
+	char *t;
+
+	r.mta = slice_of("", 0);
+	r.status = SLICE_LIT("4.4.1");
+	r.text = SLICE_LIT("mx.d.test[192.0.2.1]:25: Connection refused");
+	r.last = 0;
+	d.rcpt = &r;
+	t = dsn_text(&d, &n);
+	assert_true(has(t, n, "Status: 4.4.1\r\nDiagnostic-Code: X-maild; "
+	    "mx.d.test[192.0.2.1]:25: Connection refused\r\n\r\n--"));
+	assert_false(has(t, n, "Remote-MTA"));
+	assert_false(has(t, n, " said: "));
+	assert_false(has(t, n, "Last-Attempt-Date"));
+	free(t);
+}
+
+static void
+test_dsn_how_long(void **state)
+{
+	static const struct {
+		unsigned int	 attempts;
+		uint64_t	 seconds;
+		const char	*status, *want;
+	} v[] = {
+		{ 1, 0, "4.0.0", "once in 0 seconds" },
+		{ 1, 1, "4.0.0", "once in 1 second" },
+		{ 3, 119, "4.0.0", "3 times in 119 seconds" },
+		{ 3, 120, "4.0.0", "3 times in 2 minutes" },
+		{ 9, 7199, "4.0.0", "9 times in 119 minutes" },
+		{ 9, 7200, "4.0.0", "9 times in 2 hours" },
+		{ 9, 172799, "4.0.0", "9 times in 47 hours" },
+		{ 2, 172800, "5.1.1", "2 times in 2 days" },
+		{ 65535, 432010, "4.4.1", "65535 times in 5 days" },
+	};
+	struct dsn_rcpt r = one_rcpt;
+	struct dsn d = make_dsn();
+	char want[64], *t;
+	size_t i, n;
+
+	d.rcpt = &r;
+	for (i = 0; i < NITEMS(v); i++) {
+		r.attempts = v[i].attempts;
+		r.status = slice_str(v[i].status);
+		d.now = d.arrival + v[i].seconds;
+		snprintf(want, sizeof(want), "    It was tried %s.\r\n",
+		    v[i].want);
+		t = dsn_text(&d, &n);
+		assert_true(has(t, n, want));
+		free(t);
+	}
+	d.now = d.arrival - 100;	/* the clock was set */
+	t = dsn_text(&d, &n);
+	assert_true(has(t, n, "times in 0 seconds.\r\n"));
 	free(t);
 }
 
@@ -380,6 +446,8 @@ main(void)
 		cmocka_unit_test(test_log_file),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_dsn),
+		cmocka_unit_test(test_dsn_ours),
+		cmocka_unit_test(test_dsn_how_long),
 		cmocka_unit_test(test_dsn_8bit),
 	};
 
