@@ -50,6 +50,7 @@ struct record {
 static void	 field_set(struct mime *, enum facts_field, const char *,
 		    size_t);
 static void	 field_value(struct mime *, enum facts_field, struct slice);
+static void	 field_values(struct mime *, enum facts_field, enum known);
 static void	 field_subject(struct mime *, struct slice);
 static void	 field_ids(struct mime *, enum facts_field, struct slice, int);
 static void	 blob_put(struct mime *);
@@ -66,18 +67,23 @@ static int	 part_fill(const char *, size_t, size_t, struct facts_part *);
 void
 facts_fields(struct mime *m)
 {
-	static const struct { enum facts_field f; enum known h; } plain[] = {
+	static const struct { enum facts_field f; enum known h; } lists[] = {
 		{ FACTS_FROM, H_FROM }, { FACTS_TO, H_TO },
 		{ FACTS_CC, H_CC }, { FACTS_BCC, H_BCC },
-		{ FACTS_SENDER, H_SENDER }, { FACTS_REPLYTO, H_REPLYTO },
-		{ FACTS_DATE, H_DATE }
+		{ FACTS_SENDER, H_SENDER }, { FACTS_REPLYTO, H_REPLYTO }
 	};
 	struct slice v[H_KNOWN];
+	uint32_t again;
 	size_t i;
 
-	known_find(slice_of(m->hdr.p, m->hdr.n), v);
-	for (i = 0; i < NITEMS(plain); i++)
-		field_value(m, plain[i].f, v[plain[i].h]);
+	again = known_find(slice_of(m->hdr.p, m->hdr.n), v);
+	for (i = 0; i < NITEMS(lists); i++) {
+		if (again & 1u << lists[i].h)
+			field_values(m, lists[i].f, lists[i].h);
+		else
+			field_value(m, lists[i].f, v[lists[i].h]);
+	}
+	field_value(m, FACTS_DATE, v[H_DATE]);
 	field_subject(m, v[H_SUBJECT]);
 	field_ids(m, FACTS_MSGID, v[H_MSGID], 1);
 	field_ids(m, FACTS_INREPLYTO, v[H_INREPLYTO], 1);
@@ -263,6 +269,27 @@ field_value(struct mime *m, enum facts_field f, struct slice v)
 	m->tmp.n = 0;
 	if (v.p != NULL && (q = text_room(&m->tmp, v.n)) != NULL)
 		field_set(m, f, q, header_unfold(v, q, v.n));
+}
+
+/* Those of a field that comes more than once, a line each.  A value and its
+ * line end are shorter than the field. */
+static void
+field_values(struct mime *m, enum facts_field f, enum known k)
+{
+	struct known_walk w = { .rest = slice_of(m->hdr.p, m->hdr.n) };
+	struct slice v;
+	size_t n = 0;
+	char *q;
+
+	m->tmp.n = 0;
+	if ((q = text_room(&m->tmp, m->hdr.n)) == NULL)
+		return;
+	while (known_next(&w, k, &v)) {
+		if (n > 0)
+			q[n++] = '\n';
+		n += header_unfold(v, q + n, v.n);
+	}
+	field_set(m, f, q, n);
 }
 
 /* Decoded, runs of blanks as one. */

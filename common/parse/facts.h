@@ -9,7 +9,7 @@
 
 struct slice;
 
-#define FACTS_VERSION	3	/* other version: make the facts again */
+#define FACTS_VERSION	4	/* other version: make the facts again */
 
 /*
  * Offsets in a blob count from the first octet of the message that was fed.
@@ -23,8 +23,8 @@ enum facts_field {
 	FACTS_BODY,		/* without */
 	FACTS_SUBJECT,		/* decoded to UTF-8, unfolded */
 	FACTS_BASESUBJECT,	/* RFC 5256 2.1, UTF-8, case kept */
-	FACTS_FROM,		/* raw values as in the header, first field, */
-	FACTS_TO,		/* unfolded; empty if missing */
+	FACTS_FROM,		/* raw values as in the header, unfolded, a */
+	FACTS_TO,		/* line for each field; empty if missing */
 	FACTS_CC,
 	FACTS_BCC,
 	FACTS_SENDER,

@@ -155,7 +155,14 @@ enum known {
 	H_KNOWN
 };
 
-/* First value of each known field; p NULL if missing. */
-void	 known_find(struct slice header, struct slice v[H_KNOWN]);
+/* First value of each known field; p NULL if missing.  Returns a bit for each
+ * (1 << H_TO) that comes again. */
+uint32_t known_find(struct slice header, struct slice v[H_KNOWN]);
+/* Every value of a field: start zeroed but for rest, the header.  1, or 0. */
+struct known_walk {
+	struct slice	 rest;
+	int		 fields;
+};
+int	 known_next(struct known_walk *, enum known, struct slice *value);
 
 #endif

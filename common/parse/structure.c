@@ -52,11 +52,36 @@ static void	 ext_put(struct mime *, struct part *, const struct params *,
 static void	 params_put(struct mime_text *, const struct params *, int);
 static void	 disposition_put(struct mime_text *, struct slice);
 static void	 language_put(struct mime_text *, struct slice);
-static void	 envelope_put(struct mime *, struct slice[]);
-static void	 addresses_put(struct mime_text *, struct slice);
+static void	 envelope_put(struct mime *, struct slice[], uint32_t);
+static void	 addresses_put(struct mime *, enum known, struct slice, int);
+static int	 list_put(struct mime_text *, struct slice, int);
 static void	 part_put(struct mime *, struct mime_text *, uint16_t, int);
 static void	 span_put(struct mime_text *, const struct mime *,
 		    struct text_span);
+
+#define NAME(s)	{ s, sizeof(s) - 1 }
+static const struct slice names[H_KNOWN] = {
+	[H_DATE] = NAME("date"),
+	[H_SUBJECT] = NAME("subject"),
+	[H_FROM] = NAME("from"),
+	[H_SENDER] = NAME("sender"),
+	[H_REPLYTO] = NAME("reply-to"),
+	[H_TO] = NAME("to"),
+	[H_CC] = NAME("cc"),
+	[H_BCC] = NAME("bcc"),
+	[H_INREPLYTO] = NAME("in-reply-to"),
+	[H_MSGID] = NAME("message-id"),
+	[H_REFERENCES] = NAME("references"),
+	[H_TYPE] = NAME("content-type"),
+	[H_CTE] = NAME("content-transfer-encoding"),
+	[H_ID] = NAME("content-id"),
+	[H_DESCRIPTION] = NAME("content-description"),
+	[H_MD5] = NAME("content-md5"),
+	[H_DISPOSITION] = NAME("content-disposition"),
+	[H_LANGUAGE] = NAME("content-language"),
+	[H_LOCATION] = NAME("content-location")
+};
+#undef NAME
 
 void
 text_put(struct mime_text *t, const char *p, size_t n)
@@ -125,43 +150,40 @@ text_string(struct mime_text *t, struct slice s)
 	t->n += n > 0 ? (size_t)n : 0;
 }
 
-void
+uint32_t
 known_find(struct slice header, struct slice v[H_KNOWN])
 {
-#define NAME(s)	{ s, sizeof(s) - 1 }
-	static const struct slice names[H_KNOWN] = {
-		[H_DATE] = NAME("date"),
-		[H_SUBJECT] = NAME("subject"),
-		[H_FROM] = NAME("from"),
-		[H_SENDER] = NAME("sender"),
-		[H_REPLYTO] = NAME("reply-to"),
-		[H_TO] = NAME("to"),
-		[H_CC] = NAME("cc"),
-		[H_BCC] = NAME("bcc"),
-		[H_INREPLYTO] = NAME("in-reply-to"),
-		[H_MSGID] = NAME("message-id"),
-		[H_REFERENCES] = NAME("references"),
-		[H_TYPE] = NAME("content-type"),
-		[H_CTE] = NAME("content-transfer-encoding"),
-		[H_ID] = NAME("content-id"),
-		[H_DESCRIPTION] = NAME("content-description"),
-		[H_MD5] = NAME("content-md5"),
-		[H_DISPOSITION] = NAME("content-disposition"),
-		[H_LANGUAGE] = NAME("content-language"),
-		[H_LOCATION] = NAME("content-location")
-	};
-#undef NAME
 	struct header_field f;
+	uint32_t again = 0;
 	int i, n;
 
 	memset(v, 0, H_KNOWN * sizeof(v[0]));
 	for (n = 0; n < HEADER_FIELDS_MAX && header_next(&header, &f); n++)
-		for (i = 0; i < H_KNOWN; i++)
-			if (names[i].n == f.name.n && v[i].p == NULL &&
-			    slice_caseeq(f.name, names[i])) {
+		for (i = 0; i < H_KNOWN; i++) {
+			if (names[i].n != f.name.n ||
+			    !slice_caseeq(f.name, names[i]))
+				continue;
+			if (v[i].p == NULL)
 				v[i] = f.value;
-				break;
-			}
+			else
+				again |= 1u << i;
+			break;
+		}
+	return again;
+}
+
+int
+known_next(struct known_walk *w, enum known k, struct slice *value)
+{
+	struct header_field f;
+
+	while (w->fields++ < HEADER_FIELDS_MAX && header_next(&w->rest, &f))
+		if (names[k].n == f.name.n &&
+		    slice_caseeq(f.name, names[k])) {
+			*value = f.value;
+			return 1;
+		}
+	return 0;
 }
 
 void
@@ -171,8 +193,9 @@ structure_part(struct mime *m)
 	struct slice v[H_KNOWN], type, sub;
 	struct params params;
 	char buf[PARAMS_TEXT];
+	uint32_t again;
 
-	known_find(slice_of(m->hdr.p, m->hdr.n), v);
+	again = known_find(slice_of(m->hdr.p, m->hdr.n), v);
 	params_parse(v[H_TYPE], &params, buf, sizeof(buf));
 	type_of(m, p, &params, &type, &sub);
 	p->digest = slice_caseis(sub, "digest");
@@ -182,7 +205,7 @@ structure_part(struct mime *m)
 	ext_put(m, p, &params, v);
 	if (p->parent == PART_NONE ||
 	    m->parts[p->parent].type == FACTS_MESSAGE)
-		envelope_put(m, v);
+		envelope_put(m, v, again);
 	if (m->tmp.bad != TEXT_GOOD)
 		m->text.bad = m->tmp.bad;
 }
@@ -456,7 +479,7 @@ language_put(struct mime_text *t, struct slice v)
 }
 
 static void
-envelope_put(struct mime *m, struct slice v[])
+envelope_put(struct mime *m, struct slice v[], uint32_t again)
 {
 	static const enum known order[] = { H_FROM, H_SENDER, H_REPLYTO,
 	    H_TO, H_CC, H_BCC };
@@ -471,7 +494,8 @@ envelope_put(struct mime *m, struct slice v[])
 	for (i = 0; i < NITEMS(order); i++) {
 		text_str(t, " ");
 		before = t->n;
-		addresses_put(t, v[order[i]]);
+		addresses_put(m, order[i], v[order[i]],
+		    (again & 1u << order[i]) != 0);
 		if (order[i] == H_FROM)
 			from = span_since(t, before);
 		/* Sender and Reply-To default to From. */
@@ -490,16 +514,33 @@ envelope_put(struct mime *m, struct slice v[])
 	m->parts[m->cur].env = span_since(t, start);
 }
 
-/* ((name adl mailbox host)...), or NIL if there are none. */
+/*
+ * ((name adl mailbox host)...), or NIL if there are none.  A field that comes
+ * again (RFC 5322 4.5.3) goes on with the list.
+ */
 static void
-addresses_put(struct mime_text *t, struct slice v)
+addresses_put(struct mime *m, enum known k, struct slice v, int again)
+{
+	struct known_walk w = { .rest = slice_of(m->hdr.p, m->hdr.n) };
+	int n = 0;
+
+	if (!again)
+		n = list_put(&m->text, v, 0);
+	while (again && known_next(&w, k, &v))
+		n = list_put(&m->text, v, n);
+	text_str(&m->text, n == 0 ? "NIL" : ")");
+}
+
+/* Items behind n others; how many there are then. */
+static int
+list_put(struct mime_text *t, struct slice v, int n)
 {
 	struct addrlist l;
 	struct addritem it;
-	int n;
 
 	addrlist_start(&l, v);
-	for (n = 0; addrlist_next(&l, &it); n++) {
+	l.count = n;
+	for (; addrlist_next(&l, &it); n++) {
 		text_str(t, n == 0 ? "((" : "(");
 		if (it.kind == ADDRITEM_MAILBOX) {
 			text_string(t, it.name);
@@ -519,7 +560,7 @@ addresses_put(struct mime_text *t, struct slice v)
 		}
 		text_str(t, ")");
 	}
-	text_str(t, n == 0 ? "NIL" : ")");
+	return n;
 }
 
 /* A body, and by recursion what is in it: at most MIME_DEPTH_MAX deep. */

@@ -6,7 +6,7 @@
  * Layers, lowest first; a file calls those before it:
  *	reply args out state in
  *	append mailbox copy status list store
- *	fetch_body fetch idle search_match search
+ *	fetch_body fetch idle search_field search_match search
  *	cmd session
  */
 #ifndef IMAP_H
@@ -233,6 +233,17 @@ enum store_result body_send(struct session *, const struct store_msg *,
  * the prefix.  Good until the next call that reads messages. */
 enum store_result body_bytes(struct session *, const struct store_msg *,
 	    uint64_t off, uint64_t len, struct slice *);
+
+/* ---- search_field.c ------------------------------------------------------ */
+
+/* Is the text in a field's value, decoded?  1, 0; -1 out of memory. */
+int	 field_match(struct session *, struct slice value, struct slice text);
+/* The same for a list of addresses: in the value, or in a name or address as
+ * it is parsed and decoded. */
+int	 field_match_list(struct session *, struct slice value,
+	    struct slice text);
+/* Does a field of this name have addresses (RFC 5322 3.6)? */
+bool	 field_is_list(struct slice name);
 
 /* ---- search_match.c ------------------------------------------------------ */
 

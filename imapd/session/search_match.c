@@ -20,7 +20,6 @@
 #include "parse/header.h"
 #include "parse/imap_parse.h"
 #include "parse/search.h"
-#include "parse/words.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"
@@ -49,11 +48,11 @@ static int	match_key(struct look *, int);
 static int	match_index(struct look *, const struct search_key *);
 static int	match_sent(struct look *, const struct search_key *);
 static int	match_field(struct look *, const struct search_key *);
+static int	match_lines(struct look *, struct slice, struct slice);
 static int	match_header(struct look *, const struct search_key *);
 static int	match_text(struct look *, const struct search_key *);
 static int	match_fields(struct look *, uint64_t, uint64_t,
 	    struct slice, const struct slice *);
-static int	match_value(struct look *, struct slice, struct slice);
 static int	match_part(struct look *, const struct facts_part *,
 	    struct slice);
 static int	match_body(struct look *, const struct facts_part *,
@@ -223,27 +222,25 @@ match_field(struct look *l, const struct search_key *k)
 		return look_error(l, STORE_DAMAGED);
 	if (field == FACTS_SUBJECT)
 		return utf8_casefind(v, k->value);
-	return match_value(l, v, k->value);
+	return match_lines(l, v, k->value);
 }
 
-/* A raw field value: decoded only where there is something to decode. */
+/* Addresses: a line for each field of the name. */
 static int
-match_value(struct look *l, struct slice v, struct slice needle)
+match_lines(struct look *l, struct slice v, struct slice needle)
 {
 	size_t	 n;
+	int	 r;
 
-	if (memmem(v.p, v.n, "=?", 2) == NULL && memchr(v.p, '\n', v.n) == NULL)
-		return utf8_casefind(v, needle);
-	l->s->tmp.n = 0;
-	if (v.n > HEADER_MAX)
-		v.n = HEADER_MAX;
-	/* Room for what the words become: three octets from one at most. */
-	if (fbuf_add(&l->s->tmp, v.p, v.n) == -1 ||
-	    fbuf_add(&l->s->tmp, v.p, v.n) == -1 ||
-	    fbuf_add(&l->s->tmp, v.p, v.n) == -1)
-		return look_error(l, STORE_NOMEM);
-	n = words_decode(v, l->s->tmp.p, l->s->tmp.n);
-	return utf8_casefind(slice_of(l->s->tmp.p, n), needle);
+	for (;;) {
+		n = slice_find(v, '\n');
+		r = field_match_list(l->s, slice_of(v.p, n), needle);
+		if (r == -1)
+			return look_error(l, STORE_NOMEM);
+		if (r == 1 || n == v.n)
+			return r;
+		v = slice_of(v.p + n + 1, v.n - n - 1);
+	}
 }
 
 /* HEADER name "": is there such a field?  Else, is the text in one? */
@@ -273,13 +270,17 @@ match_fields(struct look *l, uint64_t off, uint64_t len, struct slice needle,
 		return look_error(l, r);
 	while (header_next(&rest, &f)) {
 		if (name == NULL)
-			match = match_value(l, slice_trim(f.raw), needle);
-		else if (slice_caseeq(f.name, *name))
-			match = match_value(l, f.value, needle);
-		else
+			match = field_match(l->s, slice_trim(f.raw), needle);
+		else if (!slice_caseeq(f.name, *name))
 			continue;
-		if (match != 0)
-			return match;
+		else if (field_is_list(f.name))
+			match = field_match_list(l->s, f.value, needle);
+		else
+			match = field_match(l->s, f.value, needle);
+		if (match == -1)
+			return look_error(l, STORE_NOMEM);
+		if (match == 1)
+			return 1;
 	}
 	return 0;
 }

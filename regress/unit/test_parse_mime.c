@@ -95,6 +95,8 @@ field_is(const struct facts *f, enum facts_field field, const char *want)
 	free(got);
 }
 
+static void	 same_cut(const char *, size_t, size_t);
+
 static void
 structure_is(const char *msg, const char *want)
 {
@@ -233,6 +235,35 @@ test_part_one(void **state)
 	    1);
 	assert_int_equal(p.body_len, 7);
 	free(f.blob);
+}
+
+/* Fields of the same name: one list in ENVELOPE, a line each for SEARCH. */
+static void
+test_several_fields(void **state)
+{
+	static const char msg[] = "To: a@b\r\nSubject: s\r\nTO:\r\n"
+	    "to: g: c@d\r\nFrom: e@f\r\nTo: (x\r\n y), h@i\r\n"
+	    "Sender: j@k\r\nCc:\r\nCc:\r\n\r\n";
+	static const char two[] = "Subject: inner\r\nContent-Type: message/"
+	    "rfc822\r\n\r\nTo: a@b\r\nTo: c@d\r\nFrom: e@f\r\nFrom: g@h\r\n";
+	struct facts f = facts_of(msg, sizeof(msg) - 1);
+
+	field_is(&f, FACTS_ENVELOPE, "(NIL \"s\" ((NIL NIL \"e\" \"f\")) "
+	    "((NIL NIL \"j\" \"k\")) ((NIL NIL \"e\" \"f\")) "
+	    "((NIL NIL \"a\" \"b\")(NIL NIL \"g\" NIL)(NIL NIL \"c\" \"d\")"
+	    "(NIL NIL NIL NIL)(NIL NIL \"h\" \"i\")) NIL NIL NIL NIL)");
+	field_is(&f, FACTS_TO, "a@b\n\ng: c@d\n(x y), h@i");
+	field_is(&f, FACTS_CC, "");
+	field_is(&f, FACTS_FROM, "e@f");
+	same_cut(msg, sizeof(msg) - 1, 1);
+	free(f.blob);
+	structure_is(two, "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 40 "
+	    "(NIL NIL ((NIL NIL \"e\" \"f\")(NIL NIL \"g\" \"h\")) "
+	    "((NIL NIL \"e\" \"f\")(NIL NIL \"g\" \"h\")) "
+	    "((NIL NIL \"e\" \"f\")(NIL NIL \"g\" \"h\")) "
+	    "((NIL NIL \"a\" \"b\")(NIL NIL \"c\" \"d\")) NIL NIL NIL NIL) "
+	    "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
+	    "0 0 NIL NIL NIL NIL) 4 NIL NIL NIL NIL)");
 }
 
 static void
@@ -755,6 +786,7 @@ main(void)
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_part_one),
+		cmocka_unit_test(test_several_fields),
 		cmocka_unit_test(test_structure),
 		cmocka_unit_test(test_attack_boundary_prefix),
 		cmocka_unit_test(test_cut),
