@@ -270,7 +270,6 @@ cmd_starttls(struct session *s, struct slice arg)
 		return;
 	}
 	if (io_peek(s->io).n > 0) {
-		log_info("%s end why=\"text behind STARTTLS\"", s->sid);
 		conn_penalty(&s->conn, 10);
 		session_end(s, REPLY_TLS_BEHIND);
 		return;
@@ -341,7 +340,6 @@ cmd_absent(struct session *s, struct slice arg)
 static void
 cmd_web(struct session *s, struct slice arg)
 {
-	log_info("%s end why=\"speaks HTTP\"", s->sid);
 	conn_penalty(&s->conn, 10);
 	session_end(s, REPLY_WEB);
 }

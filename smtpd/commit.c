@@ -245,8 +245,8 @@ on_commit(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		break;
 	case QUEUE_IO:
 	case QUEUE_REFUSED:
-		log_warnx("%s queue result=%u text=\"%s\"", s->mail->mid,
-		    r->result, log_text(r->text.p, r->text.n));
+		log_warnx("%s queue result=%u text=%s", s->mail->mid,
+		    r->result, log_quote(r->text.p, r->text.n));
 		commit_failed(s, REPLY_LATER);
 		break;
 	}
@@ -262,25 +262,20 @@ commit_done(struct session *s)
 static void
 commit_ok(struct session *s, struct slice id)
 {
-	struct mail *m = s->mail;
-	char peer[46], text[33];
+	char text[SMTP_MID];
 
 	if (slice_cpy(id, text, sizeof(text)) == -1)
 		text[0] = '\0';
-	log_info("%s message peer=%s sender=%s rcpts=%u size=%llu queue=%s%s%s"
-	    "%s%s", m->mid, conn_text(&s->conn.peer, peer),
-	    log_text(m->sender, strlen(m->sender)), m->nrcpt,
-	    (unsigned long long)m->size, text, s->authed ? " user=" : "",
-	    s->authed ? log_text(s->user, strlen(s->user)) : "",
-	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
+	told_message(s, text);
 	report_mail(s);
-	replyf(s, REPLY_QUEUED, "%s", m->mid);
+	replyf(s, REPLY_QUEUED, "%s", s->mail->mid);
 	commit_done(s);
 }
 
 static void
 commit_failed(struct session *s, enum reply why)
 {
+	told_refused(s, why, NULL);
 	reply(s, why);
 	commit_done(s);
 }

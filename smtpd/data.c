@@ -47,10 +47,12 @@ data_command(struct session *s, struct slice arg)
 	if ((m->mime == NULL && (m->mime = mime_new()) == NULL) ||
 	    (s->proto != PROTO_SMTP && m->body == NULL &&
 	    (m->body = dkim_body_new(DKIM_RELAXED, UINT64_MAX)) == NULL)) {
+		told_refused(s, REPLY_NO_MEMORY, NULL);
 		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
 	if (m->judge == NULL && judge_start(s) == -1) {
+		told_refused(s, REPLY_JUDGES, NULL);
 		reply(s, REPLY_JUDGES);
 		return;
 	}
@@ -59,8 +61,10 @@ data_command(struct session *s, struct slice arg)
 		dkim_body_reset(m->body);
 	if (!store_wants_file(m, m->declared))
 		data_begin(s);
-	else if (file_ask(s) == -1)
+	else if (file_ask(s) == -1) {
+		told_refused(s, REPLY_LATER, NULL);
 		reply(s, REPLY_LATER);
+	}
 }
 
 static void
@@ -231,6 +235,7 @@ on_file(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 	else if (m->refusal == REPLY_NONE)
 		data_begin(s);
 	else {
+		told_refused(s, m->refusal, NULL);
 		reply(s, m->refusal);
 		session_reset(s);
 		session_state(s, SMTP_MAIL);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/slice.h"
 #include "parse/address.h"
 #include "parse/smtp.h"
@@ -75,6 +74,7 @@ mail_command(struct session *s, struct slice arg)
 	r = smtp_mail_parse(arg, &path, NULL);
 	if ((why = path_refusal(r, true)) != REPLY_NONE ||
 	    (why = mail_refusal(s, &path)) != REPLY_NONE) {
+		told_reject(s, why, slice_of("", 0), arg);
 		reply_error(s, why);
 		return;
 	}
@@ -156,11 +156,9 @@ on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		session_state(s, SMTP_RCPT);
 		reply(s, REPLY_SENDER);
 	} else {
-		if (r != NULL && r->result != DIR_TEMP)
-			log_info("%s reject user=%s sender=%s why=\"not "
-			    "theirs\"", s->mail->mid, log_text(s->user,
-			    strlen(s->user)), log_text(s->mail->sender,
-			    strlen(s->mail->sender)));
+		told_reject(s, r == NULL || r->result == DIR_TEMP ?
+		    REPLY_LATER : REPLY_NOT_YOU, slice_of("", 0),
+		    slice_of("", 0));
 		session_state(s, SMTP_MAIL);
 		if (r == NULL || r->result == DIR_TEMP)
 			reply(s, REPLY_LATER);
@@ -224,6 +222,7 @@ rcpt_command(struct session *s, struct slice arg)
 	r = smtp_rcpt_parse(arg, 0, &path, NULL);
 	if ((why = path_refusal(r, false)) != REPLY_NONE ||
 	    (why = rcpt_refusal(s, &path)) != REPLY_NONE) {
+		told_reject(s, why, slice_of("", 0), arg);
 		reply_error(s, why);
 		return;
 	}
@@ -246,10 +245,13 @@ rcpt_command(struct session *s, struct slice arg)
 static void
 on_rcpt(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 {
-	if (msg == NULL)
-		slot->reply = REPLY_LATER;
-	else
-		slot->reply = rcpt_take(s, &msg->body->dir_rcpt_r);
+	const struct dir_rcpt_r *r;
+
+	r = msg != NULL ? &msg->body->dir_rcpt_r : NULL;
+	slot->reply = r != NULL ? rcpt_take(s, r) : REPLY_LATER;
+	if (slot->reply != REPLY_RCPT)
+		told_reject(s, slot->reply, r != NULL ? r->address :
+		    slice_of("", 0), slice_of("", 0));
 	rcpt_flush(s);
 }
 
@@ -271,14 +273,8 @@ rcpts_add(struct mail *m, const struct item_rcpt *item)
 }
 
 static void
-rcpt_refused(struct session *s, const struct dir_rcpt_r *r, const char *why)
+rcpt_refused(struct session *s)
 {
-	char peer[46];
-
-	log_info("%s reject peer=%s sender=%s rcpt=%s why=\"%s\"",
-	    s->mail->mid, conn_text(&s->conn.peer, peer), log_text(s->mail->sender,
-	    strlen(s->mail->sender)), log_text(r->address.p, r->address.n),
-	    why);
 	s->errors++;
 	conn_penalty(&s->conn, 1);
 }
@@ -294,10 +290,10 @@ rcpt_take(struct session *s, const struct dir_rcpt_r *r)
 	case DIR_OK:
 		break;
 	case DIR_UNKNOWN:
-		rcpt_refused(s, r, "unknown");
+		rcpt_refused(s);
 		return REPLY_NO_USER;
 	case DIR_DENIED:
-		rcpt_refused(s, r, "relaying");
+		rcpt_refused(s);
 		return REPLY_RELAYING;
 	case DIR_FULL:
 		return REPLY_MAILBOX_FULL;

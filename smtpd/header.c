@@ -40,6 +40,19 @@ static size_t	 header_add(struct session *, struct mail *, size_t,
 		    const struct seen *);
 static const char *date_now(void);
 
+/* The first word of the field, mostly all of it, for the log. */
+static void
+msgid_take(struct mail *m, struct slice value)
+{
+	struct slice v = slice_trim(value);
+	size_t n;
+
+	for (n = 0; n < v.n && n < sizeof(m->msgid) - 1 &&
+	    (unsigned char)v.p[n] > ' '; n++)
+		;
+	slice_cpy(slice_of(v.p, n), m->msgid, sizeof(m->msgid));
+}
+
 static void
 field_look(struct mail *m, const struct header_field *f, struct seen *seen)
 {
@@ -55,8 +68,11 @@ field_look(struct mail *m, const struct header_field *f, struct seen *seen)
 			seen->date = true;
 		break;
 	case 'm':
-		if (slice_caseis(f->name, "Message-ID"))
+		if (slice_caseis(f->name, "Message-ID")) {
+			if (!seen->msgid)
+				msgid_take(m, f->value);
 			seen->msgid = true;
+		}
 		break;
 	case 'f':
 		if (slice_caseis(f->name, "From") && seen->from++ == 0)
@@ -118,9 +134,10 @@ header_add(struct session *s, struct mail *m, size_t n,
 		k = snprintf(text, sizeof(text), "Date: %s\r\n", date_now());
 	if (!seen->msgid) {
 		r = random_u64();
+		snprintf(m->msgid, sizeof(m->msgid), "<%s.%016llx@%s>",
+		    m->mid, (unsigned long long)r, proc_conf()->hostname);
 		k += snprintf(text + k, sizeof(text) - (size_t)k,
-		    "Message-ID: <%s.%016llx@%s>\r\n", m->mid,
-		    (unsigned long long)r, proc_conf()->hostname);
+		    "Message-ID: %s\r\n", m->msgid);
 	}
 	if ((size_t)k >= sizeof(text) || m->cap - m->n < (size_t)k)
 		return n;

@@ -11,11 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/slice.h"
 #include "parse/mime.h"
 #include "verify/verify.h"
-#include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
 
@@ -83,15 +81,8 @@ void
 mail_refused(struct session *s)
 {
 	struct mail *m = s->mail;
-	char peer[46], why[REPLY_MAX];
 
-	reply_print(m->refusal, m->tail, why, sizeof(why));
-	log_info("%s reject peer=%s sender=%s size=%llu why=\"%s\"%s%s",
-	    m->mid, conn_text(&s->conn.peer, peer),
-	    log_text(m->sender, strlen(m->sender)),
-	    (unsigned long long)m->wire,
-	    log_text(why, strlen(why)),
-	    m->verdict[0] != '\0' ? " verdict=" : "", m->verdict);
+	told_refused(s, m->refusal, m->tail);
 	session_state(s, SMTP_MAIL);
 	replyf(s, m->refusal, "%s", m->tail != NULL ? m->tail : "");
 	if (reply_code(m->refusal) >= 500)

@@ -153,7 +153,6 @@ error_count(struct session *s)
 	conn_penalty(&s->conn, 1);
 	if (++s->errors < proc_conf()->smtp.max_errors || s->nslots > 0)
 		return;
-	log_info("%s end why=\"too many errors\"", s->sid);
 	session_end(s, REPLY_ERRORS);
 }
 
@@ -194,11 +193,15 @@ rcpt_forget(struct session *s)
 void
 session_end(struct session *s, enum reply last)
 {
+	struct slice why = reply_line(last);
+
 	if (s->state == SMTP_END)
 		return;
 	rcpt_forget(s);
 	if (last != REPLY_NONE)
 		reply(s, last);
+	if (last != REPLY_NONE && last != REPLY_BYE)
+		log_info("%s end why=%s", s->sid, log_quote(why.p, why.n));
 	io_finish(s->io, last == REPLY_BYE ? 0 : LINGER_MS);
 	s->io = NULL;
 	session_state(s, SMTP_END);

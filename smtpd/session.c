@@ -58,7 +58,7 @@ session_new(void)
 		return NULL;
 	s->id = connid_next(ROLE_SMTPD);
 	strlcpy(s->sid, connid_text(s->id), sizeof(s->sid));
-	s->since = now_sec_coarse();
+	s->since = s->began = now_sec_coarse();
 	return s;
 }
 
@@ -101,6 +101,8 @@ session_free(struct session *s)
 {
 	struct auth_close_ev ev = { s->id };
 
+	told_connect(s);
+	told_left(s);
 	session_reset(s);
 	auth_forget(s);
 	question_forget(&s->ask);
@@ -120,10 +122,6 @@ session_free(struct session *s)
 static void
 session_over_now(struct session *s)
 {
-	struct slice why = reply_line(s->over);
-
-	log_info("%s end user=%s why=\"%.*s\"", s->sid, log_text(s->user,
-	    strlen(s->user)), (int)why.n, why.p);
 	session_end(s, s->over);
 }
 
@@ -172,6 +170,7 @@ static void
 session_secured(struct session *s)
 {
 	s->tls = true;
+	io_tls_text(s->io, s->cipher);
 	session_state(s, SMTP_HELLO);
 	if (s->proto == PROTO_SMTPS)
 		replyf(s, REPLY_GREETING, "%s ESMTP",
@@ -230,8 +229,9 @@ tls_failed(struct session *s, const char *error)
 {
 	char peer[46];
 
-	log_info("%s tls peer=%s error=\"%s\"", s->sid,
-	    conn_text(&s->conn.peer, peer), log_text(error, strlen(error)));
+	told_connect(s);
+	log_info("%s tls peer=%s error=%s", s->sid,
+	    conn_text(&s->conn.peer, peer), log_quote(error, strlen(error)));
 	conn_penalty(&s->conn, 1);
 }
 

@@ -3,7 +3,7 @@
  * message that is being received.  See smtpd.c for the whole.
  *
  * Layers, lowest first; a file calls those before it:
- *	neighbour known ask reply store
+ *	neighbour known ask reply told store
  *	verdict mail author header report
  *	commit policy data
  *	auth envelope command session smtpd
@@ -69,6 +69,7 @@ enum smtp_state {
 #define SMTP_TRACE	4096	/* octets of the trace fields */
 #define SMTP_RECEIVED	1536	/* of them, for Received */
 #define SMTP_MID	33	/* octets of a message's id, NUL included */
+#define SMTP_MSGID	320	/* of the Message-ID in the log */
 
 struct question;
 
@@ -85,6 +86,9 @@ struct session {
 	struct conn	 conn;
 	uint64_t	 id;		/* conn of the messages */
 	char		 sid[CONNID_TEXT]; /* id as the log writes it */
+	bool		 told;		/* the log knows of it */
+	char		 cipher[IO_TLS_TEXT]; /* TLS, of a session that has it */
+	uint64_t	 began;		/* s */
 	unsigned int	 nmail;		/* mails begun */
 	enum conf_protocol proto;
 	enum smtp_state	 state;
@@ -131,6 +135,7 @@ struct mail {
 	unsigned int	 nrcpt;			/* accepted */
 	struct dir_sender_r from;		/* submission; slice unused */
 	char		 domain[256];		/* of from */
+	char		 msgid[SMTP_MSGID];	/* "<id>", "" none, cut */
 	/* message */
 	struct data_scan scan;
 	enum reply	 refusal;	/* at its end; the first one counts */
@@ -227,6 +232,21 @@ int	 slot_ask(struct session *, struct rcpt_slot *, struct chan *,
 	    enum msg_type, const void *, unsigned int timeout_ms, answer_fn);
 /* Whoever asked does not wait any more; *q becomes NULL, as it may be. */
 void	 question_forget(struct question **);
+
+/* ---- told.c: what the log is told --------- */
+
+/* Of the session, once; the others here do it first. */
+void	 told_connect(struct session *);
+/* s->mail is with queue, under that id. */
+void	 told_message(struct session *, const char *queue_id);
+/* s->mail is refused as a whole, with this reply and its tail; or it goes
+ * with a client that left, where it has recipients. */
+void	 told_refused(struct session *, enum reply, const char *tail);
+void	 told_left(struct session *);
+/* A command is: to is the recipient it was about, or arg its argument as it
+ * was given; empty: none. */
+void	 told_reject(struct session *, enum reply, struct slice to,
+	    struct slice arg);
 
 /* ---- store.c: where the message lies --------- */
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,23 @@ fatalx(const char *fmt, ...)
 	vfatal(0, fmt, ap);
 }
 
+/* Append c to q, or \xHH where it is not to stand as it is; where q ends. */
+static char *
+octet_put(char *q, unsigned char c, bool plain)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (plain) {
+		*q++ = (char)c;
+		return q;
+	}
+	*q++ = '\\';
+	*q++ = 'x';
+	*q++ = hex[c >> 4];
+	*q++ = hex[c & 15];
+	return q;
+}
+
 const char *
 log_text(const char *p, size_t n)
 {
@@ -215,15 +233,37 @@ log_text(const char *p, size_t n)
 
 	for (i = 0; i < max; i++) {
 		c = (unsigned char)p[i];
-		if (c > ' ' && c < 0x7f && c != '\\')
-			*q++ = (char)c;
-		else
-			q += snprintf(q, 5, "\\x%02x", c);
+		q = octet_put(q, c, c > ' ' && c < 0x7f && c != '\\' &&
+		    c != '"');
 	}
 	if (n > max) {
 		memcpy(q, "...", 3);
 		q += 3;
 	}
+	*q = '\0';
+	return buf;
+}
+
+const char *
+log_quote(const char *p, size_t n)
+{
+	static char bufs[4][LOG_QUOTE_MAX + 1];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 4], *q = buf;
+	size_t i;
+	unsigned char c;
+
+	*q++ = '"';
+	for (i = 0; i < n && q - buf <= LOG_QUOTE_MAX - 4 - 4; i++) {
+		c = (unsigned char)p[i];
+		q = octet_put(q, c, c >= ' ' && c < 0x7f && c != '\\' &&
+		    c != '"');
+	}
+	if (i < n) {
+		memcpy(q, "...", 3);
+		q += 3;
+	}
+	*q++ = '"';
 	*q = '\0';
 	return buf;
 }

@@ -1,8 +1,10 @@
 /*
  * The log of every process: lines go as datagrams to logd over
  * PROC_FD_LOG, or to stderr where there is none (tests, maild -d, tools).
- * A line is: session id, verb, key=value ...; text from clients must go
- * through log_text().
+ * A line is: id (of a message or a session), verb, key=value ...; what
+ * strangers wrote must go through log_text(), or log_quote() where blanks may
+ * be in it.  So a value ends at the next blank, or at the next quote, and
+ * nothing in it looks like another key.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -37,9 +39,13 @@ void	 fatalx(const char *, ...)
 	    __attribute__((noreturn, format(printf, 1, 2)));
 /* Called with the line, once, before fatal() ends the process; NULL: none. */
 void	 log_last_words(void (*)(const char *line));
-/* Client octets made safe for a log line: printable ASCII stays, the rest
- * becomes \xHH, cut at 200; one of 8 static buffers is returned. */
+/* Client octets made safe for a log line: printable ASCII stays, the rest and
+ * a quote become \xHH, cut at 200; one of 8 static buffers is returned. */
 const char *log_text(const char *p, size_t n);
+/* The same between quotes, which come with it: blanks stay, a quote becomes
+ * \x22; cut where the result is LOG_QUOTE_MAX octets.  One of 4 buffers. */
+#define LOG_QUOTE_MAX	600
+const char *log_quote(const char *p, size_t n);
 
 /* Datagram to logd: one or more records of u8 level, u16 length, text. */
 #endif

@@ -172,6 +172,10 @@ struct conf {
 	struct conf_places *places;		/* place.c; NULL: not of a file */
 };
 
+/* ---- value.c --------- */
+
+const char *conf_protocol_name(enum conf_protocol);	/* "smtps" */
+
 /* ---- table.c --------- */
 
 /* A fresh configuration with every default (lists empty). */

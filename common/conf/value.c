@@ -55,7 +55,7 @@ static const char *const bools[] = {
 	"true", "false", "yes", "no", "on", "off"
 };
 
-static const char *
+const char *
 conf_protocol_name(enum conf_protocol p)
 {
 	return (size_t)p < NITEMS(protocols) ? protocols[p].name : "";

@@ -49,6 +49,9 @@ const char *io_error(const struct io *);
 int	 io_accept_tls(struct io *, struct tls *server);
 int	 io_start_tls(struct io *, struct tls_config *, const char *servername);
 struct tls *io_tls(struct io *);	/* NULL: clear text */
+/* "TLSv1.3/TLS_AES_256_GCM_SHA384", as the log has it, or "none". */
+#define IO_TLS_TEXT	64
+const char *io_tls_text(struct io *, char out[IO_TLS_TEXT]);
 /* After io_start_tls: the SSL beneath, no longer than the io.  Else NULL. */
 struct ssl_st *io_ssl(struct io *);
 

@@ -64,6 +64,18 @@ io_start_tls(struct io *io, struct tls_config *config, const char *servername)
 	return 0;
 }
 
+const char *
+io_tls_text(struct io *io, char out[IO_TLS_TEXT])
+{
+	struct tls *tls = io_tls(io);
+
+	strlcpy(out, "none", IO_TLS_TEXT);
+	if (tls != NULL)
+		snprintf(out, IO_TLS_TEXT, "%s/%s", tls_conn_version(tls),
+		    tls_conn_cipher(tls));
+	return out;
+}
+
 struct ssl_st *
 io_ssl(struct io *io)
 {

@@ -14,6 +14,7 @@ LINK.pop3_session = regress/unit/nursery_play.c $(call rest,pop3d/session)
 LINK.smtpd = regress/unit/smtp_play.c $(LINK.verdict)
 LINK.smtpd_submission = $(LINK.smtpd)
 LINK.smtpd_neighbours = $(LINK.smtpd)
+LINK.smtpd_told = $(LINK.smtpd)
 LINK.verdict = regress/lib/test_clock.c $(filter-out smtpd/smtpd.c smtpd/neighbour.c,$(call rest,smtpd))
 LINK.neighbour = smtpd/neighbour.c
 LINK.conf = $(call rest,maild)
