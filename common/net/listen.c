@@ -40,6 +40,7 @@ struct listener {
 static struct listener	listeners[CONF_NLIST];
 static int		reserve = -1;	/* a descriptor for the worst case */
 
+static void	listen_options(int);
 static void	on_accept(evutil_socket_t, short, void *);
 static void	on_rested(evutil_socket_t, short, void *);
 static const struct conf_listen *conf_of(const struct listener *);
@@ -49,7 +50,6 @@ void
 listen_add(const struct listen_ops *ops, uint16_t index, int fd)
 {
 	struct listener	*l;
-	int		 on = 1;
 
 	if (index >= CONF_NLIST) {
 		close(fd);
@@ -63,8 +63,7 @@ listen_add(const struct listen_ops *ops, uint16_t index, int fd)
 		event_del(&l->rest);
 		close(l->fd);
 	}
-	/* Accepted sockets inherit it: answers leave at once. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	listen_options(fd);
 	fd_nonblock(fd);
 	l->ops = ops;
 	l->fd = fd;
@@ -76,6 +75,28 @@ listen_add(const struct listen_ops *ops, uint16_t index, int fd)
 	evtimer_assign(&l->rest, proc_base(), on_rested, l);
 	if (event_add(&l->ev, NULL) == -1)
 		fatalx("listener: no event");
+}
+
+/*
+ * Accepted sockets inherit these: answers leave at once; a connection on
+ * which nothing is said, for half an hour in IDLE, is not forgotten by what
+ * translates addresses on its way, and a peer that is gone is found out.
+ */
+static void
+listen_options(int fd)
+{
+	int	 on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+#ifdef TCP_KEEPIDLE
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ LISTEN_KEEP_IDLE },
+	    sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+	    &(int){ LISTEN_KEEP_INTERVAL }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){ LISTEN_KEEP_COUNT },
+	    sizeof(int));
+#endif
 }
 
 void

@@ -11,6 +11,12 @@
 
 struct conf_listen;
 
+/* TCP keep-alive of what is accepted.  Translators of addresses forget a
+ * connection after 5 minutes, the hastiest of them. */
+#define LISTEN_KEEP_IDLE	240	/* seconds of silence */
+#define LISTEN_KEEP_INTERVAL	60	/* seconds from probe to probe */
+#define LISTEN_KEEP_COUNT	5	/* without an answer: it is gone */
+
 struct listen_ops {
 	/* One more connection, not blocking, close on exec; the callee has to
 	 * close it. */
