@@ -8,6 +8,7 @@
 #include "parse/capability.h"
 #include "parse/sasl.h"
 
+/* APPENDLIMIT is told with its number, by the session (RFC 7889 2). */
 static const struct capability imap_capabilities[] = {
 	{ "IMAP4rev1",		CAP_ALWAYS },
 	{ "LITERAL+",		CAP_ALWAYS },
@@ -20,6 +21,7 @@ static const struct capability imap_capabilities[] = {
 	{ "UNSELECT",		CAP_SESSION },
 	{ "CHILDREN",		CAP_SESSION },
 	{ "SPECIAL-USE",	CAP_SESSION },
+	{ "CREATE-SPECIAL-USE",	CAP_SESSION },
 	{ "MULTIAPPEND",	CAP_SESSION },
 	{ "LIST-EXTENDED",	CAP_SESSION },
 	{ "LIST-STATUS",	CAP_SESSION },

@@ -248,8 +248,9 @@ enum store_result store_status(struct store *, const char *name,
 	    struct store_status *);
 
 /*
- * CREATE makes missing superior names too.  special is one of the
- * STORE_MB_SPECIAL bits or 0.  EXISTS, INVALID, LIMIT.
+ * CREATE makes missing superior names too.  special has some of the
+ * STORE_MB_SPECIAL bits, kept with the mailbox, or is 0.  EXISTS, INVALID,
+ * LIMIT.
  */
 enum store_result store_mailbox_create(struct store *, const char *name,
 	    uint32_t special);

@@ -153,8 +153,7 @@ append_start(struct session *s, struct append *a,
 		return reply_no(s, "LIMIT", "Too many messages at once");
 	if (s->literal_size == 0)
 		return reply_no(s, NULL, "An empty message");
-	if (s->literal_size > s->max_append ||
-	    s->literal_size > STORE_MESSAGE_MAX)
+	if (s->literal_size > s->max_append)
 		return reply_no(s, "TOOBIG", "Message too large");
 	mime_free(a->mime);
 	a->crlf = (struct crlf){ 0 };

@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -149,10 +151,16 @@ command_done(struct session *s, const struct command *c, enum reply r)
 }
 
 const char *
-capabilities(char *text)
+capabilities(const struct session *s, char *text)
 {
-	return capability_print(imap_capabilities, NITEMS(imap_capabilities),
+	char	 limit[40];
+
+	capability_print(imap_capabilities, NITEMS(imap_capabilities),
 	    CAP_SESSION, " ", text);
+	snprintf(limit, sizeof(limit), " APPENDLIMIT=%" PRIu64,
+	    s->max_append);
+	strlcat(text, limit, CAPABILITY_MAX);
+	return text;
 }
 
 enum reply
@@ -160,7 +168,7 @@ cmd_capability(struct session *s, struct imap_in *in)
 {
 	char	 text[CAPABILITY_MAX];
 
-	frames_printf(s->io, "* CAPABILITY %s\r\n", capabilities(text));
+	frames_printf(s->io, "* CAPABILITY %s\r\n", capabilities(s, text));
 	return REPLY_OK;
 }
 

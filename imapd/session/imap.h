@@ -52,7 +52,7 @@ struct session {
 	struct store_view *view;	/* SELECTED */
 	enum session_state state;
 	size_t		 nkeywords;	/* told in FLAGS */
-	uint64_t	 max_append;
+	uint64_t	 max_append;	/* octets of an APPENDed message */
 
 	/* of the command that runs */
 	char		 tag[IMAP_TAG_MAX + 1];
@@ -111,7 +111,7 @@ bool	 input_skip(struct session *, uint64_t n);
 /* Run one command and send its tagged line. */
 void	 command_run(struct session *, char *p, size_t n);
 /* What a session can.  Returns text, which has CAPABILITY_MAX octets. */
-const char *capabilities(char *text);
+const char *capabilities(const struct session *, char *text);
 
 /* ---- reply.c ------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ static void	mailbox_closed(struct session *, const char *);
 static bool	mailbox_selected(struct session *, const char *);
 static enum reply mailbox_subscribe(struct session *, struct imap_in *, bool);
 static enum reply create_use(struct session *, struct imap_in *, uint32_t *);
+static int	use_take(struct imap_in *, uint32_t *);
 
 enum reply
 cmd_select(struct session *s, struct imap_in *in)
@@ -137,9 +138,35 @@ cmd_create(struct session *s, struct imap_in *in)
 	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
 }
 
-/* "(USE (\Sent))", RFC 6154 3. */
+/* "(USE (\\Sent \\Archive))", RFC 6154 3. */
 static enum reply
 create_use(struct session *s, struct imap_in *in, uint32_t *special)
+{
+	uint32_t	 bit;
+	bool		 unknown = false;
+
+	if (imap_open(in) == -1 || !imap_word(in, "USE") ||
+	    imap_space(in) == -1 || imap_open(in) == -1)
+		return reply_syntax(s, in);
+	if (imap_peek(in) != ')')
+		do {
+			if (use_take(in, &bit) == -1)
+				return reply_syntax(s, in);
+			unknown = unknown || bit == 0;
+			*special |= bit;
+		} while (imap_space(in) == 0);
+	if (imap_close(in) == -1 || imap_close(in) == -1 ||
+	    imap_end(in) == -1)
+		return reply_syntax(s, in);
+	return unknown ? reply_no(s, "USEATTR",
+	    "A mailbox here is for \\Archive, \\Drafts, \\Junk, \\Sent or "
+	    "\\Trash") : REPLY_OK;
+}
+
+/* One use, *bit is 0 when it is none of ours; 0 or -1.  \\All and \\Flagged
+ * are views of other mailboxes, which we have none of. */
+static int
+use_take(struct imap_in *in, uint32_t *bit)
 {
 	static const struct {
 		const char	*name;
@@ -152,21 +179,18 @@ create_use(struct session *s, struct imap_in *in, uint32_t *special)
 	struct slice	 v;
 	size_t		 i;
 
-	if (imap_open(in) == -1 || !imap_word(in, "USE") ||
-	    imap_space(in) == -1 || imap_open(in) == -1)
-		return reply_syntax(s, in);
-	if (imap_peek(in) != '\\')
-		return reply_bad(s, "A special use starts with a backslash");
+	*bit = 0;
+	if (imap_peek(in) != '\\') {
+		in->err = (struct parse_err){ in->off, "'\\' expected" };
+		return -1;
+	}
 	in->off++;
-	if (imap_atom(in, &v) == -1 || imap_close(in) == -1 ||
-	    imap_close(in) == -1)
-		return reply_syntax(s, in);
+	if (imap_atom(in, &v) == -1)
+		return -1;
 	for (i = 0; i < NITEMS(uses); i++)
-		if (slice_caseis(v, uses[i].name)) {
-			*special = uses[i].bit;
-			return REPLY_OK;
-		}
-	return reply_no(s, "USEATTR", "Not a special use we know");
+		if (slice_caseis(v, uses[i].name))
+			*bit = uses[i].bit;
+	return 0;
 }
 
 /* The one that is selected is closed with it: the client is the one who

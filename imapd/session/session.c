@@ -39,7 +39,8 @@ session_main(int sock, const struct conf *conf)
 	frames_init(&frames, sock);
 	s->io = &frames;
 	s->state = AUTHENTICATED;
-	s->max_append = conf->imap.max_append;
+	s->max_append = conf->imap.max_append < STORE_MESSAGE_MAX ?
+	    conf->imap.max_append : STORE_MESSAGE_MAX;
 	if (session_start(s, conf) == 0) {
 		session_loop(s);
 		frames_bye(s->io);
@@ -97,7 +98,7 @@ session_start(struct session *s, const struct conf *conf)
 	}
 	store_limit(s->store, conf->quota, 0);
 	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
-	    capabilities(text));
+	    capabilities(s, text));
 	return 0;
 }
 

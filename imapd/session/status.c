@@ -1,5 +1,5 @@
 /*
- * imap-session: STATUS (RFC 3501 6.3.10, 8438), also for LIST (RFC 5819).
+ * imap-session: STATUS (RFC 3501 6.3.10, 7889, 8438), also for LIST (RFC 5819).
  */
 #include "base/compat.h"
 
@@ -14,13 +14,17 @@
 #include "store/store.h"
 #include "imapd/session/imap.h"
 
-enum { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE };
-
-static const char *const item_names[] = {
-	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE"
+enum {
+	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, APPENDLIMIT
 };
 
-static uint64_t	item_value(const struct store_status *, int);
+static const char *const item_names[] = {
+	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
+	"APPENDLIMIT"
+};
+
+static uint64_t	item_value(const struct session *, const struct store_status *,
+	    int);
 
 /* "(" item SP item ")"; 0, or -1 with in->err. */
 int
@@ -46,7 +50,7 @@ status_items(struct imap_in *in, struct status_items *items)
 }
 
 static uint64_t
-item_value(const struct store_status *st, int item)
+item_value(const struct session *s, const struct store_status *st, int item)
 {
 	switch (item) {
 	case MESSAGES:
@@ -61,6 +65,8 @@ item_value(const struct store_status *st, int item)
 		return st->unseen;
 	case SIZE:
 		return st->bytes;
+	case APPENDLIMIT:
+		return s->max_append;
 	}
 	return 0;
 }
@@ -81,7 +87,7 @@ status_send(struct session *s, const char *name,
 		frames_puts(s->io, i == 0 ? " (" : " ");
 		frames_puts(s->io, item_names[items->item[i]]);
 		frames_putc(s->io, ' ');
-		frames_num(s->io, item_value(&st, items->item[i]));
+		frames_num(s->io, item_value(s, &st, items->item[i]));
 	}
 	frames_puts(s->io, ")\r\n");
 	return STORE_OK;
