@@ -15,7 +15,7 @@
 struct options {
     const char *host, *port, *user, *pass, *from, *rcpt, *box, *hook, *mode, *file;
     enum { PLAIN, TLS, STARTTLS } tls;
-    int sessions, per_conn, users, base, repeat, auth, lmtp, lit_plus, batch, rounds;
+    int sessions, per_conn, users, base, repeat, auth, lmtp, lit_plus, batch, rounds, resume;
     long count;
     size_t size;
 };
@@ -54,6 +54,9 @@ struct io {
 /* 0, or -1 */
 int io_open(struct io *c);
 int io_tls(struct io *c);
+/* From now on each thread resumes the session of its last connection. */
+void io_resume(void);
+long io_resumed(void);
 void io_close(struct io *c);
 /* One line, without its CRLF, NUL-terminated; valid until the next call. */
 ssize_t io_line(struct io *c, char **line);

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,17 +21,46 @@ SSL_CTX *ctx;
 struct sockaddr_storage addr;
 socklen_t addrlen;
 
+static __thread SSL_SESSION *last;      /* of this thread, with --resume */
+static atomic_long resumed;
+
+static int on_session(SSL *ssl, SSL_SESSION *s)
+{
+    (void)ssl;
+    SSL_SESSION_free(last);
+    last = s;
+    return 1;
+}
+
+void io_resume(void)
+{
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, on_session);
+}
+
+long io_resumed(void)
+{
+    return resumed;
+}
+
 int io_tls(struct io *c)
 {
     c->ssl = SSL_new(ctx);
     SSL_set_fd(c->ssl, c->fd);
-    return SSL_connect(c->ssl) == 1 ? 0 : -1;
+    if (last)
+        SSL_set_session(c->ssl, last);
+    if (SSL_connect(c->ssl) != 1)
+        return -1;
+    resumed += SSL_session_reused(c->ssl);
+    return 0;
 }
 
 void io_close(struct io *c)
 {
-    if (c->ssl)
+    if (c->ssl) {
+        SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN); /* the session is good */
         SSL_free(c->ssl);
+    }
     if (c->fd >= 0)
         close(c->fd);
     free(c->buf);
