@@ -1,7 +1,8 @@
 /*
  * common/tlsticket: a server of libtls and a client of OpenSSL with their
  * records in memory.  Tickets that resume, in TLS 1.2 and 1.3; those of the
- * secret before, of an older one, of another service, and damaged ones.
+ * secret before, of an older one, of another service, and damaged ones.  Which
+ * suite of TLS 1.3 a server takes.
  */
 #include "base/compat.h"
 
@@ -428,6 +429,37 @@ test_server_is_replaced(void **state)
 	mallopt(M_PERTURB, 0);
 }
 
+/* Of what the client has, whatever it likes best.  It comes back. */
+static void
+test_suites(void **state)
+{
+	static const struct { const char *offer, *want; } rows[] = {
+		{ "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+		    "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256" },
+		{ "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384",
+		    "TLS_AES_256_GCM_SHA384" },
+		{ "TLS_CHACHA20_POLY1305_SHA256",
+		    "TLS_CHACHA20_POLY1305_SHA256" },
+		{ "TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384" },
+		{ "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256" }
+	};
+	struct tls *server = server_new("a");
+	SSL_SESSION *s;
+	size_t i;
+
+	for (i = 0; i < NITEMS(rows); i++) {
+		assert_int_equal(SSL_CTX_set_ciphersuites(client,
+		    rows[i].offer), 1);
+		s = first(server, TLS1_3_VERSION);
+		assert_string_equal(SSL_CIPHER_get_name(
+		    SSL_SESSION_get0_cipher(s)), rows[i].want);
+		assert_true(resumes(server, TLS1_3_VERSION, s));
+		SSL_SESSION_free(s);
+	}
+	SSL_CTX_set_ciphersuites(client, TLS_DEFAULT_CIPHERSUITES);
+	tlsssl_free(server);
+}
+
 int
 main(void)
 {
@@ -439,6 +471,7 @@ main(void)
 		cmocka_unit_test(test_secret_before_opens),
 		cmocka_unit_test(test_other_service),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_suites),
 		cmocka_unit_test(test_server_is_replaced),
 	};
 
