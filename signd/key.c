@@ -185,6 +185,11 @@ key_names(struct key *k, struct slice name)
 static void
 key_free(struct key *k)
 {
+	size_t d, p;
+
+	for (d = 0; d < NITEMS(k->tls); d++)
+		for (p = 0; p < NITEMS(k->tls[d]); p++)
+			EVP_PKEY_CTX_free(k->tls[d][p]);
 	EVP_PKEY_CTX_free(k->rsa);
 	EVP_MD_CTX_free(k->ed25519);
 	EVP_PKEY_free(k->pkey);

@@ -36,6 +36,7 @@ struct key {
 	struct key		*next, *chain;	/* of all; of a bucket */
 	struct evp_pkey_st	*pkey;
 	struct evp_pkey_ctx_st	*rsa;	/* DKIM: ready to sign */
+	struct evp_pkey_ctx_st	*tls[3][3]; /* the same; digest, padding */
 	struct evp_md_ctx_st	*ed25519;
 	enum key_type		 type;
 	enum key_use		 use;
