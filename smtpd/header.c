@@ -1,8 +1,9 @@
 /*
  * The header of a message while it is received: loops are counted, forged
  * Authentication-Results of this host are taken out of mail from outside
- * (RFC 8601 5), a submitted message gets the Date and Message-ID it lacks
- * (RFC 6409 8).  And the trace fields of our own (RFC 5321 4.4, 3848).
+ * (RFC 8601 5), Bcc out of a submitted message, Return-Path out of all; a
+ * submitted one gets the Date and Message-ID it lacks (RFC 6409 8).  And the
+ * trace fields of our own (RFC 5321 4.4, 3848).
  */
 #include "base/compat.h"
 
@@ -81,6 +82,34 @@ field_look(struct mail *m, const struct header_field *f, struct seen *seen)
 	}
 }
 
+/*
+ * What no reader is to see: results forged in our name; whom else a submitted
+ * message went to (RFC 5322 3.6.3); and a return path, which belongs to who
+ * delivers and is forged before that (RFC 5321 4.4).
+ */
+static bool
+field_goes(const struct session *s, const struct header_field *f)
+{
+	if (slice_caseis(f->name, "Return-Path"))
+		return true;
+	if (s->proto == PROTO_SMTP)
+		return authres_forged(f, proc_conf()->hostname);
+	return slice_caseis(f->name, "Bcc") ||
+	    slice_caseis(f->name, "Resent-Bcc");
+}
+
+/* The field stands there from now on, before where it stood. */
+static void
+field_move(struct header_field *f, char *to)
+{
+	struct slice raw = f->raw;
+
+	memmove(to, raw.p, raw.n);
+	f->raw.p = to;
+	f->name.p = to + (f->name.p - raw.p);
+	f->value.p = to + (f->value.p - raw.p);
+}
+
 size_t
 header_take(struct session *s, struct mail *m, size_t n)
 {
@@ -96,13 +125,12 @@ header_take(struct session *s, struct mail *m, size_t n)
 			m->refusal = REPLY_FIELDS;
 			return n;
 		}
-		field_look(m, &f, &seen);
 		in = f.raw.p + f.raw.n;
-		if (s->proto == PROTO_SMTP &&
-		    authres_forged(&f, proc_conf()->hostname))
+		if (field_goes(s, &f))
 			continue;
 		if (out != f.raw.p)
-			memmove(out, f.raw.p, f.raw.n);
+			field_move(&f, out);
+		field_look(m, &f, &seen);
 		out += f.raw.n;
 	}
 	if (m->hops > SMTP_HOPS)

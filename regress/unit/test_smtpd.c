@@ -512,6 +512,27 @@ test_small_goes_by_descriptor_when_much_waits(void **state)
 	finish();
 }
 
+/* A return path of others goes, folded too; Bcc from outside is theirs. */
+static void
+test_return_path(void **state)
+{
+	begin(PROTO_SMTP, false);
+	say(whole);
+	codes();
+	expect("Return-Path: <forged@evil.test>\r\nDelivered-To: x\r\n"
+	    "Bcc: x\r\nSubject: y\r\nRETURN-PATH:\r\n <second@evil.test>\r\n"
+	    "\r\nReturn-Path: body\r\n.\r\n", "250");
+	assert_int_equal(t.kept[0].n, strlen("Delivered-To: x\r\nBcc: x\r\n"
+	    "Subject: y\r\n\r\nReturn-Path: body\r\n"));
+	assert_memory_equal(t.kept[0].text, "Delivered-To: x\r\nBcc: x\r\n"
+	    "Subject: y\r\n\r\nReturn-Path: body\r\n", t.kept[0].n);
+	say(strstr(whole, "MAIL"));
+	codes();
+	expect("Return-Path: <a@b>\r\n\r\nx\r\n.\r\n", "250");
+	assert_memory_equal(t.kept[1].text, "\r\nx\r\n", t.kept[1].n);
+	finish();
+}
+
 static void
 test_forged_results(void **state)
 {
@@ -619,6 +640,7 @@ main(void)
 		cmocka_unit_test(test_empty_message),
 		cmocka_unit_test(test_small_needs_no_descriptor),
 		cmocka_unit_test(test_small_goes_by_descriptor_when_much_waits),
+		cmocka_unit_test(test_return_path),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_odd_headers),
 		cmocka_unit_test(test_loop),

@@ -204,6 +204,51 @@ test_submitted(void **state)
 	finish();
 }
 
+/* Whom else a message went to nobody reads: the outer header alone loses the
+ * fields, wherever they stand and however they are written. */
+static void
+test_bcc(void **state)
+{
+	static const char *const gone[] = { "Bcc: x@far.test\r\n",
+	    "bcc:x@far.test\r\n", "BCC : a@far.test,\r\n\tb@far.test\r\n",
+	    "Resent-Bcc: x@far.test\r\n", "RESENT-BCC:\r\n x@far.test\r\n",
+	    "Bcc:\r\n", "Return-Path: <x@far.test>\r\n",
+	    "return-path:\r\n <x@far.test>\r\n",
+	    "Bcc: a\r\nReturn-Path: <b>\r\nbCC:\r\n\tc\r\nresent-bcc: d\r\n" };
+	static const char *const kept[] = { "Message-Id: <y@z>\r\n",
+	    "From: alice@localdomain\r\n", "X-Bcc: Bcc: x\r\n\tBcc: y\r\n",
+	    "Date: x\r\n", "\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+	    "Bcc: i@far.test\r\nReturn-Path: <i@far.test>\r\n\r\n"
+	    "Bcc: body\r\n--b--\r\n" };
+	char text[2048], want[1024] = "";
+	const struct kept *got;
+	size_t i, j, k;
+
+	for (j = 0; j < NITEMS(kept); j++)
+		strlcat(want, kept[j], sizeof(want));
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO x\r\n" LOGIN);
+	codes();
+	for (i = 0; i < NITEMS(gone); i++)
+		for (k = 0; k < NITEMS(kept); k++) {
+			text[0] = '\0';
+			for (j = 0; j < NITEMS(kept); j++) {
+				strlcat(text, j == k ? gone[i] : "",
+				    sizeof(text));
+				strlcat(text, kept[j], sizeof(text));
+			}
+			strlcat(text, ".\r\n", sizeof(text));
+			say("MAIL FROM:<alice@localdomain>\r\n"
+			    "RCPT TO:<far@away.test>\r\nDATA\r\n");
+			expect(text, "250 250 354 250");
+			got = &t.kept[(t.nkept - 1) % KEEP];
+			assert_int_equal(got->n, strlen(want));
+			assert_memory_equal(got->text, want, got->n);
+			assert_int_equal(got->ticket, 6);
+		}
+	finish();
+}
+
 /* Who else than the envelope's sender a submitted message may be from. */
 static void
 test_author(void **state)
@@ -369,6 +414,7 @@ main(void)
 		cmocka_unit_test(test_auth_lengths),
 		cmocka_unit_test(test_auth_refused_line),
 		cmocka_unit_test(test_submitted),
+		cmocka_unit_test(test_bcc),
 		cmocka_unit_test(test_author),
 		cmocka_unit_test(test_announced),
 		cmocka_unit_test(test_starttls_injection),
