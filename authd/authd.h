@@ -7,7 +7,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	table loose guard slow recent dir near resolve db
- *	base front pool login args list orphan alias run authd
+ *	base front pool login args list orphan domain alias run authd
  */
 #ifndef AUTHD_H
 #define AUTHD_H
@@ -107,6 +107,12 @@ int	 dir_domains(struct dir *, char *const *, size_t n, const char *host,
 void	 dir_reports(struct dir *, char *const *, size_t n);
 const char *dir_domain(const struct dir *, size_t);	/* NULL at the end */
 bool	 dir_is_local(const struct dir *, const char *domain);
+/* How many accounts are there in that domain, and the oldest of them (NULL
+ * none). */
+size_t	 dir_domain_accounts(const struct dir *, const char *domain,
+	    const struct account **first);
+/* How many enabled accounts are in none of the domains, and the oldest. */
+size_t	 dir_strays(const struct dir *, const struct account **);
 /* How many accounts are there in all. */
 size_t	 dir_accounts(const struct dir *);
 
@@ -145,6 +151,9 @@ int	 dir_target(struct slice in, char *out, size_t size, const char **why);
 const struct account *dir_some(const struct dir *, uint64_t n);
 /* Call fn for every account, in no order. */
 void	 dir_each(const struct dir *, void (*fn)(const struct account *,
+	    void *), void *);
+/* The same for every alias. */
+void	 dir_each_alias(const struct dir *, void (*fn)(const struct alias *,
 	    void *), void *);
 /* The addresses of all accounts or aliases, sorted; the caller frees each
  * and the array. */
@@ -343,6 +352,9 @@ void	 base_open(void (*opened)(void));
 void	 base_reread(void);
 void	 base_tick(void);	/* every second: try again */
 void	 base_reload(void);
+/* That account was enabled, disabled or deleted: if its domain is none of
+ * ours, what is told of such accounts may change. */
+void	 base_account_changed(const char *address);
 /* Does the store have accounts of numbers that the directory never gave?
  * Then it is not the store's, and what it does not know may well exist. */
 bool	 base_strange(void);

@@ -45,6 +45,33 @@ authd_dir(const char **why)
 	return st.dir;
 }
 
+/* Accounts that no mail reaches: a domain was taken out of the configuration,
+ * or mistyped there. */
+static void
+strays_tell(const struct dir *d)
+{
+	const struct account *one = NULL;
+	size_t n = dir_strays(d, &one);
+
+	if (n == 0) {
+		proc_impaired_over("domains");
+		return;
+	}
+	proc_impaired("domains", "%zu account%s in no domain of the "
+	    "configuration (%s%s), mail for %s is refused: put the domain back "
+	    "(mailctl domain add %s), or disable or delete %s (mailctl account "
+	    "list)", n, n == 1 ? " is" : "s are", one->address,
+	    n == 1 ? "" : " ...", n == 1 ? "it" : "them",
+	    strrchr(one->address, '@') + 1, n == 1 ? "it" : "them");
+}
+
+void
+base_account_changed(const char *address)
+{
+	if (st.dir != NULL && !dir_is_local(st.dir, strrchr(address, '@') + 1))
+		strays_tell(st.dir);
+}
+
 static void
 set_domains(struct dir *d)
 {
@@ -56,6 +83,7 @@ set_domains(struct dir *d)
 		log_warnx("domains[%zu] is not a domain name: %s", bad,
 		    log_text(conf->domains[bad], strlen(conf->domains[bad])));
 	dir_reports(d, conf->reports.addresses, conf->reports.naddresses);
+	strays_tell(d);
 }
 
 static const char *

@@ -183,6 +183,16 @@ dir_is_local(const struct dir *d, const char *domain)
 	return dir_domain_find(d, domain) != NULL;
 }
 
+size_t
+dir_domain_accounts(const struct dir *d, const char *name,
+    const struct account **first)
+{
+	const struct domain *dom = dir_domain_find(d, name);
+
+	*first = dom == NULL ? NULL : dom->first;
+	return dom == NULL ? 0 : dom->accounts;
+}
+
 /* ---- accounts ------------------------------------------------------------ */
 
 size_t
@@ -202,7 +212,10 @@ first_try(struct dir *d, struct account *a)
 {
 	struct domain *dom = account_domain(d, a);
 
-	if (dom != NULL && (dom->first == NULL || a->id < dom->first->id))
+	if (dom == NULL)
+		return 0;
+	dom->accounts++;
+	if (dom->first == NULL || a->id < dom->first->id)
 		dom->first = a;
 	return 0;
 }
@@ -214,11 +227,31 @@ firsts_find(struct dir *d)
 	struct node *n;
 	size_t i;
 
-	for (i = 0; i < d->ndomains; i++)
+	for (i = 0; i < d->ndomains; i++) {
 		d->domain[i].first = NULL;
+		d->domain[i].accounts = 0;
+	}
 	for (i = 0; i < d->accounts.nslots; i++)
 		for (n = d->accounts.slot[i]; n != NULL; n = n->next)
 			first_try(d, OF_ADDRESS(n));
+}
+
+size_t
+dir_strays(const struct dir *d, const struct account **one)
+{
+	struct node *n;
+	size_t i, count = 0;
+
+	for (i = 0; i < d->accounts.nslots; i++)
+		for (n = d->accounts.slot[i]; n != NULL; n = n->next) {
+			struct account *a = OF_ADDRESS(n);
+
+			if (!a->enabled || account_domain(d, a) != NULL)
+				continue;
+			if (count++ == 0 || a->id < (*one)->id)
+				*one = a;
+		}
+	return count;
 }
 
 struct account *
@@ -252,6 +285,8 @@ dir_account_del(struct dir *d, struct account *a)
 
 	table_del(&d->accounts, &a->byaddress);
 	table_del(&d->ids, &a->byid);
+	if (dom != NULL)
+		dom->accounts--;
 	if (dom != NULL && dom->first == a)
 		firsts_find(d);
 	account_free(&a->byaddress);
@@ -469,6 +504,19 @@ dir_each(const struct dir *d, void (*fn)(const struct account *, void *),
 		for (node = d->accounts.slot[i]; node != NULL;
 		    node = node->next)
 			fn(OF_ADDRESS(node), arg);
+}
+
+void
+dir_each_alias(const struct dir *d, void (*fn)(const struct alias *, void *),
+    void *arg)
+{
+	struct node *node;
+	size_t i;
+
+	for (i = 0; i < d->aliases.nslots; i++)
+		for (node = d->aliases.slot[i]; node != NULL;
+		    node = node->next)
+			fn(OF_ALIAS(node), arg);
 }
 
 char **

@@ -14,6 +14,7 @@ struct domain {
 	char		 name[256];	/* lower case, A-labels, no final dot */
 	size_t		 n;
 	struct account	*first;		/* the oldest one there, or NULL */
+	size_t		 accounts;	/* so many are there */
 };
 
 struct dir {

@@ -194,6 +194,7 @@ void
 list_domains(uint32_t ask)
 {
 	struct dir *d = authd_dir(NULL);
+	const struct account *first;
 	const char *name;
 	struct row r;
 	size_t i;
@@ -202,6 +203,8 @@ list_domains(uint32_t ask)
 		r.n = 0;
 		row_str(&r, "domain", slice_str(name));
 		row_bool(&r, "default", i == 0);
+		row_num(&r, "accounts", (long long)dir_domain_accounts(d,
+		    name, &first));
 		proc_row(ask, &r);
 	}
 	proc_done(ask, 0, "%s", "");

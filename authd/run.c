@@ -92,6 +92,8 @@ static const struct command commands[] = {
 	    "ADDRESS|@DOMAIN [TARGET ...] [--force]" },
 	{ "alias", "list", 0, 0, false, alias_list, "" },
 	{ "domain", "list", 0, 0, false, domain_list, "" },
+	{ "domain", "change", 1, 2 * CONF_NLIST, false, domain_change,
+	    "+DOMAIN|-DOMAIN ..." },
 	{ "guard", "list", 0, 0, false, guard_list, "" },
 };
 
@@ -374,6 +376,7 @@ on_orphans(uint32_t ask, size_t nowhere, void *arg)
 		log_info("account del address=%s id=%u", a->address, g->id);
 		postmaster_of(d, g->id, of);
 		dir_account_del(d, a);
+		base_account_changed(g->address);
 		dir_gone_add(d, g->id);
 		front_revoke_all(g->id, REVOKED_DELETED);
 		postmaster_tell(d, of, post, sizeof(post));
@@ -446,6 +449,7 @@ account_state(uint32_t ask, const struct args *args, bool enabled)
 		return;
 	}
 	a->enabled = enabled;
+	base_account_changed(a->address);
 	if (enabled)
 		front_restore_all(a->id);
 	else

@@ -10,9 +10,12 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "conf/conf.h"
 #include "authd/authd.h"
 
-#define ARGS_MAX	(DIR_TARGETS_MAX + 3)
+#define ARGS_MAX	(2 * CONF_NLIST + 3)
+
+_Static_assert(ARGS_MAX >= DIR_TARGETS_MAX + 3, "an alias with all targets");
 
 /* The words of a command, without --force. */
 struct args {
@@ -52,6 +55,13 @@ void	 orphan_tell(uint32_t ask, uint32_t account, const char *alias,
 	    void (*end)(uint32_t ask, size_t nowhere, void *), void *arg);
 /* "; 2 aliases ..." of that number, "" for 0. */
 const char *orphan_advice(size_t nowhere);
+
+/* ---- domain.c ------------------------------------------------------------ */
+
+/* "domain change", of maild: words +DOMAIN and -DOMAIN come into the
+ * configuration or leave it.  What that does, a line each, with EX_DATAERR;
+ * EX_OK: nothing. */
+void	 domain_change(uint32_t ask, const struct args *);
 
 /* ---- alias.c ------------------------------------------------------------- */
 

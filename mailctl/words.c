@@ -37,8 +37,9 @@ static const struct noun {
 	{ "alias", "add del list --force",
 	    "  alias add ADDRESS TARGET... [--force]\n"
 	    "  alias del ADDRESS [TARGET...] [--force] | list\n" },
-	{ "domain", "list",
-	    "  domain list                     the domains mail is taken for\n"
+	{ "domain", "add del list --force",
+	    "  domain add|del DOMAIN [--force] | list\n"
+	    "                                  the domains mail is taken for\n"
 	    },
 	{ "guard", "list",
 	    "  guard list                      who wrote to how many outside\n"

@@ -77,6 +77,7 @@ static void	 run_status(struct command *, char **, size_t);
 static void	 run_stop(struct command *, char **, size_t);
 static void	 run_reload(struct command *, char **, size_t);
 static void	 run_dkim(struct command *, char **, size_t);
+static void	 run_domain(struct command *, char **, size_t);
 
 static const struct chan_handler handlers[] = {
 	{ CTL_RUN,	on_run },
@@ -94,6 +95,8 @@ static const struct {
 	{ "dkim",	NULL,	run_dkim,	ROLE_MAILD },
 	{ "account",	NULL,	NULL,		ROLE_AUTHD },
 	{ "alias",	NULL,	NULL,		ROLE_AUTHD },
+	{ "domain",	"add",	run_domain,	ROLE_MAILD },
+	{ "domain",	"del",	run_domain,	ROLE_MAILD },
 	{ "domain",	NULL,	NULL,		ROLE_AUTHD },
 	{ "guard",	NULL,	NULL,		ROLE_AUTHD },
 	{ "queue",	NULL,	NULL,		ROLE_QUEUE },
@@ -646,4 +649,10 @@ static void
 run_dkim(struct command *cmd, char **args, size_t n)
 {
 	dkim_run(cmd->house, cmd, args, n);
+}
+
+static void
+run_domain(struct command *cmd, char **args, size_t n)
+{
+	domain_run(cmd->house, cmd, cmd->peer->uid, args, n);
 }

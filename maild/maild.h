@@ -3,8 +3,8 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	options impaired program key directory signkey files listen
- *	conf_words conf_yaml mark slot ticket account grant share (absent graph)
- *	(alive child control dkim dkim_make reload stop)
+ *	conf_words conf_yaml domain_line mark slot ticket account grant share (absent graph)
+ *	(alive child control dkim dkim_make domain reload stop)
  *	maild
  */
 #ifndef MAILD_H
@@ -329,10 +329,24 @@ void	 command_row(struct command *, const struct row *);
 void	 command_done(struct command *, int code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 
+/* ---- domain.c ---- */
+/* mailctl domain add and del, of that user. */
+void	 domain_run(struct house *, struct command *, uint32_t uid, char **args,
+	    size_t n);
+/* Ask authd what domains do that come into the configuration and leave it:
+ * words "+DOMAIN -DOMAIN ...".  The answer is that of MAIN_RUN: EX_OK, nobody
+ * is concerned; else the text tells who.  As chan_ask, 0 when it is away. */
+uint32_t domain_ask(struct house *, const char *words, int ms,
+	    void (*fn)(struct chan *, struct msg *, void *), void *arg);
+
 /* ---- reload.c ---- */
 /* Read, check and apply the file; the old configuration stays when anything
  * is wrong.  cmd: who asked, NULL a signal. */
 void	 reload_begin(struct house *, struct command *cmd);
+/* The same, of a file that was changed for it: when that fails, undo is given
+ * the name of path, else it is removed. */
+void	 reload_file(struct house *, struct command *cmd, const char *path,
+	    const char *undo);
 /* A new generation of signd dkim alone (keys have changed); cmd, if there is
  * one, is answered with text at its end. */
 void	 reload_dkim(struct house *, struct command *cmd, const char *text);

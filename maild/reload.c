@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "maild/maild.h"
 
 #define READY_SECONDS	20	/* for signd to check its keys */
+#define ASK_MS		5000	/* authd looks at its accounts */
 #define OLD_MS		10000	/* the old signd may finish an answer, and
 				 * handshakes that began before */
 
@@ -35,11 +37,15 @@ struct reload {
 	struct event	*timer;
 	struct command	*cmd;
 	char		*text;		/* for cmd */
+	char		*warning;	/* what the new domains do, or NULL */
+	bool		 asking;	/* authd for that */
+	char		*path, *undo;	/* a file that comes back if it fails */
 	bool		 again;		/* asked for once more meanwhile */
 	bool		 again_keys;	/* the same of keys alone */
 };
 
 static void	 reload_end(struct house *, const char *);
+static void	 reload_try(struct house *);
 static void	 on_late(evutil_socket_t, short, void *);
 
 /* Values that need a restart: what they shape exists already. */
@@ -152,8 +158,80 @@ reload_read(struct house *h, struct reload *r, char *err, size_t errsize)
 	    errsize);
 }
 
+/* ---- domains that come and go -------------------------------------------- */
+
+struct domain_question {
+	struct house	*house;
+	uint32_t	 generation;	/* of the reload that asked */
+};
+
+static void
+on_domains(struct chan *chan, struct msg *m, void *arg)
+{
+	struct domain_question *a = arg;
+	struct house *h = a->house;
+	struct reload *r = h->reload;
+	bool ours = r != NULL && h->generation == a->generation;
+
+	free(a);
+	if (!ours)
+		return;
+	if (m != NULL && m->body->main_run_r.code != EX_OK) {
+		r->warning = xcalloc(1, m->body->main_run_r.text.n + 1);
+		memcpy(r->warning, m->body->main_run_r.text.p,
+		    m->body->main_run_r.text.n);
+	}
+	r->asking = false;
+	reload_try(h);
+}
+
+/* " -DOMAIN" for each of a's domains that b has not. */
+static void
+domains_missing(const struct conf *a, const struct conf *b, char sign,
+    char *words, size_t size)
+{
+	size_t i, k;
+
+	for (i = 0; i < a->ndomains; i++) {
+		for (k = 0; k < b->ndomains; k++)
+			if (strcasecmp(a->domains[i], b->domains[k]) == 0)
+				break;
+		if (k == b->ndomains)
+			snprintf(words + strlen(words), size - strlen(words),
+			    "%s%c%s", words[0] == '\0' ? "" : " ", sign,
+			    a->domains[i]);
+	}
+}
+
+/* What becomes of the accounts there is told with the answer; an authd that
+ * is away keeps nobody from reloading. */
+static void
+reload_ask(struct house *h, struct reload *r)
+{
+	char words[2 * CONF_NLIST * 258] = "";
+	struct domain_question *a;
+
+	domains_missing(h->conf, r->conf, '-', words, sizeof(words));
+	domains_missing(r->conf, h->conf, '+', words, sizeof(words));
+	if (words[0] == '\0')
+		return;
+	a = xcalloc(1, sizeof(*a));
+	*a = (struct domain_question){ h, h->generation };
+	if (domain_ask(h, words, ASK_MS, on_domains, a) == 0)
+		free(a);
+	else
+		r->asking = true;
+}
+
 void
 reload_begin(struct house *h, struct command *cmd)
+{
+	reload_file(h, cmd, NULL, NULL);
+}
+
+void
+reload_file(struct house *h, struct command *cmd, const char *path,
+    const char *undo)
 {
 	struct reload *r = reload_new(h, cmd);
 	char err[3000];
@@ -166,6 +244,8 @@ reload_begin(struct house *h, struct command *cmd)
 			    "under way; this one follows it");
 		return;
 	}
+	r->path = path == NULL ? NULL : xstrdup(path);
+	r->undo = undo == NULL ? NULL : xstrdup(undo);
 	log_info("reload file=%s", h->conffile);
 	for (size_t i = 0; i < CONF_NLIST; i++)
 		r->listen[i] = -1;
@@ -173,6 +253,7 @@ reload_begin(struct house *h, struct command *cmd)
 		reload_end(h, err);
 		return;
 	}
+	reload_ask(h, r);
 	for (enum proc_role role = 0; role < ROLE_MAX; role++)
 		if (role_row(role)->reload == RELOAD_ANEW)
 			reload_anew(h, role);
@@ -262,12 +343,30 @@ reload_apply(struct house *h, struct child *ready[ROLE_MAX])
 	reload_end(h, NULL);
 }
 
+/* Apply it when nothing is waited for any more. */
+static void
+reload_try(struct house *h)
+{
+	struct reload *r = h->reload;
+	struct child *n, *done[ROLE_MAX] = { NULL };
+
+	if (r->asking)
+		return;
+	for (int i = 0; i < ROLE_MAX; i++) {
+		n = r->next[i];
+		if (n != NULL && n->state != CHILD_READY)
+			return;
+		done[i] = n;
+	}
+	memset(r->next, 0, sizeof(r->next));
+	reload_apply(h, done);
+}
+
 void
 reload_child(struct child *c, bool ready)
 {
 	struct house *h = c->house;
 	struct reload *r = h->reload;
-	struct child *n, *done[ROLE_MAX] = { NULL };
 	char err[300];
 
 	if (r == NULL || c != r->next[c->role])
@@ -284,14 +383,7 @@ reload_child(struct child *c, bool ready)
 		reload_end(h, err);
 		return;
 	}
-	for (int i = 0; i < ROLE_MAX; i++) {
-		n = r->next[i];
-		if (n != NULL && n->state != CHILD_READY)
-			return;
-		done[i] = n;
-	}
-	memset(r->next, 0, sizeof(r->next));
-	reload_apply(h, done);
+	reload_try(h);
 }
 
 /* ---- end ----------------------------------------------------------------- */
@@ -311,20 +403,34 @@ reload_free(struct house *h)
 	conf_free(r->conf);
 	files_free(r->files);
 	free(r->text);
+	free(r->warning);
+	free(r->path);
+	free(r->undo);
 	free(r);
 }
 
 /* Log a message of several lines. */
 static void
-reload_log(const char *err)
+reload_log(const char *text)
 {
-	while (*err != '\0') {
-		size_t n = strcspn(err, "\n");
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
 
-		log_warnx("reload: %.*s", (int)n, err);
-		err += n + (err[n] == '\n');
+		log_warnx("reload: %.*s", (int)n, text);
+		text += n + (text[n] == '\n');
 	}
-	log_warnx("reload: nothing has changed, the old configuration stays");
+}
+
+/* The file that was changed for this reload: as it was, or kept. */
+static void
+reload_undo(const struct reload *r, bool failed)
+{
+	if (r->undo == NULL)
+		return;
+	if (failed && rename(r->undo, r->path) == -1)
+		log_warn("%s does not come back from %s", r->path, r->undo);
+	else if (!failed)
+		unlink(r->undo);
 }
 
 static void
@@ -333,16 +439,23 @@ reload_end(struct house *h, const char *err)
 	struct reload *r = h->reload;
 	bool again = r->again, again_keys = r->again_keys;
 
-	if (err != NULL)
+	reload_undo(r, err != NULL);
+	if (err != NULL) {
 		reload_log(err);
-	else
+		log_warnx("reload: nothing has changed, the old configuration "
+		    "stays");
+	} else {
+		if (r->warning != NULL)
+			reload_log(r->warning);
 		log_notice("reload done generation=%u", h->generation);
+	}
 	if (r->cmd != NULL && err != NULL)
 		command_done(r->cmd, r->text != NULL ? EX_SOFTWARE :
 		    EX_CONFIG, "%s", err);
 	else if (r->cmd != NULL)
-		command_done(r->cmd, EX_OK, "%s", r->text == NULL ?
-		    "configuration reloaded" : r->text);
+		command_done(r->cmd, EX_OK, "%s%s%s", r->text == NULL ?
+		    "configuration reloaded" : r->text, r->warning == NULL ?
+		    "" : "\nbut: ", r->warning == NULL ? "" : r->warning);
 	reload_free(h);
 	dkim_watch(h);
 	if (again)
@@ -358,6 +471,7 @@ reload_cancel(struct house *h)
 		return;
 	if (h->reload->cmd != NULL)
 		command_done(h->reload->cmd, EX_TEMPFAIL, "maild is stopping");
+	reload_undo(h->reload, false);
 	reload_free(h);
 }
 

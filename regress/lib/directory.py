@@ -23,6 +23,7 @@ class Authd(Part):
     def __init__(self, accounts=("alice@me.test", "bob@me.test"), aliases=(), conf=None, **kw):
         conf = dict({"hostname": "mail.me.test", "domains": ["me.test", "two.test"]}, **(conf or {}))
         kw.setdefault("secrets", {"SECRET_RCPT": RCPT, "SECRET_SENDER": SENDER})
+        self.conf = conf
         super().__init__("authd", conf, **kw)
         self.asked, self.seen, self.revoked = [], [], []
         self.hash = self.channel("CHAN_HASH", "SIDE_A", "ROLE_HASH")
@@ -38,6 +39,16 @@ class Authd(Part):
             self.condition(m)
         if m.name in ("ACCOUNT_CREATE", "ACCOUNT_STATE"):
             self.main.reply(m, ok=1)
+
+    def reload(self, **conf):
+        """another configuration while it runs"""
+        self.main.send("CONF_BEGIN", generation=2, role=ENUM["ROLE_AUTHD"], uid=65534, gid=65534, root=self.empty)
+        for key, value in dict(self.conf, **conf).items():
+            for i, v in enumerate(value if isinstance(value, list) else [value]):
+                self.main.send("CONF_ITEM", key=key, index=i, value=str(v))
+        self.main.send("CONF_END", generation=2)
+        while (m := self.main.recv()).name != "PROC_READY_EV":
+            self.maild(m)
 
     def command(self, *words, made="hash:secret"):
         """like run(), a HASH_MAKE on the way is answered with made"""

@@ -20,6 +20,7 @@ LINK.neighbour = smtpd/neighbour.c
 LINK.conf = $(call rest,maild)
 LINK.impaired = $(call rest,maild)
 LINK.signkey = $(call rest,maild)
+LINK.domain_line = maild/domain_line.c
 LINK.authd = $(call rest,authd)
 LINK.authd_db = $(call rest,authd)
 LINK.authd_guard = $(call rest,authd)
