@@ -94,6 +94,13 @@ refused(struct session *s, bool final)
 static bool
 reply_greeting(struct session *s)
 {
+	struct slice text = slice_str(s->reply.text);
+
+	if (s->reply.code / 100 == 2 && slice_caseis(slice_of(text.p,
+	    slice_find(text, ' ')), proc_conf()->hostname)) {
+		session_self(s);
+		return false;
+	}
 	if (s->reply.code / 100 != 2)
 		return refused(s, s->reply.code == 521 ||
 		    s->reply.code == 554);

@@ -51,6 +51,7 @@ static void	 lookup_hosts(struct lookup *);
 static void	 lookup_host(struct lookup *, struct question *, size_t,
 	    enum dns_type);
 static void	 lookup_now(struct lookup *);
+static int	 lookup_loops(struct lookup *);
 static void	 lookup_done(struct lookup *);
 static void	 on_mx(const struct dns_ask_r *, void *);
 static void	 on_address(const struct dns_ask_r *, void *);
@@ -170,6 +171,19 @@ lookup_now(struct lookup *l)
 	event_active(&l->now, EV_TIMEOUT, 0);
 }
 
+/* A smarthost that is we is a mistake to be mended: no mail is returned. */
+static int
+lookup_loops(struct lookup *l)
+{
+	if (route_own(l->route, l->domain, own_address, &l->why) == 0)
+		return 0;
+	if (proc_conf()->relay.smarthost != NULL) {
+		l->why.result = DELIVERY_TEMP;
+		l->why.status[0] = '4';
+	}
+	return -1;
+}
+
 static void
 lookup_done(struct lookup *l)
 {
@@ -180,7 +194,8 @@ lookup_done(struct lookup *l)
 		reason_set(&l->why, DELIVERY_TEMP, "4.4.3", "",
 		    "no name service");
 	}
-	if (!l->failed && route_finish(l->route, random_u64(), &l->why) == 0) {
+	if (!l->failed && lookup_loops(l) == 0 &&
+	    route_finish(l->route, random_u64(), &l->why) == 0) {
 		r = l->route;
 		l->route = NULL;
 	}

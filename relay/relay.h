@@ -3,13 +3,14 @@
  * transactions, messages.  Private to relay/.
  *
  * Layers, lowest first; a file calls those before it:
- *	route resume tls lookup message expect auth
+ *	route own resume tls lookup message expect auth
  *	(hello transaction session dest) relay
  */
 #ifndef RELAY_H
 #define RELAY_H
 
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <stdbool.h>
@@ -91,10 +92,22 @@ void	 route_single(struct route *, const char *host);
 int	 route_literal(struct route *, const char *literal);
 /* The answer (NULL: none) for A or AAAA of a host. */
 void	 route_addresses(struct route *, size_t host, const struct dns_ask_r *);
+/* Drop hosts with an address that is our own, and those that are not preferred
+ * to them, RFC 5321 5.1.  0, or -1 when none is left: *why tells. */
+int	 route_own(struct route *, const char *domain,
+	    bool (*own)(const struct ipaddr *), struct reason *why);
 /* All answers are there: put addr[] in order.  0, or -1: *why tells. */
 int	 route_finish(struct route *, uint64_t seed, struct reason *why);
 /* May mail go there? */
 bool	 route_usable(const struct ipaddr *, bool loopback);
+
+/* ---- own.c: addresses as the kernel has them ---------- */
+
+/* Do we listen for mail there, at the port of other servers? */
+bool	 own_address(const struct ipaddr *);
+/* Returns its length. */
+socklen_t sockaddr_make(struct sockaddr_storage *, const struct ipaddr *,
+	    unsigned int port);
 
 /* ---- lookup.c: asking resolve for a route ---------- */
 
@@ -290,6 +303,8 @@ void	 session_stop(struct session *, const struct reason *, bool now);
 void	 session_fail(struct session *, const struct reason *);
 void	 session_fail_text(struct session *, const char *status,
 	    const char *text);
+/* It greeted with our own name. */
+void	 session_self(struct session *);
 /* Is there another host that its message was not refused by for now? */
 bool	 session_elsewhere(const struct session *);
 /* Its message is asked for at such a host; polite: this one still listens.

@@ -29,6 +29,8 @@ static int	 mx_compare(const void *, const void *);
 static size_t	 mx_before_self(const struct mx *, size_t, const char *);
 static size_t	 mx_once(struct mx *, size_t);
 static size_t	 mx_draw(struct mx *, size_t, uint64_t *);
+static bool	 host_own(const struct route_host *,
+	    bool (*)(const struct ipaddr *));
 static void	 host_push(struct route *, size_t, size_t);
 static void	 addr_push(struct route *, size_t, const struct ipaddr *);
 static void	 shuffle(struct ipaddr *, size_t, uint64_t *);
@@ -150,6 +152,40 @@ route_addresses(struct route *r, size_t host, const struct dns_ask_r *a)
 		else if (ip.family == 6 && h->n6 < HOST_ADDRS)
 			h->v6[h->n6++] = ip;
 	}
+}
+
+int
+route_own(struct route *r, const char *domain,
+    bool (*own)(const struct ipaddr *), struct reason *why)
+{
+	const struct route_host *h = r->host, *end = r->host + r->nhost;
+
+	while (h < end && !host_own(h, own))
+		h++;
+	if (h == end)
+		return 0;
+	for (r->nhost = 0; r->host[r->nhost].pref < h->pref; r->nhost++)
+		;
+	if (r->nhost > 0)
+		return 0;
+	reason_set(why, DELIVERY_PERM, "5.4.6", "",
+	    "mail for %s loops back to this host, whose address is that of %s",
+	    domain, h->name);
+	return -1;
+}
+
+static bool
+host_own(const struct route_host *h, bool (*own)(const struct ipaddr *))
+{
+	size_t i;
+
+	for (i = 0; i < h->n4; i++)
+		if (own(&h->v4[i]))
+			return true;
+	for (i = 0; i < h->n6; i++)
+		if (own(&h->v6[i]))
+			return true;
+	return false;
 }
 
 int

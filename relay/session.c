@@ -9,8 +9,6 @@
 
 #include <sys/socket.h>
 
-#include <netinet/in.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +50,6 @@ static void	 session_read(struct session *);
 static bool	 session_line(struct session *, struct slice);
 static bool	 session_reply(struct session *);
 static bool	 reply_idle(struct session *);
-static socklen_t sockaddr_make(struct sockaddr_storage *,
-	    const struct ipaddr *, unsigned int);
 
 static size_t	 nsession;	/* connections there are */
 static size_t	 idle_max;	/* an idle one ends when there are more */
@@ -408,6 +404,31 @@ session_pass(struct session *s, bool polite)
 	session_onward(s);
 }
 
+/*
+ * It greeted with our own name: it is us, by an address of which nobody knows
+ * that it is ours.  Hosts that are preferred to it were asked before, and no
+ * others may be (RFC 5321 5.1); a smarthost is a mistake to be mended.
+ */
+void
+session_self(struct session *s)
+{
+	struct route *r = s->route;
+	unsigned int pref = r->host[r->addr[s->addr].host].pref;
+	bool smarthost = proc_conf()->relay.smarthost != NULL;
+	struct reason why;
+	size_t i;
+
+	reason_set(&why, smarthost ? DELIVERY_TEMP : DELIVERY_PERM,
+	    smarthost ? "4.4.6" : "5.4.6", session_host(s),
+	    "mail loops back to this host: %s greets with our name", s->peer);
+	for (i = 0; i < r->naddr && !smarthost; i++)
+		if (r->host[r->addr[i].host].pref >= pref) {
+			r->addr[i].refused = true;
+			r->addr[i].bad_until = now_ms() + BAD_MS;
+		}
+	session_fail(s, &why);
+}
+
 /* ---- events ---- */
 
 /* Of a connection that ended, or was too slow (RFC 3463 3.5, 3.8). */
@@ -543,24 +564,4 @@ reply_idle(struct session *s)
 	session_close(s, false);
 	session_end(s, NULL);
 	return false;
-}
-
-static socklen_t
-sockaddr_make(struct sockaddr_storage *sa, const struct ipaddr *ip,
-    unsigned int port)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)sa;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
-
-	memset(sa, 0, sizeof(*sa));
-	if (ip->family == 4) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons((uint16_t)port);
-		memcpy(&in->sin_addr, ip->b, 4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons((uint16_t)port);
-	memcpy(&in6->sin6_addr, ip->b, 16);
-	return sizeof(*in6);
 }

@@ -96,9 +96,9 @@ static const struct conf_key keys[] = {
 	    "domains whose mail is kept here"),
 
 	W("listen.address", CT_ADDR, list_listen, conf_listen, address, NULL,
-	    0, 45, R_FRONTS, "address to listen on"),
+	    0, 45, R_FRONTS | R(RELAY), "address to listen on"),
 	W("listen.port", CT_UINT, list_listen, conf_listen, port, NULL,
-	    1, 65535, R_FRONTS, "port; without it the protocol's own"),
+	    1, 65535, R_FRONTS | R(RELAY), "port; without it the protocol's own"),
 	W("listen.protocol", CT_PROTOCOL, list_listen, conf_listen, protocol,
 	    NULL, 0, 0, R_FRONTS, "protocol; without it the port's own"),
 	W("listen.plaintext-auth", CT_BOOL, list_listen, conf_listen,

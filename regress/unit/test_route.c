@@ -266,6 +266,47 @@ test_addresses(void **state)
 	assert_int_equal(route.addr[2].host, 1);
 }
 
+static bool
+own(const struct ipaddr *ip)
+{
+	return ip->b[ip->family == 4 ? 3 : 15] == 77;
+}
+
+/* An address of ours under any name: who is not preferred to it goes. */
+static void
+test_own(void **state)
+{
+	size_t i, k;
+
+	for (i = 0; i < 4; i++) {
+		mx(10, "a.test");
+		mx(20, "b.test");
+		mx(20, "c.test");
+		mx(30, "d.test");
+		assert_int_equal(make(DNS_OK, i), 0);
+		for (k = 0; k < 4; k++) {
+			address(k, "192.0.2.1");
+			address(k, k == i ? "2001:db8::4d" : "2001:db8::1");
+		}
+		assert_int_equal(route_own(&route, "dest.test", own, &why),
+		    i == 0 ? -1 : 0);
+		if (i > 0)
+			assert_int_equal(route.nhost, i == 3 ? 3 : 1);
+	}
+	mx(10, "a.test");
+	assert_int_equal(make(DNS_OK, 1), 0);
+	address(0, "192.0.2.1");
+	address(0, "192.0.2.77");
+	assert_int_equal(route_own(&route, "dest.test", own, &why), -1);
+	assert_int_equal(why.result, DELIVERY_PERM);
+	assert_string_equal(why.status, "5.4.6");
+	mx(10, "a.test");
+	assert_int_equal(make(DNS_OK, 1), 0);
+	address(0, "192.0.2.1");
+	assert_int_equal(route_own(&route, "dest.test", own, &why), 0);
+	assert_int_equal(route.nhost, 1);
+}
+
 static void
 test_no_address(void **state)
 {
@@ -345,6 +386,7 @@ main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_no_address),
 		cmocka_unit_test(test_usable),
 		cmocka_unit_test(test_literal),
