@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write the constant tables of common: base/crc32c_table.h,
-parse/charset_table.h and parse/fold_table.h.  Their output is committed; run
-again only to change them.
+parse/charset_table.h, parse/charset_cjk_table.h and parse/fold_table.h.  Their
+output is committed; run again only to change them.  script/t_charset compares
+what the decoder makes of them with the codecs of the Python that is there.
 
 Charsets come from Python's codecs, case folding from unicodedata."""
 
@@ -70,6 +71,38 @@ CHARSETS = [
     ("IBM852", "cp852", "cp852"),
     ("IBM866", "cp866", "cp866"),
     ("macintosh", "mac_roman", "mac"),
+    ("IBM775", "cp775", "cp775"),
+    ("IBM855", "cp855", "cp855"),
+    ("IBM857", "cp857", "cp857"),
+    ("IBM00858", "cp858", "cp858 pc-multilingual-850+euro"),
+    ("IBM862", "cp862", "cp862"),
+    ("IBM869", "cp869", "cp869"),
+    ("KOI8-T", "koi8-t", ""),
+    ("x-mac-cyrillic", "mac_cyrillic", "x-mac-ukrainian"),
+    ("x-mac-ce", "mac_latin2", "x-mac-centraleurroman"),
+    ("x-mac-greek", "mac_greek", ""),
+    ("x-mac-turkish", "mac_turkish", ""),
+]
+
+# Several octets a character, in the order of charset.c: name, aliases.  What
+# is called GB2312, Shift_JIS or ks_c_5601 in mail is what Windows makes of it.
+MULTI = [
+    ("Shift_JIS", "shift-jis sjis x-sjis ms_kanji csshiftjis windows-31j "
+     "cswindows31j cp932 ms932 windows-932 x-ms-cp932"),
+    ("EUC-JP", "eucjp x-euc-jp x-euc ujis cseucpkdfmtjapanese "
+     "extended_unix_code_packed_format_for_japanese eucjp-ms cp51932"),
+    ("GB18030", "gb2312 gbk cp936 ms936 windows-936 x-gbk euc-cn euccn "
+     "x-euc-cn gb_2312-80 gb2312-80 gb-2312 gb_2312 chinese csgb2312 csgbk "
+     "csgb18030 iso-ir-58 csiso58gb231280 cn-gb"),
+    ("Big5", "big5-hkscs big5hkscs csbig5 csbig5hkscs cp950 ms950 "
+     "windows-950 x-x-big5 cn-big5 big5-eten big5-tw big-5"),
+    ("EUC-KR", "euckr x-euc-kr ks_c_5601-1987 ks_c_5601-1989 ks_c_5601 "
+     "ksc5601 ksc_5601 korean iso-ir-149 csksc56011987 cseuckr cp949 ms949 "
+     "windows-949 x-windows-949 uhc"),
+    ("ISO-2022-JP", "iso2022jp csiso2022jp iso-2022-jp-1 iso-2022-jp-2 "
+     "csiso2022jp2 iso-2022-jp-ms cp50220 cp50221 x-iso-2022-jp"),
+    ("ISO-2022-KR", "iso2022kr csiso2022kr"),
+    ("HZ-GB-2312", "hz"),
 ]
 
 
@@ -83,19 +116,108 @@ def charset():
             u = bytes([b]).decode(codec, "replace")
             high.append(0 if u == "\ufffd" else ord(u))
         text += "{ /* %s */\n%s\n},\n" % (name, rows(high, "0x%04x", 8))
-    text += "};\n\nstatic const struct {\n\tconst char *name;\n"
+    text += "};\n\n#define CHARSETS_8BIT\t%d\n" % len(CHARSETS)
+    text += "\nstatic const struct {\n\tconst char *name;\n"
     text += "\tint id;\n} charset_names[] = {\n"
     text += "\t/* the preferred name of each id comes first, in order */\n"
     names = [("US-ASCII", 0), ("UTF-8", 1)]
-    names += [(c[0], i + 2) for i, c in enumerate(CHARSETS)]
+    some = CHARSETS + [(c[0], None, c[1]) for c in MULTI]
+    names += [(c[0], i + 2) for i, c in enumerate(some)]
     alias = [(a, 0) for a in
              "ascii ansi_x3.4-1968 iso646-us us iso_646.irv:1991".split()]
     alias += [("utf8", 1), ("unicode-1-1-utf-8", 1), ("utf-8-mac", 1)]
-    for i, c in enumerate(CHARSETS):
+    for i, c in enumerate(some):
         alias += [(a, i + 2) for a in c[2].split()]
     for n, i in names + alias:
         text += '\t{ "%s", %d },\n' % (n, i)
     return text + "};\n\n#define CHARSETS\t%d\n" % len(names)
+
+
+def cell(codec, *octets):
+    """one or two characters as text, "" if there is none"""
+    try:
+        s = bytes(octets).decode(codec)
+    except UnicodeDecodeError:
+        return ""
+    return s
+
+
+def cells(codec, leads, trails):
+    """a number for each pair, in order"""
+    out = [cell(codec, a, b) for a in leads for b in trails]
+    return [ord(s) if len(s) == 1 else 0 for s in out]
+
+
+def table(name, values, note):
+    return ("/* %s */\nstatic const uint16_t %s[%d] = {\n%s\n};\n\n"
+            % (note, name, len(values), rows(values, "0x%04x", 9)))
+
+
+def octets(*ranges):
+    return [b for first, last in ranges for b in range(first, last + 1)]
+
+
+# Windows' reading of Big5 where the two differ, but for what ETEN has there.
+def big5_cell(a, b):
+    hk, win = cell("big5hkscs", a, b), cell("cp950", a, b)
+    if len(win) == 1 and not (0xc6a1 <= a << 8 | b <= 0xc8fe):
+        return win
+    return hk
+
+
+def big5():
+    cells = [big5_cell(a, b) for a in range(0x87, 0xff)
+             for b in octets((0x40, 0x7e), (0xa1, 0xfe))]
+    one = [ord(s) if len(s) == 1 else 0 for s in cells]
+    assert all(u >> 16 in (0, 2) for u in one)
+    bits = bytearray((len(one) + 7) // 8)
+    for i, u in enumerate(one):
+        bits[i // 8] |= (u >> 17) << i % 8
+    text = table("big5", [u & 0xffff for u in one],
+                 "Big5 with HKSCS: leads 87..FE, trails 40..7E and A1..FE")
+    text += "/* Which of them are U+2xxxx. */\n"
+    text += "static const uint8_t big5_high[%d] = {\n%s\n};\n\n" % (
+        len(bits), rows(bits, "0x%02x", 12))
+    return text
+
+
+def gb18030():
+    text = table("gb18030", cells("gb18030", range(0x81, 0xff),
+                                  octets((0x40, 0x7e), (0x80, 0xfe))),
+                 "GB 18030: leads 81..FE, trails 40..7E and 80..FE")
+    runs, last = [], None
+    for i in range(39420):          # four octets, up to U+FFFF
+        s = cell("gb18030", 0x81 + i // 12600, 0x30 + i // 1260 % 10,
+                 0x81 + i // 10 % 126, 0x30 + i % 10)
+        u = ord(s) if s else 0
+        if last is None or u != (last and last + 1):
+            runs.append((i, u))
+        last = u
+    runs.append((39420, 0))
+    text += "/* Four octets: the number from which on, its character or 0. */\n"
+    text += "static const uint16_t gb18030_run[%d][2] = {\n" % len(runs)
+    for i in range(0, len(runs), 4):
+        text += "\t" + " ".join("{ %d, 0x%04x }," % r
+                                for r in runs[i:i + 4]) + "\n"
+    return text + "};\n\n"
+
+
+def cjk():
+    text = NOTE % "charset_cjk.c"
+    text += table("jis0208", cells("cp932", octets((0x81, 0x9f), (0xe0, 0xfc)),
+                                   octets((0x40, 0x7e), (0x80, 0xfc))),
+                  "JIS X 0208 as Windows has it, 94 a row: 120 rows")
+    text += table("jis0212", [
+        ord(cell("euc_jp", 0x8f, a, b) or "\0")
+        for a in range(0xa1, 0xff) for b in range(0xa1, 0xff)],
+        "JIS X 0212: 94 rows")
+    text += gb18030() + big5()
+    text += table("ksc", cells("cp949", range(0x81, 0xfe),
+                               octets((0x41, 0x5a), (0x61, 0x7a),
+                                      (0x81, 0xfe))),
+                  "KS X 1001 as Windows has it: leads 81..FD, trails "
+                  "41..5A, 61..7A, 81..FE")
+    return text.rstrip("\n") + "\n"
 
 
 def fold_one(u):
@@ -127,7 +249,7 @@ def main():
     assert unicodedata.unidata_version
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     for name, make in (("base/crc32c", crc32c), ("parse/charset", charset),
-                       ("parse/fold", fold)):
+                       ("parse/charset_cjk", cjk), ("parse/fold", fold)):
         with open(name + "_table.h", "w") as f:
             f.write(make())
 

@@ -1,7 +1,8 @@
 /*
  * Charsets to UTF-8 from tables, as jails have no iconv; UTF-8 itself; and
  * the modified UTF-7 of IMAP mailbox names (RFC 3501 5.1.3).  For SEARCH,
- * previews and decoded header fields.
+ * previews and decoded header fields.  Characters of several octets are read
+ * by charset_cjk.c and charset_2022.c.
  */
 #include "base/compat.h"
 
@@ -9,10 +10,20 @@
 
 #include "base/slice.h"
 #include "parse/charset.h"
+#include "parse/charset_priv.h"
 #include "parse/charset_table.h"
 
-#define REPLACEMENT	0xfffd
+/* As gentab.py numbers them; behind the first five ASCII is not ASCII. */
+static charset_get *const multi[] = {
+	sjis_get, eucjp_get, gb18030_get, big5_get, euckr_get,
+	iso2022jp_get, iso2022kr_get, hz_get
+};
+#define CHARSET_MULTI	(2 + CHARSETS_8BIT)
+#define CHARSET_SHIFTED	(CHARSET_MULTI + 5)
 
+static int	 char_get(struct charset *, const uint8_t *, size_t,
+		    uint32_t *);
+static size_t	 char_put(uint32_t, char *);
 static int	 mutf7_value(int);
 static ssize_t	 mutf7_shift_out(struct slice, char *, size_t, size_t *);
 static ssize_t	 mutf7_shift_in(struct slice, char *, size_t, size_t *);
@@ -52,39 +63,68 @@ ascii_copy(const char *in, char *out, size_t n)
 }
 
 size_t
-charset_utf8(int charset, const char *in, size_t n, int last, char *out,
+charset_utf8(struct charset *cs, const char *in, size_t n, int last, char *out,
     size_t size, size_t *used)
 {
-	size_t i = ascii_copy(in, out, size < 4 ? 0 : n < size - 3 ? n :
-	    size - 3), k = i;
+	int ascii = cs->id < CHARSET_SHIFTED;
+	size_t room = size < 4 ? 0 : n < size - 3 ? n : size - 3;
+	size_t i = ascii ? ascii_copy(in, out, room) : 0, k = i;
 	uint32_t u;
-	int c, len;
+	int len;
 
 	while (i < n && size - k >= 4) {
-		c = (unsigned char)in[i];
-		if (c < 128) {
-			out[k++] = (char)c;
-			i++;
+		if (ascii && (unsigned char)in[i] < 128) {
+			out[k++] = in[i++];
 			continue;
 		}
-		len = 1;
-		u = REPLACEMENT;
-		if (charset == CHARSET_UTF8) {
-			len = utf8_get(in + i, n - i, &u);
-			if (len == 0 && !last)
-				break;
-			if (len <= 0) {
-				len = 1;
-				u = REPLACEMENT;
-			}
-		} else if (charset > CHARSET_UTF8 && charset < CHARSETS &&
-		    charset_high[charset - 2][c - 128] != 0)
-			u = charset_high[charset - 2][c - 128];
+		len = char_get(cs, (const uint8_t *)in + i, n - i, &u);
+		if (len == 0 && !last)
+			break;
+		if (len <= 0) {
+			len = 1;
+			u = REPLACEMENT;
+		}
 		i += (size_t)len;
-		k += utf8_put(u, out + k);
+		k += char_put(u, out + k);
 	}
+	if (last)
+		cs->set = cs->g2 = 0;
 	*used = i;
 	return k;
+}
+
+uint32_t
+charset_high_char(int charset, int c)
+{
+	return charset_high[charset - 2][c - 128];
+}
+
+/* As a charset_get: any charset, for all that is no ASCII. */
+static int
+char_get(struct charset *cs, const uint8_t *p, size_t n, uint32_t *u)
+{
+	if (cs->id == CHARSET_UTF8)
+		return utf8_get((const char *)p, n, u);
+	if (cs->id >= CHARSET_MULTI && cs->id < CHARSETS)
+		return multi[cs->id - CHARSET_MULTI](cs, p, n, u);
+	if (cs->id < 2 || cs->id >= CHARSETS)
+		return -1;
+	*u = charset_high_char(cs->id, p[0]);
+	return *u == 0 ? -1 : 1;
+}
+
+/* At most 4 octets. */
+static size_t
+char_put(uint32_t u, char *out)
+{
+	size_t n;
+
+	if (u == CHAR_NONE)
+		return 0;
+	if (u < CHAR_NONE)
+		return utf8_put(u, out);
+	n = utf8_put(u >> 16 & 0x7fff, out);
+	return n + utf8_put(u & 0xffff, out + n);
 }
 
 int

@@ -14,20 +14,29 @@
 #define CHARSET_UNKNOWN	(-1)
 #define CHARSET_ASCII	0
 #define CHARSET_UTF8	1
-/* Octets of UTF-8 that n octets of any charset can become. */
-#define CHARSET_UTF8_MAX(n)	(3 * (n))
+/* What is being converted: zeroed but for id is the start. */
+struct charset {
+	int	 id;
+	uint8_t	 set, g2;	/* what ISO-2022 and HZ have shifted in */
+};
+
+/* Room in which n octets of any charset become UTF-8: three each, and what is
+ * free of it always. */
+#define CHARSET_UTF8_MAX(n)	(3 * (n) + 4)
 
 /* IANA name or a usual alias, case ignored; CHARSET_UNKNOWN. */
 int	 charset_find(struct slice name);
-/* Preferred MIME name of an id, NULL for CHARSET_UNKNOWN. */
+/* Preferred MIME name of an id; NULL for CHARSET_UNKNOWN and beyond the last. */
 const char *charset_name(int);
 /*
  * Convert, as far as out of size octets has room; *used octets were read.
- * What is invalid becomes U+FFFD.  A UTF-8 character cut at the end of in is
- * left unread unless last is set.  Unknown charsets are read as ASCII, octets
- * above 127 becoming U+FFFD.  Returns octets written.
+ * What is invalid becomes U+FFFD.  A character or escape cut at the end of in,
+ * at most CHARSET_CUT octets, is left unread unless last is set; with it the
+ * text ends, and what is shifted in is forgotten.  Unknown charsets are read
+ * as ASCII, octets above 127 becoming U+FFFD.  Returns octets written.
  */
-size_t	 charset_utf8(int charset, const char *in, size_t n, int last,
+#define CHARSET_CUT	3
+size_t	 charset_utf8(struct charset *, const char *in, size_t n, int last,
 	    char *out, size_t size, size_t *used);
 /* Well-formed UTF-8 (Unicode table 3-7), no NUL. */
 int	 utf8_valid(const char *, size_t);

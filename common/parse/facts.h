@@ -9,7 +9,7 @@
 
 struct slice;
 
-#define FACTS_VERSION	4	/* other version: make the facts again */
+#define FACTS_VERSION	5	/* other version: make the facts again */
 
 /*
  * Offsets in a blob count from the first octet of the message that was fed.

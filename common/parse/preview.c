@@ -30,6 +30,7 @@ preview_make(const struct mime *m, char *out, size_t size)
 	    &m->html;
 	const struct part *p;
 	struct cte cte = { 0 };
+	struct charset cs = { 0 };
 	char raw[PREVIEW_RAW + CTE_SLACK], text[3 * PREVIEW_RAW];
 	size_t n, used;
 
@@ -38,7 +39,8 @@ preview_make(const struct mime *m, char *out, size_t size)
 	p = &m->parts[s->part];
 	cte.cte = (enum facts_cte)p->cte;
 	n = cte_decode(&cte, s->raw, s->n, 0, raw, sizeof(raw));
-	n = charset_utf8(p->charset, raw, n, 0, text, sizeof(text), &used);
+	cs.id = p->charset;
+	n = charset_utf8(&cs, raw, n, 0, text, sizeof(text), &used);
 	if (p->html)
 		n = html_strip(text, n);
 	n = blanks_join(text, n, size);

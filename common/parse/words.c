@@ -22,7 +22,7 @@
 struct words {
 	char	*out;
 	size_t	 n, size;
-	int	 charset;	/* of what waits in raw */
+	struct charset cs;	/* of what waits in raw */
 	size_t	 rawn;
 	char	 raw[2 * CHUNK + CTE_SLACK];
 };
@@ -145,7 +145,7 @@ param_utf8(const struct param *p, char *out, size_t size)
 	q += slice_find(slice_of(text.p + q, text.n - q), '\'');
 	if (q < text.n)
 		text = slice_of(text.p + q + 1, text.n - q - 1);
-	w.charset = charset_find(cs);
+	w.cs.id = charset_find(cs);
 	for (i = 0; i < text.n; i++) {
 		c = text.p[i] == '%' ? hex_pair(text.p + i + 1,
 		    text.n - i - 1) : -1;
@@ -190,9 +190,9 @@ word_put(struct words *w, int charset, int enc, struct slice text)
 	struct cte b64 = { .cte = CTE_BASE64 };
 	size_t k;
 
-	if (charset != w->charset)
+	if (charset != w->cs.id)
 		raw_flush(w, 1);
-	w->charset = charset;
+	w->cs.id = charset;
 	while (text.n > 0) {
 		k = text.n < CHUNK ? text.n : CHUNK;
 		/* do not cut =XX */
@@ -216,14 +216,14 @@ raw_flush(struct words *w, int last)
 {
 	size_t i, used, start = w->n;
 
-	w->n += charset_utf8(w->charset, w->raw, w->rawn, last,
+	w->n += charset_utf8(&w->cs, w->raw, w->rawn, last,
 	    w->out + w->n, w->size - w->n, &used);
 	for (i = start; i < w->n; i++)	/* no line of its own, no NUL */
 		if ((unsigned char)w->out[i] < 32 || w->out[i] == 127)
 			w->out[i] = ' ';
 	w->rawn -= used;
 	memmove(w->raw, w->raw + used, w->rawn);
-	if (last || w->rawn > 3)	/* no room left in out */
+	if (last || w->rawn > CHARSET_CUT)	/* no room left in out */
 		w->rawn = 0;
 }
 
@@ -233,7 +233,7 @@ plain_put(struct words *w, struct slice s)
 {
 	size_t k;
 
-	w->charset = CHARSET_UTF8;
+	w->cs.id = CHARSET_UTF8;
 	while (s.n > 0) {
 		k = s.n < CHUNK ? s.n : utf8_cut(s.p, CHUNK);
 		w->rawn = header_unfold(slice_of(s.p, k), w->raw,

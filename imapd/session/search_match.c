@@ -28,7 +28,6 @@
 
 #define DAY		86400
 #define BLOCK		8192	/* octets of a part decoded at a time */
-#define CUT		8	/* octets of a character left over */
 
 /* The message being looked at, with what was fetched for it so far. */
 struct look {
@@ -41,8 +40,8 @@ struct look {
 };
 
 /* In bss: not touched by sessions that never search bodies. */
-static char	 raw[BLOCK + CTE_SLACK + CUT];
-static char	 text[CHARSET_UTF8_MAX(BLOCK + CTE_SLACK + CUT)];
+static char	 raw[BLOCK + CTE_SLACK + CHARSET_CUT];
+static char	 text[CHARSET_UTF8_MAX(BLOCK + CTE_SLACK + CHARSET_CUT)];
 
 static int	match_key(struct look *, int);
 static int	match_index(struct look *, const struct search_key *);
@@ -339,6 +338,7 @@ static int
 match_body(struct look *l, const struct facts_part *part, struct search *search)
 {
 	struct cte		 cte = { .cte = part->cte };
+	struct charset		 cs = { .id = part->charset };
 	struct iovec		 v;
 	enum store_result	 r;
 	uint64_t		 off = part->body_off + l->m.prefix;
@@ -366,12 +366,12 @@ match_body(struct look *l, const struct facts_part *part, struct search *search)
 			v.iov_len = BLOCK;
 		n += cte_decode(&cte, v.iov_base, v.iov_len,
 		    v.iov_len == left, raw + n, sizeof(raw) - n);
-		made = charset_utf8(part->charset, raw, n, v.iov_len == left,
+		made = charset_utf8(&cs, raw, n, v.iov_len == left,
 		    text, sizeof(text), &used);
 		search_feed(search, text, made);
 		n -= used;
 		memmove(raw, raw + used, n);
-		if (n > CUT)
+		if (n > CHARSET_CUT)
 			n = 0;
 	}
 	return search->found;

@@ -178,6 +178,16 @@ test_words(void **state)
 	words_are("\xe5", "\xef\xbf\xbd");
 	words_are("", "");
 	words_are("(=?utf-8?q?a?=)", "(a)");
+	words_are("=?gb2312?B?sai45g==?= =?iso-8859-1?Q?Avalia=E7=E3o?=",
+	    "\xe6\x8a\xa5\xe5\x91\x8a" "Avalia\xc3\xa7\xc3\xa3o");
+	words_are("=?ISO-2022-JP?B?GyRCTT1Eakk9GyhC?= =?iso-2022-jp?q?a?= b",
+	    "\xe4\xba\x88\xe5\xae\x9a\xe8\xa1\xa8" "a b");
+	/* cut in the middle of a character and of what is shifted in */
+	words_are("=?iso-2022-jp?B?GyRCTT1E?= =?iso-2022-jp?B?akk9GyhC?=",
+	    "\xe4\xba\x88\xe5\xae\x9a\xe8\xa1\xa8");
+	words_are("=?iso-2022-jp?B?GyRCTT0=?= a =?iso-2022-jp?q?b?=",
+	    "\xe4\xba\x88 a b");
+	words_are("=?big5?b?pKSk?= =?Big5?b?5Q==?=", "\xe4\xb8\xad\xe6\x96\x87");
 }
 
 static void
@@ -291,11 +301,11 @@ test_params_cut(void **state)
 static void
 charset_is(const char *name, const char *in, const char *want)
 {
+	struct charset cs = { .id = charset_find(slice_str(name)) };
 	char out[256];
 	size_t used, n;
 
-	n = charset_utf8(charset_find(slice_str(name)), in, strlen(in), 1,
-	    out, sizeof(out), &used);
+	n = charset_utf8(&cs, in, strlen(in), 1, out, sizeof(out), &used);
 	assert_int_equal(used, strlen(in));
 	out[n] = '\0';
 	assert_string_equal(out, want);
@@ -304,6 +314,7 @@ charset_is(const char *name, const char *in, const char *want)
 static void
 test_charset(void **state)
 {
+	struct charset utf8 = { .id = CHARSET_UTF8 };
 	char out[64];
 	size_t used, n;
 
@@ -322,7 +333,7 @@ test_charset(void **state)
 	assert_string_equal(charset_name(CHARSET_UTF8), "UTF-8");
 	assert_null(charset_name(CHARSET_UNKNOWN));
 	assert_null(charset_name(1000));
-	n = charset_utf8(CHARSET_UTF8, "a\xc3", 2, 0, out, 64, &used);
+	n = charset_utf8(&utf8, "a\xc3", 2, 0, out, 64, &used);
 	assert_int_equal(n, 1);
 	assert_int_equal(used, 1);
 }
