@@ -266,6 +266,7 @@ struct search_key {
 	uint64_t	 number;	/* flag bits, keyword bit, size */
 	int64_t		 day;
 	struct slice	 name, value;
+	char		*text;		/* the value made UTF-8; NULL: it was */
 	struct imap_range *set;		/* resolved; owned by the program */
 	size_t		 nset;
 };

@@ -21,6 +21,8 @@
 #include "imapd/session/imap.h"
 
 #define WORD_MAX	16	/* letters of the longest key, and some */
+#define NEEDLE_MAX	(SEARCH_NEEDLE_MAX / 2 - 4)	/* octets of a text */
+#define CODE_MAX	1024	/* BADCHARSET with all names */
 
 enum arg {
 	ARG_NONE, ARG_STRING, ARG_HEADER, ARG_KEYWORD, ARG_DATE, ARG_NUMBER,
@@ -77,17 +79,19 @@ struct parse {
 	struct session		*s;
 	struct imap_in		*in;
 	struct search_prog	*prog;
-	bool			 ascii;		/* CHARSET US-ASCII */
+	int			 charset;	/* of texts */
 	enum reply		 reply;		/* of the first error */
 };
 
 static enum reply search_charset(struct parse *);
+static enum reply search_badcharset(struct session *);
 static enum reply search_run(struct session *, const struct search_prog *);
 static void	search_free(struct search_prog *);
 static int	parse_list(struct parse *, int, int);
 static int	parse_key(struct parse *, int);
 static int	parse_arg(struct parse *, const struct word *, int, int);
-static int	parse_string(struct parse *, struct slice *);
+static int	parse_string(struct parse *, struct search_key *);
+static int	parse_convert(struct parse *, struct search_key *);
 static int	parse_keyword(struct parse *, int);
 static int	parse_set(struct parse *, int, bool);
 static int	parse_sub(struct parse *, int, int);
@@ -100,6 +104,7 @@ cmd_search(struct session *s, struct imap_in *in)
 {
 	struct search_prog	 prog = { 0 };
 	struct parse		 p = { .s = s, .in = in, .prog = &prog,
+				    .charset = CHARSET_UTF8,
 				    .reply = REPLY_OK };
 
 	if (search_charset(&p) == REPLY_OK && parse_list(&p, 0, -1) != 0) {
@@ -124,11 +129,26 @@ search_charset(struct parse *p)
 	if (imap_space(p->in) == -1 || imap_astring(p->in, &name) == -1 ||
 	    imap_space(p->in) == -1)
 		return p->reply = reply_syntax(p->s, p->in);
-	p->ascii = slice_caseis(name, "US-ASCII");
-	if (!p->ascii && !slice_caseis(name, "UTF-8"))
-		p->reply = reply_no(p->s, "BADCHARSET (US-ASCII UTF-8)",
-		    "Charset not known");
+	if ((p->charset = charset_find(name)) == CHARSET_UNKNOWN)
+		p->reply = search_badcharset(p->s);
 	return p->reply;
+}
+
+/* BADCHARSET and all that are known: those that bodies are decoded from. */
+static enum reply
+search_badcharset(struct session *s)
+{
+	char		 code[CODE_MAX] = "BADCHARSET (";
+	const char	*name;
+	int		 id;
+
+	for (id = 0; (name = charset_name(id)) != NULL; id++) {
+		if (id > 0)
+			strlcat(code, " ", sizeof(code));
+		strlcat(code, name, sizeof(code));
+	}
+	strlcat(code, ")", sizeof(code));
+	return reply_no(s, code, "Charset not known");
 }
 
 static enum reply
@@ -166,8 +186,10 @@ search_free(struct search_prog *prog)
 {
 	size_t	 i;
 
-	for (i = 0; i < prog->n; i++)
+	for (i = 0; i < prog->n; i++) {
 		free(prog->key[i].set);
+		free(prog->key[i].text);
+	}
 	free(prog->key);
 	free(prog->needle);
 }
@@ -252,7 +274,7 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 			break;
 		/* FALLTHROUGH */
 	case ARG_STRING:
-		return parse_string(p, &k->value) == 0 ? key : 0;
+		return parse_string(p, k) == 0 ? key : 0;
 	case ARG_KEYWORD:
 		return parse_keyword(p, key);
 	case ARG_DATE:
@@ -275,28 +297,47 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 	return ok ? key : parse_fail(p, reply_syntax(p->s, p->in));
 }
 
-/* What is looked for: UTF-8, not too long.  0, -1. */
+/* What is looked for, as UTF-8, and not too long.  0, -1. */
 static int
-parse_string(struct parse *p, struct slice *v)
+parse_string(struct parse *p, struct search_key *k)
 {
-	size_t	 i;
-
-	if (imap_astring(p->in, v) == -1) {
+	if (imap_astring(p->in, &k->value) == -1) {
 		parse_fail(p, reply_syntax(p->s, p->in));
 		return -1;
 	}
-	for (i = 0; p->ascii && i < v->n; i++)
-		if ((unsigned char)v->p[i] > 127)
-			break;
-	if ((p->ascii && i < v->n) || !utf8_valid(v->p, v->n)) {
-		parse_fail(p, reply_bad(p->s, "Not in the charset"));
+	/* No character of a charset has more than four octets. */
+	if (k->value.n <= 4 * NEEDLE_MAX && parse_convert(p, k) == -1)
 		return -1;
-	}
-	if (v->n > SEARCH_NEEDLE_MAX / 2 - 4) {
+	if (k->value.n > NEEDLE_MAX) {
 		parse_fail(p, reply_no(p->s, "LIMIT", "Text too long"));
 		return -1;
 	}
 	return 0;
+}
+
+/* The value from the charset of the command; what is no text in it is BAD. */
+static int
+parse_convert(struct parse *p, struct search_key *k)
+{
+	struct charset	 cs = { .id = p->charset };
+	size_t		 n = CHARSET_UTF8_MAX(k->value.n), used;
+	bool		 bad = !utf8_valid(k->value.p, k->value.n);
+
+	if (p->charset != CHARSET_UTF8) {
+		if ((k->text = malloc(n)) == NULL) {
+			parse_fail(p, reply_store(p->s, STORE_NOMEM));
+			return -1;
+		}
+		n = charset_utf8(&cs, k->value.p, k->value.n, 1, k->text, n,
+		    &used);
+		k->value = slice_of(k->text, n);
+		bad = !utf8_valid(k->text, n) ||
+		    memmem(k->text, n, "\xef\xbf\xbd", 3) != NULL;
+	}
+	if (!bad)
+		return 0;
+	parse_fail(p, reply_bad(p->s, "Not in the charset"));
+	return -1;
 }
 
 /* A keyword the mailbox does not have is on no message. */

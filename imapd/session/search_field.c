@@ -33,10 +33,11 @@ field_match(struct session *s, struct slice v, struct slice needle)
 	s->tmp.n = 0;
 	if (v.n > HEADER_MAX)
 		v.n = HEADER_MAX;
-	/* Room for what the words become: three octets from one at most. */
+	/* Room for what the words become: CHARSET_UTF8_MAX(v.n). */
 	if (fbuf_add(&s->tmp, v.p, v.n) == -1 ||
 	    fbuf_add(&s->tmp, v.p, v.n) == -1 ||
-	    fbuf_add(&s->tmp, v.p, v.n) == -1)
+	    fbuf_add(&s->tmp, v.p, v.n) == -1 ||
+	    fbuf_add(&s->tmp, "    ", 4) == -1)
 		return -1;
 	n = words_decode(v, s->tmp.p, s->tmp.n);
 	return utf8_casefind(slice_of(s->tmp.p, n), needle);
@@ -62,7 +63,7 @@ field_match_list(struct session *s, struct slice v, struct slice needle)
 static int
 address_match(const struct addritem *it, struct slice needle)
 {
-	char	 text[CHARSET_UTF8_MAX(ADDRITEM_TEXT) + 8];
+	char	 text[CHARSET_UTF8_MAX(ADDRITEM_TEXT)];
 	size_t	 n = 0;
 
 	if (it->name.n > 0)
