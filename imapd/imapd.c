@@ -31,6 +31,8 @@ static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
 static const char *capabilities(struct front_conn *, char *);
 static bool	bad(struct front_conn *, const char *);
+static void	unexpected(struct front_conn *, const char *, struct imap_in *,
+		    const char *);
 static void	cmd_capability(struct front_conn *, struct imap_in *);
 static void	cmd_noop(struct front_conn *, struct imap_in *);
 static void	cmd_logout(struct front_conn *, struct imap_in *);
@@ -173,20 +175,21 @@ command_run(struct front_conn *c, char *p, size_t n)
 	strlcpy(c->tag, "*", sizeof(c->tag));
 	imap_start(&in, p, n);
 	if (imap_tag(&in, &tag) == -1 ||
-	    slice_cpy(tag, c->tag, sizeof(c->tag)) == -1 ||
-	    imap_space(&in) == -1) {
-		bad(c, "A command is a tag, a blank and a name");
-		return;
-	}
-	command_verb(c, &in);
+	    slice_cpy(tag, c->tag, sizeof(c->tag)) == -1)
+		unexpected(c, "", &in, "a tag, a blank and a command");
+	else if (imap_space(&in) == -1)
+		unexpected(c, "", &in, "a blank and a command");
+	else
+		command_verb(c, &in);
 }
 
 static void
 command_verb(struct front_conn *c, struct imap_in *in)
 {
 	struct slice	 verb;
-	size_t		 i;
+	size_t		 i, at = in->off;
 
+	imap_count(in);
 	/* "GET / HTTP/1.1" and its like: what follows is not for us. */
 	if (imap_atom(in, &verb) == -1 ||
 	    memchr(verb.p, '/', verb.n) != NULL ||
@@ -197,11 +200,13 @@ command_verb(struct front_conn *c, struct imap_in *in)
 	for (i = 0; i < NITEMS(commands); i++)
 		if (slice_caseis(verb, commands[i].verb))
 			break;
-	if (i == NITEMS(commands))
-		bad(c, "Not a command before login");
-	else if ((commands[i].args ? imap_space(in) : imap_end(in)) == -1)
-		bad(c, commands[i].args ? "Arguments missing" :
-		    "No arguments here");
+	if (i == NITEMS(commands)) {
+		in->off = at;
+		unexpected(c, "", in, "a command that is one before a login");
+	} else if (!commands[i].args && imap_end(in) == -1)
+		unexpected(c, commands[i].verb, in, NULL);
+	else if (commands[i].args && imap_space(in) == -1)
+		unexpected(c, commands[i].verb, in, "a blank and arguments");
 	else
 		commands[i].fn(c, in);
 }
@@ -212,6 +217,18 @@ bad(struct front_conn *c, const char *why)
 {
 	io_printf(c->io, "%s BAD %s\r\n", c->tag, why);
 	return front_bad(c);
+}
+
+/* BAD: at the cursor something else was expected; NULL: as in->err says. */
+static void
+unexpected(struct front_conn *c, const char *verb, struct imap_in *in,
+    const char *expected)
+{
+	char	 text[IMAP_EXPECTED_MAX];
+
+	if (expected != NULL)
+		imap_fail(in, expected);
+	bad(c, imap_expected(in, verb, text));
 }
 
 static void
@@ -241,7 +258,7 @@ static void
 cmd_id(struct front_conn *c, struct imap_in *in)
 {
 	if (imap_id(in) == -1 || imap_end(in) == -1) {
-		bad(c, "ID (\"field\" \"value\" ...)");
+		unexpected(c, "ID", in, NULL);
 		return;
 	}
 	io_printf(c->io, "* ID (\"name\" \"maild\")\r\n%s OK Done\r\n",
@@ -263,7 +280,7 @@ cmd_login(struct front_conn *c, struct imap_in *in)
 		return;
 	if (imap_astring(in, &user) == -1 || imap_space(in) == -1 ||
 	    imap_astring(in, &password) == -1 || imap_end(in) == -1)
-		bad(c, "LOGIN user password");
+		unexpected(c, "LOGIN", in, NULL);
 	else
 		front_login(c, user, password);
 }
@@ -280,7 +297,8 @@ cmd_authenticate(struct front_conn *c, struct imap_in *in)
 		c->sasl = true;
 		io_printf(c->io, "+ \r\n");
 	} else if (imap_space(in) == -1)
-		bad(c, "AUTHENTICATE " SASL_PLAIN);
+		unexpected(c, "AUTHENTICATE", in,
+		    "a blank and a response, or the end of the line,");
 	else
 		front_plain(c, slice_trim(slice_of(in->p + in->off,
 		    in->n - in->off)));

@@ -15,7 +15,7 @@ static const struct front_ops ops = {
 	.greet = imap_greet,
 	.command = imap_command,
 	.answer = {
-		[FRONT_NO_TLS] = "BAD TLS is not possible",
+		[FRONT_NO_TLS] = "BAD STARTTLS: there is no TLS here, or it is on",
 		[FRONT_TLS_LATER] = "NO [UNAVAILABLE] No TLS for now",
 		[FRONT_TLS_BEGIN] = "OK Begin TLS",
 		[FRONT_TLS_FIRST] = "NO [PRIVACYREQUIRED] Only with TLS",
@@ -23,8 +23,9 @@ static const struct front_ops ops = {
 		    "Authentication failed",
 		[FRONT_LOGIN_LATER] = "NO [UNAVAILABLE] Authentication is not "
 		    "possible now",
-		[FRONT_SASL_CANCELLED] = "BAD Cancelled",
-		[FRONT_SASL_BAD] = "BAD Not a PLAIN response",
+		[FRONT_SASL_CANCELLED] = "BAD AUTHENTICATE: cancelled by the client",
+		[FRONT_SASL_BAD] = "BAD AUTHENTICATE: expected base64 of a name and "
+		    "a password, each behind a NUL",
 		[FRONT_SASL_OTHER] = "NO [AUTHORIZATIONFAILED] Not for somebody "
 		    "else",
 	},

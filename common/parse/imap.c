@@ -6,6 +6,7 @@
  */
 #include "base/compat.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,6 @@
 #define C_TAG		0x08
 
 static int	 char_class(int);
-static int	 fail(struct imap_in *, const char *);
 static int	 span_take(struct imap_in *, int, const char *,
 		    struct slice *);
 static int	 quoted_take(struct imap_in *, struct slice *);
@@ -30,7 +30,34 @@ static int	 literal_take(struct imap_in *, struct slice *);
 void
 imap_start(struct imap_in *in, char *p, size_t n)
 {
-	*in = (struct imap_in){ .p = p, .n = n };
+	*in = (struct imap_in){ .p = p, .n = n, .first = 1 };
+}
+
+void
+imap_count(struct imap_in *in)
+{
+	in->first = 1 - (int64_t)in->off;
+}
+
+int
+imap_fail(struct imap_in *in, const char *expected)
+{
+	in->err = (struct parse_err){ in->off, expected };
+	return -1;
+}
+
+const char *
+imap_expected(const struct imap_in *in, const char *verb, char *text)
+{
+	const struct parse_err *e = &in->err;
+	bool end = e->off >= in->n || in->p[e->off] == '\r';
+
+	snprintf(text, IMAP_EXPECTED_MAX, "%s%sexpected %s at octet %lld%s",
+	    verb, verb[0] != '\0' ? ": " : "",
+	    e->why != NULL ? e->why : "another command",
+	    (long long)(in->first + (int64_t)e->off),
+	    end ? ", the end of the line" : "");
+	return text;
 }
 
 size_t
@@ -52,15 +79,15 @@ imap_end(struct imap_in *in)
 
 	if (left == 0 || (left == 2 && in->p[in->off] == '\r' &&
 	    in->p[in->off + 1] == '\n'))
-		return in->depth == 0 ? 0 : fail(in, "')' is missing");
-	return fail(in, "more than expected");
+		return in->depth == 0 ? 0 : imap_fail(in, "')'");
+	return imap_fail(in, "the end of the line");
 }
 
 int
 imap_space(struct imap_in *in)
 {
 	if (imap_peek(in) != ' ')
-		return fail(in, "blank expected");
+		return imap_fail(in, "a blank");
 	in->off++;
 	return 0;
 }
@@ -75,9 +102,9 @@ int
 imap_open(struct imap_in *in)
 {
 	if (imap_peek(in) != '(')
-		return fail(in, "'(' expected");
+		return imap_fail(in, "'('");
 	if (in->depth == IMAP_DEPTH_MAX)
-		return fail(in, "nested too deep");
+		return imap_fail(in, "at most " IMAP_NUMBER(IMAP_DEPTH_MAX) " open parentheses");
 	in->depth++;
 	in->off++;
 	return 0;
@@ -87,7 +114,7 @@ int
 imap_close(struct imap_in *in)
 {
 	if (imap_peek(in) != ')' || in->depth == 0)
-		return fail(in, "')' expected");
+		return imap_fail(in, "')'");
 	in->depth--;
 	in->off++;
 	return 0;
@@ -98,11 +125,11 @@ imap_tag(struct imap_in *in, struct slice *out)
 {
 	size_t start = in->off;
 
-	if (span_take(in, C_TAG, "no tag", out) == -1)
+	if (span_take(in, C_TAG, "a tag", out) == -1)
 		return -1;
 	if (out->n > IMAP_TAG_MAX) {
 		in->off = start;
-		return fail(in, "tag is too long");
+		return imap_fail(in, "a tag of at most " IMAP_NUMBER(IMAP_TAG_MAX) " octets");
 	}
 	return 0;
 }
@@ -110,7 +137,7 @@ imap_tag(struct imap_in *in, struct slice *out)
 int
 imap_atom(struct imap_in *in, struct slice *out)
 {
-	return span_take(in, C_ATOM, "atom expected", out);
+	return span_take(in, C_ATOM, "an atom", out);
 }
 
 int
@@ -119,7 +146,7 @@ imap_word(struct imap_in *in, const char *word)
 	size_t start = in->off;
 	struct slice s;
 
-	if (span_take(in, C_ATOM, "atom expected", &s) == 0 &&
+	if (span_take(in, C_ATOM, "an atom", &s) == 0 &&
 	    slice_caseis(s, word))
 		return 1;
 	in->off = start;
@@ -135,7 +162,7 @@ imap_string(struct imap_in *in, struct slice *out)
 	case '{':
 		return literal_take(in, out);
 	}
-	return fail(in, "string expected");
+	return imap_fail(in, "a string");
 }
 
 int
@@ -145,20 +172,29 @@ imap_astring(struct imap_in *in, struct slice *out)
 
 	if (c == '"' || c == '{')
 		return imap_string(in, out);
-	return span_take(in, C_ASTRING, "string or atom expected", out);
+	return span_take(in, C_ASTRING, "an atom or a string", out);
 }
 
 int
 imap_nstring(struct imap_in *in, struct slice *out)
 {
+	int c = imap_peek(in);
+
 	*out = slice_of(NULL, 0);
-	return imap_word(in, "NIL") ? 0 : imap_string(in, out);
+	if (c == '"' || c == '{')
+		return imap_string(in, out);
+	return imap_word(in, "NIL") ? 0 : imap_fail(in, "a string or NIL");
 }
 
 int
 imap_mailbox(struct imap_in *in, struct slice *out)
 {
-	if (imap_astring(in, out) == -1)
+	int c = imap_peek(in);
+
+	if (c == '"' || c == '{') {
+		if (imap_string(in, out) == -1)
+			return -1;
+	} else if (span_take(in, C_ASTRING, "a mailbox name", out) == -1)
 		return -1;
 	if (slice_caseis(*out, "INBOX"))
 		*out = SLICE_LIT("INBOX");
@@ -172,7 +208,7 @@ imap_list_mailbox(struct imap_in *in, struct slice *out)
 
 	if (c == '"' || c == '{')
 		return imap_string(in, out);
-	return span_take(in, C_LIST, "mailbox pattern expected", out);
+	return span_take(in, C_LIST, "a mailbox name or a pattern", out);
 }
 
 int
@@ -185,7 +221,7 @@ imap_number(struct imap_in *in, uint32_t *out)
 		return -1;
 	if (v > UINT32_MAX) {
 		in->off = start;
-		return fail(in, "number is too large");
+		return imap_fail(in, "a number up to 4294967295");
 	}
 	*out = (uint32_t)v;
 	return 0;
@@ -199,10 +235,10 @@ imap_number64(struct imap_in *in, uint64_t *out)
 	for (i = in->off; i < in->n && in->p[i] >= '0' && in->p[i] <= '9'; i++)
 		;
 	if (i == in->off)
-		return fail(in, "number expected");
+		return imap_fail(in, "a number");
 	if (slice_number(slice_of(in->p + in->off, i - in->off), INT64_MAX,
 	    out) == -1)
-		return fail(in, "number is too large");
+		return imap_fail(in, "a number up to 9223372036854775807");
 	in->off = i;
 	return 0;
 }
@@ -217,7 +253,8 @@ imap_date_time(struct imap_in *in, int64_t *t, int *zone)
 	    imapdate_parse(s, t, zone) == 0)
 		return 0;
 	in->off = start;
-	return fail(in, "bad date and time");
+	return imap_fail(in, "a date and time of the calendar, "
+	    "as \"28-Feb-2026 12:00:00 +0000\"");
 }
 
 int
@@ -229,7 +266,7 @@ imap_date(struct imap_in *in, int64_t *day)
 	if (imap_astring(in, &s) == 0 && imapday_parse(s, day) == 0)
 		return 0;
 	in->off = start;
-	return fail(in, "bad date");
+	return imap_fail(in, "a date of the calendar, as 28-Feb-2026");
 }
 
 int
@@ -311,7 +348,7 @@ span_take(struct imap_in *in, int class, const char *why, struct slice *out)
 		if (!(char_class((unsigned char)in->p[i]) & class))
 			break;
 	if (i == in->off)
-		return fail(in, why);
+		return imap_fail(in, why);
 	*out = slice_of(in->p + in->off, i - in->off);
 	in->off = i;
 	return 0;
@@ -332,10 +369,13 @@ quoted_take(struct imap_in *in, struct slice *out)
 				break;
 		}
 		if (p[i] == '\0' || p[i] == '\r' || p[i] == '\n')
-			return fail(in, "bad character in quoted string");
+			break;
 	}
-	if (i >= left)
-		return fail(in, "quote is not closed");
+	if (i >= left || p[i] != '"') {
+		imap_fail(in, "'\"' at the end of the string");
+		in->err.off += i + 1;
+		return -1;
+	}
 	in->off += i + 2;
 	*out = slice_of(p, i);
 	if (!escapes)
@@ -362,13 +402,13 @@ literal_take(struct imap_in *in, struct slice *out)
 	if (n < 4 || n == rest.n || rest.p[n - 1] != '\r' ||
 	    imap_literal(slice_of(rest.p, n - 1), &size, &flags) != 1 ||
 	    slice_find(rest, '}') != n - 2)
-		return fail(in, "bad literal");
+		return imap_fail(in, "a literal, as {310}");
 	n++;
 	if (size > rest.n - n)
-		return fail(in, "literal is cut");
+		return imap_fail(in, "a literal with all its octets");
 	*out = slice_of(rest.p + n, (size_t)size);
 	if (slice_find(*out, '\0') < out->n)
-		return fail(in, "NUL in literal");
+		return imap_fail(in, "a literal without NUL");
 	in->off += n + out->n;
 	return 0;
 }
@@ -388,11 +428,4 @@ char_class(int c)
 		return C_ATOM | C_ASTRING | C_LIST;
 	}
 	return C_ATOM | C_ASTRING | C_LIST | C_TAG;
-}
-
-static int
-fail(struct imap_in *in, const char *why)
-{
-	in->err = (struct parse_err){ in->off, why };
-	return -1;
 }

@@ -15,10 +15,12 @@
 
 #define LIST_NAME_MAX	2048	/* octets of a mailbox name matched */
 
-static int	 fail(struct imap_in *, size_t, const char *);
+static int	 back(struct imap_in *, size_t);
 static int	 seq_number(struct imap_in *, uint32_t *);
+static int	 flag_take(struct imap_in *, struct imap_flags *);
 static int	 imap_flag_bit(struct slice);
 static int	 range_cmp(const void *, const void *);
+static int	 section_path(struct imap_in *, struct imap_section *);
 static int	 section_text(struct imap_in *, struct imap_section *);
 static int	 section_fields(struct imap_in *, struct imap_section *);
 static int	 section_partial(struct imap_in *, struct imap_section *);
@@ -34,13 +36,15 @@ imap_id(struct imap_in *in)
 	if (imap_word(in, "NIL"))
 		return 0;
 	if (imap_open(in) == -1)
-		return fail(in, start, "NIL or a list expected");
+		return imap_fail(in, "NIL or a list in parentheses");
 	for (i = 0; imap_peek(in) != ')'; i++)
-		if (i == IMAP_ID_MAX || (i > 0 && imap_space(in) == -1) ||
+		if ((i == IMAP_ID_MAX && imap_fail(in, "at most "
+		    IMAP_NUMBER(IMAP_ID_MAX) " pairs") == -1) ||
+		    (i > 0 && imap_space(in) == -1) ||
 		    imap_string(in, &s) == -1 || imap_space(in) == -1 ||
 		    imap_nstring(in, &s) == -1) {
 			in->depth = (int)depth;
-			return fail(in, start, "bad list of pairs");
+			return back(in, start);
 		}
 	return imap_close(in);
 }
@@ -51,15 +55,17 @@ imap_set(struct imap_in *in, struct imap_range *v, size_t max)
 	size_t start = in->off, n = 0;
 
 	for (;;) {
-		if (n == max)
-			return fail(in, start, "too many ranges");
+		if (n == max) {
+			imap_fail(in, "fewer ranges");
+			return back(in, start);
+		}
 		if (seq_number(in, &v[n].lo) == -1)
-			return fail(in, start, "bad sequence set");
+			return back(in, start);
 		v[n].hi = v[n].lo;
 		if (imap_peek(in) == ':') {
 			in->off++;
 			if (seq_number(in, &v[n].hi) == -1)
-				return fail(in, start, "bad sequence set");
+				return back(in, start);
 		}
 		n++;
 		if (imap_peek(in) != ',')
@@ -139,41 +145,59 @@ imap_set_print(const struct imap_range *v, size_t n, char *out, size_t size)
 int
 imap_flags(struct imap_in *in, int bare, struct imap_flags *f)
 {
-	size_t start = in->off, depth = (size_t)in->depth;
-	int bit, paren = imap_peek(in) == '(';
-	struct slice s;
+	size_t start = in->off;
+	int depth = in->depth, paren = imap_peek(in) == '(';
 
 	f->system = 0;
 	f->n = 0;
 	if (paren ? imap_open(in) == -1 : !bare)
-		return fail(in, start, "flag list expected");
+		return imap_fail(in, "a list of flags in parentheses");
 	while (!paren || imap_peek(in) != ')') {
-		size_t from = in->off;
-
-		if (imap_peek(in) == '\\')
-			in->off++;
-		if (imap_atom(in, &s) == -1)
+		if (flag_take(in, f) == -1)
 			goto bad;
-		s = slice_of(in->p + from, in->off - from);
-		if ((bit = imap_flag_bit(s)) == -1 || bit == IMAP_RECENT)
-			goto bad;
-		f->system |= bit;
-		if (bit == 0) {
-			if (f->n == IMAP_KEYWORDS_MAX ||
-			    s.n > IMAP_KEYWORD_MAX)
-				goto bad;
-			f->keyword[f->n++] = s;
-		}
 		if (imap_peek(in) != ' ')
 			break;
 		in->off++;
 	}
-	if (paren && imap_close(in) == -1)
+	if (paren && imap_close(in) == -1) {
+		imap_fail(in, "a blank and a flag, or ')'");
 		goto bad;
+	}
 	return 0;
 bad:
-	in->depth = (int)depth;
-	return fail(in, start, "bad flag");
+	in->depth = depth;
+	return back(in, start);
+}
+
+/* One flag, kept.  \Recent is no client's to give. */
+static int
+flag_take(struct imap_in *in, struct imap_flags *f)
+{
+	size_t from = in->off;
+	struct slice s;
+	int bit;
+
+	if (imap_peek(in) == '\\')
+		in->off++;
+	if (imap_atom(in, &s) == -1)
+		return imap_fail(in, "a flag or a keyword");
+	s = slice_of(in->p + from, in->off - from);
+	bit = imap_flag_bit(s);
+	in->off = from;
+	if (bit == -1 || bit == IMAP_RECENT)
+		return imap_fail(in, "\\Answered, \\Flagged, \\Deleted, \\Seen, "
+		    "\\Draft or a keyword");
+	if (bit == 0 && s.n > IMAP_KEYWORD_MAX)
+		return imap_fail(in, "a keyword of at most "
+		    IMAP_NUMBER(IMAP_KEYWORD_MAX) " octets");
+	if (bit == 0 && f->n == IMAP_KEYWORDS_MAX)
+		return imap_fail(in, "at most "
+		    IMAP_NUMBER(IMAP_KEYWORDS_MAX) " keywords");
+	f->system |= bit;
+	if (bit == 0)
+		f->keyword[f->n++] = s;
+	in->off = from + s.n;
+	return 0;
 }
 
 /* One flag word: its IMAP_ bit, 0 for a keyword, -1 for another \flag. */
@@ -202,28 +226,45 @@ imap_section(struct imap_in *in, struct imap_section *s)
 
 	*s = (struct imap_section){ 0 };
 	if (imap_peek(in) != '[')
-		return fail(in, start, "'[' expected");
+		return imap_fail(in, "'['");
 	in->off++;
-	while (imap_peek(in) >= '0' && imap_peek(in) <= '9') {
-		if (s->npath == IMAP_PATH_MAX ||
-		    imap_number(in, &s->path[s->npath]) == -1 ||
-		    s->path[s->npath] == 0)
-			return fail(in, start, "bad part number");
-		s->npath++;
-		if (imap_peek(in) == ']')
-			break;
-		if (imap_peek(in) != '.')
-			return fail(in, start, "bad section");
-		in->off++;
-		if (imap_peek(in) == ']')
-			return fail(in, start, "bad section");
+	if (section_path(in, s) == -1 || (imap_peek(in) != ']' &&
+	    section_text(in, s) == -1))
+		return back(in, start);
+	if (imap_peek(in) != ']') {
+		imap_fail(in, "']'");
+		return back(in, start);
 	}
-	if (imap_peek(in) != ']' && (section_text(in, s) == -1 ||
-	    imap_peek(in) != ']'))
-		return fail(in, start, "bad section");
 	in->off++;
 	if (imap_peek(in) == '<' && section_partial(in, s) == -1)
-		return fail(in, start, "bad partial");
+		return back(in, start);
+	return 0;
+}
+
+/* "1.2", with a dot when something follows. */
+static int
+section_path(struct imap_in *in, struct imap_section *s)
+{
+	size_t start;
+	int dot = 1;
+
+	while (dot && imap_peek(in) >= '0' && imap_peek(in) <= '9') {
+		start = in->off;
+		if (s->npath == IMAP_PATH_MAX)
+			return imap_fail(in, "fewer part numbers");
+		if (imap_number(in, &s->path[s->npath]) == -1)
+			return -1;
+		if (s->path[s->npath++] == 0) {
+			in->off = start;
+			return imap_fail(in, "a part number from 1");
+		}
+		if ((dot = imap_peek(in) == '.'))
+			in->off++;
+	}
+	if (!dot && imap_peek(in) != ']')
+		return imap_fail(in, "'.' or ']'");
+	if (dot && s->npath > 0 && imap_peek(in) == ']')
+		return imap_fail(in, "a part number, HEADER, TEXT or MIME");
 	return 0;
 }
 
@@ -269,12 +310,17 @@ imap_list_match(struct slice pattern, struct slice name, char delim)
 static int
 seq_number(struct imap_in *in, uint32_t *out)
 {
+	size_t start = in->off;
+
 	if (imap_peek(in) == '*') {
 		in->off++;
 		*out = IMAP_SEQ_STAR;
 		return 0;
 	}
-	return imap_number(in, out) == -1 || *out == 0 ? -1 : 0;
+	if (imap_number(in, out) == 0 && *out != 0)
+		return 0;
+	in->off = start;
+	return imap_fail(in, "a message number or *");
 }
 
 static int
@@ -297,7 +343,6 @@ section_text(struct imap_in *in, struct imap_section *s)
 	    ascii_lower(w.p[n]) <= 'z')); n++)
 		;
 	w.n = n;
-	in->off += n;
 	if (slice_caseis(w, "HEADER"))
 		s->kind = IMAP_SECTION_HEADER;
 	else if (slice_caseis(w, "TEXT"))
@@ -309,7 +354,10 @@ section_text(struct imap_in *in, struct imap_section *s)
 	else if (slice_caseis(w, "HEADER.FIELDS.NOT"))
 		s->kind = IMAP_SECTION_FIELDS_NOT;
 	else
-		return -1;
+		return imap_fail(in, s->npath > 0 ? "HEADER, HEADER.FIELDS, "
+		    "HEADER.FIELDS.NOT, TEXT or MIME" : "a part number, "
+		    "HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT or TEXT");
+	in->off += n;
 	return s->kind == IMAP_SECTION_FIELDS ||
 	    s->kind == IMAP_SECTION_FIELDS_NOT ? section_fields(in, s) : 0;
 }
@@ -319,20 +367,29 @@ static int
 section_fields(struct imap_in *in, struct imap_section *s)
 {
 	struct slice *f;
+	size_t start;
 
-	if (imap_space(in) == -1 || imap_peek(in) != '(')
+	if (imap_space(in) == -1)
 		return -1;
+	if (imap_peek(in) != '(')
+		return imap_fail(in, "names of header fields in parentheses");
 	do {
 		in->off++;
+		start = in->off;
 		if (s->nfields == IMAP_FIELDS_MAX)
-			return -1;
+			return imap_fail(in, "at most "
+			    IMAP_NUMBER(IMAP_FIELDS_MAX) " header fields");
 		f = &s->field[s->nfields++];
-		if (imap_astring(in, f) == -1 || f->n == 0 ||
-		    f->n > IMAP_FIELD_MAX)
+		if (imap_astring(in, f) == -1)
 			return -1;
+		if (f->n == 0 || f->n > IMAP_FIELD_MAX) {
+			in->off = start;
+			return imap_fail(in, "a header field's name of 1 to "
+			    IMAP_NUMBER(IMAP_FIELD_MAX) " octets");
+		}
 	} while (imap_peek(in) == ' ');
 	if (imap_peek(in) != ')')
-		return -1;
+		return imap_fail(in, "a blank and a header field, or ')'");
 	in->off++;
 	return 0;
 }
@@ -342,12 +399,16 @@ static int
 section_partial(struct imap_in *in, struct imap_section *s)
 {
 	in->off++;
-	if (imap_number(in, &s->first) == -1 || imap_peek(in) != '.')
+	if (imap_number(in, &s->first) == -1)
 		return -1;
+	if (imap_peek(in) != '.')
+		return imap_fail(in, "'.' and a number of octets");
 	in->off++;
-	if (imap_number(in, &s->count) == -1 || s->count == 0 ||
-	    imap_peek(in) != '>')
+	if (imap_number(in, &s->count) == -1)
 		return -1;
+	if (s->count == 0 || imap_peek(in) != '>')
+		return imap_fail(in, s->count == 0 ? "more than 0 octets" :
+		    "'>'");
 	in->off++;
 	s->partial = 1;
 	return 0;
@@ -365,10 +426,10 @@ same_char(struct slice name, size_t i, int c, char delim)
 	return (unsigned char)name.p[i] == c;
 }
 
+/* The cursor to where it was; err stays. */
 static int
-fail(struct imap_in *in, size_t off, const char *why)
+back(struct imap_in *in, size_t off)
 {
-	in->err = (struct parse_err){ in->off, why };
 	in->off = off;
 	return -1;
 }

@@ -31,15 +31,21 @@
  * or not.  Quoted strings with a backslash are unescaped in place, so a
  * command can be parsed once.  Each imap_ function below takes what it names
  * at the cursor and returns 0, or -1 with err set and the cursor left where
- * it was.
+ * it was.  err says what was expected ("a mailbox name") where that failed,
+ * which may be behind the cursor.
  */
 struct imap_in {
 	char		*p;
 	size_t		 n;
 	size_t		 off;	/* the cursor */
 	int		 depth;
+	int64_t		 first;	/* p[0] is this octet, for imap_expected() */
 	struct parse_err err;
 };
+
+#define IMAP_TEXT(x)	#x
+#define IMAP_NUMBER(x)	IMAP_TEXT(x)	/* a constant in what is expected */
+#define IMAP_EXPECTED_MAX 256	/* octets of what imap_expected() says */
 
 void	 imap_start(struct imap_in *, char *p, size_t n);
 /*
@@ -49,6 +55,17 @@ void	 imap_start(struct imap_in *, char *p, size_t n);
  * new length.
  */
 size_t	 imap_trim(char *p, size_t from, size_t n);
+/* The cursor is at the command's name: its octets are counted from here. */
+void	 imap_count(struct imap_in *);
+/* What is at the cursor is not what was expected: a text that lives on. -1. */
+int	 imap_fail(struct imap_in *, const char *expected);
+/*
+ * "FETCH: expected a message number or * at octet 7", for a reply: printable,
+ * and nothing of what the client sent.  verb may be "".  Returns text, which
+ * has IMAP_EXPECTED_MAX octets.
+ */
+const char *imap_expected(const struct imap_in *, const char *verb,
+	    char *text);
 int	 imap_end(struct imap_in *);		/* nothing but CRLF is left */
 int	 imap_space(struct imap_in *);		/* exactly one SP */
 int	 imap_peek(const struct imap_in *);	/* next octet, -1 at the end */

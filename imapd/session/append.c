@@ -22,6 +22,8 @@
 #include "store/store.h"
 #include "imapd/session/imap.h"
 
+#define A_MESSAGE "a message as a literal, as {310}, at the end of the line,"
+
 struct append {
 	struct store_append *to;
 	struct mime	*mime;
@@ -30,6 +32,7 @@ struct append {
 	unsigned int	 n;
 };
 
+static enum reply append_no_literal(struct session *, struct imap_in *);
 static void	append_all(struct session *, struct imap_in *,
 	    struct append *);
 static enum reply append_args(struct session *, struct imap_in *,
@@ -53,9 +56,9 @@ cmd_append(struct session *s, struct imap_in *in)
 
 	a.reply = arg_mailbox(s, in, name);
 	if (a.reply == REPLY_OK && imap_space(in) == -1)
-		a.reply = reply_syntax(s, in);
+		a.reply = reply_expected(s, in, "a blank and a message");
 	if (a.reply == REPLY_OK && !s->literal)
-		a.reply = reply_bad(s, "A message is a literal");
+		a.reply = append_no_literal(s, in);
 	if (a.reply == REPLY_OK) {
 		sr = store_append_new(&a.to, s->store, name);
 		if (sr == STORE_NOTFOUND)
@@ -71,6 +74,19 @@ cmd_append(struct session *s, struct imap_in *in)
 	return a.reply;
 }
 
+/* Its flags and date may be what is wrong, and then they are told of. */
+static enum reply
+append_no_literal(struct session *s, struct imap_in *in)
+{
+	struct flagset	 fs = { .text = NULL };
+	int64_t		 date;
+	enum reply	 r;
+
+	r = append_args(s, in, &fs, &date);
+	flagset_free(&fs);
+	return r == REPLY_OK ? reply_expected(s, in, A_MESSAGE) : r;
+}
+
 /*
  * Each message, then what follows its literal: another one or the end of
  * the line.  After an error a client that waits for "+" gets the tagged
@@ -82,6 +98,7 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 	struct imap_in	 rest;
 	struct flagset	 fs = { .text = NULL };
 	int64_t		 date;
+	int64_t		 first;
 	char		*p;
 	size_t		 n;
 
@@ -99,17 +116,20 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 			a->reply = append_refuse(s, a->reply);
 		if (a->reply == REPLY_GONE || !s->literal)
 			return;
+		first = in->first + (int64_t)(in->n + s->literal_size);
 		switch (input_rest(s, &p, &n)) {
 		case INPUT_COMMAND:
 			break;
 		case INPUT_BAD:
-			a->reply = reply_bad(s, "No end of a command");
+			a->reply = reply_bad(s, "expected a line's end in "
+			    "CRLF, or one more message, behind a message");
 			return;
 		case INPUT_GONE:
 			a->reply = REPLY_GONE;
 			return;
 		}
 		imap_start(&rest, p, n);
+		rest.first = first;
 		in = &rest;
 		if (a->reply == REPLY_OK && s->literal &&
 		    imap_space(in) == -1)
@@ -137,7 +157,7 @@ append_args(struct session *s, struct imap_in *in, struct flagset *fs,
 	    imap_space(in) == -1))
 		return reply_syntax(s, in);
 	if (imap_peek(in) != '{')
-		return reply_bad(s, "A message is a literal");
+		return reply_expected(s, in, A_MESSAGE);
 	if (flagset_make(fs, &flags) == -1)
 		return reply_store(s, STORE_NOMEM);
 	return REPLY_OK;

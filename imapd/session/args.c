@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ _Static_assert(IMAP_KEYWORD_MAX == STORE_KEYWORD_LEN, "keywords are as long");
 
 static int	set_room(struct session *, size_t);
 static enum reply set_seqs(struct session *, struct imap_range *, size_t,
-	    uint32_t);
+	    uint32_t, struct imap_in *, size_t);
 static void	set_uids(struct session *, struct imap_range *, size_t);
 static void	set_add(struct session *, uint32_t, uint32_t);
 
@@ -55,7 +56,7 @@ arg_set(struct session *s, struct imap_in *in)
 	struct imap_range	*v;
 	const struct store_msg	*last;
 	enum reply		 r = REPLY_OK;
-	size_t			 i, max = 1;
+	size_t			 i, start = in->off, max = 1;
 	ssize_t			 n;
 
 	for (i = in->off; i < in->n && in->p[i] != ' '; i++)
@@ -64,12 +65,14 @@ arg_set(struct session *s, struct imap_in *in)
 		return reply_store(s, STORE_NOMEM);
 	if ((n = imap_set(in, v, max)) <= 0) {
 		free(v);
+		if (s->uid)
+			in->err.why = "a UID or *";
 		return reply_syntax(s, in);
 	}
 	store_view_info(s->view, &info);
 	s->nset = 0;
 	if (!s->uid)
-		r = set_seqs(s, v, (size_t)n, info.exists);
+		r = set_seqs(s, v, (size_t)n, info.exists, in, start);
 	else if (info.exists > 0) {
 		last = store_view_msg(s->view, info.exists);
 		n = (ssize_t)imap_set_resolve(v, (size_t)n, last->uid);
@@ -98,8 +101,10 @@ set_room(struct session *s, size_t n)
  * but "1:*" in an empty mailbox, which everybody sends, is nothing.
  */
 static enum reply
-set_seqs(struct session *s, struct imap_range *v, size_t n, uint32_t exists)
+set_seqs(struct session *s, struct imap_range *v, size_t n, uint32_t exists,
+    struct imap_in *in, size_t start)
 {
+	char	 expected[80];
 	size_t	 i;
 	bool	 star = false;
 
@@ -110,8 +115,13 @@ set_seqs(struct session *s, struct imap_range *v, size_t n, uint32_t exists)
 		return REPLY_OK;
 	n = imap_set_resolve(v, n, exists);
 	for (i = 0; i < n; i++) {
-		if (v[i].lo == 0 || v[i].hi > exists)
-			return reply_bad(s, "No message has this number");
+		if (v[i].lo == 0 || v[i].hi > exists) {
+			snprintf(expected, sizeof(expected),
+			    "numbers of messages, of which there are %u,",
+			    exists);
+			in->off = start;
+			return reply_expected(s, in, expected);
+		}
 		set_add(s, v[i].lo, v[i].hi);
 	}
 	return REPLY_OK;

@@ -27,6 +27,8 @@
 #define F_NOEXPUNGE	0x04	/* no EXPUNGE in its answer (7.4.1) */
 #define F_NOUPDATE	0x08	/* says itself what is new, or nothing */
 
+#define UID_COMMANDS	"FETCH, STORE, SEARCH, COPY, MOVE or EXPUNGE"
+
 enum args { NONE, SOME };
 
 struct command {
@@ -63,11 +65,13 @@ command_run(struct session *s, char *p, size_t n)
 	s->uid = false;
 	s->text = NULL;
 	s->code.n = 0;
+	s->verb[0] = '\0';
 	strlcpy(s->tag, "*", sizeof(s->tag));
 	if (imap_tag(&in, &tag) == -1 ||
-	    slice_cpy(tag, s->tag, sizeof(s->tag)) == -1 ||
-	    imap_space(&in) == -1)
-		r = reply_bad(s, "A command is a tag, a blank and a name");
+	    slice_cpy(tag, s->tag, sizeof(s->tag)) == -1)
+		r = reply_expected(s, &in, "a tag, a blank and a command");
+	else if (imap_space(&in) == -1)
+		r = reply_expected(s, &in, "a blank and a command");
 	else
 		r = command_parse(s, &in, &c);
 	if (r == REPLY_OK)
@@ -88,21 +92,32 @@ command_parse(struct session *s, struct imap_in *in, const struct command **cp)
 {
 	const struct command	*c;
 	struct slice		 verb;
+	size_t			 at;
 
+	imap_count(in);
 	if (imap_word(in, "UID")) {
 		s->uid = true;
 		if (imap_space(in) == -1)
-			return reply_bad(s, "UID of what?");
+			return reply_expected(s, in, UID_COMMANDS);
 	}
-	if (imap_atom(in, &verb) == -1 || (c = command_find(s, verb)) == NULL)
-		return reply_bad(s, "No such command");
+	at = in->off;
+	if (imap_atom(in, &verb) == -1 ||
+	    (c = command_find(s, verb)) == NULL) {
+		in->off = at;
+		return reply_expected(s, in, s->uid ? UID_COMMANDS :
+		    "a command that CAPABILITY tells of");
+	}
+	snprintf(s->verb, sizeof(s->verb), "%s%s", s->uid ? "UID " : "",
+	    c->verb);
 	if (c->states == 0)
 		return c->fn(s, in);
 	if ((c->states & s->state) == 0)
-		return reply_bad(s, "Select a mailbox first");
+		return reply_bad(s, "expected a mailbox that is selected, "
+		    "by SELECT or EXAMINE");
 	*cp = c;
-	if ((c->args == SOME ? imap_space(in) : imap_end(in)) == -1)
-		return reply_syntax(s, in);
+	if (c->args == NONE ? imap_end(in) == -1 : imap_space(in) == -1)
+		return c->args == NONE ? reply_syntax(s, in) :
+		    reply_expected(s, in, "a blank and arguments");
 	return REPLY_OK;
 }
 
@@ -225,5 +240,5 @@ cmd_enable(struct session *s, struct imap_in *in)
 enum reply
 cmd_too_late(struct session *s, struct imap_in *in)
 {
-	return reply_bad(s, "Already logged in");
+	return reply_bad(s, "expected only before the login");
 }

@@ -41,7 +41,7 @@ copy_run(struct session *s, struct imap_in *in, bool move)
 	if ((r = arg_set(s, in)) != REPLY_OK)
 		return r;
 	if (imap_space(in) == -1)
-		return reply_syntax(s, in);
+		return reply_expected(s, in, "a blank and a mailbox name");
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
 		return r;
 	if (imap_end(in) == -1)

@@ -115,7 +115,7 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 	if ((r = arg_set(s, in)) != REPLY_OK)
 		return r;
 	if (imap_space(in) == -1)
-		return reply_syntax(s, in);
+		return reply_expected(s, in, "a blank and items");
 	if (s->uid)
 		fetch_add(in, f, ITEM_UID);
 	if (imap_peek(in) == '(') {
@@ -126,7 +126,8 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 				return reply_syntax(s, in);
 		while (imap_space(in) == 0);
 		if (imap_close(in) == -1)
-			return reply_syntax(s, in);
+			return reply_expected(s, in,
+			    "a blank and an item, or ')',");
 	} else if (!fetch_macro(in, f) && fetch_item(in, f) == -1)
 		return reply_syntax(s, in);
 	if (imap_end(in) == -1)
@@ -196,10 +197,8 @@ fetch_body_item(struct imap_in *in, struct fetch *f, bool peek)
 	struct imap_section	*section;
 
 	if (imap_peek(in) != '[') {
-		if (peek) {
-			in->err.why = "BODY.PEEK of which section?";
-			return -1;
-		}
+		if (peek)
+			return imap_fail(in, "a section, as [HEADER],");
 		return fetch_add(in, f, ITEM_BODY);
 	}
 	if ((section = fetch_section(in, f, NULL)) == NULL)
@@ -229,8 +228,8 @@ fetch_rfc822_item(struct imap_in *in, struct fetch *f, struct slice w)
 		f->facts = f->facts || section->kind != IMAP_SECTION_ALL;
 		return 0;
 	}
-	in->err.why = "Not a FETCH item";
-	return -1;
+	in->off -= w.n;
+	return imap_fail(in, "an item, as FLAGS, UID or BODY.PEEK[],");
 }
 
 static int
@@ -243,10 +242,9 @@ fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 	for (i = 0; kind == ITEM_UID && i < f->n; i++)
 		if (f->item[i].kind == ITEM_UID)
 			return 0;
-	if (f->n == IMAP_ITEMS_MAX) {
-		in->err.why = "Too many items";
-		return -1;
-	}
+	if (f->n == IMAP_ITEMS_MAX)
+		return imap_fail(in, "at most " IMAP_NUMBER(IMAP_ITEMS_MAX)
+		    " items");
 	it = &f->item[f->n++];
 	it->kind = kind;
 	it->label = NULL;
@@ -267,7 +265,7 @@ fetch_section(struct imap_in *in, struct fetch *f, const char *label)
 	it = &f->item[f->n - 1];
 	it->label = label;
 	if ((it->section = calloc(1, sizeof(*it->section))) == NULL)
-		in->err.why = "Out of memory";
+		imap_fail(in, "less, for there is no memory,");
 	return it->section;
 }
 

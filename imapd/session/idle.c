@@ -47,11 +47,11 @@ cmd_idle(struct session *s, struct imap_in *in)
 	case FRAMES_LINE:
 		n = imap_trim(p, 0, n);
 		if (!slice_caseis(slice_of(p, n - 2), "DONE"))
-			return reply_bad(s, "DONE expected");
+			return reply_bad(s, "expected a line with DONE");
 		return REPLY_OK;
 	case FRAMES_TOOLONG:
 	case FRAMES_BARE:
-		return reply_bad(s, "DONE expected");
+		return reply_bad(s, "expected a line with DONE");
 	case FRAMES_GONE:
 		break;
 	}

@@ -22,7 +22,8 @@
 #include "store/store.h"
 
 #define IMAP_LINE_MAX	65536	/* octets of a command without its literals */
-#define IMAP_LITERAL_MAX (1024 * 1024)	/* sum of a command's literals */
+#define IMAP_LITERAL_MAX 1048576	/* sum of a command's literals */
+#define IMAP_VERB_MAX	20	/* the longest command's name, and some */
 #define IMAP_BAD_MAX	10	/* bad commands in a row */
 #define IMAP_ITEMS_MAX	64	/* items of one FETCH */
 #define IMAP_STATUS_ITEMS 16	/* items of one STATUS */
@@ -56,11 +57,13 @@ struct session {
 
 	/* of the command that runs */
 	char		 tag[IMAP_TAG_MAX + 1];
+	char		 verb[IMAP_VERB_MAX]; /* "UID FETCH"; "" not known */
 	bool		 uid;		/* it has the UID prefix */
 	bool		 literal;	/* APPEND: its line ended in {n} */
 	uint64_t	 literal_size;
 	int		 literal_flags;
 	const char	*text;		/* of the tagged line, or NULL */
+	char		 bad[IMAP_EXPECTED_MAX]; /* the text of a BAD */
 	struct fbuf	 code;		/* its response code, no brackets */
 
 	struct fbuf	 cmd;		/* a command not in one packet */
@@ -118,10 +121,14 @@ const char *capabilities(const struct session *, char *text);
 /* For the tagged line: REPLY_NO with the code of RFC 5530 and a text. */
 enum reply reply_store(struct session *, enum store_result);
 enum reply reply_no(struct session *, const char *code, const char *text);
+/* BAD: "FETCH: text". */
 enum reply reply_bad(struct session *, const char *text);
+/* BAD: what is at the cursor is not what was expected there. */
+enum reply reply_expected(struct session *, struct imap_in *,
+	    const char *expected);
 /* NO: what a sequence number meant was expunged by others (RFC 5530). */
 enum reply reply_expunged(struct session *);
-/* What the parser did not like. */
+/* The same, of what the parser or imap_fail() found. */
 enum reply reply_syntax(struct session *, const struct imap_in *);
 /* Make what was written durable, then OK. */
 enum reply reply_commit(struct session *);

@@ -44,7 +44,7 @@ input_command(struct session *s, char **p, size_t *n)
 			*n = imap_trim(*p, begin, *n);
 			return INPUT_COMMAND;
 		case -1:
-			return input_refuse(s, *p, *n, "Bad literal");
+			return input_refuse(s, *p, *n, "expected a literal of less than 2^63 octets");
 		}
 		if (is_message_literal(*p, *n)) {
 			s->literal = true;
@@ -65,7 +65,7 @@ input_command(struct session *s, char **p, size_t *n)
 		if (size > 0 &&
 		    memchr(s->cmd.p + begin - size, '\0', size) != NULL)
 			return input_refuse(s, s->cmd.p, s->cmd.n,
-			    "NUL in a literal");
+			    "expected a literal without NUL");
 	}
 }
 
@@ -124,10 +124,12 @@ input_part(struct session *s, size_t max, char **p, size_t *n)
 		return INPUT_COMMAND;
 	case FRAMES_TOOLONG:
 		return input_refuse(s, s->cmd.p, s->cmd.n,
-		    "Command too long");
+		    "expected a command of at most "
+		    IMAP_NUMBER(IMAP_LINE_MAX) " octets");
 	case FRAMES_BARE:
 		return input_refuse(s, *p, *n,
-		    "A line ends in CRLF and has no other CR, LF or NUL");
+		    "expected a line that ends in CRLF and has no other CR, "
+		    "LF or NUL");
 	case FRAMES_GONE:
 		break;
 	}
@@ -159,7 +161,9 @@ static enum input
 literal_refuse(struct session *s, const char *p, size_t n, uint64_t size,
     int flags)
 {
-	input_refuse(s, p, n, "[TOOBIG] Literals too large");
+	input_refuse(s, p, n, "[TOOBIG] expected at most "
+	    IMAP_NUMBER(IMAP_LITERAL_MAX) " octets in the literals of a "
+	    "command");
 	if (flags & IMAP_LITERAL_PLUS)
 		session_bye(s, "Literals too large");
 	return INPUT_BAD;

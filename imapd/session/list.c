@@ -90,7 +90,7 @@ list_args(struct session *s, struct imap_in *in, struct list *l)
 	if (imap_end(in) == -1)
 		return reply_syntax(s, in);
 	if (l->recursive && !l->subscribed)
-		return reply_bad(s, "RECURSIVEMATCH of what?");
+		return reply_bad(s, "expected SUBSCRIBED with RECURSIVEMATCH");
 	return REPLY_OK;
 }
 
@@ -108,10 +108,9 @@ list_select(struct imap_in *in, struct list *l)
 			l->recursive = true;
 		else if (imap_word(in, "SPECIAL-USE"))
 			l->special = true;
-		else if (!imap_word(in, "REMOTE")) {
-			in->err.why = "Not a LIST selection option";
-			return -1;
-		}
+		else if (!imap_word(in, "REMOTE"))
+			return imap_fail(in, "SUBSCRIBED, RECURSIVEMATCH, "
+			    "REMOTE or SPECIAL-USE");
 	} while (imap_space(in) == 0);
 	return imap_close(in);
 }
@@ -129,17 +128,14 @@ list_patterns(struct imap_in *in, struct list *l)
 	if (many && imap_open(in) == -1)
 		return -1;
 	do {
-		if (l->npattern == IMAP_PATTERNS_MAX) {
-			in->err.why = "Too many patterns";
-			return -1;
-		}
+		if (l->npattern == IMAP_PATTERNS_MAX)
+			return imap_fail(in, "at most "
+			    IMAP_NUMBER(IMAP_PATTERNS_MAX) " patterns");
 		if (imap_list_mailbox(in, &pat) == -1)
 			return -1;
 		if ((pat.n > 0 && fbuf_add(&l->text, ref.p, ref.n) == -1) ||
-		    fbuf_add(&l->text, pat.p, pat.n) == -1) {
-			in->err.why = "Out of memory";
-			return -1;
-		}
+		    fbuf_add(&l->text, pat.p, pat.n) == -1)
+			return imap_fail(in, "less, for there is no memory,");
 		l->end[l->npattern++] = l->text.n;
 	} while (many && imap_space(in) == 0);
 	return many ? imap_close(in) : 0;
@@ -148,11 +144,10 @@ list_patterns(struct imap_in *in, struct list *l)
 static int
 list_return(struct imap_in *in, struct list *l)
 {
-	if (!imap_word(in, "RETURN") || imap_space(in) == -1 ||
-	    imap_open(in) == -1) {
-		in->err.why = "RETURN (...) expected";
+	if (!imap_word(in, "RETURN"))
+		return imap_fail(in, "RETURN (...) or the end of the line");
+	if (imap_space(in) == -1 || imap_open(in) == -1)
 		return -1;
-	}
 	if (imap_peek(in) == ')')
 		return imap_close(in);
 	do {
@@ -164,10 +159,9 @@ list_return(struct imap_in *in, struct list *l)
 			    status_items(in, &l->status) == -1)
 				return -1;
 		} else if (!imap_word(in, "CHILDREN") &&
-		    !imap_word(in, "SPECIAL-USE")) {
-			in->err.why = "Not a LIST return option";
-			return -1;
-		}
+		    !imap_word(in, "SPECIAL-USE"))
+			return imap_fail(in, "SUBSCRIBED, CHILDREN, "
+			    "SPECIAL-USE or STATUS (...)");
 	} while (imap_space(in) == 0);
 	return imap_close(in);
 }

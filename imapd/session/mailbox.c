@@ -145,8 +145,11 @@ create_use(struct session *s, struct imap_in *in, uint32_t *special)
 	uint32_t	 bit;
 	bool		 unknown = false;
 
-	if (imap_open(in) == -1 || !imap_word(in, "USE") ||
-	    imap_space(in) == -1 || imap_open(in) == -1)
+	if (imap_open(in) == -1)
+		return reply_syntax(s, in);
+	if (!imap_word(in, "USE"))
+		return reply_expected(s, in, "USE (...)");
+	if (imap_space(in) == -1 || imap_open(in) == -1)
 		return reply_syntax(s, in);
 	if (imap_peek(in) != ')')
 		do {
@@ -180,10 +183,8 @@ use_take(struct imap_in *in, uint32_t *bit)
 	size_t		 i;
 
 	*bit = 0;
-	if (imap_peek(in) != '\\') {
-		in->err = (struct parse_err){ in->off, "'\\' expected" };
-		return -1;
-	}
+	if (imap_peek(in) != '\\')
+		return imap_fail(in, "a special use, as \\Sent,");
 	in->off++;
 	if (imap_atom(in, &v) == -1)
 		return -1;
@@ -243,7 +244,7 @@ cmd_rename(struct session *s, struct imap_in *in)
 	if ((r = arg_mailbox(s, in, from)) != REPLY_OK)
 		return r;
 	if (imap_space(in) == -1)
-		return reply_syntax(s, in);
+		return reply_expected(s, in, "a blank and a mailbox name");
 	if ((r = arg_mailbox(s, in, to)) != REPLY_OK)
 		return r;
 	if (imap_end(in) == -1)

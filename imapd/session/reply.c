@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "parse/imap_parse.h"
@@ -25,15 +26,25 @@ enum reply
 reply_bad(struct session *s, const char *text)
 {
 	s->code.n = 0;
-	s->text = text;
+	snprintf(s->bad, sizeof(s->bad), "%s%s%s", s->verb,
+	    s->verb[0] != '\0' ? ": " : "", text);
+	s->text = s->bad;
 	return REPLY_BAD;
+}
+
+enum reply
+reply_expected(struct session *s, struct imap_in *in, const char *expected)
+{
+	imap_fail(in, expected);
+	return reply_syntax(s, in);
 }
 
 enum reply
 reply_syntax(struct session *s, const struct imap_in *in)
 {
-	return reply_bad(s, in->err.why != NULL ? in->err.why :
-	    "Syntax error");
+	s->code.n = 0;
+	s->text = imap_expected(in, s->verb, s->bad);
+	return REPLY_BAD;
 }
 
 enum reply

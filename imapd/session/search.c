@@ -111,7 +111,8 @@ cmd_search(struct session *s, struct imap_in *in)
 		if (prog.key[0].cost == 3)
 			prog.needle = malloc(sizeof(*prog.needle));
 		if (imap_end(in) == -1)
-			p.reply = reply_syntax(s, in);
+			p.reply = reply_expected(s, in, "a blank and a search "
+			    "key, or the end of the line,");
 		else
 			p.reply = search_run(s, &prog);
 	}
@@ -229,11 +230,13 @@ parse_key(struct parse *p, int depth)
 		return parse_fail(p, REPLY_NO);
 	}
 	if (c == '(') {
-		if (imap_open(in) == -1 ||
-		    (key = parse_list(p, depth + 1, ')')) == 0)
+		if (imap_open(in) == -1)
 			return parse_fail(p, reply_syntax(p->s, in));
+		if ((key = parse_list(p, depth + 1, ')')) == 0)
+			return 0;
 		if (imap_close(in) == -1)
-			return parse_fail(p, reply_syntax(p->s, in));
+			return parse_fail(p, reply_expected(p->s, in,
+			    "a blank and a search key, or ')',"));
 		return key;
 	}
 	if (c == '*' || (c >= '0' && c <= '9'))
@@ -245,16 +248,16 @@ parse_key(struct parse *p, int depth)
 	for (i = 0; i < NITEMS(words); i++)
 		if (slice_caseis(slice_of(w, n), words[i].name))
 			break;
-	if (i == NITEMS(words)) {
-		reply_bad(p->s, "Not a search key");
-		return parse_fail(p, REPLY_BAD);
-	}
+	if (i == NITEMS(words))
+		return parse_fail(p, reply_expected(p->s, in,
+		    "a search key, as ALL or FROM,"));
 	in->off += n;
 	if ((key = key_new(p, words[i].op, words[i].cost)) == 0)
 		return 0;
 	p->prog->key[key - 1].number = words[i].number;
 	if (words[i].arg != ARG_NONE && imap_space(in) == -1)
-		return parse_fail(p, reply_syntax(p->s, in));
+		return parse_fail(p, reply_expected(p->s, in,
+		    "a blank and what is looked for"));
 	return parse_arg(p, &words[i], key, depth);
 }
 
@@ -291,7 +294,8 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 		if (parse_sub(p, key, depth) == 0)
 			return 0;
 		if (imap_space(p->in) == -1)
-			return parse_fail(p, reply_syntax(p->s, p->in));
+			return parse_fail(p, reply_expected(p->s, p->in,
+			    "a blank and one more search key"));
 		return parse_sub(p, key, depth);
 	}
 	return ok ? key : parse_fail(p, reply_syntax(p->s, p->in));
@@ -336,7 +340,8 @@ parse_convert(struct parse *p, struct search_key *k)
 	}
 	if (!bad)
 		return 0;
-	parse_fail(p, reply_bad(p->s, "Not in the charset"));
+	parse_fail(p, reply_bad(p->s,
+	    "expected text in the charset that was named"));
 	return -1;
 }
 
@@ -372,8 +377,11 @@ parse_set(struct parse *p, int key, bool uids)
 		max += p->in->p[i] == ',';
 	if ((k->set = calloc(max, sizeof(*k->set))) == NULL)
 		return parse_fail(p, reply_store(p->s, STORE_NOMEM));
-	if ((n = imap_set(p->in, k->set, max)) <= 0)
+	if ((n = imap_set(p->in, k->set, max)) <= 0) {
+		if (uids)
+			p->in->err.why = "a UID or *";
 		return parse_fail(p, reply_syntax(p->s, p->in));
+	}
 	store_view_info(p->s->view, &info);
 	largest = info.exists;
 	if (uids && largest > 0)

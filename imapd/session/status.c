@@ -39,11 +39,12 @@ status_items(struct imap_in *in, struct status_items *items)
 		for (i = 0; i < NITEMS(item_names); i++)
 			if (imap_word(in, item_names[i]))
 				break;
-		if (i == NITEMS(item_names) ||
-		    items->n == IMAP_STATUS_ITEMS) {
-			in->err.why = "Not a STATUS item";
-			return -1;
-		}
+		if (i == NITEMS(item_names))
+			return imap_fail(in, "MESSAGES, RECENT, UIDNEXT, "
+			    "UIDVALIDITY, UNSEEN, SIZE or APPENDLIMIT");
+		if (items->n == IMAP_STATUS_ITEMS)
+			return imap_fail(in, "at most "
+			    IMAP_NUMBER(IMAP_STATUS_ITEMS) " items");
 		items->item[items->n++] = (int)i;
 	} while (imap_space(in) == 0);
 	return imap_close(in);
@@ -102,8 +103,10 @@ cmd_status(struct session *s, struct imap_in *in)
 
 	if ((r = arg_mailbox(s, in, name)) != REPLY_OK)
 		return r;
-	if (imap_space(in) == -1 || status_items(in, &items) == -1 ||
-	    imap_end(in) == -1)
+	if (imap_space(in) == -1)
+		return reply_expected(s, in, "a blank and items in "
+		    "parentheses");
+	if (status_items(in, &items) == -1 || imap_end(in) == -1)
 		return reply_syntax(s, in);
 	return reply_store(s, status_send(s, name, &items));
 }

@@ -16,6 +16,8 @@
 #include "store/store.h"
 #include "imapd/session/imap.h"
 
+#define FLAGS_ITEM	"FLAGS or FLAGS.SILENT, with + or - before it or not,"
+
 static enum reply store_args(struct session *, struct imap_in *,
 	    enum store_flagop *, bool *, struct imap_flags *);
 static enum reply store_run(struct session *, enum store_flagop, bool,
@@ -46,23 +48,28 @@ store_args(struct session *s, struct imap_in *in, enum store_flagop *op,
 {
 	struct slice	 item;
 	enum reply	 r;
+	size_t		 at;
 
 	if ((r = arg_set(s, in)) != REPLY_OK)
 		return r;
-	if (imap_space(in) == -1 || imap_atom(in, &item) == -1)
-		return reply_syntax(s, in);
+	if (imap_space(in) == -1)
+		return reply_expected(s, in, "a blank and FLAGS");
+	at = in->off;
+	if (imap_atom(in, &item) == -1)
+		return reply_expected(s, in, FLAGS_ITEM);
 	if (item.p[0] == '+' || item.p[0] == '-') {
 		*op = item.p[0] == '+' ? STORE_FLAGS_ADD : STORE_FLAGS_DEL;
 		item = slice_of(item.p + 1, item.n - 1);
 	}
 	*silent = slice_caseis(item, "FLAGS.SILENT");
-	if (!*silent && !slice_caseis(item, "FLAGS"))
-		return reply_bad(s, "FLAGS or FLAGS.SILENT expected");
-	if (imap_space(in) == -1 || imap_flags(in, 1, flags) == -1 ||
-	    imap_end(in) == -1)
+	if (!*silent && !slice_caseis(item, "FLAGS")) {
+		in->off = at;
+		return reply_expected(s, in, FLAGS_ITEM);
+	}
+	if (imap_space(in) == -1)
+		return reply_expected(s, in, "a blank and flags");
+	if (imap_flags(in, 1, flags) == -1 || imap_end(in) == -1)
 		return reply_syntax(s, in);
-	if (flags->system & IMAP_RECENT)
-		return reply_bad(s, "\\Recent cannot be changed");
 	return REPLY_OK;
 }
 

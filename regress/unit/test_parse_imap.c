@@ -36,6 +36,33 @@ start(const char *text, size_t n)
 #define START(s)	start(s, sizeof(s) - 1)
 
 static void
+test_expected(void **state)
+{
+	struct imap_in in = START("abc FETCH 1:x\r\n");
+	struct imap_range v[2];
+	struct slice s;
+	char text[IMAP_EXPECTED_MAX];
+
+	assert_int_equal(imap_tag(&in, &s), 0);
+	assert_int_equal(imap_fail(&in, "a dog"), -1);
+	assert_string_equal(imap_expected(&in, "", text),
+	    "expected a dog at octet 4");
+	imap_space(&in);
+	imap_count(&in);
+	assert_int_equal(imap_word(&in, "FETCH"), 1);
+	imap_space(&in);
+	assert_int_equal(imap_set(&in, v, 2), -1);
+	assert_int_equal(in.off, 10);
+	assert_string_equal(imap_expected(&in, "FETCH", text),
+	    "FETCH: expected a message number or * at octet 9");
+	in.off = 13;
+	imap_fail(&in, "a cat");
+	assert_string_equal(imap_expected(&in, "X", text),
+	    "X: expected a cat at octet 10, the end of the line");
+	free(in.p);
+}
+
+static void
 test_login(void **state)
 {
 	struct imap_in in = START("a1 LOGIN \"us\\\"er\" {4}\r\npass\r\n");
@@ -576,6 +603,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_login),
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_strings),
