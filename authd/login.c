@@ -125,9 +125,8 @@ login_wait(const struct slow_key *k, uint64_t now)
 }
 
 static void
-login_bad(struct front *f, uint32_t ask, uint64_t conn,
-    const struct slow_key *byname, const struct slow_key *bynet,
-    const char *who)
+login_bad(struct front *f, uint32_t ask, const struct slow_key *byname,
+    const struct slow_key *bynet, const char *who)
 {
 	uint64_t now = now_sec();
 	uint32_t a, b;
@@ -136,9 +135,7 @@ login_bad(struct front *f, uint32_t ask, uint64_t conn,
 	slow_fail(bynet, now);
 	a = login_wait(byname, now);
 	b = login_wait(bynet, now);
-	log_notice("%s login result=bad user=%s wait=%ums", connid_text(conn),
-	    log_text(who, strlen(who)), a > b ? a : b);
-	login_answer(f, ask, AUTH_BAD, 0, "", a > b ? a : b);
+	login_answer(f, ask, AUTH_BAD, 0, who, a > b ? a : b);
 }
 
 /* A worker says whether the password is right. */
@@ -162,7 +159,7 @@ on_verified(int ok, struct slice hash, void *arg)
 	else if (ok == -1 || d == NULL)
 		login_answer(f, l->ask, AUTH_TEMP, 0, "", 0);
 	else if (ok == 0 || a == NULL)
-		login_bad(f, l->ask, l->conn, &l->byname, &l->bynet, l->who);
+		login_bad(f, l->ask, &l->byname, &l->bynet, l->who);
 	else {
 		wait = login_wait(&l->byname, now);
 		wait = wait > LOGIN_OK_WAIT ? LOGIN_OK_WAIT : wait;
@@ -192,18 +189,29 @@ login_crowded(const struct slow_key *bynet, uint64_t now)
 }
 
 /*
- * The name for the log.  What is no whole address of ours may be a password
- * typed in the wrong place; an address is named whether it is there or not.
+ * The name for the log of the front, "" none, into who.  What is no whole
+ * address of ours may be a password typed in the wrong place.  Whether the
+ * name is there makes no difference: the front is told no more than a client.
  */
-static const char *
-login_who(struct slice user, const struct account *a, const char *name)
+static void
+login_who(struct slice user, const char *name, char who[DIR_ADDRESS_MAX])
 {
 	const char *domain = strchr(name, '@');
+	bool ours = memchr(user.p, '@', user.n) != NULL && domain != NULL &&
+	    dir_is_local(authd_dir(NULL), domain + 1);
+	size_t n = user.n < DIR_ADDRESS_MAX ? user.n : DIR_ADDRESS_MAX - 1;
 
-	if (a != NULL || (memchr(user.p, '@', user.n) != NULL &&
-	    domain != NULL && dir_is_local(authd_dir(NULL), domain + 1)))
-		return name;
-	return "unknown";
+	who[0] = '\0';
+	switch ((enum conf_names)proc_conf()->auth.log_names) {
+	case NAMES_NONE:
+		break;
+	case NAMES_OURS:
+		strlcpy(who, ours ? name : "", DIR_ADDRESS_MAX);
+		break;
+	case NAMES_ALL:
+		slice_cpy(slice_of(user.p, n), who, DIR_ADDRESS_MAX);
+		break;
+	}
 }
 
 static void
@@ -218,7 +226,7 @@ login_verify(struct front *f, uint32_t ask, const struct auth_login *m,
 	l->account = a != NULL ? a->id : 0;
 	l->byname = slow_name(name);
 	l->bynet = *bynet;
-	strlcpy(l->who, login_who(m->user, a, name), sizeof(l->who));
+	login_who(m->user, name, l->who);
 	if (a != NULL)
 		strlcpy(l->hash, a->hash, sizeof(l->hash));
 	else
@@ -235,7 +243,7 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 	struct slow_key bynet = slow_network(&m->peer), none = { 0 };
 	struct dir *d = authd_dir(NULL);
 	struct account *a;
-	char name[DIR_ADDRESS_MAX];
+	char name[DIR_ADDRESS_MAX], who[DIR_ADDRESS_MAX];
 	uint64_t now = now_sec();
 
 	if (d == NULL) {
@@ -244,7 +252,8 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 	}
 	a = dir_login(d, m->user, name);
 	if (name[0] == '\0' || !sasl_field_valid(m->password)) {
-		login_bad(f, ask, m->conn, &none, &bynet, "unknown");
+		login_who(m->user, name, who);
+		login_bad(f, ask, &none, &bynet, who);
 		return;
 	}
 	if (a == NULL && base_strange()) {	/* it may well be right */

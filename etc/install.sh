@@ -57,6 +57,10 @@ install -d -m 700 "$dest$SYSCONFDIR/maild/dkim"
 put 644 maild.rc "$PREFIX/share/maild/maild.rc"
 put 755 maild.init "$SYSCONFDIR/init.d/maild"
 put 644 maild.service "$unit/maild.service"
+for conf in filter jail; do
+	file 644 "$here/etc/fail2ban-$conf.conf" \
+	    "$PREFIX/share/maild/fail2ban-$conf.conf"
+done
 
 if [ -n "$dest" ]; then
 	echo "users and directories are made when installed without DESTDIR"

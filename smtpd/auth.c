@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/slice.h"
 #include "parse/sasl.h"
 #include "msg/chan.h"
@@ -186,8 +185,8 @@ static void
 on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 {
 	const struct auth_login_r *r;
-	char peer[46];
 
+	told_login(s, m != NULL ? &m->body->auth_login_r : NULL);
 	if (m == NULL || m->body->auth_login_r.result == AUTH_TEMP) {
 		s->delayed = REPLY_LOGIN_LATER;
 		auth_delayed(s);
@@ -200,9 +199,6 @@ on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 		slice_cpy(r->user, s->user, sizeof(s->user));
 		s->delayed = REPLY_WELCOME;
 	} else {
-		log_info("%s auth peer=%s user=%s failed", s->sid,
-		    conn_text(&s->conn.peer, peer),
-		    log_text(r->user.p, r->user.n));
 		s->loginsent = false;
 		s->delayed = REPLY_LOGIN_BAD;
 	}

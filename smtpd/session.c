@@ -103,6 +103,7 @@ session_free(struct session *s)
 
 	told_connect(s);
 	told_left(s);
+	told_logout(s);
 	session_reset(s);
 	auth_forget(s);
 	question_forget(&s->ask);

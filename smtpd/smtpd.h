@@ -237,6 +237,9 @@ void	 question_forget(struct question **);
 
 /* Of the session, once; the others here do it first. */
 void	 told_connect(struct session *);
+/* authd's answer to a login, NULL: none came; and its end, if it had one. */
+void	 told_login(struct session *, const struct auth_login_r *);
+void	 told_logout(const struct session *);
 /* s->mail is with queue, under that id. */
 void	 told_message(struct session *, const char *queue_id);
 /* s->mail is refused as a whole, with this reply and its tail; or it goes

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "msg/chan.h"
@@ -18,6 +19,7 @@
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/login.h"
 #include "smtpd/smtpd.h"
 
 #define LINE_ROOM	1500	/* octets of recipients in a line */
@@ -38,6 +40,28 @@ told_connect(struct session *s)
 	log_info("%s connect peer=%s protocol=%s tls=%s helo=%s", s->sid,
 	    conn_text(&s->conn.peer, peer), conf_protocol_name(s->proto),
 	    s->tls ? s->cipher : "none", log_text(s->helo, strlen(s->helo)));
+}
+
+void
+told_login(struct session *s, const struct auth_login_r *r)
+{
+	struct login l = { s->id, &s->conn.peer, s->proto,
+	    r != NULL ? r->user : slice_of("", 0),
+	    r != NULL ? r->account : 0 };
+
+	told_connect(s);
+	login_log(&l, r != NULL ? (enum auth_result)r->result : AUTH_TEMP,
+	    s->tls ? s->cipher : "none", r != NULL ? r->wait_ms : 0);
+}
+
+void
+told_logout(const struct session *s)
+{
+	struct login l = { s->id, &s->conn.peer, s->proto,
+	    slice_str(s->user), s->account };
+
+	if (s->authed)
+		logout_log(&l, now_sec_coarse() - s->began);
 }
 
 /* " user=<> account=" of one who is logged in. */

@@ -31,6 +31,9 @@ struct conf_cert {
 #define CONF_NLIST 64			/* members of a list */
 #define CONF_NREPORT (2 * CONF_NLIST)	/* two addresses a domain */
 
+/* Which names of failed logins the log tells: what is no whole address of ours
+ * may be a password that was typed in its place. */
+enum conf_names { NAMES_NONE, NAMES_OURS, NAMES_ALL };
 /* What becomes of a message that fails, the mildest first. */
 enum conf_action { ACTION_MARK, ACTION_JUNK, ACTION_REJECT };
 /* What the DMARC policies of other domains are worth. */
@@ -100,6 +103,7 @@ struct conf {
 		unsigned int	 workers;	/* hash processes, 2 */
 		unsigned int	 max_waiting;	/* 256 */
 		unsigned int	 max_failures;	/* before slowing down, 5 */
+		unsigned int	 log_names;	/* enum conf_names, ours */
 	} auth;
 	struct {			/* guard: outside, for an account */
 		unsigned int	 hour;	/* recipients, 300; 0 any */

@@ -218,6 +218,8 @@ static const struct conf_key keys[] = {
 	    1, 100000, R(AUTHD), "logins that may wait for a hash"),
 	K("auth.max-failures", CT_UINT, false, auth.max_failures, "5",
 	    1, 1000, R(AUTHD), "failed logins before they slow down"),
+	C("auth.log-names", auth.log_names, "none, ours, all", "ours",
+	    R(AUTHD), "which names of failed logins the log tells"),
 
 	K("guard.recipients-hour", CT_UINT, false, guard.hour, "300",
 	    0, 10000000, R(AUTHD),

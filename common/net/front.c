@@ -310,7 +310,8 @@ front_starttls(struct front_conn *c)
 	front_answer(c, FRONT_TLS_BEGIN);
 	c->state = FRONT_HANDSHAKE;
 	if (serve_accept_tls(c->io) == -1) {
-		log_info("%s starttls plaintext-behind=1", connid_text(c->id));
+		log_info("%s end why=\"clear text behind STARTTLS\"",
+		    connid_text(c->id));
 		front_quit(c);
 		return;
 	}
@@ -359,7 +360,7 @@ front_end(struct front_conn *c, enum front_end why)
 	 * literal even: then the connection just ends. */
 	if (c->state != FRONT_HANDSHAKE && !c->within)
 		io_write(c->io, bye, strlen(bye));
-	log_info("%s end why=%s", connid_text(c->id), word[why]);
+	log_info("%s end why=\"%s\"", connid_text(c->id), word[why]);
 	front_close(c, LINGER_MS);
 }
 

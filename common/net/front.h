@@ -59,6 +59,7 @@ struct front_conn {
 	unsigned int	 ncommands, nbad, nfail;
 	uint32_t	 ask;		/* to authd, 0 none */
 	uint32_t	 account;
+	uint64_t	 since;		/* s, of the login; 0: none yet */
 	uint64_t	 grant;		/* 0 none */
 	uint32_t	 granted;	/* whose session it is */
 	bool		 ungranted;	/* maild has none for this login */

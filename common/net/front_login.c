@@ -13,7 +13,7 @@
 
 #include <event2/event.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/slice.h"
 #include "base/util.h"
 #include "parse/sasl.h"
@@ -22,9 +22,9 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
-#include "net/connid.h"
 #include "net/front.h"
 #include "net/io.h"
+#include "net/login.h"
 
 #define AUTH_MS		20000	/* authd answers, else: try later */
 #define GRANT_S		20	/* maild gives a session in it */
@@ -79,6 +79,21 @@ front_login_forget(struct front_conn *c)
 		chan_send(authd, AUTH_CLOSE_EV, &e, NULL, 0);
 	if (c->counted)
 		front_count_del(c->account);
+	if (c->since != 0)
+		logout_log(&(struct login){ c->id, &c->source.peer,
+		    front_protocol(), slice_str(c->user), c->account },
+		    now_sec_coarse() - c->since);
+}
+
+/* user: as authd tells, if it is a name and no password in its place. */
+static void
+front_told(struct front_conn *c, enum auth_result result, struct slice user,
+    unsigned int wait_ms)
+{
+	char	 tls[IO_TLS_TEXT];
+
+	login_log(&(struct login){ c->id, &c->source.peer, front_protocol(),
+	    user, c->account }, result, io_tls_text(c->io, tls), wait_ms);
 }
 
 /* ---- authd ------------------------------------------------------------- */
@@ -120,8 +135,10 @@ front_login(struct front_conn *c, struct slice user, struct slice password)
 				    .user = user, .password = password };
 
 	ask.protocol = front_protocol();
+	c->result = AUTH_TEMP;
 	if (!sasl_field_valid(user) || !sasl_field_valid(password) ||
 	    slice_cpy(user, c->user, sizeof(c->user)) == -1) {
+		front_told(c, AUTH_BAD, slice_of("", 0), 0);
 		front_refuse(c, AUTH_BAD);
 		return;
 	}
@@ -130,6 +147,7 @@ front_login(struct front_conn *c, struct slice user, struct slice password)
 		c->ask = chan_ask(authd, AUTH_LOGIN, &ask, NULL, 0,
 		    AUTH_MS, on_login, c);
 	if (c->ask == 0) {
+		front_told(c, AUTH_TEMP, slice_of("", 0), 0);
 		front_refuse(c, AUTH_TEMP);
 		return;
 	}
@@ -156,6 +174,9 @@ on_login(struct chan *ch, struct msg *m, void *arg)
 		if (c->result == AUTH_OK)
 			slice_cpy(r->user, c->user, sizeof(c->user));
 	}
+	if (c->result != AUTH_OK)
+		front_told(c, c->result, m != NULL ?
+		    m->body->auth_login_r.user : slice_of("", 0), wait);
 	if (wait > 0)
 		front_wait(c, FRONT_DELAY, wait);
 	else if (c->result != AUTH_OK)
@@ -188,12 +209,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 static void
 front_refuse(struct front_conn *c, enum auth_result why)
 {
-	char	 remote[46];
-
-	/* who: authd tells, if it is a name and no password in its place */
-	log_info("%s login failed=%s remote=%s", connid_text(c->id),
-	    why == AUTH_BAD ? "credentials" : "temporary",
-	    conn_text(&c->source.peer, remote));
+	if (c->result == AUTH_OK)	/* right, but there is no session */
+		front_told(c, why, slice_str(c->user), 0);
 	front_ungrant(c);
 	c->state = FRONT_COMMAND;
 	front_answer(c, why == AUTH_BAD ? FRONT_LOGIN_BAD : FRONT_LOGIN_LATER);
@@ -259,8 +276,6 @@ front_on_revoked(struct chan *ch, struct msg *m, void *arg)
 static void
 front_session(struct front_conn *c)
 {
-	char	 remote[46];
-
 	if (c->granted != c->account)
 		front_ungrant(c);
 	if (c->sock == -1 && c->ungranted) {
@@ -273,6 +288,7 @@ front_session(struct front_conn *c)
 	}
 	evtimer_del(&c->timer);
 	if (!front_count_add(c->account, front_max_per_account())) {
+		front_told(c, AUTH_TEMP, slice_str(c->user), 0);
 		front_answer(c, FRONT_LOGIN_LATER);
 		front_end(c, FRONT_BUSY);
 		return;
@@ -284,9 +300,8 @@ front_session(struct front_conn *c)
 		return;
 	}
 	c->state = FRONT_PASS;
-	log_info("%s login user=%s remote=%s tls=%d", connid_text(c->id),
-	    log_text(c->user, strlen(c->user)),
-	    conn_text(&c->source.peer, remote), c->tls);
+	c->since = now_sec_coarse();
+	front_told(c, AUTH_OK, slice_str(c->user), 0);
 	conn_known(&c->source);
 	io_deadline(c->io, FIRST_MS);
 	io_resume(c->io);
