@@ -70,8 +70,56 @@ data_command(struct session *s, struct slice arg)
 static void
 data_begin(struct session *s)
 {
+	s->mail->began = now_ms_coarse();
 	session_state(s, SMTP_MESSAGE);
 	reply(s, REPLY_GO_ON);
+}
+
+/*
+ * Each block has its time (RFC 5321 4.5.3.2.5), and all of them so much as
+ * they would need at the least rate: a slow line is no attack, a client that
+ * sends an octet now and then is one.
+ */
+unsigned int
+data_wait(const struct session *s)
+{
+	const struct conf *conf = proc_conf();
+	const struct mail *m = s->mail;
+	uint64_t now = now_ms_coarse(), block, until;
+
+	block = (uint64_t)conf->smtp.data_timeout * 1000;
+	until = m->began + block + m->wire * 1000 / conf->smtp.data_rate;
+	if (m->held != 0 || until > now + block)
+		return (unsigned int)block;
+	return until > now ? (unsigned int)(until - now) : 1;
+}
+
+/* From now on the message waits for us. */
+static void
+data_hold(struct mail *m)
+{
+	if (m->held == 0)
+		m->held = now_ms_coarse();
+}
+
+/* What it waited so does not count against the client. */
+static bool
+data_resume(struct mail *m)
+{
+	if (m->held == 0)
+		return false;
+	m->began += now_ms_coarse() - m->held;
+	m->held = 0;
+	return true;
+}
+
+bool
+data_waited(struct session *s)
+{
+	if (!smtpd()->hold)
+		return data_resume(s->mail);
+	data_hold(s->mail);
+	return true;
 }
 
 static void
@@ -89,8 +137,12 @@ data_input(struct session *s)
 	struct slice in = io_peek(s->io), run;
 	size_t off = 0;
 
-	if (smtpd()->hold)
+	if (smtpd()->hold) {
+		data_hold(m);
 		return false;
+	}
+	data_resume(m);
+	s->fresh = s->fresh || in.n > 0;
 	while (off < in.n && !m->scan.done && s->state == SMTP_MESSAGE) {
 		off += data_scan(&m->scan, in.p + off, in.n - off, &run);
 		if (run.n > 0)
@@ -209,6 +261,8 @@ file_ask(struct session *s)
 {
 	struct queue_file ask = { s->id };
 
+	if (s->state == SMTP_MESSAGE)
+		data_hold(s->mail);
 	return session_ask(s, smtpd()->queue, QUEUE_FILE, &ask, NULL,
 	    SMTP_ASK_MS, on_file);
 }

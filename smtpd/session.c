@@ -137,8 +137,8 @@ session_over(struct session *s, enum reply last)
 }
 
 /*
- * Deadlines are for the whole of what is awaited, not for each octet; and
- * no session lives for ever between two mails.
+ * Deadlines are for the whole of what is awaited, not for each octet, but of
+ * a message block by block; and no session lives for ever between two mails.
  */
 static void
 session_await(struct session *s)
@@ -150,18 +150,18 @@ session_await(struct session *s)
 	s->fresh = false;
 	if (s->state == SMTP_ANSWER)
 		return;
-	if (s->state == SMTP_MESSAGE)
-		sec = conf->smtp.data_timeout;
-	else {
-		/* nearly all places taken: nobody may sit for long */
-		if (conn_count() > conf->smtp.max_connections / 16 * 15 &&
-		    sec > SMTP_STRESS_S)
-			sec = SMTP_STRESS_S;
-		left = now - s->since < SMTP_SESSION_S ?
-		    SMTP_SESSION_S - (now - s->since) : 1;
-		if (left < sec)
-			sec = (unsigned int)left;
+	if (s->state == SMTP_MESSAGE) {
+		io_deadline(s->io, data_wait(s));
+		return;
 	}
+	/* nearly all places taken: nobody may sit for long */
+	if (conn_count() > conf->smtp.max_connections / 16 * 15 &&
+	    sec > SMTP_STRESS_S)
+		sec = SMTP_STRESS_S;
+	left = now - s->since < SMTP_SESSION_S ?
+	    SMTP_SESSION_S - (now - s->since) : 1;
+	if (left < sec)
+		sec = (unsigned int)left;
 	io_deadline(s->io, sec * 1000);
 }
 
@@ -183,6 +183,8 @@ session_deadline(struct session *s)
 {
 	if (s->delayed != REPLY_NONE)
 		auth_delayed(s);
+	else if (s->state == SMTP_MESSAGE && data_waited(s))
+		s->fresh = true;
 	else if (s->state != SMTP_ANSWER)
 		session_end(s, REPLY_TIMEOUT);
 	else if (s->mail != NULL && s->mail->lost)

@@ -149,6 +149,8 @@ struct mail {
 	bool		 headless;	/* starts with no field */
 	bool		 hashing;
 	uint64_t	 wire;		/* octets from the client */
+	uint64_t	 began;		/* ms, of the data, our own time apart */
+	uint64_t	 held;		/* ms, since when it waits for us, or 0 */
 	uint64_t	 size;		/* of the message as kept */
 	int		 fd;		/* memfd or spool file, -1 none */
 	uint64_t	 stored;	/* octets written to fd */
@@ -344,6 +346,10 @@ void	 policy_apply(struct session *);
 void	 data_command(struct session *, struct slice arg);
 /* Take buffered input.  True: the message is complete. */
 bool	 data_input(struct session *);
+/* How long the next block is waited for, ms. */
+unsigned int data_wait(const struct session *);
+/* Its time is over: was it we whom it waited for?  Then it has time again. */
+bool	 data_waited(struct session *);
 
 /* ---- auth.c --------- */
 

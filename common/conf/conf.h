@@ -56,7 +56,8 @@ struct conf {
 		unsigned int	 max_errors;		/* 20 a session */
 		unsigned int	 max_commands;		/* 1000 outside a mail */
 		unsigned int	 timeout;		/* s a command, 300 */
-		unsigned int	 data_timeout;		/* s for the data, 600 */
+		unsigned int	 data_timeout;		/* s a block of data, 180 */
+		uint64_t	 data_rate;		/* octets a s at least, 512 */
 		unsigned int	 max_connections;	/* a process, 12000 */
 		unsigned int	 max_per_source;	/* an address, 200 */
 		bool		 received_client;	/* name client in Received */

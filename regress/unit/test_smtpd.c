@@ -24,6 +24,7 @@
 #include "net/conn.h"
 #include "net/io.h"
 #include "smtpd/smtpd.h"
+#include "regress/lib/test_clock.h"
 #include "smtp_play.h"
 
 static void
@@ -533,6 +534,95 @@ test_return_path(void **state)
 	finish();
 }
 
+/* So many octets of a message, each time after so many seconds.  How many
+ * times it was let go on, at most n. */
+static int
+slowly(int n, size_t octets, int seconds)
+{
+	static char block[65536];
+	int i;
+
+	memset(block, 'x', sizeof(block));
+	for (i = 2; i < (int)octets; i += 72)
+		memcpy(block + i - 2, "\r\n", 2);
+	begin(PROTO_SMTP, false);
+	say(whole);
+	say("Subject: x\r\n\r\n");
+	assert_string_equal(codes(), "220 250 250 250 354");
+	for (i = 0; i < n && !client.eof; i++) {
+		test_clock_pass(seconds * 1000);
+		turn();
+		if (!client.eof)
+			say_n(block, octets);
+	}
+	if (client.eof) {
+		assert_non_null(strstr(client.out, "421 4.4.2"));
+		finish();
+		return i - 1;
+	}
+	expect("\r\n.\r\n", "250");
+	finish();
+	return i;
+}
+
+/* Each block has 3 minutes; all of it so long as 512 octets a second need. */
+static void
+test_slow_data(void **state)
+{
+	assert_int_equal(slowly(30, 65536, 120), 30);	/* an hour */
+	assert_int_equal(slowly(30, 65536, 170), 1);	/* 385 a second */
+	assert_int_equal(slowly(30, 65536, 182), 0);
+	assert_int_equal(slowly(200, 10, 35), 5);	/* none gains by it */
+	assert_int_equal(slowly(200, 1, 7), 25);
+	/* 200 a second: 180 s, and 47 of each 120 back */
+	assert_int_equal(slowly(200, 24000, 120), 1);
+	t.conf->smtp.data_rate = 100;
+	assert_int_equal(slowly(200, 24000, 120), 200);
+	t.conf->smtp.data_rate = 512;
+	t.conf->smtp.data_timeout = 60;
+	assert_int_equal(slowly(30, 65536, 62), 0);
+	assert_int_equal(slowly(30, 65536, 50), 30);
+	t.conf->smtp.data_timeout = 180;
+}
+
+/* What it waits for us is not the client's time. */
+static void
+test_slow_data_of_ours(void **state)
+{
+	int i;
+
+	begin(PROTO_SMTP, false);
+	say(whole);
+	assert_string_equal(codes(), "220 250 250 250 354");
+	for (i = 0; i < 10; i++) {
+		t.h.hold = true;
+		say("Subject: x\r\n");
+		test_clock_pass(500 * 1000);
+		turn();
+		t.h.hold = false;
+		io_again(LIST_FIRST(&t.h.sessions)->io);
+		turn();
+		test_clock_pass(17 * 1000);
+		turn();
+		assert_false(client.eof);
+	}
+	t.h.hold = true;		/* nothing came meanwhile */
+	for (i = 0; i < 10; i++) {
+		test_clock_pass(500 * 1000);
+		turn();
+	}
+	t.h.hold = false;
+	test_clock_pass(100 * 1000);
+	turn();
+	assert_false(client.eof);
+	test_clock_pass(182 * 1000);
+	turn();
+	test_clock_pass(182 * 1000);
+	turn();
+	assert_true(client.eof);
+	finish();
+}
+
 static void
 test_forged_results(void **state)
 {
@@ -640,6 +730,8 @@ main(void)
 		cmocka_unit_test(test_empty_message),
 		cmocka_unit_test(test_small_needs_no_descriptor),
 		cmocka_unit_test(test_small_goes_by_descriptor_when_much_waits),
+		cmocka_unit_test(test_slow_data),
+		cmocka_unit_test(test_slow_data_of_ours),
 		cmocka_unit_test(test_return_path),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_odd_headers),
