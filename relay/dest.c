@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
@@ -23,6 +24,7 @@
 
 #define NBUCKET		256
 #define ROUTE_MS	60000	/* a route is used so long */
+#define TELL_MAX	16	/* messages that a line is repeated for */
 
 struct dest {
 	LIST_ENTRY(dest) bucket;
@@ -95,6 +97,19 @@ dest_session_gone(struct dest *d, struct session *s, const struct reason *why)
 		dest_fail(d, why);
 	d->busy--;
 	dest_unref(d);
+}
+
+void
+dest_tell(const struct dest *d, const char *text)
+{
+	const struct message *m;
+	size_t n = 0;
+
+	TAILQ_FOREACH(m, &d->waiting, waiting)
+		if (n++ < TELL_MAX)
+			log_info("%s relay %s", m->sid, text);
+	if (n == 0)
+		log_info("relay %s", text);
 }
 
 void

@@ -155,11 +155,16 @@ static bool
 reply_starttls(struct session *s)
 {
 	const char *why, *host = session_host(s);
+	struct reason refusal;
 	char name[HOST_TEXT];
 
 	if (s->reply.code / 100 != 2) {
 		if (starttls_insist())
 			return refused(s, false);
+		session_reason(s, &refusal);
+		session_tell(s, "%s goes on without TLS: STARTTLS was "
+		    "answered with %s", s->peer, refusal.text);
+		(void)strlcpy(s->tls, "none,refused", sizeof(s->tls));
 		return session_ready(s);
 	}
 	if (io_peek(s->io).n > 0) {

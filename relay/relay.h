@@ -208,6 +208,8 @@ struct message *dest_take(struct dest *);
 void	 dest_session_ready(struct dest *, struct session *);
 void	 dest_session_gone(struct dest *, struct session *,
 	    const struct reason *why);
+/* Log what concerns all that waits. */
+void	 dest_tell(const struct dest *, const char *text);
 /* queue is gone: drop what waits. */
 void	 dest_drop(struct chan *);
 /* Answer what waits with this and close what is idle; now: all. */
@@ -260,7 +262,8 @@ struct session {
 	bool		 waited;	/* it was idle: the host may be tired */
 	struct smtp_reply reply;
 	char		 peer[HOST_TEXT + 64];	/* "host[ip]:port" */
-	char		 tls[32];	/* "TLSv1.3", "none" */
+	char		 tls[32];	/* "TLSv1.3"; "none,failed" if it was
+					 * offered and did not work */
 
 	/* the transaction */
 	struct message	*m;
@@ -281,6 +284,10 @@ const char *session_host(const struct session *);
 
 /* ---- session.c: its life ---------- */
 
+/* Log what was found of its host, with the ids of the messages that it
+ * concerns. */
+void	 session_tell(const struct session *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
 /* Begin to connect to the first address of route that is not known bad;
  * takes a reference.  NULL: all are bad, *why tells. */
 struct session *session_new(struct dest *, struct route *,

@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,21 @@ session_new(struct dest *d, struct route *r, struct reason *why)
 	return s;
 }
 
+void
+session_tell(const struct session *s, const char *fmt, ...)
+{
+	char text[REASON_TEXT + 2 * HOST_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (s->m != NULL)
+		log_info("%s relay %s", s->m->sid, text);
+	else
+		dest_tell(s->dest, text);
+}
+
 /* The next address that is worth a try; false: none is left. */
 static bool
 session_connect(struct session *s)
@@ -164,7 +180,8 @@ session_open(struct session *s)
 	s->ext = 0;
 	s->size_max = 0;
 	s->verify = false;
-	(void)strlcpy(s->tls, "none", sizeof(s->tls));
+	(void)strlcpy(s->tls, a->notls ? "none,failed" : "none",
+	    sizeof(s->tls));
 	s->sent = 0;
 	s->waited = false;
 	if (s->io == NULL) {
@@ -307,7 +324,7 @@ session_lost(struct session *s, const struct reason *why)
 	struct reason copy = *why;
 	bool used = s->sent > 1 || s->waited;
 
-	log_notice("relay %s lost: %s", s->peer, copy.text);
+	session_tell(s, "%s lost: %s", s->peer, copy.text);
 	session_close(s, false);
 	if (!transaction_lost(s, &copy)) {
 		session_end(s, &copy);
@@ -337,12 +354,13 @@ session_bad(struct session *s, const struct reason *why)
 static void
 session_next_address(struct session *s, const struct reason *why)
 {
-	log_info("relay %s not usable: %s", s->peer, why->text);
+	session_tell(s, "%s not usable: %s", s->peer, why->text);
 	session_close(s, s->state > GREETING_EXPECTED &&
 	    s->state != SECURED_EXPECTED);
 	if (s->retry_clear && !s->route->addr[s->addr].notls) {
 		s->route->addr[s->addr].notls = true;
 		s->retry_clear = false;
+		session_tell(s, "%s is tried without TLS", s->peer);
 		if (session_open(s))
 			return;
 	}

@@ -35,12 +35,12 @@ class Relay:
         self.answers, self.asked, self.pace = {}, [], 0.5
 
     def submit(self, rcpts=("b@dest.test",), data=BODY, domain="dest.test", sender="a@me.test", flags=0, trace=b"",
-               ticket=b"", offset=7, size=None, targets=None):
+               ticket=b"", offset=7, size=None, targets=None, sid="s1"):
         fd = os.memfd_create("m")
         os.write(fd, b"x" * offset + data)
         if targets is None:
             targets = b"".join(pack("ITEM_RCPTTO", {"index": 100 + i, "address": r}) for i, r in enumerate(rcpts))
-        ident = self.queue.ask("RELAY_MSG", [fd], sid="s1", sender=sender, domain=domain, offset=offset,
+        ident = self.queue.ask("RELAY_MSG", [fd], sid=sid, sender=sender, domain=domain, offset=offset,
                                size=len(data) if size is None else size, flags=flags, trace=trace, ticket=ticket,
                                targets=targets)
         os.close(fd)
