@@ -43,7 +43,6 @@
 #define CHECK_SECONDS	10	/* between looks whether the file was moved */
 #define TAIL_MAX	(1024 * 1024)	/* octets read back at the start */
 #define LINES_DEFAULT	100	/* of "log" without -n */
-#define LINES_MAX	10000
 
 struct source {
 	struct source	*next;
@@ -212,6 +211,7 @@ on_flush(evutil_socket_t fd, short ev, void *arg)
 {
 	file_flush();
 	tell();
+	follow_new();
 }
 
 static void
@@ -263,31 +263,10 @@ logd_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 /* ---- commands ------------------------------------------------------------ */
 
 static void
-put_lines(uint32_t ask, const size_t *v, size_t n)
-{
-	struct logd_parts o;
-	struct row row;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (logd_parse(ring_line(st.ring, v[i]), &o) == -1)
-			continue;
-		row.n = 0;
-		row_str(&row, "time", o.time);
-		row_str(&row, "process", o.process);
-		row_str(&row, "level", o.level);
-		row_str(&row, "text", o.text);
-		proc_row(ask, &row);
-	}
-	proc_done(ask, n == 0 ? EX_DATAERR : EX_OK, "%s", n == 0 ?
-	    "nothing of that in the recent log" : "");
-}
-
-static void
 run_log(uint32_t ask, const struct slice *v, size_t n)
 {
 	static size_t found[LINES_MAX];
-	struct slice text = { NULL, 0 };
+	struct slice text = { NULL, 0 }, cursor = { NULL, 0 };
 	uint64_t lines = LINES_DEFAULT;
 	size_t i;
 
@@ -312,15 +291,24 @@ run_log(uint32_t ask, const struct slice *v, size_t n)
 			if (++i < n &&
 			    slice_number(v[i], LINES_MAX, &lines) == 0)
 				continue;
+		} else if (slice_is(v[i], "-f")) {
+			if (++i < n && v[i].n > 0) {
+				cursor = v[i];
+				continue;
+			}
 		} else if (text.p == NULL) {
 			text = v[i];
 			continue;
 		}
-		proc_done(ask, EX_USAGE, "usage: log [-n LINES] [TEXT] (up "
+		proc_done(ask, EX_USAGE, "usage: log [-f] [-n LINES] [TEXT] (up "
 		    "to %d lines), log rotate, log reopen", LINES_MAX);
 		return;
 	}
-	put_lines(ask, found, ring_find(st.ring, text, found, lines));
+	if (cursor.n > 0)
+		follow_ask(st.ring, ask, cursor, text, (size_t)lines);
+	else
+		follow_show(st.ring, ask, found, ring_find(st.ring, text,
+		    found, lines));
 }
 
 static void
@@ -332,8 +320,8 @@ run_why(uint32_t ask, const struct slice *v, size_t n)
 		proc_done(ask, EX_USAGE, "usage: why ID (three characters or "
 		    "more)");
 	else
-		put_lines(ask, found, ring_why(st.ring, v[0], found,
-		    LINES_MAX));
+		follow_show(st.ring, ask, found, ring_why(st.ring, v[0],
+		    found, LINES_MAX));
 }
 
 void
@@ -350,7 +338,7 @@ logd_run(uint32_t ask, uint32_t uid, struct slice args)
 	else if (n > 0 && slice_is(v[0], "why"))
 		run_why(ask, v + 1, n - 1);
 	else
-		proc_done(ask, EX_USAGE, "usage: log [-n LINES] [TEXT], "
+		proc_done(ask, EX_USAGE, "usage: log [-f] [-n LINES] [TEXT], "
 		    "log rotate, log reopen, why ID");
 }
 

@@ -3,7 +3,7 @@
  * recent ones.
  *
  * Layers, lowest first; a file calls those before it:
- *	rotate line file ring logd
+ *	rotate line file ring follow logd
  */
 #ifndef LOGD_H
 #define LOGD_H
@@ -57,6 +57,14 @@ struct slice ring_line(const struct ring *, size_t i);
  * in order; returns how many index were filled. */
 size_t	 ring_find(const struct ring *, struct slice text, size_t *index,
 	    size_t max);
+/* The number of the next line that is added, and of the oldest that is still
+ * there; they grow as long as the ring lives. */
+uint64_t ring_end(const struct ring *);
+uint64_t ring_first(const struct ring *);
+/* The first max lines from number *from on that contain text, and in *from
+ * the number to go on from; returns how many index were filled. */
+size_t	 ring_after(const struct ring *, struct slice text, uint64_t *from,
+	    size_t *index, size_t max);
 /* The last max lines about one message, session or address: those with id
  * as a word, and those of the sessions that these belong to. */
 size_t	 ring_why(const struct ring *, struct slice id, size_t *index,
@@ -82,6 +90,23 @@ const char *file_stuck(void);
 /* The last max octets of the file, for the ring after a restart; freed by
  * the caller, NULL if there is nothing. */
 char	*file_tail(size_t max, size_t *n);
+
+/* ---- follow.c: lines to mailctl, now and as they come --------------------- */
+
+#define LINES_MAX	10000	/* of one answer */
+
+/* These lines as rows, and the answer's end. */
+void	 follow_show(struct ring *, uint32_t ask, const size_t *v, size_t n);
+/*
+ * Answer now with the last lines that contain text, when cursor is "0", or
+ * with those behind it, as soon as there is one, and at the latest after
+ * FOLLOW_SECONDS.  The text of the answer is the cursor to ask with next, a
+ * blank, and how many lines were forgotten in between.
+ */
+void	 follow_ask(struct ring *, uint32_t ask, struct slice cursor,
+	    struct slice text, size_t lines);
+/* There are new lines. */
+void	 follow_new(void);
 
 /* ---- rotate.c: old log files --------------------------------------------- */
 

@@ -144,6 +144,36 @@ ring_find(const struct ring *r, struct slice text, size_t *v, size_t max)
 	return reverse(v, n);
 }
 
+uint64_t
+ring_end(const struct ring *r)
+{
+	return r->end;
+}
+
+uint64_t
+ring_first(const struct ring *r)
+{
+	return r->first;
+}
+
+size_t
+ring_after(const struct ring *r, struct slice text, uint64_t *from, size_t *v,
+    size_t max)
+{
+	struct slice line;
+	size_t n = 0, i;
+
+	if (*from < r->first)
+		*from = r->first;
+	for (; *from < r->end && n < max; ++*from) {
+		i = (size_t)(*from - r->first);
+		line = ring_line(r, i);
+		if (text.n == 0 || find(line, text) < line.n)
+			v[n++] = i;
+	}
+	return n;
+}
+
 /* The session id in front of a line's text; n 0 if there is none. */
 static struct slice
 session_of(struct slice line)

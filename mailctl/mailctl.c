@@ -38,21 +38,69 @@ stdio_open(void)
 	close(fd);
 }
 
+/*
+ * maild says first which build it is of.  One of another build is told, as
+ * what is new in one of them the other does not know; releases further apart
+ * than one do not understand each other.  0, or -1 with errno when it ended.
+ */
+static int
+read_hello(int s)
+{
+	static uint8_t buf[MSG_MAX];
+	char theirs[BUILD_TEXT_MAX], ours[BUILD_TEXT_MAX];
+	union msg_body body;
+	struct msg m = { .body = &body };
+	const struct ctl_hello_ev *e = &body.ctl_hello_ev;
+	int r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS);
+
+	if (r == 0)
+		errno = ECONNRESET;
+	if (r != 1)
+		return -1;
+	if (m.type != CTL_HELLO_EV)
+		errx(EX_PROTOCOL, "maild does not say which release it is of; "
+		    "restart it");
+	if (build_same(e->build))
+		return 0;
+	warnx("maild runs %s, this mailctl is of %s: restart maild",
+	    build_text(e->release, e->build, theirs),
+	    build_text(build_release, slice_str(build_id), ours));
+	if (!build_adjacent(e->release))
+		errx(EX_PROTOCOL, "they do not understand each other");
+	return 0;
+}
+
 int
-control_connect(const char *path)
+control_try(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int s;
+	int s, keep;
 
 	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
 	    sizeof(sun.sun_path))
 		errx(EX_USAGE, "%s: socket path too long", path);
 	if ((s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) == -1)
 		err(EX_OSERR, "socket");
-	if (connect(s, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+	if (connect(s, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
+	    read_hello(s) == 0)
+		return s;
+	keep = errno;
+	close(s);
+	errno = keep;
+	return -1;
+}
+
+int
+control_connect(const char *path)
+{
+	int s = control_try(path);
+
+	if (s != -1)
 		return s;
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		errx(EX_UNAVAILABLE, "%s: maild is not running", path);
+	if (errno == ECONNRESET)
+		errx(EX_UNAVAILABLE, "maild closed the connection");
 	if (errno == EACCES)
 		errx(EX_NOPERM, "%s: not permitted; run as root", path);
 	err(EX_UNAVAILABLE, "%s", path);
@@ -92,53 +140,22 @@ order_options(int argc, char **argv)
 	}
 }
 
-void
+int
 send_command(int s, int argc, char **argv, const char *password)
 {
 	static uint8_t args[12288];
 	struct ctl_run run;
 	size_t n = 0;
-	int i;
+	int i, r;
 
 	for (i = 0; i < argc; i++)
 		put_arg(args, sizeof(args), &n, argv[i]);
 	if (password != NULL)
 		put_arg(args, sizeof(args), &n, password);
 	run.args = slice_of((const char *)args, n);
-	if (msg_send(s, CTL_RUN, 1, &run, NULL, 0) == -1)
-		err(EX_UNAVAILABLE, "asking maild");
+	r = msg_send(s, CTL_RUN, 1, &run, NULL, 0);
 	explicit_bzero(args, sizeof(args));
-}
-
-/*
- * maild says first which build it is of.  One of another build is told, as
- * what is new in one of them the other does not know; releases further apart
- * than one do not understand each other.
- */
-void
-read_hello(int s)
-{
-	static uint8_t buf[MSG_MAX];
-	char theirs[BUILD_TEXT_MAX], ours[BUILD_TEXT_MAX];
-	union msg_body body;
-	struct msg m = { .body = &body };
-	const struct ctl_hello_ev *e = &body.ctl_hello_ev;
-	int r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS);
-
-	if (r == 0)
-		errx(EX_UNAVAILABLE, "maild closed the connection");
-	if (r == -1)
-		err(EX_UNAVAILABLE, "waiting for maild");
-	if (m.type != CTL_HELLO_EV)
-		errx(EX_PROTOCOL, "maild does not say which release it is of; "
-		    "restart it");
-	if (build_same(e->build))
-		return;
-	warnx("maild runs %s, this mailctl is of %s: restart maild",
-	    build_text(e->release, e->build, theirs),
-	    build_text(build_release, slice_str(build_id), ours));
-	if (!build_adjacent(e->release))
-		errx(EX_PROTOCOL, "they do not understand each other");
+	return r;
 }
 
 /* Rows, then the end.  Returns the exit status. */

@@ -2,7 +2,7 @@
  * mailctl: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	zone lookup table password words verify mailctl
+ *	zone lookup table password words verify mailctl follow
  */
 #ifndef MAILCTL_H
 #define MAILCTL_H
@@ -21,6 +21,9 @@ int	 table_add(struct table *, struct slice cells);
 /* Print it: aligned columns, bold head on a terminal; or a JSON array.  A
  * table with one column is printed as plain lines.  Frees it. */
 void	 table_print(struct table *);
+/* Print its rows without a head, a line each: the values, or a JSON object.
+ * Frees it. */
+void	 table_lines(struct table *);
 bool	 table_is_empty(const struct table *);
 /* Lines of text and a newline, safe for a terminal as a table's cells are. */
 void	 text_print(FILE *, struct slice);
@@ -47,6 +50,8 @@ bool	 password_get(int argc, char **argv, bool flagged,
 
 /* What a command is used like; NULL or one that is none: all of them. */
 void	 words_help(FILE *, const char *name);
+/* Take --json out of a command's words; was it there? */
+bool	 words_json(int *argc, char **argv);
 /* "help [COMMAND]" and "COMMAND ... --help": answered, true. */
 bool	 words_ask_help(int argc, char *const *argv);
 /* An option before the command was refused: what may have been meant, on
@@ -61,17 +66,25 @@ void	 words_suggest(int argc, char *const *argv);
 /* What of standard input, output and error is closed becomes /dev/null: the
  * control socket would take its place. */
 void	 stdio_open(void);
-/* The control socket at path. */
+/* The control socket at path; -1 with errno.  With its maild's build told. */
+int	 control_try(const char *path);
+/* The same, or the program ends. */
 int	 control_connect(const char *path);
-/* maild says first which build it is of. */
-void	 read_hello(int s);
 /* Options of a command of reports go behind its words. */
 void	 order_options(int argc, char **argv);
-/* password: behind the words, NULL none. */
-void	 send_command(int s, int argc, char **argv, const char *password);
+/* password: behind the words, NULL none.  0, or -1 with errno. */
+int	 send_command(int s, int argc, char **argv, const char *password);
 /* Prints what comes; the exit status. */
 int	 read_answer(int s, bool json);
 /* maild was told to stop: until it has ended. */
 void	 wait_gone(int s);
+
+/* ---- follow.c: log -f ---------------------------------------------------- */
+
+/* Is it that?  -f may stand anywhere behind log. */
+bool	 follow_is_command(int argc, char *const *argv);
+/* Print lines as they come, over the end of logd and of maild, until a signal
+ * or until nobody reads them; the exit status. */
+int	 follow_command(const char *path, int argc, char **argv, bool json);
 
 #endif

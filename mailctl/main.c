@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include <err.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -51,11 +52,7 @@ main(int argc, char *argv[])
 		}
 	argc -= optind;
 	argv += optind;
-	/* --json may stand behind the command too */
-	if (argc > 1 && strcmp(argv[argc - 1], "--json") == 0) {
-		json = true;
-		argc--;
-	}
+	json = words_json(&argc, argv) || json;
 	if (argc == 0) {
 		words_help(stderr, NULL);
 		return EX_USAGE;
@@ -66,11 +63,13 @@ main(int argc, char *argv[])
 		return verify_command(argc, argv, json);
 	if (strcmp(argv[0], "reports") == 0)
 		order_options(argc, argv);
+	if (follow_is_command(argc, argv))
+		return follow_command(path, argc, argv, json);
 	flagged = password_flag(&argc, argv);
 	s = control_connect(path);
-	read_hello(s);
-	send_command(s, argc, argv, password_get(argc, argv, flagged,
-	    password) ? password : NULL);
+	if (send_command(s, argc, argv, password_get(argc, argv, flagged,
+	    password) ? password : NULL) == -1)
+		err(EX_UNAVAILABLE, "asking maild");
 	explicit_bzero(password, sizeof(password));
 	status = read_answer(s, json);
 	if (status == EX_USAGE || status == EX_DATAERR)

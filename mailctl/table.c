@@ -255,6 +255,34 @@ table_json(struct table *t)
 	puts("]");
 }
 
+static void
+plain_row(const struct cells *row)
+{
+	struct item_cell c;
+	struct slice cells = { row->octets, row->n };
+	size_t off = 0, n = 0;
+
+	while (item_cell_get(cells, &off, &c) == 1) {
+		fputs(n++ > 0 ? " " : "", stdout);
+		put_plain(c.value);
+	}
+}
+
+void
+table_lines(struct table *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nrows; i++) {
+		if (t->json)
+			json_row(&t->rows[i]);
+		else
+			plain_row(&t->rows[i]);
+		putchar('\n');
+	}
+	table_free(t);
+}
+
 bool
 table_is_empty(const struct table *t)
 {

@@ -62,7 +62,7 @@ static const struct noun {
 	    "        failures [DOMAIN] | list [DOMAIN] | unread [ID] |\n"
 	    "        remove ID|unread | pending  [--days N] [--all]\n" },
 	{ "log", "rotate reopen",
-	    "  log [-n LINES] [TEXT]           the recent log\n"
+	    "  log [-f] [-n LINES] [TEXT]      the recent log; what comes\n"
 	    "  log rotate | reopen             begin a new file; go on in one\n"
 	    },
 	{ "why", "",
@@ -121,6 +121,19 @@ words_help(FILE *to, const char *name)
 	for (i = 0; i < NITEMS(nouns); i++)
 		fprintf(to, "%s%s", strcmp(nouns[i].name, "verify") == 0 ?
 		    "\nwithout maild:\n" : "", nouns[i].usage);
+}
+
+bool
+words_json(int *argc, char **argv)
+{
+	int i, n = 0;
+
+	for (i = 0; i < *argc; i++)
+		if (i == 0 || strcmp(argv[i], "--json") != 0)
+			argv[n++] = argv[i];
+	i = *argc;
+	*argc = n;
+	return n < i;
 }
 
 bool
