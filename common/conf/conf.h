@@ -68,6 +68,7 @@ struct conf {
 		unsigned int	 max_connections;
 		unsigned int	 max_per_account;	/* 100 */
 		uint64_t	 max_append;		/* octets, 50M */
+		bool		 mark_seen;		/* pop3: RETR, true */
 	} imap, pop3;
 	struct {			/* queue: */
 		unsigned int	 retry_min;		/* s, 300 */

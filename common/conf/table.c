@@ -157,6 +157,8 @@ static const struct conf_key keys[] = {
 	    "12000", 1, 1000000, R_POP3, "connections of pop3d"),
 	K("pop3.max-per-account", CT_UINT, false, pop3.max_per_account, "100",
 	    1, 100000, R_POP3, "connections of one account"),
+	K("pop3.mark-seen", CT_BOOL, false, pop3.mark_seen, "true",
+	    0, 0, R(POP3_NURSERY), "RETR sets \\Seen"),
 
 	K("queue.retry-min", CT_SEC, false, queue.retry_min, "5m",
 	    1, DAY, R(QUEUE), "first wait before another attempt"),

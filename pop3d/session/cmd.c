@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/slice.h"
 #include "msg/msg.h"
 #include "msg/session.h"
@@ -55,7 +56,6 @@ static const struct command {
 static bool	args_parse(struct session *, const struct command *,
 	    struct slice, struct args_given *);
 static void	bad(struct session *, const char *);
-static bool	is_deleted(const struct session *, uint32_t);
 static void	put_list(struct session *, uint32_t);
 static void	put_uidl(struct session *, uint32_t);
 static void	put_all(struct session *,
@@ -102,7 +102,7 @@ args_parse(struct session *s, const struct command *c, struct slice rest,
 		bad(s, "-ERR Arguments are not right\r\n");
 		return false;
 	}
-	if (msg == 0 || msg > s->n || is_deleted(s, (uint32_t)msg)) {
+	if (msg == 0 || msg > s->n || marks_has(s->deleted, (uint32_t)msg)) {
 		frames_puts(s->io, "-ERR No such message\r\n");
 		return false;
 	}
@@ -117,18 +117,11 @@ bad(struct session *s, const char *line)
 	frames_puts(s->io, line);
 }
 
-static bool
-is_deleted(const struct session *s, uint32_t msg)
-{
-	return s->deleted != NULL &&
-	    s->deleted[msg / 8] & (1 << (msg % 8));
-}
-
 static void
 cmd_stat(struct session *s, const struct args_given *given)
 {
 	frames_printf(s->io, "+OK %u %llu\r\n", s->n - s->ndeleted,
-	    (unsigned long long)s->octets);
+	    (unsigned long long)size_all(s));
 }
 
 static void
@@ -136,7 +129,7 @@ put_list(struct session *s, uint32_t msg)
 {
 	frames_num(s->io, msg);
 	frames_putc(s->io, ' ');
-	frames_num(s->io, store_view_msg(s->view, msg)->size);
+	frames_num(s->io, size_sent(s, msg));
 	frames_puts(s->io, "\r\n");
 }
 
@@ -159,7 +152,7 @@ put_all(struct session *s, void (*put)(struct session *, uint32_t))
 
 	frames_printf(s->io, "+OK %u messages\r\n", s->n - s->ndeleted);
 	for (i = 1; i <= s->n; i++)
-		if (!is_deleted(s, i))
+		if (!marks_has(s->deleted, i))
 			put(s, i);
 	frames_puts(s->io, ".\r\n");
 }
@@ -189,7 +182,12 @@ cmd_uidl(struct session *s, const struct args_given *given)
 static void
 cmd_retr(struct session *s, const struct args_given *given)
 {
-	retr_send(s, given->msg, UINT64_MAX);
+	if (!retr_send(s, given->msg, UINT64_MAX) || !s->mark_seen)
+		return;
+	if (store_view_msg(s->view, given->msg)->flags & STORE_SEEN)
+		return;
+	/* Without memory it stays unread. */
+	marks_set(s, &s->retrieved, given->msg);
 }
 
 static void
@@ -201,15 +199,13 @@ cmd_top(struct session *s, const struct args_given *given)
 static void
 cmd_dele(struct session *s, const struct args_given *given)
 {
-	if (s->deleted == NULL &&
-	    (s->deleted = calloc(1, s->n / 8 + 1)) == NULL) {
+	if (marks_set(s, &s->deleted, given->msg) == -1) {
 		frames_puts(s->io, "-ERR [SYS/TEMP] Out of memory\r\n");
 		return;
 	}
-	s->deleted[given->msg / 8] |=
-	    (unsigned char)(1 << (given->msg % 8));
 	s->ndeleted++;
-	s->octets -= store_view_msg(s->view, given->msg)->size;
+	if (s->sized)
+		s->octets -= size_sent(s, given->msg);
 	frames_puts(s->io, "+OK Marked\r\n");
 }
 
@@ -218,9 +214,9 @@ cmd_rset(struct session *s, const struct args_given *given)
 {
 	uint32_t	 i;
 
-	for (i = 1; i <= s->n; i++)
-		if (is_deleted(s, i))
-			s->octets += store_view_msg(s->view, i)->size;
+	for (i = 1; s->sized && i <= s->n; i++)
+		if (marks_has(s->deleted, i))
+			s->octets += size_sent(s, i);
 	free(s->deleted);
 	s->deleted = NULL;
 	s->ndeleted = 0;
@@ -243,33 +239,45 @@ cmd_capa(struct session *s, const struct args_given *given)
 	    CAP_SESSION, "\r\n", text));
 }
 
+enum store_result
+command_seen(struct session *s)
+{
+	static const struct store_flagset seen = { .sys = STORE_SEEN };
+	struct store_changed	 changed;
+	struct store_range	*v;
+	enum store_result	 r = STORE_OK;
+	size_t			 n;
+
+	if (marks_ranges(s, s->retrieved, s->deleted, &v, &n) == -1)
+		return STORE_NOMEM;
+	if (n > 0)
+		r = store_flags(s->view, v, n, STORE_FLAGS_ADD, &seen,
+		    UINT64_MAX, true, &changed);
+	free(v);
+	return r;
+}
+
 /* The UPDATE state: what is marked goes, all of it or nothing. */
 static void
 cmd_quit(struct session *s, const struct args_given *given)
 {
-	struct store_range	*v;
-	enum store_result	 r = STORE_OK;
-	uint32_t		 i;
-	size_t			 n = 0;
+	struct store_range	*v = NULL;
+	enum store_result	 r, seen;
+	size_t			 n;
 
 	s->quit = true;
-	if (s->ndeleted > 0) {
-		if ((v = calloc(s->ndeleted, sizeof(*v))) == NULL)
-			r = STORE_NOMEM;
-		for (i = 1; i <= s->n && r == STORE_OK; i++) {
-			if (!is_deleted(s, i))
-				continue;
-			if (n > 0 && v[n - 1].last + 1 == i)
-				v[n - 1].last = i;
-			else
-				v[n++] = (struct store_range){ i, i };
-		}
-		if (r == STORE_OK)
-			r = store_expunge(s->view, v, n, true, NULL);
-		if (r == STORE_OK)
-			r = store_commit(s->store);
-		free(v);
-	}
+	seen = command_seen(s);
+	r = marks_ranges(s, s->deleted, NULL, &v, &n) == -1 ? STORE_NOMEM :
+	    STORE_OK;
+	if (r == STORE_OK && n > 0)
+		r = store_expunge(s->view, v, n, true, NULL);
+	if (r == STORE_OK && n > 0)
+		r = store_commit(s->store);
+	else if (seen == STORE_OK && s->retrieved != NULL)
+		seen = store_commit(s->store);
+	free(v);
+	if (seen != STORE_OK)
+		log_warnx("pop3-session: flags: %s", store_strerror(seen));
 	frames_puts(s->io, r == STORE_OK ? "+OK Bye\r\n" :
 	    "-ERR [SYS/TEMP] Some messages were not removed\r\n");
 }

@@ -22,42 +22,45 @@ static uint64_t	top_end(struct session *, const struct store_msg *, uint64_t);
 static void	put_block(struct session *, struct data_stuff *,
 	    const struct iovec *);
 
-void
+bool
 retr_send(struct session *s, uint32_t msg, uint64_t lines)
 {
 	struct store_msg	 m = *store_view_msg(s->view, msg);
 	struct data_stuff	 stuff = { 0 };
 	struct slice		 end;
 	struct iovec		 v;
-	uint64_t		 off, size = m.size;
+	uint64_t		 off, sent, size = m.size;
 	enum store_result	 r;
 
+	sent = size_sent(s, msg);
 	if (lines != UINT64_MAX)
 		size = top_end(s, &m, lines);
 	for (off = 0; off < size; off += v.iov_len) {
 		if (s->io->gone)
-			return;
+			return false;
 		r = store_peek(s->store, &m, (uint32_t)off,
 		    (uint32_t)(size - off), &v);
 		if (r != STORE_OK)
 			break;
 		if (off == 0)
-			frames_printf(s->io, "+OK %u octets\r\n", m.size);
+			frames_printf(s->io, "+OK %llu octets\r\n",
+			    (unsigned long long)sent);
 		if (v.iov_len > size - off)
 			v.iov_len = (size_t)(size - off);
 		put_block(s, &stuff, &v);
 	}
 	if (off == 0) {
 		frames_puts(s->io, "-ERR [SYS/TEMP] Message not readable\r\n");
-		return;
+		return false;
 	}
 	if (off < size) {	/* half a message is not one */
 		log_warnx("pop3-session: read: %s", store_strerror(r));
 		s->io->gone = true;
-		return;
+		return false;
 	}
 	end = data_stuff_end(&stuff);
 	frames_write(s->io, end.p, end.n);
+	return !s->io->gone;
 }
 
 static void

@@ -27,6 +27,7 @@ static int	session_start(struct session *);
 static void	session_free(struct session *);
 static enum store_result session_open(struct session *);
 static void	session_loop(struct session *);
+static void	session_leave(struct session *);
 
 int
 session_main(int sock, const struct conf *conf)
@@ -36,7 +37,9 @@ session_main(int sock, const struct conf *conf)
 	frames_init(&frames, sock);
 	s->io = &frames;
 	if (session_start(s) == 0) {
+		s->mark_seen = conf->pop3.mark_seen;
 		session_loop(s);
+		session_leave(s);
 		frames_bye(s->io);
 		store_maintain(s->store);
 	}
@@ -52,6 +55,8 @@ session_free(struct session *s)
 	store_close(s->store);
 	fbuf_free(&s->cmd);
 	free(s->deleted);
+	free(s->retrieved);
+	free(s->noeol);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -80,7 +85,6 @@ session_open(struct session *s)
 {
 	struct store_view_info	 info;
 	enum store_result	 r = STORE_IO;
-	uint32_t		 i;
 	int			 dir;
 
 	if ((dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
@@ -99,8 +103,6 @@ session_open(struct session *s)
 	store_view_info(s->view, &info);
 	s->n = info.exists;
 	s->uidvalidity = info.uidvalidity;
-	for (i = 1; i <= s->n; i++)
-		s->octets += store_view_msg(s->view, i)->size;
 	return STORE_OK;
 }
 
@@ -129,4 +131,18 @@ session_loop(struct session *s)
 			return;
 		}
 	}
+}
+
+/* Gone without QUIT: nothing is removed, what was read stays so. */
+static void
+session_leave(struct session *s)
+{
+	enum store_result	 r;
+
+	if (s->quit || s->retrieved == NULL)
+		return;
+	if ((r = command_seen(s)) == STORE_OK)
+		r = store_commit(s->store);
+	if (r != STORE_OK)
+		log_warnx("pop3-session: flags: %s", store_strerror(r));
 }

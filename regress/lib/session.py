@@ -29,10 +29,10 @@ class Gone(Exception):
 
 
 class Session:
-    def __init__(self, proto, directory, tag="l", wrap=(), greet=True):
+    def __init__(self, proto, directory, tag="l", wrap=(), greet=True, conf=()):
         self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         prog = f"{BUILD}/regress/unit/{proto}_session"
-        self.proc = subprocess.Popen([*wrap, prog, "serve", str(theirs.fileno()), directory],
+        self.proc = subprocess.Popen([*wrap, prog, "serve", str(theirs.fileno()), directory, *conf],
                                      pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
         self.buf, self.bye, self.cut = b"", False, 0

@@ -1,7 +1,8 @@
 /*
  * Plays nursery for a session under test: "PROGRAM serve FD DIR" makes an
  * account in DIR if there is none and runs the session there, FD being its
- * end of the stream.  The tests play the front.
+ * end of the stream; KEY VALUE behind it are configured.  The tests play the
+ * front.
  */
 #include "base/compat.h"
 
@@ -23,9 +24,9 @@ nursery_play(int argc, char **argv, int (*session)(int, const struct conf *))
 {
 	struct conf		*conf;
 	const char		*want;
-	int			 dir, status;
+	int			 dir, status, i;
 
-	if (argc != 4 || strcmp(argv[1], "serve") != 0)
+	if (argc < 4 || argc % 2 != 0 || strcmp(argv[1], "serve") != 0)
 		return -1;
 	conf = conf_new();
 	log_init("session", -1);
@@ -35,6 +36,9 @@ nursery_play(int argc, char **argv, int (*session)(int, const struct conf *))
 	    store_create(dir) != STORE_OK)
 		fatalx("no account in %s", argv[3]);
 	close(dir);
+	for (i = 4; i < argc; i += 2)
+		if (conf_set(conf, argv[i], 0, argv[i + 1], &want) == -1)
+			fatalx("%s: %s, not %s", argv[i], want, argv[i + 1]);
 	status = session(atoi(argv[2]), conf);
 	conf_free(conf);
 	return status;
