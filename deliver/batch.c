@@ -73,6 +73,7 @@ static int	 cmp_target(const void *, const void *);
 static struct account *deliver_account(struct target **, size_t);
 static void	 sync_batch(struct target **, uint32_t, struct account **,
 		    size_t);
+static void	 told(const struct target *);
 static bool	 waits(struct delivery *, uint64_t);
 static void	 keep(struct delivery *, struct delivery *, uint32_t, size_t);
 static void	 batch_end(void);
@@ -447,6 +448,7 @@ deliver_account(struct target **t, size_t n)
 	static struct iovec iov[STORE_BATCH_MAX][4];
 	struct account *a = NULL;
 	enum store_result r;
+	const char *why;
 	bool closed;
 	size_t i;
 
@@ -463,8 +465,10 @@ deliver_account(struct target **t, size_t n)
 	if (r == STORE_OK)
 		trouble_over(t[0]->account);
 	else if (r != STORE_BUSY && !closed) {
-		log_warnx("%s account=%u messages=%zu not delivered: %s",
-		    t[0]->d->sid, t[0]->account, n, account_why(a, r));
+		why = account_why(a, r);
+		log_warnx("%s stuck account=%u messages=%zu why=%s",
+		    t[0]->d->sid, t[0]->account, n, log_quote(why,
+		    strlen(why)));
 		trouble_set(t[0]->account, r, account_why(a, r));
 	}
 	for (i = 0; i < n; i++) {
@@ -472,6 +476,8 @@ deliver_account(struct target **t, size_t n)
 		t[i]->own = r == STORE_OK;
 		t[i]->closed = closed;
 		t[i]->uid = r == STORE_OK ? item[i].uid : 0;
+		t[i]->uidvalidity = r == STORE_OK ? item[i].uidvalidity : 0;
+		t[i]->inbox = r == STORE_OK && item[i].inbox;
 	}
 	if (a != NULL && r != STORE_OK && r != STORE_BUSY &&
 	    r != STORE_NOSPACE && r != STORE_LIMIT)
@@ -537,4 +543,26 @@ sync_batch(struct target **t, uint32_t nt, struct account **a, size_t n)
 		if (r != STORE_OK || a[i]->bad)
 			account_drop(a[i]);
 	}
+	for (j = 0; j < nt; j++)
+		told(t[j]);
+}
+
+/* Which message of which folder it has become. */
+static void
+told(const struct target *t)
+{
+	const struct delivery *d = t->d;
+	const char *box = t->inbox ? "INBOX" : d->folder;
+	struct slice to = slice_trim(t->to);
+	size_t n = slice_find(to, ' ') + 1;
+
+	to = slice_of(to.p + n, to.n > n ? to.n - n : 0);
+	if (t->result == STORE_DUPLICATE)
+		log_info("%s stored account=%u to=<%s> again=yes", d->sid,
+		    t->account, log_text(to.p, to.n));
+	else if (t->result == STORE_OK)
+		log_info("%s stored account=%u box=%s place=%u:%u.%u size=%llu "
+		    "to=<%s>", d->sid, t->account, log_quote(box, strlen(box)),
+		    t->account, t->uidvalidity, t->uid,
+		    (unsigned long long)d->size, log_text(to.p, to.n));
 }

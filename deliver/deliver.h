@@ -109,7 +109,8 @@ struct target {
 	bool		 done;		/* result is final */
 	bool		 closed;	/* result apart: the account is shut */
 	bool		 own;		/* it is about this message alone */
-	uint32_t	 uid;
+	uint32_t	 uid, uidvalidity;	/* where it is, if OK */
+	bool		 inbox;
 };
 
 void	 batch_init(struct event_base *, int dirfd);

@@ -226,8 +226,9 @@ bounce_report(struct bounce *b, const char *why)
 	size_t i;
 
 	if (why != NULL)
-		log_warnx("%s no report to=<%s>: %s", b->sid,
-		    log_text(b->sender, strlen(b->sender)), why);
+		log_warnx("%s report result=none to=<%s> why=%s", b->sid,
+		    log_text(b->sender, strlen(b->sender)),
+		    log_quote(why, strlen(why)));
 	for (i = 0; m != NULL && i < b->nidx; i++)
 		if (m->rcpt[b->idx[i]].state == RCPT_BOUNCING)
 			result_done(m, b->idx[i]);
@@ -333,8 +334,9 @@ bounce_later(struct bounce *b, const char *why)
 		bounce_end(b, why);
 		return;
 	}
-	log_info("%s report waits to=<%s>: %s", b->sid,
-	    log_text(b->sender, strlen(b->sender)), why);
+	log_info("%s report result=later to=<%s> why=%s", b->sid,
+	    log_text(b->sender, strlen(b->sender)),
+	    log_quote(why, strlen(why)));
 	if (proc_conf()->queue.retry_min < AGAIN)
 		tv.tv_sec = proc_conf()->queue.retry_min;
 	if (b->again == NULL)

@@ -193,7 +193,7 @@ commit_is_over_limit(const struct commit *c)
 	if (c->env.account == 0 || c->limit == 0 ||
 	    (n < c->limit && c->nrcpt <= c->limit - n))
 		return false;
-	log_notice("%s limit account=%u waiting=%u recipients=%zu max=%u",
+	log_notice("%s limit account=%u waiting=%u rcpts=%zu max=%u",
 	    log_text(c->env.sid.p, c->env.sid.n), c->env.account, n,
 	    c->nrcpt, c->limit);
 	return true;
@@ -513,10 +513,10 @@ commit_refuse(struct commit *c, enum queue_result r, const char *why)
 	c->fd = -1;
 	if (c->large != 0 && !c->env.copy)
 		settle_unlink(c->large);
-	log_warnx("%s queue refused from=<%s> reason=\"%s\"",
+	log_warnx("%s not-queued why=\"%s\" sender=<%s>",
 	    c->of != NULL ? log_text(c->of, strlen(c->of)) :
 	    log_text(c->env.sid.p, c->env.sid.n),
-	    log_text(c->env.sender.p, c->env.sender.n), why);
+	    why, log_text(c->env.sender.p, c->env.sender.n));
 	answer(&p);
 }
 
@@ -524,17 +524,21 @@ static void
 answer(struct pending *p)
 {
 	struct queue_commit_r r = { .result = (uint8_t)p->result };
-	char id[MSG_ID_TEXT] = "";
+	char id[MSG_ID_TEXT] = "", account[24] = "";
 
 	if (p->m != NULL)
 		message_id(p->m, id);
+	if (p->m != NULL && p->m->account != 0)
+		snprintf(account, sizeof(account), " account=%u",
+		    p->m->account);
 	if (p->m != NULL && !p->copy) {
-		log_info("%s queued id=%s%s%s from=<%s> size=%llu nrcpt=%u",
-		    message_sid(p->m), id, p->of != NULL ? " of=" : "",
+		log_info("%s queued id=%s%s%s size=%llu rcpts=%u%s "
+		    "sender=<%s>", message_sid(p->m), id,
+		    p->of != NULL ? " of=" : "",
 		    p->of != NULL ? log_text(p->of, strlen(p->of)) : "",
+		    (unsigned long long)p->m->hdr.size, p->m->nlive, account,
 		    log_text(message_sender(p->m),
-		    strlen(message_sender(p->m))),
-		    (unsigned long long)p->m->hdr.size, p->m->nlive);
+		    strlen(message_sender(p->m))));
 	}
 	if (p->chan != NULL) {
 		r.id = slice_str(id);

@@ -137,7 +137,7 @@ message_changed(const struct message *m, const char *verb, unsigned int n,
 	char id[MSG_ID_TEXT];
 
 	message_id(m, id);
-	log_notice("%s %s id=%s recipients=%u by %s", message_sid(m), verb,
+	log_notice("%s %s id=%s rcpts=%u by=\"%s\"", message_sid(m), verb,
 	    id, n, by);
 }
 

@@ -249,7 +249,7 @@ post_sign_later(struct post *p)
 			fatalx("event_base_once");
 		return;
 	}
-	log_warnx("%s report goes unsigned, signd is away", p->of);
+	log_warnx("%s unsigned why=\"signd is away\"", p->of);
 	post_commit(p, slice_of("", 0));
 }
 

@@ -326,14 +326,16 @@ static void
 log_result(const struct message *m, const struct rcpt *r, const char *verb,
     const char *text)
 {
-	char id[MSG_ID_TEXT];
+	char id[MSG_ID_TEXT], account[24] = "";
 	const char *to = rcpt_address(m, r), *orig = rcpt_orig(m, r);
 
 	message_id(m, id);
-	log_info("%s %s id=%s to=<%s>%s%s%s attempts=%u age=%llu "
-	    "status=\"%s\"", message_sid(m), verb, id,
+	if (r->type == ROUTE_LOCAL)
+		snprintf(account, sizeof(account), " account=%u", r->account);
+	log_info("%s %s id=%s%s attempts=%u age=%llu to=<%s>%s%s%s "
+	    "status=\"%s\"", message_sid(m), verb, id, account, r->attempts,
+	    (unsigned long long)(clock_now() - m->received),
 	    log_text(to, strlen(to)), to == orig ? "" : " orig=<",
 	    to == orig ? "" : log_text(orig, strlen(orig)),
-	    to == orig ? "" : ">", r->attempts,
-	    (unsigned long long)(clock_now() - m->received), text);
+	    to == orig ? "" : ">", text);
 }

@@ -288,6 +288,15 @@ write_facts(struct store *st, size_t n, struct trailer *tr)
 	return STORE_OK;
 }
 
+/* INBOX is the first thing of every account, so its state is not needed. */
+static uint32_t
+uidvalidity(const struct store *st, uint32_t mailbox)
+{
+	return st->state == NULL && mailbox == INBOX_ID ?
+	    (uint32_t)st->head.created :
+	    mailbox_byid(st->state, mailbox)->uidvalidity;
+}
+
 static void
 write_records(struct store *st, size_t n, const struct segwrite *sw,
     struct trailer *tr)
@@ -311,6 +320,8 @@ write_records(struct store *st, size_t n, const struct segwrite *sw,
 			continue;
 		(void)store_add_record(&st->g, w->mailbox, &w->msg, w->it->id);
 		w->it->uid = w->msg.uid;
+		w->it->uidvalidity = uidvalidity(st, w->mailbox);
+		w->it->inbox = w->mailbox == INBOX_ID;
 		if (w->mailbox == INBOX_ID)
 			tr->inbox_uidnext = w->msg.uid + 1;
 		tr->messages++;

@@ -173,7 +173,9 @@ struct store_item {
 	bool			 maybe_done;	/* look the id up first */
 
 	enum store_result	 result;	/* of this item */
-	uint32_t		 uid;		/* when STORE_OK */
+	/* when STORE_OK: */
+	uint32_t		 uid, uidvalidity;
+	bool			 inbox;		/* it is in INBOX */
 };
 
 /*

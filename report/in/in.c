@@ -126,14 +126,17 @@ log_kept(const struct waiting *w, const struct in_head *h, enum store_answer a)
 {
 	const char *what = h->kind == IN_RAW ? h->reason : h->form;
 
-	log_info("%s report from=%s trust=%s domain=%s org=%s messages=%llu "
-	    "%s%s%s: %s", w->sid, log_text(h->sender, strlen(h->sender)),
-	    trust_name(h->trust), log_text(h->domain, strlen(h->domain)),
-	    log_text(h->org, strlen(h->org)),
-	    (unsigned long long)h->messages, what,
-	    h->mended[0] != '\0' ? ", mended: " : "", h->mended,
-	    a == STORE_DONE ? "kept" :
-	    answers[a].text);
+	const char *end = a == STORE_DONE ? "kept" : answers[a].text;
+
+	log_info("%s report result=\"%s\" kind=%s%s%s messages=%llu trust=%s "
+	    "sender=<%s> domain=%s org=%s", w->sid, end,
+	    log_quote(what, strlen(what)),
+	    h->mended[0] != '\0' ? " mended=" : "", h->mended[0] != '\0' ?
+	    log_quote(h->mended, strlen(h->mended)) : "",
+	    (unsigned long long)h->messages, trust_name(h->trust),
+	    log_text(h->sender, strlen(h->sender)),
+	    log_text(h->domain, strlen(h->domain)),
+	    log_text(h->org, strlen(h->org)));
 }
 
 static void

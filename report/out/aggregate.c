@@ -541,7 +541,7 @@ job_send(struct job *j)
 		job_later(j, "it could not be made");
 		return;
 	}
-	log_info("%s report aggregate domain=%s to=<%s> part=%u rows=%u "
+	log_info("%s aggregate domain=%s to=<%s> part=%u rows=%u "
 	    "size=%llu", sid, log_text(j->domain->at, strlen(j->domain->at)),
 	    log_text(j->to, strlen(j->to)), j->target->part,
 	    j->end - j->target->row, (unsigned long long)letter_size(l));

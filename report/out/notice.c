@@ -246,9 +246,10 @@ on_dest(enum dest_verdict v, const struct dest *to, const char *why,
 	if (v == DEST_LATER)
 		failure_lost(why);
 	else if (v == DEST_NO)
-		log_info("%s failure-report to=%s refused: %s",
+		log_info("%s failure-report result=refused to=<%s> why=%s",
 		    log_text(n->k->mail.sid.p, n->k->mail.sid.n),
-		    to->address, why);
+		    log_text(to->address, strlen(to->address)),
+		    log_quote(why, strlen(why)));
 	else if (!failure_may(to->address))
 		failure_lost("its address gets too many");
 	else
@@ -315,10 +316,10 @@ notice_send(struct notice *n, const char *to, bool whole)
 		failure_lost("it could not be written");
 		return;
 	}
-	log_info("%s failure-report of=%s domain=%s to=%s incidents=%u", sid,
-	    log_text(n->k->mail.sid.p, n->k->mail.sid.n),
-	    log_text(n->k->mail.author.p, n->k->mail.author.n),
-	    log_text(to, strlen(to)), n->incidents);
+	log_info("%s failure-report of=%s incidents=%u to=<%s> domain=%s", sid,
+	    log_text(n->k->mail.sid.p, n->k->mail.sid.n), n->incidents,
+	    log_text(to, strlen(to)),
+	    log_text(n->k->mail.author.p, n->k->mail.author.n));
 	notices.sends++;
 	letter_send(l, &commit, sid, to, false, SEND_KEEP, on_sent, NULL);
 }
