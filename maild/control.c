@@ -545,6 +545,8 @@ status_impaired(struct row *row, const struct house *h, const struct child *c)
 
 	impaired_text(h, c, "; ", text, sizeof(text));
 	row_long(row, "impaired", slice_str(text));
+	warned_text(h, c, "; ", text, sizeof(text));
+	row_long(row, "warning", slice_str(text));
 }
 
 static void
@@ -624,7 +626,7 @@ run_status(struct command *cmd, char **args, size_t n)
 	if (impaired_any(h))
 		command_done(cmd, EX_TEMPFAIL, "impaired\n%s", list);
 	else
-		command_done(cmd, EX_OK, "%s", "");
+		command_done(cmd, EX_OK, "%s", list);
 }
 
 static void

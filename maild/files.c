@@ -14,12 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -99,29 +94,20 @@ open_secret(const char *path, char *err, size_t errsize)
 	return -1;
 }
 
-/* At least one certificate that parses; expired ones are told. */
+/* Certificates alone; whether they are right is seen by signd. */
 static int
-check_chain(const char *path, const char *pem, size_t n, char *err,
-    size_t errsize)
+check_chain(const char *path, const char *pem, char *err, size_t errsize)
 {
-	BIO *bio = BIO_new_mem_buf(pem, (int)n);
-	X509 *x = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	int ret = -1;
-
 	if (strstr(pem, "PRIVATE KEY-----") != NULL)
 		snprintf(err, errsize, "%s: has a private key in it; would "
 		    "be right: certificates alone", path);
-	else if (x == NULL)
-		snprintf(err, errsize, "%s: has no certificate in PEM", path);
-	else {
-		if (X509_cmp_current_time(X509_get0_notAfter(x)) < 0)
-			log_warnx("certificate %s has expired", path);
-		ret = 0;
-	}
-	X509_free(x);
-	BIO_free(bio);
-	ERR_clear_error();
-	return ret;
+	else if (strstr(pem, "-----BEGIN ") == NULL ||
+	    strstr(pem, "CERTIFICATE-----") == NULL)
+		snprintf(err, errsize, "%s: has no certificate in PEM; would "
+		    "be right: -----BEGIN CERTIFICATE----- and so on", path);
+	else
+		return 0;
+	return -1;
 }
 
 static int
@@ -138,8 +124,8 @@ load_chain(struct files *f, const struct conf *conf, size_t i, char *err,
 		    path, strerror(errno));
 	if (fd != -1)
 		close(fd);
-	if (f->chain[i].pem == NULL || check_chain(path, f->chain[i].pem,
-	    f->chain[i].n, err, errsize) == -1)
+	if (f->chain[i].pem == NULL || check_chain(path, f->chain[i].pem, err,
+	    errsize) == -1)
 		return -1;
 	f->tlskey[i] = open_secret(conf->cert[i].key, err, errsize);
 	return f->tlskey[i] == -1 ? -1 : 0;

@@ -1,7 +1,8 @@
 /*
  * What impairs the service: conditions that a process told of itself, and
  * those that maild found.  Each change is logged once; mailctl status shows
- * what holds, and its exit status says that something does.
+ * what holds, and its exit status says that something does.  A mild one is a
+ * warning: shown and logged the same, but the service is whole.
  */
 #include "base/compat.h"
 
@@ -23,6 +24,7 @@ struct condition {
 	TAILQ_ENTRY(condition) entry;
 	struct child	*child;		/* NULL: of the house */
 	bool		 told;		/* by the process itself */
+	bool		 mild;
 	char		 id[65], text[513];
 };
 
@@ -76,14 +78,14 @@ condition_copy(char *dst, size_t size, struct slice text)
 }
 
 static void
-condition_set(struct house *h, struct child *c, bool told, const char *id,
-    struct slice text)
+condition_set(struct house *h, struct child *c, bool told, bool mild,
+    const char *id, struct slice text)
 {
 	struct condition *n = condition_find(h, c, told, id);
 	char line[sizeof(n->text)];
 
 	condition_copy(line, sizeof(line), text);
-	if (n != NULL && strcmp(n->text, line) == 0)
+	if (n != NULL && n->mild == mild && strcmp(n->text, line) == 0)
 		return;
 	if (n == NULL) {
 		if (told && !condition_room(h, c))
@@ -94,9 +96,11 @@ condition_set(struct house *h, struct child *c, bool told, const char *id,
 		strlcpy(n->id, id, sizeof(n->id));
 		TAILQ_INSERT_TAIL(&h->conditions, n, entry);
 	}
+	n->mild = mild;
 	strlcpy(n->text, line, sizeof(n->text));
-	log_warnx("impaired name=%s instance=%u id=%s %s", condition_name(c),
-	    c == NULL ? 0 : c->instance, n->id, n->text);
+	log_warnx("%s name=%s instance=%u id=%s %s", mild ? "warned" :
+	    "impaired", condition_name(c), c == NULL ? 0 : c->instance, n->id,
+	    n->text);
 }
 
 static void
@@ -106,8 +110,8 @@ condition_over(struct house *h, struct child *c, bool told, const char *id)
 
 	if (n == NULL)
 		return;
-	log_info("impaired no longer name=%s instance=%u id=%s",
-	    condition_name(c), c == NULL ? 0 : c->instance, n->id);
+	log_info("%s no longer name=%s instance=%u id=%s", n->mild ? "warned" :
+	    "impaired", condition_name(c), c == NULL ? 0 : c->instance, n->id);
 	condition_free(h, n);
 }
 
@@ -121,7 +125,19 @@ impaired_set(struct house *h, struct child *c, const char *id,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	condition_set(h, c, false, id, slice_str(text));
+	condition_set(h, c, false, false, id, slice_str(text));
+}
+
+void
+warned_set(struct house *h, const char *id, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	condition_set(h, NULL, false, true, id, slice_str(text));
 }
 
 void
@@ -139,7 +155,7 @@ impaired_on_ev(struct chan *chan, struct msg *m, void *arg)
 
 	condition_copy(id, sizeof(id), e->id);
 	if (e->text.n > 0)
-		condition_set(c->house, c, true, id, e->text);
+		condition_set(c->house, c, true, e->mild != 0, id, e->text);
 	else
 		condition_over(c->house, c, true, id);
 }
@@ -177,7 +193,7 @@ impaired_is(const struct house *h, const struct child *c)
 	const struct condition *n;
 
 	TAILQ_FOREACH(n, &h->conditions, entry)
-		if (n->child == c)
+		if (n->child == c && !n->mild)
 			return true;
 	return false;
 }
@@ -185,18 +201,23 @@ impaired_is(const struct house *h, const struct child *c)
 bool
 impaired_any(const struct house *h)
 {
-	return !TAILQ_EMPTY(&h->conditions);
+	const struct condition *n;
+
+	TAILQ_FOREACH(n, &h->conditions, entry)
+		if (!n->mild)
+			return true;
+	return false;
 }
 
-void
-impaired_text(const struct house *h, const struct child *c, const char *sep,
-    char *buf, size_t size)
+static void
+conditions_text(const struct house *h, const struct child *c, bool mild,
+    const char *sep, char *buf, size_t size)
 {
 	const struct condition *n;
 
 	buf[0] = '\0';
 	TAILQ_FOREACH(n, &h->conditions, entry) {
-		if (n->child != c)
+		if (n->child != c || n->mild != mild)
 			continue;
 		strlcat(buf, buf[0] == '\0' ? "" : sep, size);
 		strlcat(buf, n->id, size);
@@ -206,14 +227,30 @@ impaired_text(const struct house *h, const struct child *c, const char *sep,
 }
 
 void
-impaired_list(const struct house *h, char *buf, size_t size)
+impaired_text(const struct house *h, const struct child *c, const char *sep,
+    char *buf, size_t size)
+{
+	conditions_text(h, c, false, sep, buf, size);
+}
+
+void
+warned_text(const struct house *h, const struct child *c, const char *sep,
+    char *buf, size_t size)
+{
+	conditions_text(h, c, true, sep, buf, size);
+}
+
+static void
+conditions_list(const struct house *h, bool mild, char *buf, size_t size)
 {
 	const struct condition *n;
 	char which[16];
 
-	buf[0] = '\0';
 	TAILQ_FOREACH(n, &h->conditions, entry) {
+		if (n->mild != mild)
+			continue;
 		strlcat(buf, buf[0] == '\0' ? "" : "\n", size);
+		strlcat(buf, mild ? "warning: " : "", size);
 		strlcat(buf, condition_name(n->child), size);
 		if (n->child != NULL && n->child->instance > 0) {
 			snprintf(which, sizeof(which), "[%u]",
@@ -225,4 +262,12 @@ impaired_list(const struct house *h, char *buf, size_t size)
 		strlcat(buf, ": ", size);
 		strlcat(buf, n->text, size);
 	}
+}
+
+void
+impaired_list(const struct house *h, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	conditions_list(h, false, buf, size);
+	conditions_list(h, true, buf, size);
 }

@@ -151,11 +151,12 @@ tell_up(const struct house *h)
 	char list[8192];
 
 	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
-	if (!impaired_any(h))
-		return;
 	impaired_list(h, list, sizeof(list));
 	for (char *p = list, *line; (line = strsep(&p, "\n")) != NULL;)
-		log_warnx("up, but impaired: %s", line);
+		if (strncmp(line, "warning: ", 9) == 0)
+			log_warnx("up, %s", line);
+		else if (line[0] != '\0')
+			log_warnx("up, but impaired: %s", line);
 }
 
 static void

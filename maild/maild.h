@@ -52,7 +52,7 @@ struct child {
 	uint64_t	 asked;		/* since when an answer is due, or 0 */
 	bool		 died;		/* once before; exit: as of wait(2) */
 	int		 exit;
-	char		 words[201];	/* the last of its last life */
+	char		 words[513];	/* the last of its last life */
 	struct event	*timer;		/* of its state: child.c, on_timer */
 };
 TAILQ_HEAD(children, child);
@@ -187,6 +187,10 @@ void	 account_on_closed(struct chan *, struct msg *, void *);
  * it is news, shown until it is over. */
 void	 impaired_set(struct house *, struct child *, const char *id,
 	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* Of the house, a warning: the service is whole. */
+void	 warned_set(struct house *, const char *id, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+/* Either of them is over. */
 void	 impaired_over(struct house *, struct child *, const char *id);
 /* From any process: a condition of its own. */
 void	 impaired_on_ev(struct chan *, struct msg *, void *);
@@ -194,13 +198,16 @@ void	 impaired_on_ev(struct chan *, struct msg *, void *);
 void	 impaired_died(struct child *);
 /* The slot goes: nothing of it stays. */
 void	 impaired_forget(struct child *);
-/* Is anything known of c, of the house itself (NULL), of any? */
+/* Is anything known of c, of the house itself (NULL), of any, beyond warnings? */
 bool	 impaired_is(const struct house *, const struct child *);
 bool	 impaired_any(const struct house *);
 /* The conditions of c (NULL: the house) as "id: text", sep between them. */
 void	 impaired_text(const struct house *, const struct child *,
 	    const char *sep, char *buf, size_t size);
-/* All of them, a line each with the process in front. */
+/* Its warnings. */
+void	 warned_text(const struct house *, const struct child *,
+	    const char *sep, char *buf, size_t size);
+/* All of them, a line each with the process in front, warnings last. */
 void	 impaired_list(const struct house *, char *buf, size_t size);
 
 /* ---- alive.c: processes that hang ---- */

@@ -367,7 +367,7 @@ reload_child(struct child *c, bool ready)
 {
 	struct house *h = c->house;
 	struct reload *r = h->reload;
-	char err[300];
+	char err[600];
 
 	if (r == NULL || c != r->next[c->role])
 		return;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -121,35 +122,58 @@ file_parse(int fd, const char **why)
 	return pkey;
 }
 
+/* Those of RFC 8446 4.2.3; others have their length too. */
+static bool
+curve_ok(const char *name)
+{
+	int nid = OBJ_sn2nid(name);
+
+	return nid == NID_X9_62_prime256v1 || nid == NID_secp384r1;
+}
+
+/* What it is, and what would be right. */
+static const char *
+kind_wrong(const struct key *k, const char *what)
+{
+	static char text[160];
+	int bits = EVP_PKEY_get_bits(k->pkey);
+
+	snprintf(text, sizeof(text), "it is %s of %d bits; would be right: "
+	    "RSA of %d to %d bits%s", what == NULL ? "a key" : what, bits,
+	    RSA_BITS_MIN, RSA_BITS_MAX, k->use == USE_TLS ? ", P-256 or P-384" :
+	    " or Ed25519");
+	return text;
+}
+
 /* Type and strength; only DKIM knows Ed25519, only TLS knows P-256. */
 static int
 key_kind(struct key *k, const char **why)
 {
 	int bits = EVP_PKEY_get_bits(k->pkey);
-	bool dkim = k->use != USE_TLS;
+	char curve[64] = "a curve";
 
 	switch (EVP_PKEY_get_base_id(k->pkey)) {
 	case EVP_PKEY_RSA:
 		k->type = KEY_RSA;
 		if (bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX)
 			return 0;
-		*why = "RSA keys have 2048 to 8192 bits";
+		*why = kind_wrong(k, "RSA");
 		return -1;
 	case EVP_PKEY_EC:
 		k->type = KEY_EC;
-		if (!dkim && (bits == 256 || bits == 384))
+		(void)EVP_PKEY_get_group_name(k->pkey, curve, sizeof(curve),
+		    NULL);
+		if (k->use == USE_TLS && curve_ok(curve))
 			return 0;
-		*why = dkim ? "DKIM keys are RSA or Ed25519" :
-		    "EC keys are P-256 or P-384";
+		*why = kind_wrong(k, curve);
 		return -1;
 	case EVP_PKEY_ED25519:
 		k->type = KEY_ED25519;
-		if (dkim)
+		if (k->use != USE_TLS)
 			return 0;
 		break;
 	}
-	*why = dkim ? "DKIM keys are RSA or Ed25519" :
-	    "TLS keys are RSA, P-256 or P-384";
+	*why = kind_wrong(k, EVP_PKEY_get0_type_name(k->pkey));
 	return -1;
 }
 

@@ -35,6 +35,7 @@
 #define TICKET_MARGIN	(5 * 86400)	/* s a ticket outlives the queue */
 #define SIGNATURE_MAX	8192
 #define HEAD_MAX	(256 * 1024)	/* octets of a head in a file */
+#define LOOK_SECONDS	3600		/* at the dates of certificates */
 
 struct peer {
 	enum proc_role	 role;
@@ -248,17 +249,19 @@ signd_memory(void)
 	memset(st.secrets, 0, sizeof(*st.secrets));
 }
 
-static void
+/* NULL, or why it is not used. */
+static const char *
 role_key(enum key_use use, struct slice name, int fd)
 {
 	const char *why;
 
 	if (key_read(name, fd, use, &why) == 0)
-		return;
+		return NULL;
 	log_warnx("key %s is not used: %s", log_text(name.p, name.n), why);
 	if (st.nunused++ == 0)
 		snprintf(st.unused, sizeof(st.unused), "%s is not used: %s",
 		    log_text(name.p, name.n), why);
+	return why;
 }
 
 /* What such a key would sign leaves without its signature, or another's. */
@@ -278,12 +281,14 @@ void
 signd_tls_file(enum conf_file_kind kind, uint16_t index, struct slice name,
     int fd)
 {
+	const char *why;
+
 	if (kind == FILE_TLS_CHAIN)
-		cert_read(name, fd);
-	else if (kind == FILE_TLS_KEY)
-		role_key(USE_TLS, name, fd);
-	else
+		cert_read(index, name, fd);
+	else if (kind != FILE_TLS_KEY)
 		fatalx("file kind %d is not for signd tls", kind);
+	else if ((why = role_key(USE_TLS, name, fd)) != NULL)
+		cert_unused(index, name, why);
 }
 
 void
@@ -292,7 +297,7 @@ signd_dkim_file(enum conf_file_kind kind, uint16_t index, struct slice name,
 {
 	if (kind != FILE_DKIM_KEY && kind != FILE_DKIM_NEXT)
 		fatalx("file kind %d is not for signd dkim", kind);
-	role_key(kind == FILE_DKIM_KEY ? USE_DKIM : USE_NEXT, name, fd);
+	(void)role_key(kind == FILE_DKIM_KEY ? USE_DKIM : USE_NEXT, name, fd);
 }
 
 void
@@ -309,21 +314,40 @@ signd_dkim_secret(enum conf_secret_kind kind, const uint8_t key[32])
 void
 signd_tls_load(const struct conf *conf)
 {
-	cert_check();
+	cert_check(conf->hostname);
 }
 
-void
-signd_tls_start(const struct conf *conf)
+static void
+common_start(void)
 {
 	sodium_mprotect_readonly(st.secrets);
 	log_info("%zu keys", key_count());
 	unused_tell();
 }
 
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	cert_tell();
+}
+
+void
+signd_tls_start(const struct conf *conf)
+{
+	static const struct timeval tv = { LOOK_SECONDS, 0 };
+	struct event *look = event_new(proc_base(), -1, EV_PERSIST, on_look,
+	    NULL);
+
+	common_start();
+	cert_tell();
+	if (look == NULL || event_add(look, &tv) == -1)
+		fatalx("no event");
+}
+
 void
 signd_dkim_start(const struct conf *conf)
 {
-	signd_tls_start(conf);
+	common_start();
 	next_start();
 }
 

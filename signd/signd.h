@@ -64,10 +64,16 @@ size_t	 key_count(void);		/* without those of USE_NEXT */
 
 /* ---- cert.c -------------------------------------------------------------- */
 
-/* A chain in PEM of the fronts (fd is closed).  fatal() when unusable. */
-void	 cert_read(struct slice name, int fd);
-/* Every one of them must have its key here, else fatal(). */
-void	 cert_check(void);
+/* A chain in PEM of the fronts, the one of that number in the configuration
+ * (fd is closed).  fatal() when unusable. */
+void	 cert_read(uint16_t index, struct slice name, int fd);
+/* The key beside it in the configuration is not used, and why. */
+void	 cert_unused(uint16_t index, struct slice key, const char *why);
+/* Every one of them must have its key here, else fatal().  Reads what they
+ * say of that host. */
+void	 cert_check(const char *host);
+/* What is wrong with their dates and names, told to maild; again each hour. */
+void	 cert_tell(void);
 
 /* ---- tls.c --------------------------------------------------------------- */
 

@@ -90,7 +90,7 @@ static const struct conf_list *const lists[] = {
 static const struct conf_key keys[] = {
 	K("hostname", CT_HOST, false, hostname, NULL, 0, 253,
 	    R_MAIL | R_FRONTS | R_SESSIONS | R_REPORT | R(AUTHD) |
-	    R(SIGND_DKIM), "name of this machine in greetings, Received and certificates"),
+	    R(SIGND_TLS) | R(SIGND_DKIM), "name of this machine in greetings, Received and certificates"),
 	L("domains", CT_HOST, list_domains, 253,
 	    R_MAIL | R_REPORT | R(AUTHD) | R(SIGND_DKIM),
 	    "domains whose mail is kept here"),

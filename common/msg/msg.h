@@ -211,7 +211,8 @@ struct msg_addr {			/* network address of a peer */
 #define PROC_STOP_EV_FIELDS(F)						\
 	F(u8, why, 0)
 #define PROC_IMPAIRED_EV_FIELDS(F)	/* text "": it is over */	\
-	F(str, id, 64) F(str, text, 512)
+	F(str, id, 64) F(str, text, 512)				\
+	F(u8, mild, 0)		/* 1: a warning, the service is whole */
 #define PROC_FATAL_EV_FIELDS(F)						\
 	F(str, text, 512)
 #define PROC_PING_FIELDS(F)						\

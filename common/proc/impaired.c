@@ -6,6 +6,7 @@
 #include "base/compat.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 static struct condition {
 	char	 id[ID_SIZE];		/* "": free */
 	char	 text[TEXT_SIZE];
+	bool	 mild;
 } conditions[PROC_IMPAIRED_MAX];
 
 /* The condition of that id, or a free one ("": NULL when all are used). */
@@ -37,9 +39,10 @@ condition_find(const char *id)
 
 /* A role's start() speaks before its event loop runs. */
 static void
-condition_send(const char *id, const char *text)
+condition_send(const struct condition *c, const char *text)
 {
-	struct proc_impaired_ev ev = { slice_str(id), slice_str(text) };
+	struct proc_impaired_ev ev = { slice_str(c->id), slice_str(text),
+	    c->mild };
 
 	if (proc_main() != NULL)
 		chan_send(proc_main(), PROC_IMPAIRED_EV, &ev, NULL, 0);
@@ -48,23 +51,44 @@ condition_send(const char *id, const char *text)
 		    0);
 }
 
+static void
+condition_tell(const char *id, bool mild, const char *text)
+{
+	struct condition *c = condition_find(id);
+
+	if (c == NULL && (c = condition_find("")) == NULL)
+		return;			/* status tells of enough */
+	if (strcmp(c->id, id) == 0 && strcmp(c->text, text) == 0 &&
+	    c->mild == mild)
+		return;
+	strlcpy(c->id, id, sizeof(c->id));
+	strlcpy(c->text, text, sizeof(c->text));
+	c->mild = mild;
+	condition_send(c, c->text);
+}
+
 void
 proc_impaired(const char *id, const char *fmt, ...)
 {
-	struct condition *c = condition_find(id);
 	char text[TEXT_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (c == NULL && (c = condition_find("")) == NULL)
-		return;			/* status tells of enough */
-	if (strcmp(c->id, id) == 0 && strcmp(c->text, text) == 0)
-		return;
-	strlcpy(c->id, id, sizeof(c->id));
-	strlcpy(c->text, text, sizeof(c->text));
-	condition_send(c->id, c->text);
+	condition_tell(id, false, text);
+}
+
+void
+proc_warned(const char *id, const char *fmt, ...)
+{
+	char text[TEXT_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	condition_tell(id, true, text);
 }
 
 void
@@ -74,6 +98,6 @@ proc_impaired_over(const char *id)
 
 	if (c == NULL)
 		return;
-	condition_send(c->id, "");
+	condition_send(c, "");
 	c->id[0] = '\0';
 }

@@ -94,6 +94,10 @@ void	 proc_done(uint32_t ask, int code, const char *fmt, ...)
 void	 proc_impaired(const char *id, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 proc_impaired_over(const char *id);
+/* The same of what will harm the service, or harms some: a warning, with which
+ * its status is not "impaired".  It ends with proc_impaired_over() too. */
+void	 proc_warned(const char *id, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
 
 /* Run an open program (common/proc/program_*.c); returns on failure.  The
  * kernel may call it by the descriptor's number, until jail_enter. */

@@ -136,6 +136,7 @@ test_a_broken_process(void **state)
 	union msg_body body;
 	struct msg m = { .type = PROC_IMPAIRED_EV, .body = &body };
 
+	memset(&body, 0, sizeof(body));
 	for (int i = 0; i < 1000; i++) {
 		snprintf(id, sizeof(id), "%d", i);
 		body.proc_impaired_ev.id = slice_str(id);
@@ -151,12 +152,48 @@ test_a_broken_process(void **state)
 	assert_false(impaired_any(&house));
 }
 
+/* A warning is listed and is no harm; it may become one, and is over like one. */
+static void
+test_warnings(void **state)
+{
+	char text[200];
+
+	proc_warned("certificate", "ends in %d days", 3);
+	proc_warned("certificate", "ends in %d days", 3);
+	assert_int_equal(take(&queue), 1);
+	assert_string_equal(list(), "warning: queue: certificate: ends in 3 "
+	    "days");
+	assert_false(impaired_any(&house));
+	assert_false(impaired_is(&house, &queue));
+	assert_string_equal(of(&queue), "");
+	warned_text(&house, &queue, "; ", text, sizeof(text));
+	assert_string_equal(text, "certificate: ends in 3 days");
+	warned_set(&house, "writable", "others may write %s", "/x");
+	impaired_set(&house, NULL, "spool", "full");
+	assert_string_equal(list(), "maild: spool: full\nwarning: queue: "
+	    "certificate: ends in 3 days\nwarning: maild: writable: others "
+	    "may write /x");
+	impaired_over(&house, NULL, "spool");
+	impaired_over(&house, NULL, "writable");
+	proc_impaired("certificate", "ends in %d days", 3);
+	assert_int_equal(take(&queue), 1);
+	assert_true(impaired_is(&house, &queue));
+	assert_string_equal(list(), "queue: certificate: ends in 3 days");
+	proc_warned("certificate", "ends in %d days", 3);
+	assert_int_equal(take(&queue), 1);
+	assert_false(impaired_any(&house));
+	proc_impaired_over("certificate");
+	assert_int_equal(take(&queue), 1);
+	assert_string_equal(list(), "");
+}
+
 int
 main(void)
 {
 	static const struct role role = { .id = ROLE_QUEUE };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told_once),
+		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_a_broken_process),
 	};
