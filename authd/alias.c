@@ -68,6 +68,7 @@ alias_leads(uint32_t ask, struct dir *d, const char *key)
 	case DIR_DENIED:
 	case DIR_FULL:
 	case DIR_LIMIT:
+	case DIR_SMALL:
 		proc_done(ask, EX_NOUSER, "%s would lead nowhere: no such "
 		    "account or alias", key);
 		break;

@@ -200,24 +200,40 @@ on_full(struct chan *c, struct msg *m, void *arg)
 		a->full_until = now_ms() / 1000 + FULL_SECONDS;
 }
 
-/* Is every mailbox that the answer leads to full? */
-static bool
-answer_full(const struct dir_answer *ans)
+/* What can be said of a mailbox before a message of that size comes (0: it
+ * was not told). */
+static enum dir_result
+mailbox_room(const struct account *a, uint64_t size)
+{
+	uint64_t quota = account_quota(a);
+
+	if (quota != 0 && size > quota)
+		return DIR_SMALL;
+	return a->full_until > now_ms() / 1000 ? DIR_FULL : DIR_OK;
+}
+
+/* Has any mailbox that the answer leads to room?  When none has, and one may
+ * have it later, it is worth another try. */
+static enum dir_result
+answer_room(const struct dir_answer *ans, uint64_t size)
 {
 	struct slice routes = { (const char *)ans->routes, ans->n };
+	enum dir_result room, all = DIR_SMALL;
 	struct item_route r;
 	struct account *a;
-	uint64_t now = now_ms() / 1000;
 	size_t off = 0;
 
 	while (item_route_get(routes, &off, &r) == 1) {
 		if (r.type != ROUTE_LOCAL)
-			return false;
+			return DIR_OK;
 		a = dir_account_id(authd_dir(NULL), r.account);
-		if (a == NULL || a->full_until <= now)
-			return false;
+		room = a != NULL ? mailbox_room(a, size) : DIR_OK;
+		if (room == DIR_OK)
+			return DIR_OK;
+		if (room == DIR_FULL)
+			all = DIR_FULL;
 	}
-	return true;
+	return all;
 }
 
 static void
@@ -236,8 +252,8 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 	if (ans->outside && r.result == DIR_OK)
 		r.result = (uint8_t)may_relay(f, q);
 	r.address = slice_of(ans->address, ans->addressn);
-	if (r.result == DIR_OK && f->role != ROLE_QUEUE && answer_full(ans))
-		r.result = DIR_FULL;
+	if (r.result == DIR_OK && f->role != ROLE_QUEUE)
+		r.result = (uint8_t)answer_room(ans, q->size);
 	if (r.result == DIR_OK) {
 		r.routes = slice_of((const char *)ans->routes, ans->n);
 		cap_rcpt(&r.cap, st.rcpt_key, q->conn, r.address, r.routes);

@@ -121,6 +121,8 @@ struct account *dir_account_add(struct dir *, uint32_t id, const char *address,
 	    const char *hash, uint64_t quota, bool enabled, uint64_t created);
 void	 dir_account_del(struct dir *, struct account *);
 void	 dir_account_hash(struct account *, const char *hash);
+/* Octets it may hold; 0 is no limit. */
+uint64_t account_quota(const struct account *);
 struct account *dir_account(const struct dir *, struct slice address);
 struct account *dir_account_id(const struct dir *, uint32_t id);
 /* The account a login name means: the address, or only its local part in

@@ -299,6 +299,12 @@ dir_account_hash(struct account *a, const char *hash)
 	a->hash = xstrdup(hash);
 }
 
+uint64_t
+account_quota(const struct account *a)
+{
+	return a->quota != 0 ? a->quota : proc_conf()->quota;
+}
+
 struct account *
 dir_account(const struct dir *d, struct slice address)
 {

@@ -51,8 +51,7 @@ list_account_row(uint32_t ask, const struct account *a, const char *password)
 	row_str(&r, "address", slice_str(a->address));
 	row_num(&r, "id", a->id);
 	row_bool(&r, "enabled", a->enabled);
-	row_num(&r, "quota", (long long)(a->quota != 0 ? a->quota :
-	    proc_conf()->quota));
+	row_num(&r, "quota", (long long)account_quota(a));
 	row_date(&r, "created", a->created);
 	if (password != NULL)
 		row_str(&r, "password", slice_str(password));

@@ -83,6 +83,7 @@ orphan_where(struct dir *d, const char *key, char *out)
 	case DIR_DENIED:
 	case DIR_FULL:
 	case DIR_LIMIT:
+	case DIR_SMALL:
 		strlcat(out, "is refused from now on", WHERE_MAX);
 		break;
 	}

@@ -189,6 +189,7 @@ on_route(struct chan *c, struct msg *m, void *arg)
 		return;
 	case DIR_FULL:
 	case DIR_LIMIT:
+	case DIR_SMALL:
 	case DIR_TEMP:
 		post_end(p, QUEUE_IO, "not now");
 		return;

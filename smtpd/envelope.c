@@ -296,7 +296,10 @@ rcpt_take(struct session *s, const struct dir_rcpt_r *r)
 		rcpt_refused(s);
 		return REPLY_RELAYING;
 	case DIR_FULL:
-		return REPLY_MAILBOX_FULL;
+		return proc_conf()->quota_reply == LASTING_PERMANENT ?
+		    REPLY_MAILBOX_FULL_ALWAYS : REPLY_MAILBOX_FULL;
+	case DIR_SMALL:
+		return REPLY_MAILBOX_SMALL;
 	case DIR_LIMIT:
 		return REPLY_ACCOUNT_RCPTS;
 	case DIR_TEMP:

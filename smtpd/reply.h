@@ -118,6 +118,9 @@ struct session;
 	    "the addresses in From are not of one domain")		\
 	R(REPLY_SPF, 550, "5.7.23", "SPF: this host may not send for ")	\
 	R(REPLY_SPF_BROKEN, 550, "5.7.24", "the SPF record of ")	\
+	R(REPLY_MAILBOX_FULL_ALWAYS, 552, "5.2.2", "mailbox full")	\
+	R(REPLY_MAILBOX_SMALL, 552, "5.2.3",				\
+	    "that mailbox never holds so large a message")		\
 	R(REPLY_HEADER, 552, "5.3.4", "header too large")		\
 	R(REPLY_SIZE, 552, "5.3.4", "message too large")		\
 	R(REPLY_FIELDS, 552, "5.3.4", "too many header fields")		\

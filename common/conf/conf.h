@@ -39,6 +39,9 @@ enum conf_action { ACTION_MARK, ACTION_JUNK, ACTION_REJECT };
 /* What the DMARC policies of other domains are worth. */
 enum conf_dmarc { DMARC_OFF, DMARC_REPORT_ONLY, DMARC_ENFORCE };
 
+/* How long what a client is told is true. */
+enum conf_lasting { LASTING_TEMPORARY, LASTING_PERMANENT };
+
 struct conf {
 	char		*hostname;
 	char		*domains[CONF_NLIST];
@@ -174,6 +177,7 @@ struct conf {
 		uint64_t	 max;		/* of all of them, 2G */
 	} log;
 	uint64_t	 quota;			/* octets an account, 0 none */
+	unsigned int	 quota_reply;		/* enum conf_lasting */
 
 	struct conf_places *places;		/* place.c; NULL: not of a file */
 };

@@ -115,6 +115,8 @@ static const struct conf_key keys[] = {
 	K("quota", CT_SIZE, false, quota, "0", 0, 1024 * 1024 * GIB,
 	    R(AUTHD) | R(DELIVER) | R(SMTPD) | R_SESSIONS,
 	    "octets an account may hold; 0 is no limit"),
+	C("quota-reply", quota_reply, "temporary, permanent", "temporary",
+	    R(SMTPD), "how mail to a full mailbox is refused"),
 
 	K("smtp.max-size", CT_SIZE, false, smtp.max_size, "50M",
 	    64 * KIB, 2 * GIB, R(SMTPD) | R(QUEUE) | R(AUTHD),

@@ -493,7 +493,8 @@ enum dir_result {
 	DIR_DENIED,		/* 550 5.7.1 relaying, or not your address */
 	DIR_FULL,		/* 452 4.2.2 */
 	DIR_TEMP,		/* 451 4.3.0 */
-	DIR_LIMIT		/* 452 4.7.1: too many outside for now */
+	DIR_LIMIT,		/* 452 4.7.1: too many outside for now */
+	DIR_SMALL		/* 552 5.2.3: no mailbox there ever holds it */
 };
 enum route_type { ROUTE_LOCAL, ROUTE_REMOTE,
 	ROUTE_REPORT		/* to report-in; account 0 */

@@ -10,7 +10,7 @@ from part import ENUM, Part, items, pack
 from tap import equal
 
 RCPT, SENDER = bytes(range(32)), bytes(range(32, 64))
-OK, UNKNOWN, DENIED, FULL, TEMP = range(5)
+OK, UNKNOWN, DENIED, FULL, TEMP, LIMIT, SMALL = range(7)
 AUTH_OK, AUTH_BAD, AUTH_TEMP = range(3)
 OUTSIDE = b"\x04\xcb\x00\x71\x05"         # 203.0.113.5
 
@@ -84,9 +84,9 @@ class Authd(Part):
                 return m
             self.revoked.append((m.account, m.why))
 
-    def rcpt(self, address, c=None, chan=None, peer=OUTSIDE):
+    def rcpt(self, address, c=None, chan=None, peer=OUTSIDE, size=0):
         chan = chan or self.smtpd
-        chan.ask("DIR_RCPT", conn=conn() if c is None else c, peer=peer, address=address)
+        chan.ask("DIR_RCPT", conn=conn() if c is None else c, peer=peer, address=address, size=size)
         return self.answer(chan)
 
     def routes(self, address, **kw):

@@ -88,6 +88,8 @@ play_rcpt(struct chan *c, struct msg *m, void *arg)
 		r.result = DIR_OK;
 	else if (slice_is(local, "full"))
 		r.result = DIR_FULL;
+	else if (slice_is(local, "small") && q->size > 1000)
+		r.result = DIR_SMALL;
 	else if (slice_is(local, "temp"))
 		r.result = DIR_TEMP;
 	if (r.result == DIR_OK) {

@@ -207,6 +207,28 @@ test_ids(void **state)
 	finish();
 }
 
+/* What is said of a mailbox that has no room. */
+static void
+test_no_room(void **state)
+{
+	static const char to[] = "RCPT TO:<full@localdomain>\r\n"
+	    "RCPT TO:<small@localdomain>\r\nRCPT TO:<bob@localdomain>\r\n";
+
+	begin(PROTO_SMTP, false);
+	say("HELO x\r\nMAIL FROM:<a@b.test> SIZE=1001\r\n");
+	codes();
+	say(to);
+	assert_non_null(strstr(client.out, "452 4.2.2 "));
+	assert_non_null(strstr(client.out, "552 5.2.3 "));
+	assert_string_equal(codes(), "452 552 250");
+	t.conf->quota_reply = LASTING_PERMANENT;
+	say(to);
+	assert_non_null(strstr(client.out, "552 5.2.2 "));
+	assert_string_equal(codes(), "552 552 250");
+	t.conf->quota_reply = LASTING_TEMPORARY;
+	finish();
+}
+
 /* Of those that may send to anywhere authd decides. */
 static void
 test_routed_of_networks(void **state)
@@ -718,6 +740,7 @@ main(void)
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_rcpt_answers_in_order),
 		cmocka_unit_test(test_relay_tricks),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_routed_of_networks),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_smuggling),
