@@ -44,8 +44,8 @@ static const struct noun {
 	{ "guard", "list",
 	    "  guard list                      who wrote to how many outside\n"
 	    },
-	{ "dkim", "create rotate show remove --all",
-	    "  dkim create DOMAIN [SELECTOR [rsa|ed25519]] |\n"
+	{ "dkim", "create rotate show remove --all --force",
+	    "  dkim create DOMAIN [SELECTOR [rsa|ed25519]] [--force] |\n"
 	    "       rotate DOMAIN|--all | show [DOMAIN] |\n"
 	    "       remove DOMAIN SELECTOR\n" },
 	{ "queue", "list show flush hold release remove --from --to --domain "

@@ -260,6 +260,21 @@ dkim_record(struct house *h, struct signkey *k, char record[SIGNKEY_RECORD])
 
 /* ---- commands ------------------------------------------------------------ */
 
+void
+dkim_none(const struct house *h, struct command *cmd, const char *domain)
+{
+	const char *near = domain == NULL ? NULL : domain_near(h->conf,
+	    domain);
+
+	if (near != NULL)
+		command_done(cmd, EX_DATAERR, "%s: no signing key; did you "
+		    "mean %s?", domain, near);
+	else
+		command_done(cmd, EX_DATAERR, "%s: no signing key; make one: "
+		    "mailctl dkim create %s", domain == NULL ? "no domain" :
+		    domain, domain == NULL ? "DOMAIN" : domain);
+}
+
 static void
 dkim_show(struct house *h, struct command *cmd, const char *domain)
 {
@@ -284,8 +299,7 @@ dkim_show(struct house *h, struct command *cmd, const char *domain)
 	}
 	signkeys_free(&l);
 	if (rows == 0 && domain != NULL)
-		command_done(cmd, EX_DATAERR, "%s: no signing key; make one: "
-		    "mailctl dkim create %s", domain, domain);
+		dkim_none(h, cmd, domain);
 	else
 		command_done(cmd, EX_OK, "%s", "");
 }

@@ -250,6 +250,36 @@ create_args(char **args, size_t n, char *domain, size_t size)
 	    (n == 3 || selector_valid(args[3]));
 }
 
+/* A key for a domain that is none of ours is odd, but may be wanted; for one
+ * that is nearly one of ours it is a slip of the pen.  Answered if not. */
+static bool
+create_meant(const struct house *h, struct command *cmd, const char *domain)
+{
+	const char *near = domain_near(h->conf, domain);
+
+	if (near != NULL)
+		command_done(cmd, EX_DATAERR, "%s is none of the domains; did "
+		    "you mean %s?  With --force keys are made for it all the "
+		    "same", domain, near);
+	return near == NULL;
+}
+
+/* Take --force out of the words; was it there? */
+static bool
+create_force(char **args, size_t *n)
+{
+	size_t i, k = 0;
+	bool force = false;
+
+	for (i = 0; i < *n; i++)
+		if (strcmp(args[i], "--force") == 0)
+			force = true;
+		else
+			args[k++] = args[i];
+	*n = k;
+	return force;
+}
+
 /* The keys wanted, in v; how many, 0 with a message. */
 static size_t
 create_keys(const struct signkeys *l, const char *domain, char **args,
@@ -324,12 +354,12 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 	struct signkeys l;
 	struct signkey *v;
 	size_t made;
-	bool room;
+	bool room, force = create_force(args, &n);
 
 	if (n < 3 || n > 5 || (n == 5 && strcmp(args[4], "rsa") != 0 &&
 	    strcmp(args[4], "ed25519") != 0)) {
 		command_done(cmd, EX_USAGE, "usage: dkim create DOMAIN "
-		    "[SELECTOR [rsa | ed25519]]");
+		    "[SELECTOR [rsa | ed25519]] [--force]");
 		return;
 	}
 	if (!create_args(args, n, domain, sizeof(domain))) {
@@ -338,7 +368,8 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 		    "m20260101");
 		return;
 	}
-	if (!make_ready(h, cmd, &l))
+	if ((!force && !create_meant(h, cmd, domain)) ||
+	    !make_ready(h, cmd, &l))
 		return;
 	v = xcalloc(NITEMS(algorithms), sizeof(*v));
 	made = create_keys(&l, domain, args, n, v, err, sizeof(err));
@@ -443,6 +474,5 @@ dkim_rotate(struct house *h, struct command *cmd, char **args, size_t n)
 		command_done(cmd, EX_OK, "waits already: it is signed with "
 		    "when its record is in the DNS");
 	else
-		command_done(cmd, EX_DATAERR, "%s: no signing key; make one: "
-		    "mailctl dkim create DOMAIN", all ? "no domain" : domain);
+		dkim_none(h, cmd, all ? NULL : domain);
 }

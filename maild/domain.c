@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/near.h"
 #include "base/slice.h"
 #include "base/util.h"
 #include "parse/address.h"
@@ -356,12 +357,30 @@ domain_ask(struct house *h, const char *words, int ms,
 	return chan_ask(c->chan, MAIN_RUN, &run, NULL, 0, ms, fn, arg);
 }
 
+/* ---- which one was meant ------------------------------------------------- */
+
+const char *
+domain_near(const struct conf *c, const char *domain)
+{
+	const char *known[CONF_NLIST];
+	size_t i;
+
+	for (i = 0; i < c->ndomains; i++) {
+		known[i] = c->domains[i];
+		if (domain_within(domain, known[i]) ||
+		    domain_within(known[i], domain))
+			return NULL;
+	}
+	return near_of(slice_str(domain), known, c->ndomains);
+}
+
 /* ---- commands ------------------------------------------------------------ */
 
 static bool
 change_valid(struct change *g, const char *name)
 {
 	const struct conf *conf = g->house->conf;
+	const char *near;
 	bool there;
 
 	if (domain_ascii(slice_str(name), g->domain) == -1 ||
@@ -371,11 +390,14 @@ change_valid(struct change *g, const char *name)
 		return false;
 	}
 	there = domain_index(conf, g->domain) < conf->ndomains;
-	if (there == g->add)
-		command_done(g->cmd, g->add ? EX_CANTCREAT : EX_NOHOST,
-		    g->add ? "%s is one of the domains already" :
-		    "%s is none of the domains; there are: mailctl domain "
-		    "list", g->domain);
+	near = domain_near(conf, g->domain);
+	if (there && g->add)
+		command_done(g->cmd, EX_CANTCREAT, "%s is one of the domains "
+		    "already", g->domain);
+	else if (!there && !g->add)
+		command_done(g->cmd, EX_NOHOST, "%s is none of the domains; "
+		    "%s%s", g->domain, near == NULL ? "there are: mailctl "
+		    "domain list" : "did you mean ", near == NULL ? "" : near);
 	else if (g->add && conf->ndomains == CONF_NLIST)
 		command_done(g->cmd, EX_DATAERR, "at most %d domains",
 		    CONF_NLIST);

@@ -340,6 +340,9 @@ void	 command_done(struct command *, int code, const char *fmt, ...)
 /* mailctl domain add and del, of that user. */
 void	 domain_run(struct house *, struct command *, uint32_t uid, char **args,
 	    size_t n);
+/* One of the domains that may have been meant by another name, which is
+ * neither above nor below one of them; NULL: none. */
+const char *domain_near(const struct conf *, const char *domain);
 /* Ask authd what domains do that come into the configuration and leave it:
  * words "+DOMAIN -DOMAIN ...".  The answer is that of MAIN_RUN: EX_OK, nobody
  * is concerned; else the text tells who.  As chan_ask, 0 when it is away. */
@@ -433,6 +436,9 @@ int	 dkim_record(struct house *, struct signkey *,
 	    char record[SIGNKEY_RECORD]);
 void	 dkim_row(struct house *, struct command *, const struct signkey *,
 	    const char *record, bool used);
+/* Answer that the domain (NULL: any) has no key, and which may be meant. */
+void	 dkim_none(const struct house *, struct command *,
+	    const char *domain);
 /* A domain in lower case; false: it is none. */
 bool	 dkim_domain(const char *, char *domain, size_t size);
 
