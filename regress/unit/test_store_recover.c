@@ -446,6 +446,46 @@ newer_facts(void **state)
 	acct_free(&a);
 }
 
+/* What an older release found out is found out again, in the same place if it
+ * is as long. */
+static void
+older_facts(void **state)
+{
+	const struct store_msg *m;
+	struct store_view *v;
+	struct store *st;
+	struct iovec f;
+	struct acct a;
+	uint8_t *p, *e, *was, *now;
+	size_t n, nnow;
+
+	furnish(&a);
+	st = session(&a);
+	v = view(st, "INBOX", 0);
+	m = store_view_msg(v, 1);
+	was = slurp(&a, "facts", &n);
+	p = slurp(&a, "facts", &n);
+	e = p + m->facts_off;
+	put32(e + FACTS_ENTRY + 4, FACTS_VERSION - 1);
+	e[FACTS_ENTRY + m->facts_len - 1] ^= 1;
+	put32(e + 12, crc32c(crc32c(crc32c(st->seed, e, 12), e + 16, 8),
+	    e + FACTS_ENTRY, m->facts_len));
+	spew(&a, "facts", p, n);
+	OK(store_facts(st, m, &f));
+	assert_int_equal(f.iov_len, m->facts_len);
+	assert_memory_equal(f.iov_base, was + m->facts_off + FACTS_ENTRY,
+	    f.iov_len);
+	now = slurp(&a, "facts", &nnow);
+	assert_int_equal(nnow, n);
+	assert_memory_equal(now, was, n);
+	store_view_close(v);
+	store_close(st);
+	free(was);
+	free(now);
+	free(p);
+	acct_free(&a);
+}
+
 int
 main(void)
 {
@@ -460,6 +500,7 @@ main(void)
 		cmocka_unit_test(newer_head),
 		cmocka_unit_test(newer_record),
 		cmocka_unit_test(newer_facts),
+		cmocka_unit_test(older_facts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
