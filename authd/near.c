@@ -85,8 +85,8 @@ added(const struct probe *p, const char *s, size_t i)
 	const char *c;
 
 	for (c = letters; *c != '\0'; c++) {
-		snprintf(more, sizeof(more), "%.*s%c%s", (int)i, s, *c, s + i);
-		if (there(p, more))
+		if (snprintf(more, sizeof(more), "%.*s%c%s", (int)i, s, *c,
+		    s + i) < (int)sizeof(more) && there(p, more))
 			return true;
 	}
 	return false;
