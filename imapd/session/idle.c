@@ -34,6 +34,8 @@ cmd_idle(struct session *s, struct imap_in *in)
 	do {
 		if (s->state == SELECTED)
 			session_update(s, true);
+		if (s->state != LOGGED_OUT && store_failed(s->store))
+			session_bye(s, IMAP_STORE_FAILED);
 		frames_flush(s->io);
 		if (s->state == LOGGED_OUT)
 			break;

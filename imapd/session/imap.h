@@ -25,6 +25,7 @@
 #define IMAP_LITERAL_MAX 1048576	/* sum of a command's literals */
 #define IMAP_VERB_MAX	20	/* the longest command's name, and some */
 #define IMAP_BAD_MAX	10	/* bad commands in a row */
+#define IMAP_STORE_FAILED "Storage error, log in again"	/* its BYE */
 #define IMAP_ITEMS_MAX	64	/* items of one FETCH */
 #define IMAP_STATUS_ITEMS 16	/* items of one STATUS */
 #define IMAP_PATTERNS_MAX 32	/* patterns of one LIST (RFC 5258) */

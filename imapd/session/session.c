@@ -128,7 +128,7 @@ session_loop(struct session *s)
 			command_run(s, p, n);
 			/* A sync failed; what it left is for a new one. */
 			if (s->state != LOGGED_OUT && store_failed(s->store))
-				session_bye(s, "Storage error, log in again");
+				session_bye(s, IMAP_STORE_FAILED);
 			break;
 		case INPUT_BAD:
 			if (++s->nbad >= IMAP_BAD_MAX)
