@@ -3,7 +3,8 @@
  * SOCK_SEQPACKET, at most MSG_MAX octets: u8 type, then the payload.
  *
  *   START  front -> session  first packet: list of item_arg key, value pairs:
- *          tag, user, host, remote, tls (0/1), state (opaque, after parking)
+ *          tag, user, host, remote, tls (0/1), state (opaque, after parking),
+ *          conn (as the log has it), account (its number)
  *   DATA   both   octets of the client's stream (clear text, whole); of a
  *          session: up to the end of an answer, for it waits for a command
  *   MORE   session -> front  the same, in the midst of an answer or literal

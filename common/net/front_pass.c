@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/conn.h"
+#include "net/connid.h"
 #include "net/front.h"
 #include "net/io.h"
 
@@ -39,15 +41,18 @@ front_pass_start(struct front_conn *c, struct event_base *base,
     const char *hostname)
 {
 	uint8_t	 buf[4096];
-	char	 remote[46];
+	char	 remote[46], account[16];
 	size_t	 n = 0;
 
+	snprintf(account, sizeof(account), "%u", c->account);
 	if (start_put(buf, &n, "tag", c->tag) == -1 ||
 	    start_put(buf, &n, "user", c->user) == -1 ||
 	    start_put(buf, &n, "host", hostname) == -1 ||
 	    start_put(buf, &n, "remote",
 	    conn_text(&c->source.peer, remote)) == -1 ||
-	    start_put(buf, &n, "tls", c->tls ? "1" : "0") == -1)
+	    start_put(buf, &n, "tls", c->tls ? "1" : "0") == -1 ||
+	    start_put(buf, &n, "conn", connid_text(c->id)) == -1 ||
+	    start_put(buf, &n, "account", account) == -1)
 		return -1;
 	event_assign(&c->rd, base, c->sock, EV_READ | EV_PERSIST, on_readable,
 	    c);

@@ -465,6 +465,25 @@ enum store_result store_copy(struct store_view *, const struct store_range *,
 void	 store_take_back(struct store *, const char *mailbox,
 	    struct store_range uids);
 
+/* ---- where messages are, for the log ----------------------------- */
+
+/* UIDs of the messages that the last store_flags(), store_expunge() or
+ * store_copy() of this view was about, owned by it. */
+const struct store_range *store_view_touched(const struct store_view *,
+	    size_t *n);
+/* The name of its mailbox, as of the last catch-up; until the next. */
+const char *store_view_name(const struct store_view *);
+/* "1795000000.3,7-9" of the ranges from *i on: as many as fit; *i is the first
+ * that is left.  out, which has STORE_PLACE_TEXT octets. */
+#define STORE_PLACE_TEXT	600
+const char *store_place(char *out, uint32_t uidvalidity,
+	    const struct store_range *, size_t n, size_t *i);
+/* Log that id (a connection) did verb ("expunged") to these messages; more:
+ * what else the line has.  Long sets go on several lines, bounded. */
+void	 store_told(const char *id, const char *verb, uint32_t account,
+	    uint32_t uidvalidity, const struct store_range *, size_t n,
+	    const char *more);
+
 /* ---- append (RFC 3501 6.3.11, RFC 3502) -------------------------- */
 
 /*

@@ -546,3 +546,18 @@ store_view_refresh(struct store_view *v, unsigned int flags,
 	d->deleted = v->deleted;
 	return STORE_OK;
 }
+
+/* ---- for the log ------------------------------------------------- */
+
+const struct store_range *
+store_view_touched(const struct store_view *v, size_t *n)
+{
+	*n = v->nranges;
+	return v->ranges;
+}
+
+const char *
+store_view_name(const struct store_view *v)
+{
+	return v->m->name;
+}

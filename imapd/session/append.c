@@ -253,6 +253,7 @@ append_commit(struct session *s, struct append *a, const char *name)
 		store_take_back(s->store, name, done.uids);
 		return r;
 	}
+	told_appended(s, name, &done);
 	if (fbuf_add(&s->code, "APPENDUID ", 10) == -1 ||
 	    ranges_print(&s->code, &(struct store_range){ done.uidvalidity,
 	    done.uidvalidity }, 1) == -1 ||

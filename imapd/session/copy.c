@@ -70,6 +70,7 @@ copy_run(struct session *s, struct imap_in *in, bool move)
 		s->code.n = 0;
 		return r;
 	}
+	told_copied(s, name, &c, move);
 	if (!move)
 		return r;
 	/* RFC 6851 4.3: in an untagged OK, before the EXPUNGEs. */

@@ -4,7 +4,7 @@
  * blocking.
  *
  * Layers, lowest first; a file calls those before it:
- *	reply args out state in
+ *	told reply args out state in
  *	append mailbox copy status list store
  *	fetch_body fetch idle search_field search_match search
  *	cmd session
@@ -19,6 +19,7 @@
 #include "base/slice.h"
 #include "parse/imap_parse.h"
 #include "net/frames.h"
+#include "net/start.h"
 #include "store/store.h"
 
 #define IMAP_LINE_MAX	65536	/* octets of a command without its literals */
@@ -55,6 +56,8 @@ struct session {
 	enum session_state state;
 	size_t		 nkeywords;	/* told in FLAGS */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
+
+	struct start	 start;		/* who it is for */
 
 	/* of the command that runs */
 	char		 tag[IMAP_TAG_MAX + 1];
@@ -116,6 +119,18 @@ bool	 input_skip(struct session *, uint64_t n);
 void	 command_run(struct session *, char *p, size_t n);
 /* What a session can.  Returns text, which has CAPABILITY_MAX octets. */
 const char *capabilities(const struct session *, char *text);
+
+/* ---- told.c: what the log is told of what was changed -------------------- */
+
+/* Messages of the view: "deleted" (flagged so), "expunged". */
+void	 told_messages(struct session *, const char *verb);
+/* Those that were copied, or moved, to a mailbox. */
+void	 told_copied(struct session *, const char *box,
+	    const struct store_copied *, bool moved);
+void	 told_appended(struct session *, const char *box,
+	    const struct store_appended *);
+/* A mailbox was renamed to another name, or (NULL) deleted. */
+void	 told_box(struct session *, const char *box, const char *to);
 
 /* ---- reply.c ------------------------------------------------------------- */
 

@@ -100,8 +100,9 @@ cmd_close(struct session *s, struct imap_in *in)
 	store_view_info(s->view, &info);
 	if (!info.readonly) {
 		sr = store_expunge(s->view, NULL, 0, false, &n);
-		if (sr == STORE_OK && n > 0)
-			sr = store_commit(s->store);
+		if (sr == STORE_OK && n > 0 &&
+		    (sr = store_commit(s->store)) == STORE_OK)
+			told_messages(s, "expunged");
 	}
 	session_state(s, AUTHENTICATED, NULL);
 	return reply_store(s, sr);
@@ -213,6 +214,7 @@ cmd_delete(struct session *s, struct imap_in *in)
 		return reply_store(s, sr);
 	if ((r = reply_commit(s)) != REPLY_OK)
 		return r;
+	told_box(s, name, NULL);
 	if (selected && store_view_deleted(s->view))
 		mailbox_closed(s, "The selected mailbox was deleted");
 	return r;
@@ -250,7 +252,11 @@ cmd_rename(struct session *s, struct imap_in *in)
 	if (imap_end(in) == -1)
 		return reply_syntax(s, in);
 	sr = store_mailbox_rename(s->store, from, to);
-	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+	if (sr != STORE_OK)
+		return reply_store(s, sr);
+	if ((r = reply_commit(s)) == REPLY_OK)
+		told_box(s, from, to);
+	return r;
 }
 
 enum reply

@@ -28,7 +28,6 @@ static struct frames	frames;
 static struct session	session;
 
 static int	session_start(struct session *, const struct conf *);
-static int	start_tag(struct session *, struct slice);
 static void	session_loop(struct session *);
 
 int
@@ -77,8 +76,10 @@ session_start(struct session *s, const struct conf *conf)
 	char		 text[CAPABILITY_MAX];
 	int		 dir;
 
-	if (frames_start(s->io, &payload) == -1 || start_tag(s, payload) == -1)
+	if (frames_start(s->io, &payload) == -1 ||
+	    start_get(payload, &s->start) == -1)
 		return -1;
+	strlcpy(s->tag, s->start.tag, sizeof(s->tag));
 	if ((dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		r = STORE_IO;
 	else {
@@ -102,20 +103,6 @@ session_start(struct session *s, const struct conf *conf)
 	return 0;
 }
 
-/* SESSION_START is a list of key, value pairs; the tag is what we need. */
-static int
-start_tag(struct session *s, struct slice payload)
-{
-	struct item_arg	 key, value;
-	size_t		 off = 0;
-
-	while (item_arg_get(payload, &off, &key) == 1 &&
-	    item_arg_get(payload, &off, &value) == 1)
-		if (slice_is(key.text, "tag"))
-			return slice_cpy(value.text, s->tag, sizeof(s->tag));
-	return -1;
-}
-
 static void
 session_loop(struct session *s)
 {
@@ -126,6 +113,7 @@ session_loop(struct session *s)
 		switch (input_command(s, &p, &n)) {
 		case INPUT_COMMAND:
 			command_run(s, p, n);
+			log_flush();
 			/* A sync failed; what it left is for a new one. */
 			if (s->state != LOGGED_OUT && store_failed(s->store))
 				session_bye(s, IMAP_STORE_FAILED);

@@ -95,6 +95,9 @@ store_run(struct session *s, enum store_flagop op, bool silent,
 		return reply_store(s, sr);
 	if (changed.nchanged > 0 && (r = reply_commit(s)) != REPLY_OK)
 		return r;
+	if (changed.nchanged > 0 && (set->sys & STORE_DELETED) != 0 &&
+	    op != STORE_FLAGS_DEL)
+		told_messages(s, "deleted");
 	store_view_info(s->view, &info);
 	if (info.nkeywords != s->nkeywords)
 		out_flags_line(s, true);
@@ -130,5 +133,9 @@ cmd_expunge(struct session *s, struct imap_in *in)
 	    &n);
 	if (sr != STORE_OK)
 		return reply_store(s, sr);
-	return n > 0 ? reply_commit(s) : REPLY_OK;
+	if (n == 0)
+		return REPLY_OK;
+	if ((r = reply_commit(s)) == REPLY_OK)
+		told_messages(s, "expunged");
+	return r;
 }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,6 +258,20 @@ command_seen(struct session *s)
 	return r;
 }
 
+static void
+told_expunged(struct session *s)
+{
+	const struct store_range *v;
+	char			 more[2048];
+	size_t			 n;
+
+	v = store_view_touched(s->view, &n);
+	snprintf(more, sizeof(more), "box=\"INBOX\" %s",
+	    start_whose(&s->start));
+	store_told(s->start.id, "expunged", s->start.account, s->uidvalidity,
+	    v, n, more);
+}
+
 /* The UPDATE state: what is marked goes, all of it or nothing. */
 static void
 cmd_quit(struct session *s, const struct args_given *given)
@@ -271,9 +286,10 @@ cmd_quit(struct session *s, const struct args_given *given)
 	    STORE_OK;
 	if (r == STORE_OK && n > 0)
 		r = store_expunge(s->view, v, n, true, NULL);
-	if (r == STORE_OK && n > 0)
-		r = store_commit(s->store);
-	else if (seen == STORE_OK && s->retrieved != NULL)
+	if (r == STORE_OK && n > 0) {
+		if ((r = store_commit(s->store)) == STORE_OK)
+			told_expunged(s);
+	} else if (seen == STORE_OK && s->retrieved != NULL)
 		seen = store_commit(s->store);
 	free(v);
 	if (seen != STORE_OK)

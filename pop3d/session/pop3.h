@@ -12,6 +12,7 @@
 
 #include "base/slice.h"
 #include "net/frames.h"
+#include "net/start.h"
 #include "store/store.h"
 
 #define POP3_LINE_MAX	512	/* octets of a command (RFC 2449 4) */
@@ -33,6 +34,7 @@ struct session {
 	struct fbuf	 cmd;		/* a line not in one packet */
 	unsigned int	 nbad;
 	bool		 quit;
+	struct start	 start;		/* who it is for */
 };
 
 /* ---- session.c ---- */

@@ -67,7 +67,8 @@ session_start(struct session *s)
 	enum store_result	 r;
 	struct slice		 payload;
 
-	if (frames_start(s->io, &payload) == -1)
+	if (frames_start(s->io, &payload) == -1 ||
+	    start_get(payload, &s->start) == -1)
 		return -1;
 	if ((r = session_open(s)) != STORE_OK) {
 		log_warnx("pop3-session: store: %s (%s)", store_strerror(r),

@@ -122,6 +122,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 
 	if (conf == NULL) {
 		conf = conf_new();
+		log_setlevel(LOG_L_WARN);
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) == -1)
 			abort();
 		front = sv[0];

@@ -29,14 +29,17 @@ class Gone(Exception):
 
 
 class Session:
-    def __init__(self, proto, directory, tag="l", wrap=(), greet=True, conf=()):
+    def __init__(self, proto, directory, tag="l", wrap=(), greet=True, conf=(), log=None):
+        """log: a file for the lines of its log"""
         self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         prog = f"{BUILD}/regress/unit/{proto}_session"
         self.proc = subprocess.Popen([*wrap, prog, "serve", str(theirs.fileno()), directory, *conf],
-                                     pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+                                     pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                                     **({"stderr": open(log, "ab"), "env": dict(os.environ, SESSION_LOG="1")} if log else {}))
         theirs.close()
         self.buf, self.bye, self.cut = b"", False, 0
-        body = b"".join(item(x) for x in ("tag", tag, "user", "u", "host", "h", "remote", "192.0.2.1", "tls", "1"))
+        body = b"".join(item(x) for x in ("tag", tag, "user", "u", "host", "h", "remote", "192.0.2.1", "tls", "1",
+                                          "conn", "0f00c0ffee", "account", "7"))
         self.sock.send(bytes([START]) + body)
         if greet:
             self.greeting = self.until(tag) if proto == "imap" else [self.line()]

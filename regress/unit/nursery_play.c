@@ -2,7 +2,7 @@
  * Plays nursery for a session under test: "PROGRAM serve FD DIR" makes an
  * account in DIR if there is none and runs the session there, FD being its
  * end of the stream; KEY VALUE behind it are configured.  The tests play the
- * front.
+ * front.  With SESSION_LOG in the environment what it did is told on stderr.
  */
 #include "base/compat.h"
 
@@ -30,6 +30,7 @@ nursery_play(int argc, char **argv, int (*session)(int, const struct conf *))
 		return -1;
 	conf = conf_new();
 	log_init("session", -1);
+	log_setlevel(getenv("SESSION_LOG") != NULL ? LOG_L_INFO : LOG_L_WARN);
 	if (conf_set(conf, "imap.max-append", 0, "3M", &want) == -1 ||
 	    chdir(argv[3]) == -1 ||
 	    (dir = open(".", O_RDONLY | O_DIRECTORY)) == -1 ||
