@@ -328,3 +328,54 @@ alias_del(uint32_t ask, const struct args *args)
 	else
 		alias_less(ask, al, &t, args->force);
 }
+
+/* ---- show ---------------------------------------------------------------- */
+
+static void
+show_route(uint32_t ask, const struct dir *d, const struct dir_answer *ans,
+    const struct item_route *r)
+{
+	const struct account *a = r->type == ROUTE_LOCAL ?
+	    dir_account_id(d, r->account) : NULL;
+	struct row row = { .n = 0 };
+
+	row_str(&row, "address", slice_of(ans->address, ans->addressn));
+	row_str(&row, "to", a != NULL ? slice_str(a->address) : r->address);
+	row_str(&row, "where", slice_str(a != NULL ? "account" :
+	    r->type == ROUTE_REPORT ? "reports" : "elsewhere"));
+	proc_row(ask, &row);
+}
+
+/* Who gets what comes for it, be it an alias or not: as a program of this host
+ * would see it. */
+void
+alias_show(uint32_t ask, const struct args *args)
+{
+	static struct dir_answer ans;
+	struct dir *d = authd_dir(NULL);
+	struct slice list, in = args->v[2];
+	struct item_route r;
+	size_t off = 0;
+
+	switch (dir_resolve_here(d, in, &ans)) {
+	case DIR_OK:
+		break;
+	case DIR_TEMP:
+		proc_done(ask, EX_TEMPFAIL, "%s: answered \"try later\", it "
+		    "leads back to itself, is too deep or too large, or there "
+		    "is no account yet", log_text(in.p, in.n));
+		return;
+	case DIR_UNKNOWN:
+	case DIR_DENIED:
+	case DIR_FULL:
+	case DIR_LIMIT:
+	case DIR_SMALL:
+		proc_done(ask, EX_NOUSER, "%s: nobody gets mail for it, it is "
+		    "refused", log_text(in.p, in.n));
+		return;
+	}
+	list = slice_of((const char *)ans.routes, ans.n);
+	while (item_route_get(list, &off, &r) == 1)
+		show_route(ask, d, &ans, &r);
+	proc_done(ask, EX_OK, "%s", "");
+}

@@ -121,13 +121,15 @@ static enum dir_result
 sender_may(const struct account *a, struct slice address)
 {
 	struct dir_answer *ans = &st.answer;
-	enum dir_result r = base_resolve(address, ans);
+	enum dir_result r = base_resolve(address, false, ans);
 
 	if (r == DIR_TEMP)
 		return r;
 	if (ans->outside)
 		return DIR_UNKNOWN;
-	return r == DIR_OK && answer_has(ans, a->id) ? r : DIR_DENIED;
+	/* what comes from this host's name would fail elsewhere */
+	return r == DIR_OK && !ans->borrowed && answer_has(ans, a->id) ? r :
+	    DIR_DENIED;
 }
 
 static void
@@ -200,6 +202,16 @@ on_full(struct chan *c, struct msg *m, void *arg)
 		a->full_until = now_ms() / 1000 + FULL_SECONDS;
 }
 
+/* A program of this host. */
+static bool
+is_here(const struct msg_addr *peer)
+{
+	static char v4[] = "127.0.0.0/8", v6[] = "::1";
+	static char *const loopback[] = { v4, v6 };
+
+	return addr_in(peer, loopback, NITEMS(loopback));
+}
+
 /* What can be said of a mailbox before a message of that size comes (0: it
  * was not told). */
 static enum dir_result
@@ -248,7 +260,8 @@ on_rcpt(struct chan *c, struct msg *m, void *arg)
 		front_cut(f, "recipient for another's connection");
 		return;
 	}
-	r.result = (uint8_t)base_resolve(q->address, ans);
+	r.result = (uint8_t)base_resolve(q->address, f->role == ROLE_QUEUE ||
+	    is_here(&q->peer), ans);
 	if (ans->outside && r.result == DIR_OK)
 		r.result = (uint8_t)may_relay(f, q);
 	r.address = slice_of(ans->address, ans->addressn);

@@ -91,6 +91,8 @@ struct dir_answer {
 	uint32_t	 account[DIR_TARGETS_MAX];	/* local routes */
 	size_t		 naccounts;
 	bool		 outside;	/* the address itself is not ours */
+	bool		 borrowed;	/* a name at this host, which is the
+					 * first domain's */
 	size_t		 n;		/* octets of routes */
 	uint8_t		 routes[DIR_ROUTES_MAX];	/* list of item_route */
 };
@@ -98,10 +100,13 @@ struct dir_answer {
 struct dir *dir_new(void);
 void	 dir_free(struct dir *);
 /* Domains that are ours, the first being the default one; host: name of
- * this host, only postmaster and abuse live there.  Replaces what was.
+ * this host, whose names are those of the first one.  Replaces what was.
  * -1: a domain that is none (its index in *bad). */
 int	 dir_domains(struct dir *, char *const *, size_t n, const char *host,
 	    size_t *bad);
+/* Who gets the mail of postmaster and its like where nobody else does; NULL
+ * nobody. */
+void	 dir_postmaster(struct dir *, const char *address);
 /* Addresses, in those domains, whose mail goes to report-in unless they are
  * an account's or an alias.  Replaces what was. */
 void	 dir_reports(struct dir *, char *const *, size_t n);
@@ -172,7 +177,10 @@ char	**dir_list(const struct dir *, bool aliases, size_t *n);
 enum dir_result dir_resolve(struct dir *, struct slice address,
 	    struct dir_answer *);
 
-/* The same as if that account or that alias (NULL: none) were not there. */
+/* The same for this host itself, at whose name everybody is somebody. */
+enum dir_result dir_resolve_here(struct dir *, struct slice address,
+	    struct dir_answer *);
+/* The same as dir_resolve(), as if that account or that alias (NULL: none) were not there. */
 enum dir_result dir_resolve_without(struct dir *, struct slice address,
 	    const struct account *, const struct alias *,
 	    struct dir_answer *);
@@ -360,8 +368,10 @@ void	 base_account_changed(const char *address);
 /* Does the store have accounts of numbers that the directory never gave?
  * Then it is not the store's, and what it does not know may well exist. */
 bool	 base_strange(void);
-/* dir_resolve(), but DIR_TEMP for what is not to be said for certain now. */
-enum dir_result base_resolve(struct slice address, struct dir_answer *);
+/* dir_resolve(), or here dir_resolve_here(), but DIR_TEMP for what is not to
+ * be said for certain now. */
+enum dir_result base_resolve(struct slice address, bool here,
+	    struct dir_answer *);
 /* maild: the highest account number in the store. */
 void	 base_on_highest(struct chan *, struct msg *, void *);
 /* mailctl account adopt: the directory is the store's from now on. */

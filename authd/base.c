@@ -83,6 +83,7 @@ set_domains(struct dir *d)
 		log_warnx("domains[%zu] is not a domain name: %s", bad,
 		    log_text(conf->domains[bad], strlen(conf->domains[bad])));
 	dir_reports(d, conf->reports.addresses, conf->reports.naddresses);
+	dir_postmaster(d, conf->postmaster);
 	strays_tell(d);
 }
 
@@ -239,16 +240,17 @@ base_strange(void)
 }
 
 enum dir_result
-base_resolve(struct slice address, struct dir_answer *ans)
+base_resolve(struct slice address, bool here, struct dir_answer *ans)
 {
 	enum dir_result r;
 
 	if (st.dir == NULL) {
 		ans->n = ans->naccounts = ans->addressn = 0;
-		ans->outside = false;
+		ans->outside = ans->borrowed = false;
 		return DIR_TEMP;
 	}
-	r = dir_resolve(st.dir, address, ans);
+	r = here ? dir_resolve_here(st.dir, address, ans) :
+	    dir_resolve(st.dir, address, ans);
 	return r == DIR_UNKNOWN && base_strange() ? DIR_TEMP : r;
 }
 

@@ -159,6 +159,14 @@ dir_reports(struct dir *d, char *const *addresses, size_t n)
 	}
 }
 
+void
+dir_postmaster(struct dir *d, const char *address)
+{
+	if (address == NULL || strlcpy(d->postmaster, address,
+	    sizeof(d->postmaster)) >= sizeof(d->postmaster))
+		d->postmaster[0] = '\0';
+}
+
 const char *
 dir_domain(const struct dir *d, size_t i)
 {
@@ -426,7 +434,9 @@ dir_key(const struct dir *d, struct slice in, bool catchall, char *key,
 		strlcpy(a.domain, d->domain[0].name, sizeof(a.domain));
 	if (domain_ascii(a.domain, domain, sizeof(domain)) == -1 ||
 	    !dir_is_local(d, domain))
-		*why = "not one of the domains in the configuration";
+		*why = strcmp(domain, d->host) == 0 ? "names at this host are "
+		    "those of the first domain: say it with that one" :
+		    "not one of the domains in the configuration";
 	else if (a.flags & (ADDR_QUOTED | ADDR_LITERAL | ADDR_ROUTE) ||
 	    address_is_routed(&a))
 		*why = "a name here has no quotes, %, ! or second @";

@@ -23,6 +23,7 @@ struct dir {
 	char		 host[256];
 	char		 report[CONF_NREPORT][DIR_ADDRESS_MAX];
 	size_t		 nreports;
+	char		 postmaster[DIR_ADDRESS_MAX];	/* or "" */
 	struct table	 accounts;	/* by address; owns them */
 	struct table	 ids;		/* the same by id */
 	struct table	 aliases;

@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,33 @@ list_guard(uint32_t ask)
 	list_each(ask, false, row_guard, list_done, NULL);
 }
 
+/* Who gets postmaster's mail there, as far as there is room. */
+static void
+row_postmaster(struct row *r, struct dir *d, const char *domain)
+{
+	static struct dir_answer ans;
+	char text[1024] = "", who[DIR_ADDRESS_MAX];
+	struct item_route route;
+	const struct account *a;
+	struct slice list;
+	size_t off = 0;
+
+	snprintf(who, sizeof(who), "postmaster@%s", domain);
+	if (dir_resolve(d, slice_str(who), &ans) != DIR_OK)
+		ans.n = 0;
+	list = slice_of((const char *)ans.routes, ans.n);
+	while (item_route_get(list, &off, &route) == 1) {
+		a = route.type == ROUTE_LOCAL ?
+		    dir_account_id(d, route.account) : NULL;
+		slice_cpy(a != NULL ? slice_str(a->address) : route.address,
+		    who, sizeof(who));
+		if (text[0] != '\0')
+			strlcat(text, ", ", sizeof(text));
+		strlcat(text, who, sizeof(text));
+	}
+	row_str(r, "postmaster", slice_str(text));
+}
+
 void
 list_domains(uint32_t ask)
 {
@@ -204,6 +232,7 @@ list_domains(uint32_t ask)
 		row_bool(&r, "default", i == 0);
 		row_num(&r, "accounts", (long long)dir_domain_accounts(d,
 		    name, &first));
+		row_postmaster(&r, d, name);
 		proc_row(ask, &r);
 	}
 	proc_done(ask, 0, "%s", "");

@@ -1,6 +1,7 @@
 /*
  * Where mail for an address goes: sub-addresses, aliases within aliases,
- * catch-alls, postmaster.  Pure but for the marks it leaves in aliases
+ * catch-alls, postmaster and its like, names at this host (maild(8),
+ * Addresses).  Pure but for the marks it leaves in aliases
  * while it expands them.  Every recipient costs at most DIR_TARGETS_MAX
  * steps; a loop or a limit hurts only the recipient it was found under.
  */
@@ -28,6 +29,9 @@ struct walk {
 	struct dir_answer	*out;
 	size_t			 steps;		/* targets looked at */
 	size_t			 nroutes;
+	bool			 here;		/* this host itself asks */
+	bool			 role;		/* at conf's postmaster */
+	bool			 hit;		/* somebody gets it */
 	bool			 looped;	/* an alias led to itself */
 	bool			 broken;	/* a limit was met */
 };
@@ -53,6 +57,7 @@ route_local(struct walk *w, const struct account *a, const char *text)
 	    .address = slice_str(text) };
 	size_t i;
 
+	w->hit = true;
 	for (i = 0; i < w->out->naccounts; i++)
 		if (w->out->account[i] == a->id)
 			return;
@@ -74,6 +79,7 @@ route_remote(struct walk *w, const struct address *a)
 		w->broken = true;
 		return;
 	}
+	w->hit = true;
 	r.address = slice_of(text, (size_t)n);
 	while (item_route_get(routes, &off, &seen) == 1)
 		if (seen.type == ROUTE_REMOTE &&
@@ -150,28 +156,66 @@ walk_report(struct walk *w, const char *key)
 	return dir_is_report(w->dir, key) && route_put(w, &r);
 }
 
+/* RFC 5321 4.5.1, RFC 2142, and what systems and we ourselves write as: these
+ * are always read by somebody. */
 static bool
 is_role_name(const char *local)
 {
-	return strcmp(local, "postmaster") == 0 ||
-	    strcmp(local, "abuse") == 0;
+	static const char *const names[] = { "postmaster", "abuse",
+	    "hostmaster", "root", "mailer-daemon" };
+	size_t i;
+
+	for (i = 0; i < NITEMS(names); i++)
+		if (strcmp(local, names[i]) == 0)
+			return true;
+	return false;
 }
 
-/* RFC 5321 4.5.1, RFC 2142: these are always read by somebody. */
+static bool
+walk_name_at(struct walk *w, const char *local, const struct domain *dom,
+    const char *text, int depth)
+{
+	char key[KEY_MAX];
+
+	if (dom == NULL)
+		return false;
+	snprintf(key, sizeof(key), "%s@%s", local, dom->name);
+	return walk_name(w, key, text, depth);
+}
+
+/* The address that the configuration gives.  False: there is none, or nobody
+ * has it. */
+static bool
+walk_postmaster(struct walk *w, int depth)
+{
+	struct address a;
+
+	if (w->role || depth >= DIR_DEPTH_MAX ||
+	    address_parse(slice_str(w->dir->postmaster), PATH_UTF8, &a,
+	    NULL) == -1)
+		return false;
+	w->role = true;
+	w->hit = false;
+	walk_address(w, &a, depth + 1);
+	w->role = false;
+	return w->hit || w->looped || w->broken;
+}
+
+/* The order is told by maild(8); what stands before is more to the point. */
 static void
 walk_role(struct walk *w, const char *local, const struct domain *dom,
     const char *text, int depth)
 {
-	char key[KEY_MAX];
+	const struct domain *first = w->dir->ndomains > 0 ?
+	    &w->dir->domain[0] : NULL;
 	struct account *a = dom != NULL ? dom->first : NULL;
 	size_t i;
 
-	if (w->dir->ndomains > 0 && dom != &w->dir->domain[0]) {
-		snprintf(key, sizeof(key), "%s@%s", local,
-		    w->dir->domain[0].name);
-		if (walk_name(w, key, text, depth))
-			return;
-	}
+	if (walk_name_at(w, "postmaster", dom, text, depth) ||
+	    walk_name_at(w, local, first, text, depth) ||
+	    walk_name_at(w, "postmaster", first, text, depth) ||
+	    walk_postmaster(w, depth))
+		return;
 	for (i = 0; a == NULL && i < w->dir->ndomains; i++)
 		a = w->dir->domain[i].first;
 	if (a != NULL)
@@ -180,34 +224,67 @@ walk_role(struct walk *w, const char *local, const struct domain *dom,
 		w->broken = true;	/* nobody is there yet */
 }
 
+/* An account or alias of that name; *local loses what makes it a sub-address
+ * when the whole is none. */
+static bool
+walk_mailbox(struct walk *w, char *local, const char *domain,
+    const char *text, int depth)
+{
+	char key[KEY_MAX], *plus;
+
+	snprintf(key, sizeof(key), "%s@%s", local, domain);
+	if (walk_name(w, key, text, depth))
+		return true;
+	if ((plus = strchr(local, '+')) == NULL || plus == local)
+		return false;
+	*plus = '\0';
+	snprintf(key, sizeof(key), "%s@%s", local, domain);
+	return walk_name(w, key, text, depth);
+}
+
+/* The name is one at this host, which has no accounts: it is that of the
+ * first domain, of which no catch-all counts here. */
+static bool
+walk_host(struct walk *w, const struct address *a, const char *text,
+    int depth)
+{
+	char local[ADDR_LOCAL_MAX + 1];
+
+	if (w->dir->ndomains == 0)
+		return false;
+	memcpy(local, a->local, a->localn + 1);
+	ascii_lowercase(local);
+	if (!walk_mailbox(w, local, w->dir->domain[0].name, text, depth))
+		return false;
+	w->out->borrowed = !is_role_name(local);
+	return true;
+}
+
 static void
 walk_local(struct walk *w, const struct address *a, const struct domain *dom,
     int depth)
 {
 	char local[ADDR_LOCAL_MAX + 1], key[KEY_MAX];
-	char text[ADDR_TEXT_MAX], *plus;
+	char text[ADDR_TEXT_MAX];
+	bool role;
 
 	memcpy(local, a->local, a->localn + 1);
 	ascii_lowercase(local);
 	if (address_print(a, text, sizeof(text)) == -1 ||
 	    strlen(local) != a->localn)
 		return;
-	snprintf(key, sizeof(key), "%s@%s", local, a->domain);
-	if (walk_name(w, key, text, depth))
+	if (walk_mailbox(w, local, a->domain, text, depth) ||
+	    (dom == NULL && walk_host(w, a, text, depth)))
 		return;
-	if ((plus = strchr(local, '+')) != NULL && plus != local) {
-		*plus = '\0';
-		snprintf(key, sizeof(key), "%s@%s", local, a->domain);
-		if (walk_name(w, key, text, depth))
-			return;
-	}
 	snprintf(key, sizeof(key), "%s@%s", local, a->domain);
 	if (address_is_routed(a) || walk_report(w, key))
 		return;
-	snprintf(key, sizeof(key), "@%s", a->domain);
-	if (dom != NULL && walk_name(w, key, text, depth))
+	role = is_role_name(local) || (w->here && dom == NULL && depth == 0);
+	if (role && dom == NULL && w->dir->ndomains > 0)
+		dom = &w->dir->domain[0];
+	if (walk_name_at(w, "", dom, text, depth))	/* a catch-all */
 		return;
-	if (is_role_name(local))
+	if (role)
 		walk_role(w, local, dom, text, depth);
 }
 
@@ -249,14 +326,15 @@ resolve_parse(struct dir *d, struct slice in, struct address *a)
 {
 	char domain[ADDR_DOMAIN_MAX + 1];
 
-	if (address_parse(in, PATH_NODOMAIN | PATH_UTF8, a, NULL) == -1 ||
+	if (address_parse(in, PATH_NODOMAIN | PATH_UTF8 | PATH_DOTS, a,
+	    NULL) == -1 ||
 	    a->flags & ADDR_NULLSENDER || a->localn == 0)
 		return false;
 	if (a->domainn == 0) {
-		ascii_lowercase(a->local);
-		if (strcmp(a->local, "postmaster") != 0 || d->ndomains == 0)
+		if (d->ndomains == 0)
 			return false;
-		strlcpy(a->domain, d->domain[0].name, sizeof(a->domain));
+		strlcpy(a->domain, d->host[0] != '\0' ? d->host :
+		    d->domain[0].name, sizeof(a->domain));
 		a->flags &= ~ADDR_NODOMAIN;
 	} else if (!(a->flags & ADDR_LITERAL)) {
 		if (domain_ascii(a->domain, domain, sizeof(domain)) == -1)
@@ -267,25 +345,17 @@ resolve_parse(struct dir *d, struct slice in, struct address *a)
 	return true;
 }
 
-enum dir_result
-dir_resolve(struct dir *d, struct slice in, struct dir_answer *out)
+static enum dir_result
+resolve(struct walk *w, struct slice in)
 {
-	return dir_resolve_without(d, in, NULL, NULL, out);
-}
-
-enum dir_result
-dir_resolve_without(struct dir *d, struct slice in,
-    const struct account *no_account, const struct alias *no_alias,
-    struct dir_answer *out)
-{
-	struct walk w = { .dir = d, .no_account = no_account,
-	    .no_alias = no_alias, .out = out };
+	struct dir_answer *out = w->out;
+	struct dir *d = w->dir;
 	struct address a;
 	ssize_t n;
 
 	out->n = out->naccounts = out->addressn = 0;
 	out->address[0] = out->domain[0] = '\0';
-	out->outside = false;
+	out->outside = out->borrowed = false;
 	if (!resolve_parse(d, in, &a))
 		return DIR_UNKNOWN;
 	n = address_print(&a, out->address, sizeof(out->address));
@@ -297,12 +367,37 @@ dir_resolve_without(struct dir *d, struct slice in,
 	    strcmp(a.domain, d->host) != 0;
 	if (a.flags & ADDR_LITERAL && literal_is_here(a.domain))
 		return DIR_DENIED;
-	walk_address(&w, &a, 0);
-	if (w.broken)
+	walk_address(w, &a, 0);
+	if (w->broken)
 		return DIR_TEMP;
-	if (w.nroutes > 0)
+	if (w->nroutes > 0)
 		return DIR_OK;
-	if (w.looped)
+	if (w->looped)
 		return DIR_TEMP;
 	return address_is_routed(&a) ? DIR_DENIED : DIR_UNKNOWN;
+}
+
+enum dir_result
+dir_resolve(struct dir *d, struct slice in, struct dir_answer *out)
+{
+	return dir_resolve_without(d, in, NULL, NULL, out);
+}
+
+enum dir_result
+dir_resolve_here(struct dir *d, struct slice in, struct dir_answer *out)
+{
+	struct walk w = { .dir = d, .here = true, .out = out };
+
+	return resolve(&w, in);
+}
+
+enum dir_result
+dir_resolve_without(struct dir *d, struct slice in,
+    const struct account *no_account, const struct alias *no_alias,
+    struct dir_answer *out)
+{
+	struct walk w = { .dir = d, .no_account = no_account,
+	    .no_alias = no_alias, .out = out };
+
+	return resolve(&w, in);
 }

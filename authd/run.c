@@ -91,6 +91,7 @@ static const struct command commands[] = {
 	{ "alias", "del", 1, DIR_TARGETS_MAX + 1, true, alias_del,
 	    "ADDRESS|@DOMAIN [TARGET ...] [--force]" },
 	{ "alias", "list", 0, 0, false, alias_list, "" },
+	{ "alias", "show", 1, 1, false, alias_show, "ADDRESS|NAME" },
 	{ "domain", "list", 0, 0, false, domain_list, "" },
 	{ "domain", "change", 1, 2 * CONF_NLIST, false, domain_change,
 	    "+DOMAIN|-DOMAIN ..." },

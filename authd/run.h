@@ -67,5 +67,6 @@ void	 domain_change(uint32_t ask, const struct args *);
 
 void	 alias_add(uint32_t ask, const struct args *);
 void	 alias_del(uint32_t ask, const struct args *);
+void	 alias_show(uint32_t ask, const struct args *);
 
 #endif

@@ -34,9 +34,10 @@ static const struct noun {
 	    "  account del|enable|disable ADDRESS | list\n"
 	    "  account adopt                   keep a directory that is not\n"
 	    "                                  the store's\n" },
-	{ "alias", "add del list --force",
+	{ "alias", "add del list show --force",
 	    "  alias add ADDRESS TARGET... [--force]\n"
-	    "  alias del ADDRESS [TARGET...] [--force] | list\n" },
+	    "  alias del ADDRESS [TARGET...] [--force] | list\n"
+	    "  alias show ADDRESS|NAME         who gets mail for it\n" },
 	{ "domain", "add del list --force",
 	    "  domain add|del DOMAIN [--force] | list\n"
 	    "                                  the domains mail is taken for\n"

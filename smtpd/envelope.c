@@ -170,19 +170,6 @@ on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 
 /* ---- RCPT ---------------------------------------------------------------- */
 
-/* Whose domain a bare local part gets. */
-static const char *
-rcpt_domain(const struct address *a)
-{
-	const struct conf *conf = proc_conf();
-	struct slice local = slice_of(a->local, a->localn);
-
-	if (conf->ndomains == 0 || slice_caseis(local, "postmaster") ||
-	    slice_caseis(local, "abuse"))
-		return conf->hostname;
-	return conf->domains[0];
-}
-
 /* May this client send to anywhere?  authd decides, when it is asked. */
 static bool
 sends_anywhere(const struct session *s)
@@ -226,7 +213,7 @@ rcpt_command(struct session *s, struct slice arg)
 		reply_error(s, why);
 		return;
 	}
-	complete(&path.addr, rcpt_domain(&path.addr));
+	complete(&path.addr, proc_conf()->hostname);
 	if ((n = address_print(&path.addr, text, sizeof(text))) == -1) {
 		reply_error(s, REPLY_NO_RCPT_ADDRESS);
 		return;

@@ -178,6 +178,7 @@ struct conf {
 	} log;
 	uint64_t	 quota;			/* octets an account, 0 none */
 	unsigned int	 quota_reply;		/* enum conf_lasting */
+	char		*postmaster;		/* address, NULL: see maild(8) */
 
 	struct conf_places *places;		/* place.c; NULL: not of a file */
 };

@@ -115,6 +115,8 @@ static const struct conf_key keys[] = {
 	K("quota", CT_SIZE, false, quota, "0", 0, 1024 * 1024 * GIB,
 	    R(AUTHD) | R(DELIVER) | R(SMTPD) | R_SESSIONS,
 	    "octets an account may hold; 0 is no limit"),
+	K("postmaster", CT_MAILBOX, true, postmaster, NULL, 0, 320, R(AUTHD),
+	    "who gets mail for postmaster and its like"),
 	C("quota-reply", quota_reply, "temporary, permanent", "temporary",
 	    R(SMTPD), "how mail to a full mailbox is refused"),
 

@@ -80,7 +80,8 @@ play_rcpt(struct chan *c, struct msg *m, void *arg)
 	static uint8_t buf[512];
 
 	if (!slice_is(slice_of(q->address.p + at + 1, q->address.n - at - 1),
-	    "localdomain") && !slice_is(q->address, "postmaster@mx.test"))
+	    "localdomain") && !slice_is(slice_of(q->address.p + at + 1,
+	    q->address.n - at - 1), "mx.test"))
 		r.result = q->conn == t.login ? DIR_OK : DIR_DENIED;
 	else if (slice_caseis(local, "user") || slice_is(local, "bob") ||
 	    slice_is(local, "slow") || slice_is(local, "postmaster") ||
