@@ -7,6 +7,8 @@ LINK.resume = $(call rest,relay)
 LD.test_resume = -Wl,--wrap=now_ms
 LINK.parse_mime = regress/unit/parts_walk.c
 LINK.mime = $(LINK.parse_mime)
+LINK.parse_downgrade = regress/unit/downgrade_walk.c
+LINK.downgrade = $(LINK.parse_downgrade)
 LINK.parse_address = regress/unit/json.c
 LINK.verify_dkim = regress/unit/json.c
 LINK.imap_session = regress/unit/nursery_play.c $(call rest,imapd/session)
