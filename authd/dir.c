@@ -101,7 +101,9 @@ domain_ascii(const char *name, char *out, size_t size)
 	if (idn2_lookup_u8((const uint8_t *)name, (uint8_t **)&ascii,
 	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return -1;
-	ok = strlcpy(out, ascii, size) < size;
+	/* what a letter was taken for may stand in no name */
+	ok = strlcpy(out, ascii, size) < size &&
+	    domain_valid(slice_str(out), 0);
 	idn2_free(ascii);
 	return ok ? 0 : -1;
 }
