@@ -267,7 +267,11 @@ account_add(uint32_t ask, const struct args *args)
 
 	if (!args_key(ask, args->v[2], false, key))
 		return;
-	if (base_strange())
+	if (strlen(key) > SASL_FIELD_MAX)
+		proc_done(ask, EX_DATAERR, "the address of an account has at "
+		    "most %d octets, it is the name to log in with",
+		    SASL_FIELD_MAX);
+	else if (base_strange())
 		proc_done(ask, EX_TEMPFAIL, "the store has account numbers "
 		    "that the directory never gave, see mailctl status; put "
 		    "the right directory in its place, or keep this one with: "
