@@ -191,6 +191,12 @@ file_stuck(void)
 	return st.stuck[0] != '\0' ? st.stuck : NULL;
 }
 
+const char *
+file_path(void)
+{
+	return st.path;
+}
+
 char *
 file_tail(size_t max, size_t *n)
 {

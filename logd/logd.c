@@ -311,19 +311,6 @@ run_log(uint32_t ask, const struct slice *v, size_t n)
 		    found, lines));
 }
 
-static void
-run_why(uint32_t ask, const struct slice *v, size_t n)
-{
-	static size_t found[LINES_MAX];
-
-	if (n != 1 || v[0].n < 3)
-		proc_done(ask, EX_USAGE, "usage: why ID (three characters or "
-		    "more)");
-	else
-		follow_show(st.ring, ask, found, ring_why(st.ring, v[0],
-		    found, LINES_MAX));
-}
-
 void
 logd_run(uint32_t ask, uint32_t uid, struct slice args)
 {
@@ -336,7 +323,7 @@ logd_run(uint32_t ask, uint32_t uid, struct slice args)
 	if (n > 0 && slice_is(v[0], "log"))
 		run_log(ask, v + 1, n - 1);
 	else if (n > 0 && slice_is(v[0], "why"))
-		run_why(ask, v + 1, n - 1);
+		why_run(ask, n == 2 ? v[1] : slice_of("", 0));
 	else
 		proc_done(ask, EX_USAGE, "usage: log [-f] [-n LINES] [TEXT], "
 		    "log rotate, log reopen, why ID");

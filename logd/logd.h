@@ -3,10 +3,12 @@
  * recent ones.
  *
  * Layers, lowest first; a file calls those before it:
- *	rotate line file ring follow logd
+ *	rotate line words keys match file ring follow why logd
  */
 #ifndef LOGD_H
 #define LOGD_H
+
+#include <sys/types.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +43,54 @@ size_t	 logd_line(char *out, const char *stamp, const char *process,
 struct logd_parts { struct slice time, process, level, text; };
 int	 logd_parse(struct slice line, struct logd_parts *);
 
+/* ---- words.c: what is in a line (pure) ----------------------------------- */
+
+/* "key=value", or a word alone, whose key is empty; quotes are taken off. */
+struct word { struct slice key, value; };
+/* The next one of a line's text; false: no more. */
+bool	 words_next(struct slice *rest, struct word *);
+/* The next thing in a value that may be looked for: an address or Message-ID
+ * without its brackets, a host, an id.  False: no more. */
+bool	 words_token(struct slice *value, struct slice *token);
+bool	 words_is_id(struct slice);	/* of a message or a connection */
+
+/* Messages of a mailbox: "7:1795000000.3,7-9" has two of these. */
+struct place { uint32_t account, uidvalidity, first, last; };
+/* Is it one?  at has its first range, uids all of them. */
+bool	 words_place(struct slice, struct place *at, struct slice *uids);
+/* The next range of uids; false: no more, or none. */
+bool	 words_range(struct slice *uids, uint32_t *first, uint32_t *last);
+
+/* ---- keys.c: what is looked for ------------------------------------------ */
+
+#define KEYS_MAX	4096
+#define KEY_OCTETS	1024	/* of one */
+#define KEY_ASKED	0x1	/* by the operator */
+#define KEY_ID		0x2	/* of a message or a report: all its lines */
+#define KEY_SESSION	0x4	/* of a connection: what tells of it alone */
+
+struct keys *keys_new(void);
+void	 keys_free(struct keys *);
+/* The kinds of s as a key, 0: it is none.  Case of ASCII is ignored. */
+unsigned int keys_has(struct keys *, struct slice s);
+/* True: it is new, of that kind. */
+bool	 keys_add(struct keys *, struct slice, unsigned int kind);
+bool	 keys_add_place(struct keys *, const struct place *);
+/* Is a message of the place known? */
+bool	 keys_has_place(const struct keys *, const struct place *);
+/* The next part of the place that is known, from *i on, 0 at first. */
+bool	 keys_place_part(const struct keys *, const struct place *, size_t *i,
+	    struct place *part);
+size_t	 keys_count(const struct keys *);
+bool	 keys_full(const struct keys *);	/* something was left out */
+
+/* ---- match.c: lines that belong together (pure) -------------------------- */
+
+/* Is this text of a line about one of the keys? */
+bool	 match_line(struct keys *, struct slice text);
+/* It is: what it leads to becomes keys. */
+void	 match_follow(struct keys *, struct slice text);
+
 /* ---- ring.c: the recent lines -------------------------------------------- */
 
 #define RING_BYTES	(8 * 1024 * 1024)
@@ -65,10 +115,6 @@ uint64_t ring_first(const struct ring *);
  * the number to go on from; returns how many index were filled. */
 size_t	 ring_after(const struct ring *, struct slice text, uint64_t *from,
 	    size_t *index, size_t max);
-/* The last max lines about one message, session or address: those with id
- * as a word, and those of the sessions that these belong to. */
-size_t	 ring_why(const struct ring *, struct slice id, size_t *index,
-	    size_t max);
 
 /* ---- file.c: the file ---------------------------------------------------- */
 
@@ -90,6 +136,8 @@ const char *file_stuck(void);
 /* The last max octets of the file, for the ring after a restart; freed by
  * the caller, NULL if there is nothing. */
 char	*file_tail(size_t max, size_t *n);
+
+const char *file_path(void);
 
 /* ---- follow.c: lines to mailctl, now and as they come --------------------- */
 
@@ -120,6 +168,26 @@ bool	 rotate_room(uint64_t size);
 int	 rotate_move(const char *path);
 /* Remove what is too old or too much beside a current file of that size. */
 int	 rotate_prune(const char *path, uint64_t current);
+
+/* Files of the log by what they are, not by name, which changes. */
+#define LOGFILES_MAX	1000
+struct logfile {
+	dev_t		 dev;
+	ino_t		 ino;
+	uint64_t	 size;
+	unsigned int	 number;	/* as it was, 0 the current one */
+};
+/* All that there are, the oldest first; how many. */
+size_t	 rotate_files(const char *path, struct logfile v[LOGFILES_MAX]);
+/* Open one of them for reading, wherever it is now.  -1: it is gone. */
+int	 rotate_open(const char *path, const struct logfile *);
+
+/* ---- why.c --------------------------------------------------------------- */
+
+/* Answers "why" of mailctl: what is an id of a message, a connection or the
+ * queue, a Message-ID, an address, the number of an account, a host, or a
+ * place. */
+void	 why_run(uint32_t ask, struct slice what);
 
 /* ---- logd.c: as struct role has them ------------------------------------- */
 

@@ -1,7 +1,7 @@
 /*
  * The recent lines of all processes in memory: a ring of octets and a ring
  * of where lines begin in it, both of fixed size.  Answers "mailctl log"
- * and "mailctl why" without reading a file.
+ * without reading a file.
  */
 #include "base/compat.h"
 
@@ -11,8 +11,6 @@
 #include "base/slice.h"
 #include "base/util.h"
 #include "logd/logd.h"
-
-#define WHY_SESSIONS	32	/* sessions followed for one id */
 
 struct ring {
 	struct { uint32_t at, n; } line[RING_LINES];
@@ -96,28 +94,6 @@ find(struct slice s, struct slice needle)
 	return s.n;
 }
 
-static bool
-is_word(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
-}
-
-/* Does s contain word, not as a part of a longer one? */
-static bool
-has_word(struct slice s, struct slice word)
-{
-	size_t i;
-
-	while ((i = find(s, word)) < s.n) {
-		if ((i == 0 || !is_word(s.p[i - 1])) &&
-		    (i + word.n == s.n || !is_word(s.p[i + word.n])))
-			return true;
-		s = slice_of(s.p + i + 1, s.n - i - 1);
-	}
-	return false;
-}
-
 /* Put the numbers of found lines, newest first, in order. */
 static size_t
 reverse(size_t *v, size_t n)
@@ -172,60 +148,4 @@ ring_after(const struct ring *r, struct slice text, uint64_t *from, size_t *v,
 			v[n++] = i;
 	}
 	return n;
-}
-
-/* The session id in front of a line's text; n 0 if there is none. */
-static struct slice
-session_of(struct slice line)
-{
-	struct logd_parts o;
-	struct slice s = { NULL, 0 };
-	size_t i;
-
-	if (logd_parse(line, &o) == -1)
-		return s;
-	s = slice_of(o.text.p, slice_find(o.text, ' '));
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] >= '0' && s.p[i] <= '9')
-			break;
-	if (i == s.n || s.n < 6)
-		s.n = 0;	/* a plain word */
-	return s;
-}
-
-static size_t
-why_sessions(const struct ring *r, struct slice id, struct slice *v)
-{
-	struct slice s;
-	size_t i, j, n = 0;
-
-	for (i = ring_count(r); i-- > 0 && n < WHY_SESSIONS;) {
-		if (!has_word(ring_line(r, i), id) ||
-		    (s = session_of(ring_line(r, i))).n == 0)
-			continue;
-		for (j = 0; j < n && !slice_eq(v[j], s); j++)
-			;
-		if (j == n)
-			v[n++] = s;
-	}
-	return n;
-}
-
-size_t
-ring_why(const struct ring *r, struct slice id, size_t *v, size_t max)
-{
-	struct slice session[WHY_SESSIONS], s;
-	size_t i, j, n = 0, ns;
-
-	if (id.n == 0)
-		return 0;
-	ns = why_sessions(r, id, session);
-	for (i = ring_count(r); i-- > 0 && n < max;) {
-		s = session_of(ring_line(r, i));
-		for (j = 0; j < ns && !slice_eq(session[j], s); j++)
-			;
-		if (j < ns || has_word(ring_line(r, i), id))
-			v[n++] = i;
-	}
-	return reverse(v, n);
 }

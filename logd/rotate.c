@@ -27,12 +27,15 @@
 #include "proc/proc.h"
 #include "logd/logd.h"
 
-#define OLD_MAX		999	/* files, and the largest number */
+#define OLD_MAX		(LOGFILES_MAX - 1) /* files, and the largest number */
+#define MOVES_MAX	16	/* moved up so often while it is looked for */
 #define DAY_MS		86400000U
 #define HOUR_MS		3600000U
 
 struct old {
 	bool	 there;
+	dev_t	 dev;
+	ino_t	 ino;
 	off_t	 size;
 	time_t	 mtime;
 };
@@ -123,7 +126,8 @@ look(const char *path)
 			errno = error;
 			return -1;
 		}
-		rt.old[n] = (struct old){ true, sb.st_size, sb.st_mtime };
+		rt.old[n] = (struct old){ true, sb.st_dev, sb.st_ino,
+		    sb.st_size, sb.st_mtime };
 	}
 	error = errno;
 	closedir(d);
@@ -194,4 +198,45 @@ rotate_prune(const char *path, uint64_t current)
 		return drop(path, n);
 	}
 	return 0;
+}
+
+size_t
+rotate_files(const char *path, struct logfile v[LOGFILES_MAX])
+{
+	const struct old *o;
+	struct stat sb;
+	unsigned int n;
+	size_t k = 0;
+
+	if (look(path) == 0)
+		for (n = OLD_MAX; n > 0; n--)
+			if ((o = &rt.old[n])->there)
+				v[k++] = (struct logfile){ o->dev, o->ino,
+				    (uint64_t)o->size, n };
+	if (stat(path, &sb) == 0)
+		v[k++] = (struct logfile){ sb.st_dev, sb.st_ino,
+		    (uint64_t)sb.st_size, 0 };
+	return k;
+}
+
+int
+rotate_open(const char *path, const struct logfile *f)
+{
+	char name[LOGD_PATH + 8];
+	struct stat sb;
+	unsigned int n;
+	int fd;
+
+	for (n = f->number; n <= OLD_MAX && n <= f->number + MOVES_MAX; n++) {
+		old_name(path, n, name, sizeof(name));
+		fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+		    O_NONBLOCK);
+		if (fd == -1)
+			continue;
+		if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) &&
+		    sb.st_dev == f->dev && sb.st_ino == f->ino)
+			return fd;
+		close(fd);
+	}
+	return -1;
 }

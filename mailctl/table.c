@@ -186,10 +186,50 @@ table_row(struct table *t, const struct cells *row, bool head)
 	}
 }
 
+#define RED	"\033[31m"
+#define GREEN	"\033[32m"
+#define YELLOW	"\033[33m"
+
+/* How a line of the log ended for a message, by its second word. */
+static const struct {
+	const char	*verb, *colour;
+} endings[] = {
+	{ "stored", GREEN }, { "delivered", GREEN }, { "relayed", GREEN },
+	{ "deferred", YELLOW }, { "held", YELLOW }, { "limit", YELLOW },
+	{ "reject", RED }, { "failed", RED }, { "stuck", RED },
+	{ "not-queued", RED }, { "expunged", YELLOW },
+};
+
+/* For a row of the log, on a terminal; "": none. */
+static const char *
+row_colour(const struct cells *row)
+{
+	struct item_cell c;
+	struct slice cells = { row->octets, row->n }, text;
+	const char *colour = "";
+	size_t off = 0, i;
+
+	while (item_cell_get(cells, &off, &c) == 1) {
+		if (slice_is(c.name, "level") && (slice_is(c.value,
+		    "warning") || slice_is(c.value, "error")))
+			colour = RED;
+		if (!slice_is(c.name, "text"))
+			continue;
+		i = slice_find(c.value, ' ');
+		text = slice_trim(slice_of(c.value.p + i, c.value.n - i));
+		text.n = slice_find(text, ' ');
+		for (i = 0; i < NITEMS(endings); i++)
+			if (slice_is(text, endings[i].verb))
+				colour = endings[i].colour;
+	}
+	return colour;
+}
+
 static void
 table_text(struct table *t)
 {
-	bool bold = isatty(STDOUT_FILENO);
+	bool bold = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+	const char *colour = "";
 	size_t i;
 
 	if (t->nrows > 0 && t->ncolumns > 1) {
@@ -198,8 +238,11 @@ table_text(struct table *t)
 		fputs(bold ? "\033[0m\n" : "\n", stdout);
 	}
 	for (i = 0; i < t->nrows; i++) {
+		if (bold)
+			colour = row_colour(&t->rows[i]);
+		fputs(colour, stdout);
 		table_row(t, &t->rows[i], false);
-		putchar('\n');
+		fputs(*colour != '\0' ? "\033[0m\n" : "\n", stdout);
 	}
 }
 

@@ -67,7 +67,9 @@ static const struct noun {
 	    "  log rotate | reopen             begin a new file; go on in one\n"
 	    },
 	{ "why", "",
-	    "  why ID                          the history of one message\n" },
+	    "  why ID|MESSAGE-ID|ADDRESS|ACCOUNT|HOST\n"
+	    "                                  where a message is, and what\n"
+	    "                                  became of it\n" },
 	{ "reload", "",
 	    "  reload                          read the configuration again\n"
 	    },

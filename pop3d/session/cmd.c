@@ -270,6 +270,7 @@ told_expunged(struct session *s)
 	    start_whose(&s->start));
 	store_told(s->start.id, "expunged", s->start.account, s->uidvalidity,
 	    v, n, more);
+	log_flush();		/* before the front's that it is over */
 }
 
 /* The UPDATE state: what is marked goes, all of it or nothing. */

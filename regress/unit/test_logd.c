@@ -112,29 +112,6 @@ test_ring(void **state)
 	ring_free(r);
 }
 
-static void
-test_why(void **state)
-{
-	struct ring *r = ring_new();
-	size_t v[10];
-
-	add(r, "c0000001 connect");
-	add(r, "c0000002 connect");
-	add(r, "c0000001 queued id=abc.1");
-	add(r, "c0000002 queued id=abc.12");
-	add(r, "word with id=abc.1");
-	add(r, "word without");
-	assert_int_equal(ring_why(r, slice_str("abc.1"), v, 10), 3);
-	assert_int_equal(v[0], 0);
-	assert_int_equal(v[1], 2);
-	assert_int_equal(v[2], 4);
-	assert_int_equal(ring_why(r, slice_str("ABC.12"), v, 10), 2);
-	assert_int_equal(ring_why(r, slice_str("abc"), v, 10), 0);
-	assert_int_equal(ring_why(r, slice_str(""), v, 10), 0);
-	assert_int_equal(ring_why(r, slice_str("abc.1"), v, 2), 2);
-	ring_free(r);
-}
-
 int
 main(void)
 {
@@ -142,7 +119,6 @@ main(void)
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
