@@ -24,9 +24,11 @@
 #include "imapd/imap_capa.h"
 #include "imapd/imapd.h"
 
+#define COMMAND_LITERALS (2 * IMAP_ID_MAX)	/* of one: all of an ID */
+
 static int	command_ready(struct front_conn *, struct slice *, size_t *);
 static size_t	command_max(struct slice);
-static bool	line_valid(struct slice, size_t);
+static bool	line_valid(struct slice, size_t, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
 static const char *capabilities(struct front_conn *, char *);
@@ -102,30 +104,35 @@ imap_command(struct front_conn *c)
 	return true;
 }
 
-/* 1 a whole command is there, with the place where its last line begins; 0
- * more is needed, -1 it is none. */
+/*
+ * 1 a whole command is there, with the place where its last line begins; 0
+ * more is needed, -1 it is none.  It is looked at from its start whenever
+ * more of it comes, which is why few literals are enough.
+ */
 static int
 command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 {
 	struct slice	 in = io_peek(c->io);
 	unsigned int	 literals = 0;
 	uint64_t	 size;
-	size_t		 at = 0, end, max = command_max(in);
+	size_t		 at = 0, seen = 0, end, max = command_max(in);
 	int		 flags, r;
 
 	for (;;) {
 		end = at + slice_find(slice_of(in.p + at, in.n - at), '\n');
 		if (end >= in.n || end >= max)
 			return in.n >= max ? -1 : 0;
-		if (!line_valid(in, end))
+		if (end == at || !line_valid(in, seen, end))
 			return -1;
+		seen = end + 1;
 		*cmd = slice_of(in.p, end + 1);
 		*last = at;
 		r = imap_literal(slice_of(in.p + at, end - 1 - at), &size,
 		    &flags);
 		if (r == 0)
 			return 1;
-		if (r == -1 || size > max - end - 1)
+		if (r == -1 || size > max - end - 1 ||
+		    literals == COMMAND_LITERALS)
 			return -1;
 		if (literals++ == c->literals) {
 			if (!(flags & IMAP_LITERAL_PLUS))
@@ -153,12 +160,13 @@ command_max(struct slice in)
 	    FRONT_LINE_MAX;
 }
 
-/* The line that ends at `end' (a LF) ends in CRLF and has no NUL. */
+/* The line that ends at `end' (a LF) ends in CRLF, and there is no NUL in it
+ * nor in the literal before it, which begins at `from'. */
 static bool
-line_valid(struct slice in, size_t end)
+line_valid(struct slice in, size_t from, size_t end)
 {
-	return end > 0 && in.p[end - 1] == '\r' &&
-	    memchr(in.p, '\0', end) == NULL;
+	return in.p[end - 1] == '\r' &&
+	    memchr(in.p + from, '\0', end - from) == NULL;
 }
 
 static void
