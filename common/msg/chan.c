@@ -552,7 +552,7 @@ chan_batch(struct chan *c)
 	} ctl[CHAN_BATCH];
 	struct mmsghdr mm[CHAN_BATCH];
 	struct iovec iov[CHAN_BATCH];
-	int i, n;
+	int i, n, reset = 0;
 
 	for (i = 0; i < CHAN_BATCH; i++) {
 		iov[i].iov_base = turn.in[i];
@@ -563,8 +563,12 @@ chan_batch(struct chan *c)
 		mm[i].msg_hdr.msg_control = ctl[i].b;
 		mm[i].msg_hdr.msg_controllen = sizeof(ctl[i].b);
 	}
-	n = recvmmsg(c->fd, mm, CHAN_BATCH, MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
-	    NULL);
+	/* who dies with something unread is told as an error first, once; what
+	 * it said before comes behind that */
+	do
+		n = recvmmsg(c->fd, mm, CHAN_BATCH, MSG_CMSG_CLOEXEC |
+		    MSG_DONTWAIT, NULL);
+	while (n == -1 && errno == ECONNRESET && !reset++);
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			chan_end(c, NULL);

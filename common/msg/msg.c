@@ -428,15 +428,17 @@ msg_recv(int sock, enum chan_kind kind, enum chan_side from, uint8_t *buf,
 	struct pollfd pfd = { sock, POLLIN, 0 };
 	const char *why;
 	ssize_t n;
-	int nfd;
+	int nfd, reset = 0;
 
 	m->fd[0] = m->fd[1] = m->fd[2] = -1;
 	if (timeout_ms != -1 && poll(&pfd, 1, timeout_ms) == 0) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
+	/* who dies with something unread is an error first, once; what it said
+	 * before comes behind that */
 	while ((n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC)) == -1)
-		if (errno != EINTR)
+		if (errno != EINTR && (errno != ECONNRESET || reset++))
 			return -1;
 	nfd = msg_take_fds(&mh, m);
 	if (n == 0) {

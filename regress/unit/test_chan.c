@@ -391,6 +391,36 @@ test_superfluous_descriptors(void **state)
 	close(fd);
 }
 
+/* Who dies with something unread: what he said before is heard all the same. */
+static void
+test_last_words_of_who_has_not_read(void **state)
+{
+	static uint8_t buf[MSG_MAX];
+	struct auth_login_r r = { AUTH_OK, 7, slice_str("x"), 0 };
+	union msg_body body;
+	struct msg m = { .body = &body };
+	size_t n = (size_t)msg_encode(buf, AUTH_LOGIN, 1, &login);
+	int sv[2];
+
+	chan_reply(t.b, 5, AUTH_LOGIN_R, &r, NULL, 0);
+	turns(1);			/* it is unread in t.raw */
+	assert_int_equal(send(t.raw, buf, n, 0), (ssize_t)n);
+	close(t.raw);
+	t.raw = -1;
+	turns(3);
+	assert_int_equal(t.asked, 1);
+	assert_int_equal(t.gone_b, 1);
+	/* of who reads and waits */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	assert_int_equal(send(sv[0], buf, n, 0), (ssize_t)n);
+	assert_int_equal(send(sv[1], "unread", 6, 0), 6);
+	close(sv[0]);
+	assert_int_equal(msg_recv(sv[1], CHAN_AUTH, SIDE_A, buf, &m, 1000), 1);
+	assert_int_equal(m.type, AUTH_LOGIN);
+	assert_int_equal(msg_recv(sv[1], CHAN_AUTH, SIDE_A, buf, &m, 1000), 0);
+	close(sv[1]);
+}
+
 /* What is queued behind an empty packet is taken, and its descriptors too. */
 static void
 test_descriptors_behind_an_empty_packet(void **state)
@@ -529,6 +559,7 @@ main(void)
 		T(test_truncated_packet), T(test_nul_in_text),
 		T(test_ask_without_id), T(test_unwanted_descriptor),
 		T(test_superfluous_descriptors),
+		T(test_last_words_of_who_has_not_read),
 		T(test_descriptors_behind_an_empty_packet),
 		T(test_answer_to_another_question), T(test_random_packets),
 		T(test_every_message_round_trip), T(test_cut_at_every_byte),
