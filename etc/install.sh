@@ -80,7 +80,7 @@ install -d -m 750 -o _maillog -g _maillog "$LOCALSTATEDIR/log/maild"
 
 service() {		# service WORDS-OF-SYSTEMCTL WORD-OF-RC
 	if [ -d /run/systemd/system ]; then
-		echo "    systemctl $1 maild"
+		echo "    $1 maild"
 	else
 		echo "    $SYSCONFDIR/init.d/maild $2"
 	fi
@@ -89,8 +89,8 @@ pid=$(cat "$RUNDIR/maild.pid" 2>/dev/null) || pid=
 if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
 	echo "maild is installed; the one that runs (process $pid) goes on with"
 	echo "the programs it was started with.  To change to the new ones:"
-	service "daemon-reload; systemctl restart" restart
+	service "systemctl daemon-reload; maild -n && systemctl restart" restart
 else
 	echo "maild is installed; edit $SYSCONFDIR/maild/maild.yaml, then start it:"
-	service "enable --now" start
+	service "systemctl enable --now" start
 fi

@@ -45,6 +45,7 @@ static void	 child_died(struct child *, int);
 static void	 child_again(struct child *, bool);
 static void	 child_timer(struct child *, unsigned int);
 static void	 child_free(struct child *);
+static void	 child_tried(struct child *, bool);
 static void	 child_last_words(struct child *);
 static void	 on_ready(struct chan *, struct msg *, void *);
 static void	 on_fatal(struct chan *, struct msg *, void *);
@@ -288,7 +289,7 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 	log_debug("ready name=%s instance=%u ms=%llu", proc_name(c->role),
 	    c->instance, (unsigned long long)(now_ms() - c->started));
 	if (!c->current)
-		reload_child(c, true);
+		child_tried(c, true);
 	else {
 		if (c->role == ROLE_LOGD && !c->house->logs_held)
 			share_logs(c->house);
@@ -297,6 +298,16 @@ on_ready(struct chan *chan, struct msg *m, void *arg)
 		graph_ready(c);
 		child_timer(c, c->listening ? FAST_MS : LISTEN_MS);
 	}
+}
+
+/* One of a new generation, or of maild -n. */
+static void
+child_tried(struct child *c, bool ready)
+{
+	if (c->house->tried != NULL)
+		c->house->tried(c, ready);
+	else
+		reload_child(c, ready);
 }
 
 /* Its last words, for who asks why it is not there. */
@@ -467,7 +478,7 @@ child_died(struct child *c, int status)
 		grant_front_died(h, c->role, c->instance);
 	if (!c->current) {
 		if (!expected)
-			reload_child(c, false);
+			child_tried(c, false);
 		child_free(c);
 		stop_child(h);
 		return;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +22,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "conf/key.h"
 #include "proc/proc.h"
 #include "maild/maild.h"
 
@@ -85,14 +87,6 @@ directory_root(const struct conf *conf, enum proc_role role)
 	return conf->dir.empty;
 }
 
-struct want {			/* a directory as it has to be */
-	const char	*path;
-	mode_t		 mode;
-	uid_t		 uid;
-	gid_t		 gid;
-	bool		 kept;		/* it has a .maild: mark.c */
-};
-
 /* What leads to it. */
 static int
 make_parents(const char *path)
@@ -115,7 +109,7 @@ make_parents(const char *path)
 
 /* Its name is durable where its .maild will be. */
 static int
-make_one(const struct want *w, bool first)
+make_one(const struct directory *w, bool first)
 {
 	if (!w->kept && make_parents(w->path) == -1)
 		return -1;
@@ -127,7 +121,7 @@ make_one(const struct want *w, bool first)
 }
 
 static int
-make_path(const struct want *w, bool first, char *err, size_t errsize)
+make_path(const struct directory *w, bool first, char *err, size_t errsize)
 {
 	struct stat st;
 
@@ -164,7 +158,8 @@ check_empty(const char *path, char *err, size_t errsize)
 	if (n <= 2)
 		return 0;
 	snprintf(err, errsize, "%s: must be empty, for it is the root of "
-	    "processes that need no files", path);
+	    "processes that need no files; would be right: a directory of its "
+	    "own with nothing in it", path);
 	return -1;
 }
 
@@ -172,7 +167,7 @@ static int
 make_parent(const char *path, bool first, char *err, size_t errsize)
 {
 	char buf[PATH_LIMIT], *slash;
-	struct want w = { buf, 0755, 0, 0, false };
+	struct directory w = { buf, INSIDE_NONE, 0755, 0, 0, false };
 	struct stat st;
 
 	strlcpy(buf, path, sizeof(buf));
@@ -185,34 +180,37 @@ make_parent(const char *path, bool first, char *err, size_t errsize)
 	return make_path(&w, first, err, errsize);
 }
 
-static int
-make_all(const struct want *w, size_t n, bool first, char *err, size_t errsize)
+/* Those that are a process's own, by their rows. */
+static size_t
+list_own(const struct house *h, const struct conf *c, enum role_root whose,
+    struct directory *d)
 {
-	for (size_t i = 0; i < n; i++)
-		if (make_path(&w[i], first, err, errsize) == -1)
-			return -1;
-	return 0;
+	size_t n = 0;
+
+	for (enum proc_role r = 0; r < ROLE_MAX; r++)
+		if (role_row(r)->whose == whose)
+			d[n++] = (struct directory){ directory_root(c, r),
+			    INSIDE_OWN, whose == ROOT_KEPT ? 0700 : 0750,
+			    h->ids[r].uid, h->ids[r].gid, whose == ROOT_KEPT };
+	return n;
 }
 
-/* The directories that are a process's own, by their rows. */
-static int
-make_own(const struct house *h, const struct conf *c, enum role_root whose,
-    char *err, size_t errsize)
+size_t
+directory_list(const struct house *h, const struct conf *c,
+    struct directory d[DIRECTORIES_MAX])
 {
-	struct want w = { .mode = whose == ROOT_KEPT ? 0700 : 0750,
-	    .kept = whose == ROOT_KEPT };
-	enum proc_role r;
+	size_t n = list_own(h, c, ROOT_KEPT, d);
 
-	for (r = 0; r < ROLE_MAX; r++) {
-		if (role_row(r)->whose != whose)
-			continue;
-		w.path = directory_root(c, r);
-		w.uid = h->ids[r].uid;
-		w.gid = h->ids[r].gid;
-		if (make_path(&w, h->first, err, errsize) == -1)
-			return -1;
-	}
-	return 0;
+	d[n++] = (struct directory){ c->dir.store, INSIDE_STORE, 0750, 0,
+	    h->mailbox, true };
+	d[n++] = (struct directory){ c->dkim.directory, INSIDE_KEYS, 0700, 0,
+	    0, true };
+	n += list_own(h, c, ROOT_READ, d + n);
+	d[n++] = (struct directory){ c->dir.empty, INSIDE_NONE, 0555, 0, 0,
+	    false };
+	d[n++] = (struct directory){ c->dir.tls, INSIDE_KEYS, 0755, 0, 0,
+	    false };
+	return n;
 }
 
 /* Those that are kept first: what leads to them is not made, and making the
@@ -221,22 +219,86 @@ int
 directory_make(const struct house *h, const struct conf *c, char *err,
     size_t errsize)
 {
-	const struct want kept[] = {
-		{ c->dir.store, 0750, 0, h->mailbox, true },
-		{ c->dkim.directory, 0700, 0, 0, true },
-	}, others[] = {
-		{ c->dir.empty, 0555, 0, 0, false },
-		{ c->dir.tls, 0755, 0, 0, false },
-	};
+	struct directory d[DIRECTORIES_MAX];
+	size_t n = directory_list(h, c, d);
 
-	if (make_own(h, c, ROOT_KEPT, err, errsize) == -1 ||
-	    make_all(kept, NITEMS(kept), h->first, err, errsize) == -1 ||
-	    make_own(h, c, ROOT_READ, err, errsize) == -1 ||
-	    make_all(others, NITEMS(others), h->first, err, errsize) == -1 ||
-	    make_parent(c->dir.socket, h->first, err, errsize) == -1 ||
+	for (size_t i = 0; i < n; i++)
+		if (make_path(&d[i], h->first, err, errsize) == -1)
+			return -1;
+	if (make_parent(c->dir.socket, h->first, err, errsize) == -1 ||
 	    make_parent(c->dir.pid, h->first, err, errsize) == -1)
 		return -1;
 	return check_empty(c->dir.empty, err, errsize);
+}
+
+/* The key that a path is the value of. */
+static const char *
+key_of(const struct conf *c, const char *path)
+{
+	const struct conf_key *k;
+
+	for (size_t i = 0; (k = conf_key(i)) != NULL; i++)
+		if (k->type == CT_PATH && k->list == NULL &&
+		    *(const char *const *)conf_cat(c, k, 0) == path)
+			return k->key;
+	return NULL;
+}
+
+/* Does it hold nothing, or what logd writes?  Else it may be anybody's, and
+ * gets no other owner from us. */
+static bool
+holds_ours(const char *path)
+{
+	const struct dirent *e;
+	DIR *dir = opendir(path);
+	bool ours = dir != NULL;
+
+	while (ours && (e = readdir(dir)) != NULL)
+		ours = strcmp(e->d_name, ".") == 0 ||
+		    strcmp(e->d_name, "..") == 0 ||
+		    strncmp(e->d_name, "maild.log", 9) == 0;
+	if (dir != NULL)
+		closedir(dir);
+	return ours;
+}
+
+/* One that has no .maild and is not as it should be. */
+static void
+look_strange(struct findings *f, const struct directory *d,
+    const struct stat *st)
+{
+	if ((st->st_uid == d->uid && st->st_gid == d->gid &&
+	    (st->st_mode & 07777) == d->mode) || holds_ours(d->path))
+		return;
+	finding_wrong(f, EX_CONFIG, key_of(f->conf, d->path), 0, "%s: belongs "
+	    "to user %u and group %u with mode %04o, and holds what is not "
+	    "maild's; would be right: a directory of its own; or, if it is: "
+	    "chown %u:%u %s && chmod %04o %s", d->path,
+	    (unsigned int)st->st_uid, (unsigned int)st->st_gid,
+	    (unsigned int)st->st_mode & 07777, (unsigned int)d->uid,
+	    (unsigned int)d->gid, d->path, (unsigned int)d->mode, d->path);
+}
+
+void
+directory_look(struct findings *f)
+{
+	struct directory d[DIRECTORIES_MAX];
+	size_t n = directory_list(f->house, f->conf, d);
+	char err[1200];
+	struct stat st;
+
+	for (size_t i = 0; i < n; i++)
+		if (lstat(d[i].path, &st) == -1)
+			continue;	/* it is made, or told by mark.c */
+		else if (!S_ISDIR(st.st_mode))
+			finding_wrong(f, EX_CONFIG, key_of(f->conf, d[i].path),
+			    0, "%s: is no directory; would be right: one, not "
+			    "a symbolic link to it", d[i].path);
+		else if (!d[i].kept)
+			look_strange(f, &d[i], &st);
+	if (access(f->conf->dir.empty, F_OK) == 0 &&
+	    check_empty(f->conf->dir.empty, err, sizeof(err)) == -1)
+		finding_wrong(f, EX_CONFIG, "directories.empty", 0, "%s", err);
 }
 
 /* An account's directory by its name: its number, 0 for anything else. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -26,12 +27,17 @@
 
 #define CHAIN_MAX	(256 * 1024)	/* octets of a certificate chain */
 #define RESOLV_MAX	65536		/* octets of resolv.conf */
+#define TICKET_KEY	32		/* octets of the secret of tickets */
 
 static int	 open_secret(const char *, char *, size_t);
 static int	 load_chain(struct files *, const struct conf *, size_t, char *,
 		    size_t);
 static int	 load_dkim(struct files *, const struct conf *, char *, size_t);
-static int	 load_relay(struct files *, const struct conf *, char *, size_t);
+static int	 load_key(struct files *, const struct conf *, size_t, char *,
+		    size_t);
+static int	 load_ca(struct files *, const struct conf *, char *, size_t);
+static int	 load_password(struct files *, const struct conf *, char *,
+		    size_t);
 
 static struct files *
 files_new(void)
@@ -74,10 +80,11 @@ open_secret(const char *path, char *err, size_t errsize)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -1 || fstat(fd, &st) == -1)
-		snprintf(err, errsize, "%s: cannot be read: %s", path,
-		    strerror(errno));
+		snprintf(err, errsize, "%s: cannot be read: %s; would be "
+		    "right: a file of root, mode 0600", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
-		snprintf(err, errsize, "%s: is not a file", path);
+		snprintf(err, errsize, "%s: is not a file; would be right: a "
+		    "file of root, mode 0600", path);
 	else if (st.st_uid != 0)
 		snprintf(err, errsize, "%s: belongs to user %u; run: "
 		    "chown root %s", path, (unsigned int)st.st_uid, path);
@@ -86,7 +93,8 @@ open_secret(const char *path, char *err, size_t errsize)
 		    "run: chmod 600 %s", path, (unsigned int)st.st_mode & 07777,
 		    path);
 	else if (st.st_size == 0)
-		snprintf(err, errsize, "%s: is empty", path);
+		snprintf(err, errsize, "%s: is empty; would be right: what it "
+		    "is for", path);
 	else
 		return fd;
 	if (fd != -1)
@@ -120,13 +128,19 @@ load_chain(struct files *f, const struct conf *conf, size_t i, char *err,
 	if (fd != -1)
 		f->chain[i].pem = read_fd(fd, CHAIN_MAX, &f->chain[i].n);
 	if (f->chain[i].pem == NULL)
-		snprintf(err, errsize, "%s: certificate cannot be read: %s",
-		    path, strerror(errno));
+		snprintf(err, errsize, "%s: certificate cannot be read: %s; "
+		    "would be right: the host's certificate in PEM, with its "
+		    "chain behind it", path, strerror(errno));
 	if (fd != -1)
 		close(fd);
-	if (f->chain[i].pem == NULL || check_chain(path, f->chain[i].pem, err,
-	    errsize) == -1)
-		return -1;
+	return f->chain[i].pem == NULL ? -1 : check_chain(path,
+	    f->chain[i].pem, err, errsize);
+}
+
+static int
+load_key(struct files *f, const struct conf *conf, size_t i, char *err,
+    size_t errsize)
+{
 	f->tlskey[i] = open_secret(conf->cert[i].key, err, errsize);
 	return f->tlskey[i] == -1 ? -1 : 0;
 }
@@ -170,28 +184,31 @@ load_dkim(struct files *f, const struct conf *conf, char *err, size_t errsize)
 }
 
 static int
-load_relay(struct files *f, const struct conf *conf, char *err, size_t errsize)
+load_ca(struct files *f, const struct conf *conf, char *err, size_t errsize)
 {
 	const char *ca = conf->relay.ca_file;
-	char why[1024];
 
 	if (ca != NULL && (f->ca = open(ca, O_RDONLY | O_CLOEXEC |
 	    O_NONBLOCK | O_NOCTTY)) == -1) {
 		if (conf->relay.smarthost != NULL &&
 		    conf->relay.smarthost_tls) {
-			snprintf(err, errsize, "%s: relay.ca-file cannot be "
-			    "read: %s", ca, strerror(errno));
+			snprintf(err, errsize, "%s: cannot be read: %s; "
+			    "would be right: the authorities in PEM, or "
+			    "smarthost-tls: false", ca, strerror(errno));
 			return -1;
 		}
-		log_warn("%s: no authorities, certificates of other servers "
-		    "cannot be checked", ca);
-	}
-	if (conf->relay.password_file != NULL && (f->password =
-	    open_secret(conf->relay.password_file, why, sizeof(why))) == -1) {
-		snprintf(err, errsize, "relay.password-file %s", why);
-		return -1;
 	}
 	return 0;
+}
+
+static int
+load_password(struct files *f, const struct conf *conf, char *err,
+    size_t errsize)
+{
+	if (conf->relay.password_file == NULL)
+		return 0;
+	f->password = open_secret(conf->relay.password_file, err, errsize);
+	return f->password == -1 ? -1 : 0;
 }
 
 /* The default certificate of a new installation, not there yet. */
@@ -235,32 +252,75 @@ files_load(struct house *h, const struct conf *conf, char *err,
 	int ret = make_certificate(h, conf, err, errsize);
 
 	for (size_t i = 0; ret == 0 && i < conf->ncert; i++)
-		ret = load_chain(f, conf, i, err, errsize);
+		ret = load_chain(f, conf, i, err, errsize) == -1 ? -1 :
+		    load_key(f, conf, i, err, errsize);
 	if (ret == 0)
 		ret = load_dkim(f, conf, err, errsize);
 	if (ret == 0)
-		ret = load_relay(f, conf, err, errsize);
+		ret = load_ca(f, conf, err, errsize);
+	if (ret == 0)
+		ret = load_password(f, conf, err, errsize);
 	if (ret == 0)
 		return f;
 	files_free(f);
 	return NULL;
 }
 
-void
-files_check(const struct conf *conf)
+/* The secret of tickets: absent, or as it should be. */
+static void
+look_ticket(struct findings *found)
 {
+	const char *dir = found->conf->dkim.directory;
+	char path[1000], err[1200];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ticket.key", dir);
+	if (access(path, F_OK) == -1)
+		return;
+	if ((fd = open_secret(path, err, sizeof(err))) == -1) {
+		finding_wrong(found, EX_CONFIG, "dkim.directory", 0, "%s", err);
+		return;
+	}
+	if (fstat(fd, &st) == 0 && st.st_size < TICKET_KEY)
+		finding_wrong(found, EX_CONFIG, "dkim.directory", 0, "%s: too "
+		    "short; would be right: %d octets; remove it, then mail "
+		    "that waits leaves unsigned", path, TICKET_KEY);
+	close(fd);
+}
+
+struct files *
+files_look(struct findings *found)
+{
+	const struct conf *conf = found->conf;
+	bool wanted = certificate_wanted(conf);
 	struct files *f = files_new();
 	char err[1200];
 
-	for (size_t i = 0; !certificate_wanted(conf) && i < conf->ncert; i++)
+	for (size_t i = 0; !wanted && i < conf->ncert; i++) {
 		if (load_chain(f, conf, i, err, sizeof(err)) == -1)
-			log_warnx("%s", err);
+			finding_wrong(found, EX_CONFIG, "tls.certificate", i,
+			    "%s", err);
+		if (load_key(f, conf, i, err, sizeof(err)) == -1)
+			finding_wrong(found, EX_CONFIG, "tls.key", i, "%s",
+			    err);
+	}
 	if (access(conf->dkim.directory, F_OK) == 0 &&
 	    load_dkim(f, conf, err, sizeof(err)) == -1)
-		log_warnx("%s", err);
-	if (load_relay(f, conf, err, sizeof(err)) == -1)
-		log_warnx("%s", err);
-	files_free(f);
+		finding_wrong(found, EX_CONFIG, "dkim.directory", 0, "%s",
+		    err);
+	if (load_ca(f, conf, err, sizeof(err)) == -1)
+		finding_wrong(found, EX_CONFIG, "relay.ca-file", 0, "%s", err);
+	else if (conf->relay.ca_file != NULL && f->ca == -1)
+		finding_warn(found, "relay.ca-file", 0, "%s: %s; certificates "
+		    "of other servers cannot be checked; would be right: the "
+		    "authorities in PEM, as ca-certificates has them",
+		    conf->relay.ca_file, strerror(errno));
+	if (load_password(f, conf, err, sizeof(err)) == -1)
+		finding_wrong(found, EX_CONFIG, "relay.password-file", 0,
+		    "%s", err);
+	look_ticket(found);
+	return f;
 }
 
 /* ---- what is not handed on as a file ------------------------------------- */

@@ -6,12 +6,15 @@
 #include "base/compat.h"
 
 #include <sys/socket.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -48,28 +51,72 @@ listen_addr(const struct conf_listen *l, struct sockaddr_storage *ss)
 	return sizeof(*s6);
 }
 
+/* The addresses of this machine, as words of a message. */
+static void
+addresses(char *buf, size_t size)
+{
+	struct ifaddrs *all, *a;
+	char text[INET6_ADDRSTRLEN];
+	const void *p;
+
+	buf[0] = '\0';
+	if (getifaddrs(&all) == -1)
+		return;
+	for (a = all; a != NULL; a = a->ifa_next) {
+		if (a->ifa_addr == NULL || (a->ifa_addr->sa_family != AF_INET &&
+		    a->ifa_addr->sa_family != AF_INET6))
+			continue;
+		p = a->ifa_addr->sa_family == AF_INET ? (const void *)
+		    &((struct sockaddr_in *)(void *)a->ifa_addr)->sin_addr :
+		    &((struct sockaddr_in6 *)(void *)a->ifa_addr)->sin6_addr;
+		if (inet_ntop(a->ifa_addr->sa_family, p, text,
+		    sizeof(text)) == NULL || strlen(buf) + strlen(text) + 3 >
+		    size)
+			continue;
+		strlcat(buf, buf[0] == '\0' ? "" : ", ", size);
+		strlcat(buf, text, size);
+	}
+	freeifaddrs(all);
+}
+
+static void
+error_in_use(const struct conf_listen *l, char *err, size_t size)
+{
+	char name[64];
+	pid_t pid = port_holder(l, 0, name, sizeof(name));
+
+	if (pid == 0)
+		snprintf(err, size, "listen %s port %u: in use by another "
+		    "program; stop it (ss -ltnp shows it) or change listen",
+		    l->address, l->port);
+	else
+		snprintf(err, size, "listen %s port %u: in use by another "
+		    "program, %s (process %d); stop it or change listen",
+		    l->address, l->port, name, (int)pid);
+}
+
 /* What went wrong and what to do, with the address and port. */
 static void
 listen_error(const struct conf_listen *l, int error, char *err, size_t size)
 {
-	const char *what = strerror(error);
+	char here[400];
 
 	if (error == EADDRINUSE)
-		snprintf(err, size, "listen %s port %u: in use by another "
-		    "program; stop it (ss -ltnp shows it) or change listen",
-		    l->address, l->port);
-	else if (error == EADDRNOTAVAIL)
+		error_in_use(l, err, size);
+	else if (error == EADDRNOTAVAIL) {
+		addresses(here, sizeof(here));
 		snprintf(err, size, "listen %s port %u: this machine has no "
-		    "such address; add it or change listen", l->address,
-		    l->port);
-	else
+		    "such address, it has %s; add it or change listen",
+		    l->address, l->port, here);
+	} else
 		snprintf(err, size, "listen %s port %u: %s", l->address,
-		    l->port, what);
+		    l->port, strerror(error));
 }
 
-/* A socket, -1 with a message, or -2: not on this machine, never mind. */
+/* A socket, -1 with errno, or -2: not on this machine, never mind.  One that
+ * is only tried takes no connection. */
 static int
-listen_one(const struct conf_listen *l, char *err, size_t errsize)
+listen_one(const struct conf_listen *l, bool try)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = listen_addr(l, &ss);
@@ -79,10 +126,8 @@ listen_one(const struct conf_listen *l, char *err, size_t errsize)
 	    0);
 	if (fd == -1 && errno == EAFNOSUPPORT && strcmp(l->address, "::") == 0)
 		return -2;
-	if (fd == -1) {
-		listen_error(l, errno, err, errsize);
+	if (fd == -1)
 		return -1;
-	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (ss.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
@@ -90,14 +135,13 @@ listen_one(const struct conf_listen *l, char *err, size_t errsize)
 	/* what is accepted inherits this: no call a connection */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&ss, len) == -1 ||
-	    listen(fd, BACKLOG) == -1) {
+	    (!try && listen(fd, BACKLOG) == -1)) {
 		int error = errno;
 
 		close(fd);
-		if (error == EADDRNOTAVAIL && strcmp(l->address, "::") == 0)
-			return -2;
-		listen_error(l, error, err, errsize);
-		return -1;
+		errno = error;
+		return error == EADDRNOTAVAIL &&
+		    strcmp(l->address, "::") == 0 ? -2 : -1;
 	}
 	return fd;
 }
@@ -127,11 +171,12 @@ listen_open(const struct conf *conf, int *fds, const struct conf *old,
 
 		if ((fds[i] = listen_find(old, old_fds, l)) != -1)
 			continue;
-		if ((fds[i] = listen_one(l, err, errsize)) == -2) {
+		if ((fds[i] = listen_one(l, false)) == -2) {
 			log_info("listen %s port %u: no IPv6 here",
 			    l->address, l->port);
 			fds[i] = -1;
 		} else if (fds[i] == -1) {
+			listen_error(l, errno, err, errsize);
 			listen_close(conf, fds, old, old_fds);
 			for (i = 0; i < CONF_NLIST; i++)
 				fds[i] = -1;
@@ -139,6 +184,29 @@ listen_open(const struct conf *conf, int *fds, const struct conf *old,
 		}
 	}
 	return 0;
+}
+
+void
+listen_look(struct findings *f, const struct conf *old, const int *old_fds,
+    pid_t running)
+{
+	char err[700], name[64];
+
+	for (size_t i = 0; i < f->conf->nlisten; i++) {
+		const struct conf_listen *l = &f->conf->listen[i];
+		int fd = listen_find(old, old_fds, l) != -1 ? -2 :
+		    listen_one(l, true);
+		int error = errno;
+
+		if (fd >= 0)
+			close(fd);
+		if (fd != -1 || (error == EADDRINUSE && running != 0 &&
+		    port_holder(l, running, name, sizeof(name)) == running))
+			continue;
+		listen_error(l, error, err, sizeof(err));
+		finding_wrong(f, EX_UNAVAILABLE, "listen.address", i, "%s",
+		    err);
+	}
 }
 
 void

@@ -40,6 +40,8 @@
 
 static void	 log_lines(log_fn *, const char *);
 static void	 refuse(const char *) __attribute__((noreturn));
+static void	 runs_already(const struct conf *, pid_t)
+		    __attribute__((noreturn));
 static void	 daemonize(struct house *);
 static void	 lock_pid(const struct conf *);
 static void	 raise_limits(const struct conf *);
@@ -48,18 +50,38 @@ static void	 start_children(struct house *);
 static void	 on_signal(evutil_socket_t, short, void *);
 static void	 on_hold(evutil_socket_t, short, void *);
 
-void
-house_check(const struct house *h)
+int
+house_check(struct house *h)
 {
-	char err[8192];
-	bool first;
+	struct findings *f = xcalloc(1, sizeof(*f));
+	struct files *files;
+	int status;
 
-	files_check(h->conf);
-	if (access(h->conf->dir.auth, F_OK) == -1 &&
-	    access(h->conf->dir.store, F_OK) == -1)
-		return;			/* for another machine, or later */
-	if (mark_check(h, h->conf, &first, err, sizeof(err)) == -1)
-		log_lines(log_warnx, err);
+	finding_begin(f, h, h->conf);
+	if (geteuid() == 0) {
+		files = look_all(f, look_running(h->conf));
+		if (files != NULL)
+			trial_run(f, files);
+		files_free(files);
+	} else {
+		look_open(f);
+		log_warnx("not looked at, for only root can: users, "
+		    "directories, certificates and keys, ports");
+	}
+	finding_log(f);
+	status = f->status;
+	if (status == EX_OK && f->nwarned == 0)
+		fprintf(stderr, "%s: configuration is right\n", h->conffile);
+	else if (status == EX_OK)
+		fprintf(stderr, "%s: configuration is right, with %u "
+		    "warning%s\n", h->conffile, f->nwarned, f->nwarned == 1 ?
+		    "" : "s");
+	else
+		fprintf(stderr, "%s: maild would not start, for %u thing%s to "
+		    "be mended (status %d)\n", h->conffile, f->nwrong,
+		    f->nwrong == 1 ? " has" : "s have", status);
+	free(f);
+	return status;
 }
 
 int
@@ -151,6 +173,7 @@ tell_up(const struct house *h)
 	char list[8192];
 
 	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
+	log_lines(log_warnx, h->told);
 	impaired_list(h, list, sizeof(list));
 	for (char *p = list, *line; (line = strsep(&p, "\n")) != NULL;)
 		if (strncmp(line, "warning: ", 9) == 0)
@@ -186,6 +209,13 @@ house_up(struct house *h)
 			log_warn("dup2");
 }
 
+static void
+runs_already(const struct conf *conf, pid_t pid)
+{
+	fatalx("maild runs already (process %d, %s); stop it: mailctl stop",
+	    (int)pid, conf->dir.pid);
+}
+
 /* The lock is held by the open file until maild is dead. */
 static void
 lock_pid(const struct conf *conf)
@@ -196,12 +226,8 @@ lock_pid(const struct conf *conf)
 
 	if (fd == -1)
 		fatal("%s", conf->dir.pid);
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		if (read(fd, text, sizeof(text) - 1) > 0)
-			text[strcspn(text, "\n")] = '\0';
-		fatalx("maild runs already (process %s, %s); stop it: "
-		    "mailctl stop", text, conf->dir.pid);
-	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		runs_already(conf, look_running(conf));
 	snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (pwrite_all(fd, text, strlen(text), 0) == -1 ||
 	    ftruncate(fd, (off_t)strlen(text)) == -1)
@@ -260,15 +286,33 @@ refuse(const char *text)
 	exit(EX_CONFIG);
 }
 
-/* All that can be wrong is found here, before anything runs. */
+/* All that can be wrong is found here, before anything is touched. */
+static void
+look(struct house *h)
+{
+	struct findings *f = xcalloc(1, sizeof(*f));
+	pid_t running = look_running(h->conf);
+	int status;
+
+	if (running != 0)
+		runs_already(h->conf, running);
+	finding_begin(f, h, h->conf);
+	files_free(look_all(f, 0));
+	finding_log(f);
+	h->told = xstrdup(f->warned);
+	status = f->status;
+	free(f);
+	if (status != EX_OK)
+		exit(status);
+}
+
 static void
 start(struct house *h)
 {
 	char err[8192];
 
-	if (directory_users(h, err, sizeof(err)) == -1 ||
-	    mark_check(h, h->conf, &h->first, err, sizeof(err)) == -1 ||
-	    directory_make(h, h->conf, err, sizeof(err)) == -1)
+	look(h);
+	if (directory_make(h, h->conf, err, sizeof(err)) == -1)
 		refuse(err);
 	lock_pid(h->conf);
 	if (mark_adopt_all(h->conf, err, sizeof(err)) == -1)

@@ -2,10 +2,11 @@
  * The root master: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	options impaired program key directory signkey files listen
- *	conf_words conf_yaml domain_line mark slot ticket account grant share (absent graph)
+ *	options finding danger port impaired program key directory signkey
+ *	files listen conf_words conf_yaml domain_line mark look slot ticket
+ *	account grant share (absent graph)
  *	(alive child control dkim dkim_make domain reload stop)
- *	maild
+ *	trial maild
  */
 #ifndef MAILD_H
 #define MAILD_H
@@ -77,6 +78,8 @@ struct house {
 	uint32_t	 generation;
 	bool		 foreground;		/* no daemon, stderr stays */
 	bool		 debug;			/* log to stderr */
+	bool		 yes;			/* what is dangerous is meant */
+	char		*told;			/* warnings of the start */
 	bool		 starting;
 	bool		 first;			/* start of this house ever */
 	bool		 logs_held;		/* logd does not read yet */
@@ -102,6 +105,8 @@ struct house {
 	struct event	*dkim_timer;
 	/* everything serves that will for now: whoever started us may go */
 	void		(*up)(struct house *);
+	/* maild -n: one that was started to be looked at is ready, or died */
+	void		(*tried)(struct child *, bool ready);
 };
 
 /* ---- options.c ---- */
@@ -114,11 +119,61 @@ void	 options_read(struct house *, struct asked *, int argc,
 /* As the path is from /, where maild works. */
 const char *path_absolute(const char *);
 
+/* ---- finding.c: what somebody finds who looks whether it would start ---- */
+#define FINDING_MAX	2048	/* octets of a line */
+struct findings {
+	struct house	*house;
+	const struct conf *conf;
+	int		 status;	/* that a start would have */
+	unsigned int	 nwrong, nwarned;
+	char		 wrong[16384], warned[8192];	/* lines */
+};
+void	 finding_begin(struct findings *, struct house *,
+	    const struct conf *);
+/* At a value of the configuration (key NULL: at none): what is, what should
+ * be.  status: with which a start would end. */
+void	 finding_wrong(struct findings *, int status, const char *key,
+	    size_t index, const char *fmt, ...)
+	    __attribute__((format(printf, 5, 6)));
+void	 finding_warn(struct findings *, const char *key, size_t index,
+	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* Each line is wrong; a key may stand in it in parentheses. */
+void	 finding_lines(struct findings *, int status, const char *lines);
+void	 finding_log(const struct findings *);
+/* The warnings, each behind a newline and "warning: ", to be freed. */
+char	*finding_text(const struct findings *);
+
+/* ---- danger.c: what hardly anybody wants ---- */
+/* In the configuration; of its file. */
+void	 danger_look(struct findings *);
+void	 danger_file(struct findings *);
+
+/* ---- port.c: who has a port ---- */
+/* A process whose socket listens where l wants to, with its name; ours when
+ * it is one of them.  0: none is seen. */
+pid_t	 port_holder(const struct conf_listen *, pid_t ours, char *name,
+	    size_t size);
+
+/* ---- look.c: would it start? ---- */
+/* The number of a maild that runs with the pid file of conf, 0: none does. */
+pid_t	 look_running(const struct conf *);
+/* All that a start needs, as root; changes nothing.  The files, or NULL when
+ * something is wrong that comes before them. */
+struct files *look_all(struct findings *, pid_t running);
+/* What everybody can see. */
+void	 look_open(struct findings *);
+/* What a reload needs, beside the values that cannot change. */
+void	 look_reload(struct findings *, const struct conf *old,
+	    const int *old_fds);
+
+/* ---- trial.c: what signd says of its keys ---- */
+void	 trial_run(struct findings *, const struct files *);
+
 /* ---- maild.c ---- */
 /* The configuration; without one maild ends, having said what is wrong. */
 struct conf *conf_read(const char *path);
-/* -n, as root: what would be told at a start. */
-void	 house_check(const struct house *);
+/* -n: what a start would find, and the status it would have. */
+int	 house_check(struct house *);
 /* --adopt: these directories are the house's.  The exit status. */
 int	 house_adopt(const struct house *, char **dirs);
 /* Start all processes and serve until the end.  The exit status. */
@@ -160,8 +215,8 @@ void	 program_path(const char *libexec, enum proc_role,
 /* Open all of them; ends maild when one is missing or they are not of this
  * build. */
 void	 programs_open(struct house *);
-/* Logs what programs_open would complain of; none at all are no matter. */
-void	 programs_check(const char *libexec);
+/* What programs_open would complain of. */
+void	 programs_look(struct findings *);
 /* In a child of fork that has what it needs below descriptor fd: run the
  * program of that role. */
 void	 program_start(struct house *, enum proc_role, int fd,
@@ -268,8 +323,8 @@ void	 graph_listen(struct house *);
 struct files *files_load(struct house *, const struct conf *, char *err,
 	    size_t errsize);
 void	 files_free(struct files *);
-/* Logs what files_load would complain of; makes and keeps nothing. */
-void	 files_check(const struct conf *);
+/* What files_load would complain of; makes nothing.  What could be opened. */
+struct files *files_look(struct findings *);
 /* Name servers of /etc/resolv.conf when the configuration has none. */
 void	 files_resolvers(struct conf *);
 /* The secret that tickets are made with, kept in a file.  0, -1. */
@@ -281,12 +336,36 @@ int	 files_ticket(const struct house *, uint8_t key[32], char *err,
  * the same address and port.  0, or -1 with a message, nothing changed. */
 int	 listen_open(const struct conf *, int *fds, const struct conf *old,
 	    const int *old_fds, char *err, size_t errsize);
+/* Those that listen_open could not open; a maild of that number may have
+ * them. */
+void	 listen_look(struct findings *, const struct conf *old,
+	    const int *old_fds, pid_t running);
 /* Close those of old_fds that are not in fds. */
 void	 listen_close(const struct conf *old, const int *old_fds,
 	    const struct conf *, const int *fds);
 
 /* ---- directory.c ---- */
 int	 directory_users(struct house *, char *err, size_t errsize);
+/* Those of the configuration, those that are kept first. */
+enum inside {
+	INSIDE_NONE,		/* nothing may be there */
+	INSIDE_OWN,		/* its owner's files */
+	INSIDE_KEYS,		/* root's, some secret */
+	INSIDE_STORE		/* accounts */
+};
+struct directory {		/* as it has to be */
+	const char	*path;
+	enum inside	 inside;
+	mode_t		 mode;
+	uid_t		 uid;
+	gid_t		 gid;
+	bool		 kept;		/* it has a .maild: mark.c */
+};
+#define DIRECTORIES_MAX	(ROLE_MAX + 4)
+size_t	 directory_list(const struct house *, const struct conf *,
+	    struct directory d[DIRECTORIES_MAX]);
+/* What directory_make would complain of, or should not touch. */
+void	 directory_look(struct findings *);
 /* Make what is not there, with owners and modes; but for the first start it
  * is told.  Nothing that leads to a directory of mark.c is made. */
 int	 directory_make(const struct house *, const struct conf *, char *err,

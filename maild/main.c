@@ -21,6 +21,7 @@ main(int argc, char **argv)
 {
 	struct house *h = &house;
 	struct asked a = { false, false, false, false };
+	int status = 0;
 
 	build_version("maild", argc, argv);
 	h->conffile = MAILD_SYSCONFDIR "/maild/maild.yaml";
@@ -33,15 +34,10 @@ main(int argc, char **argv)
 	if (a.check) {
 		if (a.verbose)
 			conf_print(h->conf, stdout);
-		else {
-			if (geteuid() == 0)
-				house_check(h);
-			programs_check(h->libexec);
-			fprintf(stderr, "%s: configuration is right\n",
-			    h->conffile);
-		}
+		else
+			status = house_check(h);
 		conf_free(h->conf);
-		return 0;
+		return status;
 	}
 	if (a.verbose)
 		log_setlevel(LOG_L_DEBUG);

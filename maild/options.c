@@ -19,7 +19,7 @@
 #include "maild/maild.h"
 
 static const char usage_text[] =
-	"usage: maild [-DdnVv] [-f file] [-l libexecdir]\n"
+	"usage: maild [-DdnVv] [-f file] [-l libexecdir] [--yes]\n"
 	"       maild -F [-f file] --adopt directory ...\n";
 
 static const char help_text[] =
@@ -37,6 +37,7 @@ static const char help_text[] =
 	"  -V, --version\n"
 	"              release and build\n"
 	"  -v          with -n: print the whole configuration; else: log more\n"
+	"  --yes       what is dangerous is meant so\n"
 	"\n"
 	"maild(8) has all of it; mailctl(8) asks and tells one that runs.\n";
 
@@ -79,6 +80,7 @@ options_read(struct house *h, struct asked *a, int argc, char **argv)
 		{ "adopt", no_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
+		{ "yes", no_argument, NULL, 'y' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int ch;
@@ -111,6 +113,9 @@ options_read(struct house *h, struct asked *a, int argc, char **argv)
 			break;
 		case 'V':
 			version();
+			break;
+		case 'y':
+			h->yes = true;
 			break;
 		case 'v':
 			a->verbose = true;

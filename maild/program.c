@@ -38,9 +38,10 @@ program_path(const char *libexec, enum proc_role role,
 	snprintf(path, PROGRAM_PATH, "%s/%s", libexec, proc_program(role));
 }
 
-/* Open the program of a role; -1, told, when there is none. */
+/* Open the program of a role; -1 with a message when there is none. */
 static int
-program_open(const char *libexec, enum proc_role role, log_fn *tell)
+program_open(const char *libexec, enum proc_role role, char *err,
+    size_t errsize)
 {
 	char path[PROGRAM_PATH];
 	struct stat st;
@@ -48,14 +49,14 @@ program_open(const char *libexec, enum proc_role role, log_fn *tell)
 
 	program_path(libexec, role, path);
 	if ((fd = open(path, O_PATH | O_CLOEXEC)) == -1) {
-		tell("%s: %s: program of %s; run: make install", path,
-		    strerror(errno), proc_name(role));
+		snprintf(err, errsize, "%s: %s: program of %s; run: make "
+		    "install", path, strerror(errno), proc_name(role));
 		return -1;
 	}
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    (st.st_mode & 0111) == 0) {
-		tell("%s: no program, but should be that of %s; run: make "
-		    "install", path, proc_name(role));
+		snprintf(err, errsize, "%s: no program, but should be that of "
+		    "%s; run: make install", path, proc_name(role));
 		close(fd);
 		return -1;
 	}
@@ -81,18 +82,18 @@ build_read(const char *libexec, char id[BUILD_ID_LEN + 1])
 	close(fd);
 }
 
-/* Are the programs of this build?  Told when not. */
+/* Are the programs of this build?  A message when not. */
 static bool
-build_is_ours(const char *libexec, log_fn *tell)
+build_is_ours(const char *libexec, char *err, size_t errsize)
 {
 	char id[BUILD_ID_LEN + 1], text[BUILD_TEXT_MAX];
 
 	build_read(libexec, id);
 	if (build_same(slice_str(id)))
 		return true;
-	tell("%s: %s; this maild is of %s; finish it: make install", libexec,
-	    id[0] == '\0' ? "half installed, there is no file "
-	    "\"build\"" : "the programs are of another build",
+	snprintf(err, errsize, "%s: %s; this maild is of %s; finish it: make "
+	    "install", libexec, id[0] == '\0' ? "half installed, there is no "
+	    "file \"build\"" : "the programs are of another build",
 	    build_text(build_release, slice_str(build_id), text));
 	return false;
 }
@@ -100,28 +101,35 @@ build_is_ours(const char *libexec, log_fn *tell)
 void
 programs_open(struct house *h)
 {
-	for (int r = ROLE_LOGD; r < ROLE_MAX; r++)
+	char err[1500] = "";
+	int r;
+
+	for (r = ROLE_LOGD; r < ROLE_MAX; r++)
 		if ((h->prog[r] = program_open(h->libexec, (enum proc_role)r,
-		    log_errorx)) == -1)
-			exit(EX_TEMPFAIL);	/* being installed, maybe */
-	if (!build_is_ours(h->libexec, log_errorx))
-		exit(EX_TEMPFAIL);
+		    err, sizeof(err))) == -1)
+			break;
+	if (r == ROLE_MAX && build_is_ours(h->libexec, err, sizeof(err)))
+		return;
+	log_errorx("%s", err);
+	exit(EX_TEMPFAIL);		/* being installed, maybe */
 }
 
 void
-programs_check(const char *libexec)
+programs_look(struct findings *f)
 {
+	char err[1500];
 	int fd;
 
-	if (access(libexec, F_OK) == -1)
-		return;
 	for (int r = ROLE_LOGD; r < ROLE_MAX; r++) {
-		if ((fd = program_open(libexec, (enum proc_role)r,
-		    log_warnx)) == -1)
+		if ((fd = program_open(f->house->libexec, (enum proc_role)r,
+		    err, sizeof(err))) == -1) {
+			finding_wrong(f, EX_TEMPFAIL, NULL, 0, "%s", err);
 			return;		/* one is enough to be told of */
+		}
 		close(fd);
 	}
-	(void)build_is_ours(libexec, log_warnx);
+	if (!build_is_ours(f->house->libexec, err, sizeof(err)))
+		finding_wrong(f, EX_TEMPFAIL, NULL, 0, "%s", err);
 }
 
 void

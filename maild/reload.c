@@ -37,6 +37,7 @@ struct reload {
 	struct event	*timer;
 	struct command	*cmd;
 	char		*text;		/* for cmd */
+	char		*told;		/* warnings of the configuration */
 	char		*warning;	/* what the new domains do, or NULL */
 	bool		 asking;	/* authd for that */
 	char		*path, *undo;	/* a file that comes back if it fails */
@@ -45,6 +46,7 @@ struct reload {
 };
 
 static void	 reload_end(struct house *, const char *);
+static void	 reload_log(const char *);
 static void	 reload_try(struct house *);
 static void	 on_late(evutil_socket_t, short, void *);
 
@@ -132,6 +134,23 @@ reload_new(struct house *h, struct command *cmd)
 	return r;
 }
 
+/* What a start would find wrong with it, before anything is touched. */
+static int
+reload_look(struct house *h, struct reload *r, char *err, size_t errsize)
+{
+	struct findings *f = xcalloc(1, sizeof(*f));
+	int ret;
+
+	finding_begin(f, h, r->conf);
+	look_reload(f, h->conf, h->listen);
+	strlcpy(err, f->wrong, errsize);
+	ret = f->nwrong == 0 ? 0 : -1;
+	reload_log(f->warned);
+	r->told = finding_text(f);
+	free(f);
+	return ret;
+}
+
 /* Read and check everything; 0, or -1 with a message. */
 static int
 reload_read(struct house *h, struct reload *r, char *err, size_t errsize)
@@ -152,7 +171,8 @@ reload_read(struct house *h, struct reload *r, char *err, size_t errsize)
 		    "restart it", key);
 		return -1;
 	}
-	if ((r->files = files_load(h, r->conf, err, errsize)) == NULL)
+	if (reload_look(h, r, err, errsize) == -1 ||
+	    (r->files = files_load(h, r->conf, err, errsize)) == NULL)
 		return -1;
 	return listen_open(r->conf, r->listen, h->conf, h->listen, err,
 	    errsize);
@@ -403,6 +423,7 @@ reload_free(struct house *h)
 	conf_free(r->conf);
 	files_free(r->files);
 	free(r->text);
+	free(r->told);
 	free(r->warning);
 	free(r->path);
 	free(r->undo);
@@ -453,9 +474,10 @@ reload_end(struct house *h, const char *err)
 		command_done(r->cmd, r->text != NULL ? EX_SOFTWARE :
 		    EX_CONFIG, "%s", err);
 	else if (r->cmd != NULL)
-		command_done(r->cmd, EX_OK, "%s%s%s", r->text == NULL ?
-		    "configuration reloaded" : r->text, r->warning == NULL ?
-		    "" : "\nbut: ", r->warning == NULL ? "" : r->warning);
+		command_done(r->cmd, EX_OK, "%s%s%s%s", r->text == NULL ?
+		    "configuration reloaded" : r->text, r->told == NULL ? "" :
+		    r->told, r->warning == NULL ? "" : "\nbut: ",
+		    r->warning == NULL ? "" : r->warning);
 	reload_free(h);
 	dkim_watch(h);
 	if (again)

@@ -16,6 +16,7 @@
 
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/ipaddr.h"
 #include "conf/conf.h"
 #include "conf/key.h"
 
@@ -201,6 +202,23 @@ check_domains(struct faults *f)
 				    stands(f, "domains", j).s);
 }
 
+/* Cannot both be listened on: the same, however written, or one is all
+ * addresses of the other's family. */
+static bool
+address_clash(const char *a, const char *b)
+{
+	static const uint8_t any[16] = { 0 };
+	struct ipaddr x, y;
+	size_t n;
+
+	if (ipaddr_parse(slice_str(a), &x) == -1 ||
+	    ipaddr_parse(slice_str(b), &y) == -1 || x.family != y.family)
+		return false;
+	n = x.family == 4 ? 4 : 16;
+	return memcmp(x.b, y.b, n) == 0 || memcmp(x.b, any, n) == 0 ||
+	    memcmp(y.b, any, n) == 0;
+}
+
 static void
 check_listen_twice(struct faults *f, size_t i)
 {
@@ -209,11 +227,11 @@ check_listen_twice(struct faults *f, size_t i)
 	for (size_t j = 0; j < i; j++) {
 		other = &l[j];
 		if (other->address != NULL && l[i].port == other->port &&
-		    strcmp(l[i].address, other->address) == 0)
+		    address_clash(l[i].address, other->address))
 			fault(f, "listen.address", i, "%s port %u is that of "
-			    "entry %zu, %s; one must go", l[i].address,
-			    l[i].port, j + 1, stands(f, "listen.address",
-			    j).s);
+			    "entry %zu, %s port %u in %s; one must go",
+			    l[i].address, l[i].port, j + 1, other->address,
+			    other->port, stands(f, "listen.address", j).s);
 	}
 }
 
