@@ -102,7 +102,8 @@ control_connect(const char *path)
 	if (errno == ECONNRESET)
 		errx(EX_UNAVAILABLE, "maild closed the connection");
 	if (errno == EACCES)
-		errx(EX_NOPERM, "%s: not permitted; run as root", path);
+		errx(EX_NOPERM, "%s: not permitted; run as root, "
+		    "or be of control-group, maild.yaml(5)", path);
 	err(EX_UNAVAILABLE, "%s", path);
 }
 

@@ -67,6 +67,7 @@ struct control {
 	TAILQ_HEAD(, command) commands;
 };
 
+static void	 peer_end(struct peer *, const char *);
 static void	 on_accept(evutil_socket_t, short, void *);
 static void	 on_look(evutil_socket_t, short, void *);
 static void	 on_run(struct chan *, struct msg *, void *);
@@ -108,6 +109,20 @@ static const struct {
 
 /* ---- the socket ---------------------------------------------------------- */
 
+/* To the group of the configuration; one that is gone meanwhile is none. */
+static int
+control_give(const struct house *h)
+{
+	const char *path = h->conf->dir.socket;
+	gid_t gid = 0;
+
+	if (h->conf->control_group != NULL &&
+	    directory_group(h->conf->control_group, &gid) == -1)
+		log_warnx("control-group: %s does not exist, %s is for root "
+		    "alone", h->conf->control_group, path);
+	return lchown(path, 0, gid) == -1 || chmod(path, 0660) == -1 ? -1 : 0;
+}
+
 /* A socket under the path; whatever had that name has it no longer. */
 static int
 control_listen(struct control *c, struct house *h, char *err, size_t errsize)
@@ -120,9 +135,11 @@ control_listen(struct control *c, struct house *h, char *err, size_t errsize)
 
 	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
 	unlink(path);			/* the pid file says we are alone */
-	old = umask(0117);
+	old = umask(0177);		/* root's alone till it has its group */
 	ret = fd == -1 ? -1 : bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(old);
+	if (ret == 0)
+		ret = control_give(h);
 	if (ret == -1 || stat(path, &c->st) == -1 || listen(fd, 16) == -1) {
 		snprintf(err, errsize, "%s: cannot be made: %s", path,
 		    strerror(errno));
@@ -154,6 +171,33 @@ control_open(struct house *h, char *err, size_t errsize)
 		fatalx("control: no event");
 	h->control = c;
 	return 0;
+}
+
+static void
+peers_leave(struct control *c)
+{
+	struct peer *p, *next;
+
+	for (p = TAILQ_FIRST(&c->peers); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->uid != 0)
+			peer_end(p, "the control socket is of another group "
+			    "now");
+	}
+}
+
+void
+control_regroup(struct house *h)
+{
+	struct control *c = h->control;
+	gid_t old = c->st.st_gid;
+
+	if (c->ev == NULL)
+		return;			/* on_look makes another */
+	if (control_give(h) == -1 || stat(h->conf->dir.socket, &c->st) == -1)
+		log_warn("%s: its group", h->conf->dir.socket);
+	if (c->st.st_gid != old)
+		peers_leave(c);
 }
 
 /* Without its name nobody could say stop or ask what is wrong; the same after

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,29 @@ directory_users(struct house *h, char *err, size_t errsize)
 			return -1;
 	h->mailbox = h->ids[ROLE_DELIVER].gid;
 	return 0;
+}
+
+int
+directory_group(const char *name, gid_t *gid)
+{
+	const struct group *g = getgrnam(name);
+
+	if (g == NULL)
+		return -1;
+	*gid = g->gr_gid;
+	return 0;
+}
+
+void
+directory_look_group(struct findings *f)
+{
+	const char *name = f->conf->control_group;
+	gid_t gid;
+
+	if (name != NULL && directory_group(name, &gid) == -1)
+		finding_wrong(f, EX_CONFIG, "control-group", 0, "%s is no "
+		    "group of this machine; would be right: one that is; to "
+		    "make it: groupadd %s", name, name);
 }
 
 const char *

@@ -65,6 +65,7 @@ look_house(struct findings *f)
 	    sizeof(err)) == -1)
 		finding_lines(f, EX_CONFIG, err);
 	directory_look(f);
+	directory_look_group(f);
 }
 
 struct files *
@@ -88,6 +89,7 @@ look_reload(struct findings *f, const struct conf *old, const int *old_fds)
 {
 	danger_look(f);
 	danger_file(f);
+	directory_look_group(f);
 	files_free(files_look(f));
 	listen_look(f, old, old_fds, 0);
 }

@@ -366,6 +366,10 @@ size_t	 directory_list(const struct house *, const struct conf *,
 	    struct directory d[DIRECTORIES_MAX]);
 /* What directory_make would complain of, or should not touch. */
 void	 directory_look(struct findings *);
+/* The number of a group; 0, -1: there is none of that name. */
+int	 directory_group(const char *name, gid_t *);
+/* Is the group of the control socket one of this machine? */
+void	 directory_look_group(struct findings *);
 /* Make what is not there, with owners and modes; but for the first start it
  * is told.  Nothing that leads to a directory of mark.c is made. */
 int	 directory_make(const struct house *, const struct conf *, char *err,
@@ -404,6 +408,8 @@ void	 grant_on_exit(struct chan *, struct msg *, void *);
 /* ---- control.c ---- */
 int	 control_open(struct house *, char *err, size_t errsize);
 void	 control_close(struct house *);
+/* The socket has the group of the configuration, from now on. */
+void	 control_regroup(struct house *);
 void	 control_on_row(struct chan *, struct msg *, void *);
 /* Commands that it has not answered are: try again later. */
 void	 control_silent(struct child *);

@@ -358,6 +358,7 @@ reload_apply(struct house *h, struct child *ready[ROLE_MAX])
 		absent_answer(h);
 		r->conf = NULL;
 		conf_free(old);
+		control_regroup(h);
 		reload_tell(h);
 	}
 	reload_end(h, NULL);

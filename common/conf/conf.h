@@ -179,6 +179,7 @@ struct conf {
 	uint64_t	 quota;			/* octets an account, 0 none */
 	unsigned int	 quota_reply;		/* enum conf_lasting */
 	char		*postmaster;		/* address, NULL: see maild(8) */
+	char		*control_group;		/* may use mailctl; NULL: root */
 
 	struct conf_places *places;		/* place.c; NULL: not of a file */
 };

@@ -119,6 +119,8 @@ static const struct conf_key keys[] = {
 	    "who gets mail for postmaster and its like"),
 	C("quota-reply", quota_reply, "temporary, permanent", "temporary",
 	    R(SMTPD), "how mail to a full mailbox is refused"),
+	K("control-group", CT_STR, true, control_group, NULL, 0, 31, R_NONE,
+	    "group whose members may use mailctl, beside root"),
 
 	K("smtp.max-size", CT_SIZE, false, smtp.max_size, "50M",
 	    64 * KIB, 2 * GIB, R(SMTPD) | R(QUEUE) | R(AUTHD),
