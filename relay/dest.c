@@ -107,7 +107,7 @@ dest_tell(const struct dest *d, const char *text)
 
 	TAILQ_FOREACH(m, &d->waiting, waiting)
 		if (n++ < TELL_MAX)
-			log_info("%s relay %s", m->sid, text);
+			log_info("%s %s", m->sid, text);
 	if (n == 0)
 		log_info("relay %s", text);
 }

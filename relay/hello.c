@@ -162,8 +162,7 @@ reply_starttls(struct session *s)
 		if (starttls_insist())
 			return refused(s, false);
 		session_reason(s, &refusal);
-		session_tell(s, "%s goes on without TLS: STARTTLS was "
-		    "answered with %s", s->peer, refusal.text);
+		session_tell(s, "cleartext", refusal.text);
 		(void)strlcpy(s->tls, "none,refused", sizeof(s->tls));
 		return session_ready(s);
 	}

@@ -161,7 +161,7 @@ head_read(const struct message *m, size_t *n)
 	for (;;) {
 		p = xcalloc(1, *n + 1);
 		if (pread_all(m->fd, p, *n, (off_t)m->offset) == -1) {
-			log_warn("%s relay read message", m->sid);
+			log_warn("%s unread", m->sid);
 			free(p);
 			return NULL;
 		}
@@ -325,20 +325,16 @@ result_log(const struct message *m, struct rcpt *r, const char *relay,
 		[DELIVERY_TEMP] = "deferred",
 		[DELIVERY_PERM] = "failed",
 	};
-	char text[REASON_TEXT], *p;
 
 	if (r->told)
 		return;
 	r->told = true;
-	/* Printable already; a quote would end it early. */
-	(void)strlcpy(text, r->why.text, sizeof(text));
-	for (p = text; (p = strchr(p, '"')) != NULL; )
-		*p = '\'';
 	log_info("%s relay to=<%s> relay=%s tls=%s status=%s dsn=%s "
-	    "delay=%.3f text=\"%s\"", m->sid,
+	    "delay=%.3f text=%s", m->sid,
 	    log_text(r->address, strlen(r->address)), relay, tls,
 	    word[r->why.result], r->why.status,
-	    (double)(now_ms() - m->since) / 1000, text);
+	    (double)(now_ms() - m->since) / 1000,
+	    log_quote(r->why.text, strlen(r->why.text)));
 }
 
 /* Texts are cut where many recipients must fit into one answer. */

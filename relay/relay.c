@@ -220,7 +220,8 @@ message_sign(struct message *m)
 		return;
 	}
 	if (n == 0) {
-		log_warnx("%s relay unsigned: its header is too large", m->sid);
+		log_warnx("%s unsigned why=\"its header is too large\"",
+		    m->sid);
 		dest_add(m);
 		return;
 	}
@@ -253,7 +254,7 @@ on_signed(struct chan *c, struct msg *answer, void *arg)
 	if (r->signature.n == 0) {
 		/* The key is gone, or the ticket is not for this message: it
 		 * goes out, but not as vouched for by us. */
-		log_warnx("%s relay unsigned: signd said %u", m->sid,
+		log_warnx("%s unsigned why=\"signd said %u\"", m->sid,
 		    r->result);
 	} else {
 		m->signature = xstrndup(r->signature.p, r->signature.n);

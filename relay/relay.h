@@ -24,6 +24,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "net/io.h"
 
 #define HOST_TEXT	256	/* a host name, NUL included */
 #define STATUS_TEXT	13	/* enhanced status code, NUL included */
@@ -262,7 +263,7 @@ struct session {
 	bool		 waited;	/* it was idle: the host may be tired */
 	struct smtp_reply reply;
 	char		 peer[HOST_TEXT + 64];	/* "host[ip]:port" */
-	char		 tls[32];	/* "TLSv1.3"; "none,failed" if it was
+	char		 tls[IO_TLS_TEXT + 20]; /* "none,failed": it was
 					 * offered and did not work */
 
 	/* the transaction */
@@ -285,9 +286,9 @@ const char *session_host(const struct session *);
 /* ---- session.c: its life ---------- */
 
 /* Log what was found of its host, with the ids of the messages that it
- * concerns. */
-void	 session_tell(const struct session *, const char *, ...)
-	    __attribute__((format(printf, 2, 3)));
+ * concerns: "lost", "unusable", "cleartext" (it goes on without TLS). */
+void	 session_tell(const struct session *, const char *result,
+	    const char *why);
 /* Begin to connect to the first address of route that is not known bad;
  * takes a reference.  NULL: all are bad, *why tells. */
 struct session *session_new(struct dest *, struct route *,

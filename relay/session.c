@@ -9,7 +9,6 @@
 
 #include <sys/socket.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,16 +100,15 @@ session_new(struct dest *d, struct route *r, struct reason *why)
 }
 
 void
-session_tell(const struct session *s, const char *fmt, ...)
+session_tell(const struct session *s, const char *result, const char *why)
 {
-	char text[REASON_TEXT + 2 * HOST_TEXT];
-	va_list ap;
+	char text[LOG_LINE_MAX];
 
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
+	(void)snprintf(text, sizeof(text), "tried relay=%s policy=%s tls=%s "
+	    "result=%s why=%s", s->peer, starttls_insist() ? "verify" : "may",
+	    s->tls, result, log_quote(why, strlen(why)));
 	if (s->m != NULL)
-		log_info("%s relay %s", s->m->sid, text);
+		log_info("%s %s", s->m->sid, text);
 	else
 		dest_tell(s->dest, text);
 }
@@ -324,7 +322,7 @@ session_lost(struct session *s, const struct reason *why)
 	struct reason copy = *why;
 	bool used = s->sent > 1 || s->waited;
 
-	session_tell(s, "%s lost: %s", s->peer, copy.text);
+	session_tell(s, "lost", copy.text);
 	session_close(s, false);
 	if (!transaction_lost(s, &copy)) {
 		session_end(s, &copy);
@@ -354,13 +352,13 @@ session_bad(struct session *s, const struct reason *why)
 static void
 session_next_address(struct session *s, const struct reason *why)
 {
-	session_tell(s, "%s not usable: %s", s->peer, why->text);
+	session_tell(s, "unusable", why->text);
 	session_close(s, s->state > GREETING_EXPECTED &&
 	    s->state != SECURED_EXPECTED);
 	if (s->retry_clear && !s->route->addr[s->addr].notls) {
 		s->route->addr[s->addr].notls = true;
 		s->retry_clear = false;
-		session_tell(s, "%s is tried without TLS", s->peer);
+		session_tell(s, "cleartext", "TLS did not work");
 		if (session_open(s))
 			return;
 	}
@@ -464,7 +462,7 @@ static void
 session_event(struct io *io, enum io_event ev, void *arg)
 {
 	struct session *s = arg;
-	char text[64];
+	char text[64], tls[IO_TLS_TEXT];
 
 	switch (ev) {
 	case IO_CONNECTED:
@@ -479,7 +477,7 @@ session_event(struct io *io, enum io_event ev, void *arg)
 		break;
 	case IO_SECURED:
 		(void)snprintf(s->tls, sizeof(s->tls), "%s%s%s",
-		    tls_conn_version(io_tls(io)),
+		    io_tls_text(io, tls),
 		    s->verify ? ",verified" : "",
 		    resume_secured(io_ssl(io)) ? ",resumed" : "");
 		hello_again(s);

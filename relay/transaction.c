@@ -353,7 +353,7 @@ transaction_more(struct session *s)
 		/* Without its end mark the host forgets what it has. */
 		if (pread_all(m->fd, block, n, (off_t)(m->offset + s->off)) ==
 		    -1) {
-			log_warn("%s relay read message", m->sid);
+			log_warn("%s unread", m->sid);
 			session_fail_text(s, "4.3.0", "message not readable");
 			return false;
 		}
