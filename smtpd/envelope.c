@@ -40,6 +40,16 @@ is_submission(const struct session *s)
 	return s->proto != PROTO_SMTP;
 }
 
+/* Who submits says first who it is. */
+static enum reply
+login_refusal(const struct session *s)
+{
+	if (!is_submission(s) || s->authed)
+		return REPLY_NONE;
+	return s->tls || s->plaintext_auth ? REPLY_LOGIN_FIRST :
+	    REPLY_TLS_FIRST;
+}
+
 static enum reply
 path_refusal(enum smtp_path_result r, bool mail)
 {
@@ -66,13 +76,9 @@ mail_command(struct session *s, struct slice arg)
 	struct smtp_path path;
 	enum reply why;
 
-	if (is_submission(s) && !s->authed) {
-		reply_error(s, s->tls || s->plaintext_auth ?
-		    REPLY_LOGIN_FIRST : REPLY_TLS_FIRST);
-		return;
-	}
 	r = smtp_mail_parse(arg, &path, NULL);
-	if ((why = path_refusal(r, true)) != REPLY_NONE ||
+	if ((why = login_refusal(s)) != REPLY_NONE ||
+	    (why = path_refusal(r, true)) != REPLY_NONE ||
 	    (why = mail_refusal(s, &path)) != REPLY_NONE) {
 		told_reject(s, why, slice_of("", 0), arg);
 		reply_error(s, why);
@@ -82,9 +88,11 @@ mail_command(struct session *s, struct slice arg)
 		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
+	told_connect(s);
 	if (mail_accept(s, &path) == -1) {
-		session_reset(s);
+		told_reject(s, REPLY_NO_ADDRESS, slice_of("", 0), arg);
 		reply_error(s, REPLY_NO_ADDRESS);
+		session_reset(s);
 		return;
 	}
 	if (!is_submission(s)) {
@@ -215,6 +223,7 @@ rcpt_command(struct session *s, struct slice arg)
 	}
 	complete(&path.addr, proc_conf()->hostname);
 	if ((n = address_print(&path.addr, text, sizeof(text))) == -1) {
+		told_reject(s, REPLY_NO_RCPT_ADDRESS, slice_of("", 0), arg);
 		reply_error(s, REPLY_NO_RCPT_ADDRESS);
 		return;
 	}
@@ -222,6 +231,7 @@ rcpt_command(struct session *s, struct slice arg)
 	ask.size = s->mail->declared;
 	if (slot_ask(s, &s->slot[(s->slot0 + s->nslots) % SMTP_PENDING],
 	    smtpd()->authd, DIR_RCPT, &ask, SMTP_ASK_MS, on_rcpt) == -1) {
+		told_reject(s, REPLY_LATER, ask.address, slice_of("", 0));
 		reply(s, REPLY_LATER);
 		return;
 	}
