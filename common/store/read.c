@@ -171,52 +171,55 @@ facts_feed(struct store *st, const struct store_msg *m, struct mime *mime)
 	return STORE_OK;
 }
 
-/* The mailbox that has this very message now, or NULL. */
-static struct store_msg *
-find_live(struct store *st, const struct store_msg *m, struct mailbox **mb)
+/* Does the mailbox have this very message, with these facts? */
+static bool
+has_facts(struct mailbox *mb, const struct store_msg *m)
 {
-	struct store_msg *x;
-	uint32_t slot;
-	size_t i;
+	const struct store_msg *x;
+	uint32_t slot = mailbox_slot(mb, m->uid);
 
-	for (i = 0; st->state != NULL && i < st->state->nnames; i++) {
-		*mb = st->state->byname[i];
-		slot = mailbox_slot(*mb, m->uid);
-		if (slot == mailbox_slots(*mb))
-			continue;
-		x = mailbox_msg(*mb, slot);
-		if (x->uid == m->uid && x->segment == m->segment &&
-		    x->offset == m->offset && (x->flags & MSG_GONE) == 0)
-			return x;
-	}
-	return NULL;
+	if (slot == mailbox_slots(mb))
+		return false;
+	x = mailbox_msg(mb, slot);
+	return x->uid == m->uid && x->segment == m->segment &&
+	    x->offset == m->offset && (x->flags & MSG_GONE) == 0 &&
+	    x->facts_off == m->facts_off && x->facts_len == m->facts_len;
 }
 
-/* A blob of another size than before gets a new place, and the log says so. */
+/*
+ * A blob of another size than before gets a new place, and the log says so.
+ * A copy in another mailbox may have the same UID: which of them is meant is
+ * not known, so all get it that have the old one.
+ */
 static enum store_result
 facts_move(struct store *st, const struct store_msg *m, struct iovec *iov,
     uint32_t len)
 {
-	struct store_msg *x;
 	struct mailbox *mb;
 	struct trailer tr;
 	enum store_result r;
 	uint8_t *p;
+	size_t i, found = 0;
 
 	if ((r = store_begin(st)) != STORE_OK)
 		return r;
-	x = find_live(st, m, &mb);
 	tr = st->tr;
-	if (x == NULL || x->facts_len == len || facts_write(st, tr.facts_end,
-	    iov, 3) != STORE_OK) {
+	for (i = 0; st->state != NULL && i < st->state->nnames; i++) {
+		mb = st->state->byname[i];
+		if (!has_facts(mb, m))
+			continue;
+		found++;
+		if ((p = group_add(&st->g, REC_FACTS, 0, 24)) != NULL) {
+			put32(p, mb->id);
+			put32(p + 4, m->uid);
+			put64(p + 8, tr.facts_end);
+			put32(p + 16, len);
+		}
+	}
+	if (found == 0 ||
+	    facts_write(st, tr.facts_end, iov, 3) != STORE_OK) {
 		store_abort(st);
 		return STORE_OK;
-	}
-	if ((p = group_add(&st->g, REC_FACTS, 0, 24)) != NULL) {
-		put32(p, mb->id);
-		put32(p + 4, m->uid);
-		put64(p + 8, tr.facts_end);
-		put32(p + 16, len);
 	}
 	tr.facts_end += FACTS_ROOM(len);
 	return store_finish(st, &tr);

@@ -486,6 +486,43 @@ older_facts(void **state)
 	acct_free(&a);
 }
 
+/* A copy may have the UID of its source: both keep what was found out. */
+static void
+facts_of_copies(void **state)
+{
+	const struct store_msg *x, *y;
+	struct store_appended ap;
+	struct store_copied c;
+	struct store_view *v, *w;
+	struct store *st;
+	struct iovec f;
+	struct acct a;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, 0, NULL, &ap));
+	OK(store_commit(st));
+	v = view(st, "INBOX", 0);
+	OK(store_copy(v, SEQ(1, 1), "Archive", 0, &c));
+	OK(store_commit(st));
+	x = store_view_msg(v, 1);
+	assert_int_equal(x->facts_len, 0);
+	OK(store_facts(st, x, &f));
+	store_view_close(v);
+	v = view(st, "INBOX", 0);
+	w = view(st, "Archive", 0);
+	x = store_view_msg(v, 1);
+	y = store_view_msg(w, 1);
+	assert_int_equal(x->uid, y->uid);
+	assert_int_equal(x->facts_len, f.iov_len);
+	assert_int_equal(y->facts_len, f.iov_len);
+	assert_int_equal(x->facts_off, y->facts_off);
+	store_view_close(v);
+	store_view_close(w);
+	store_close(st);
+	acct_free(&a);
+}
+
 int
 main(void)
 {
@@ -501,6 +538,7 @@ main(void)
 		cmocka_unit_test(newer_record),
 		cmocka_unit_test(newer_facts),
 		cmocka_unit_test(older_facts),
+		cmocka_unit_test(facts_of_copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
