@@ -127,7 +127,6 @@ sender_may(const struct account *a, struct slice address)
 		return r;
 	if (ans->outside)
 		return DIR_UNKNOWN;
-	/* what comes from this host's name would fail elsewhere */
 	return r == DIR_OK && !ans->borrowed && answer_has(ans, a->id) ? r :
 	    DIR_DENIED;
 }

@@ -91,8 +91,9 @@ struct dir_answer {
 	uint32_t	 account[DIR_TARGETS_MAX];	/* local routes */
 	size_t		 naccounts;
 	bool		 outside;	/* the address itself is not ours */
-	bool		 borrowed;	/* a name at this host, which is the
-					 * first domain's */
+	bool		 borrowed;	/* a name of this host, or one that
+					 * somebody has to read: to send as it
+					 * takes an alias */
 	size_t		 n;		/* octets of routes */
 	uint8_t		 routes[DIR_ROUTES_MAX];	/* list of item_route */
 };

@@ -211,6 +211,9 @@ walk_role(struct walk *w, const char *local, const struct domain *dom,
 	struct account *a = dom != NULL ? dom->first : NULL;
 	size_t i;
 
+	if (depth == 0)
+		w->out->borrowed = strcmp(local, "postmaster") != 0 &&
+		    strcmp(local, "abuse") != 0;
 	if (walk_name_at(w, "postmaster", dom, text, depth) ||
 	    walk_name_at(w, local, first, text, depth) ||
 	    walk_name_at(w, "postmaster", first, text, depth) ||
@@ -256,7 +259,8 @@ walk_host(struct walk *w, const struct address *a, const char *text,
 	ascii_lowercase(local);
 	if (!walk_mailbox(w, local, w->dir->domain[0].name, text, depth))
 		return false;
-	w->out->borrowed = !is_role_name(local);
+	if (depth == 0)
+		w->out->borrowed = !is_role_name(local);
 	return true;
 }
 
