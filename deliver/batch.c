@@ -122,7 +122,7 @@ delivery_add(struct chan *c, struct msg *m)
 	d->trace = line("", q->trace, "");
 	if (targets_read(d, q->targets) == -1 ||
 	    body_take(d, q, m->fd[0]) == -1) {
-		log_warn("%s message from queue cannot be read", d->sid);
+		log_warnx("%s unread why=\"%s\"", d->sid, strerror(errno));
 		b.nt = d->first;
 		b.used = used;
 		answer_refuse(c, m->id, q);

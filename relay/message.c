@@ -161,7 +161,8 @@ head_read(const struct message *m, size_t *n)
 	for (;;) {
 		p = xcalloc(1, *n + 1);
 		if (pread_all(m->fd, p, *n, (off_t)m->offset) == -1) {
-			log_warn("%s unread", m->sid);
+			log_warnx("%s unread why=\"%s\"", m->sid,
+			    strerror(errno));
 			free(p);
 			return NULL;
 		}
@@ -360,7 +361,8 @@ results_put(const struct message *m, uint8_t *buf, size_t *n)
 		item.mta = slice_of(r->why.mta, mta);
 		item.text = slice_of(r->why.text, text);
 		if (item_result_put(buf, RESULTS_MAX, n, &item) == -1) {
-			log_warnx("%s relay results do not fit", m->sid);
+			log_warnx("%s stuck why=\"results do not fit\"",
+			    m->sid);
 			return;
 		}
 	}

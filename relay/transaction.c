@@ -7,6 +7,7 @@
  */
 #include "base/compat.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,7 +354,8 @@ transaction_more(struct session *s)
 		/* Without its end mark the host forgets what it has. */
 		if (pread_all(m->fd, block, n, (off_t)(m->offset + s->off)) ==
 		    -1) {
-			log_warn("%s unread", m->sid);
+			log_warnx("%s unread why=\"%s\"", m->sid,
+			    strerror(errno));
 			session_fail_text(s, "4.3.0", "message not readable");
 			return false;
 		}

@@ -245,7 +245,7 @@ on_commit(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		break;
 	case QUEUE_IO:
 	case QUEUE_REFUSED:
-		log_warnx("%s queue result=%u text=%s", s->mail->mid,
+		log_warnx("%s not-queued result=%u why=%s", s->mail->mid,
 		    r->result, log_quote(r->text.p, r->text.n));
 		commit_failed(s, REPLY_LATER);
 		break;
@@ -316,7 +316,7 @@ on_known(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 void
 commit_give_up(struct session *s)
 {
-	log_warnx("%s message not acknowledged, queue is gone", s->mail->mid);
+	log_warnx("%s not-queued why=\"queue is gone\"", s->mail->mid);
 	question_forget(&s->ask);
 	commit_failed(s, REPLY_LATER);
 }

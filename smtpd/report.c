@@ -47,7 +47,8 @@ report_mail(const struct session *s)
 	if (v == NULL || (!failure && !wants_aggregate(verdict_dmarc(v))))
 		return;
 	if (verdict_dmarc(v)->record.n > RECORD_TOLD)
-		log_notice("%s not reported, DMARC record too long domain=%s",
+		log_notice("%s not-reported why=\"DMARC record too long\" "
+		    "domain=%s",
 		    s->mail->mid, verdict_dmarc(v)->at);
 	if (smtpd()->report == NULL || chan_full(smtpd()->report)) {
 		lost_count();

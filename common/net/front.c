@@ -189,7 +189,8 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	if (!c->implicit)
 		front_greet(c);
 	else if (serve_accept_tls(c->io) == -1) {
-		log_warnx("%s no certificate for TLS", connid_text(c->id));
+		log_warnx("%s tls error=\"no certificate\"",
+		    connid_text(c->id));
 		front_quit(c);
 	}
 }

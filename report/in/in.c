@@ -9,6 +9,7 @@
  */
 #include "base/compat.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -194,7 +195,7 @@ handle(const struct waiting *w)
 	p = xcalloc(1, n + 1);
 	if (w->fd == -1 || w->offset > INT64_MAX ||
 	    pread_all(w->fd, p, n, (off_t)w->offset) == -1)
-		log_warn("%s message from queue cannot be read", w->sid);
+		log_warnx("%s unread why=\"%s\"", w->sid, strerror(errno));
 	else
 		a = keep(w, slice_of(p, n), &id);
 	free(p);
