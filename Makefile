@@ -119,7 +119,7 @@ $(O)/obj/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # What holds a path is compiled again when make is told of another PREFIX.
-$(call objs,maild/main.c maild/mark.c maild/options.c common/conf/table.c mailctl/main.c): $(O)/paths
+$(call objs,maild/finding.c maild/main.c maild/options.c common/conf/table.c mailctl/main.c): $(O)/paths
 $(O)/paths: FORCE
 	@mkdir -p $(@D)
 	@echo "$(LIBEXECDIR) $(SYSCONFDIR) $(LOCALSTATEDIR) $(RUNDIR)" >$@.new

@@ -268,22 +268,58 @@ key_of(const struct conf *c, const char *path)
 	return NULL;
 }
 
-/* Does it hold nothing, or what logd writes?  Else it may be anybody's, and
- * gets no other owner from us. */
 static bool
-holds_ours(const char *path)
+name_ends(const char *name, const char *with)
+{
+	size_t n = strlen(name), m = strlen(with);
+
+	return n > m && strcmp(name + n - m, with) == 0;
+}
+
+/* What logd writes, or a key or certificate of ours. */
+static bool
+name_ours(const struct directory *d, const char *name)
+{
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return true;
+	return d->inside == INSIDE_KEYS ? name_ends(name, ".key") ||
+	    name_ends(name, ".crt") : strncmp(name, "maild.log", 9) == 0;
+}
+
+/* Does it hold nothing else?  Then it may be anybody's, and gets no other
+ * owner from us. */
+static bool
+holds_ours(const struct directory *d)
 {
 	const struct dirent *e;
-	DIR *dir = opendir(path);
+	DIR *dir = opendir(d->path);
 	bool ours = dir != NULL;
 
 	while (ours && (e = readdir(dir)) != NULL)
-		ours = strcmp(e->d_name, ".") == 0 ||
-		    strcmp(e->d_name, "..") == 0 ||
-		    strncmp(e->d_name, "maild.log", 9) == 0;
+		ours = name_ours(d, e->d_name);
 	if (dir != NULL)
 		closedir(dir);
 	return ours;
+}
+
+static bool
+is_right(const struct directory *d, const struct stat *st)
+{
+	return st->st_uid == d->uid && st->st_gid == d->gid &&
+	    (st->st_mode & 07777) == d->mode;
+}
+
+bool
+directory_is_ours(const struct directory *d, char *why, size_t size)
+{
+	struct stat st;
+
+	if (lstat(d->path, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    (is_right(d, &st) || holds_ours(d)))
+		return true;
+	snprintf(why, size, "is not as it should be, and holds what is not "
+	    "maild's");
+	return false;
 }
 
 /* One that has no .maild and is not as it should be. */
@@ -291,8 +327,7 @@ static void
 look_strange(struct findings *f, const struct directory *d,
     const struct stat *st)
 {
-	if ((st->st_uid == d->uid && st->st_gid == d->gid &&
-	    (st->st_mode & 07777) == d->mode) || holds_ours(d->path))
+	if (is_right(d, st) || holds_ours(d))
 		return;
 	finding_wrong(f, EX_CONFIG, key_of(f->conf, d->path), 0, "%s: belongs "
 	    "to user %u and group %u with mode %04o, and holds what is not "
@@ -325,26 +360,33 @@ directory_look(struct findings *f)
 		finding_wrong(f, EX_CONFIG, "directories.empty", 0, "%s", err);
 }
 
+uint32_t
+directory_number(const struct house *h, const char *name)
+{
+	const char *why;
+	long long n;
+
+	if (name[0] < '1' || name[0] > '9' ||
+	    strspn(name, "0123456789") != strlen(name))
+		return 0;
+	n = strtonum(name, 1, (long long)h->conf->proc.uid_count - 1, &why);
+	return why == NULL ? (uint32_t)n : 0;
+}
+
 /* An account's directory by its name: its number, 0 for anything else. */
 static uint32_t
 account_number(const struct house *h, const struct dirent *e)
 {
+	uint32_t n = directory_number(h, e->d_name);
 	struct stat st;
-	const char *why;
-	long long n;
 
-	if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
-	    strspn(e->d_name, "0123456789") != strlen(e->d_name))
-		return 0;
-	n = strtonum(e->d_name, 1, (long long)h->conf->proc.uid_count - 1,
-	    &why);
-	if (why != NULL || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+	if (n == 0 || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
 		return 0;
 	if (e->d_type == DT_UNKNOWN && (fstatat(h->storefd, e->d_name, &st,
 	    AT_SYMLINK_NOFOLLOW) == -1 ? errno == ENOENT :
 	    !S_ISDIR(st.st_mode)))
 		return 0;
-	return (uint32_t)n;
+	return n;
 }
 
 int

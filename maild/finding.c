@@ -27,6 +27,17 @@ finding_begin(struct findings *f, struct house *h, const struct conf *conf)
 	*f = (struct findings){ .house = h, .conf = conf, .status = EX_OK };
 }
 
+void
+house_command(const struct house *h, const char *options, char *buf,
+    size_t size)
+{
+	bool usual = strcmp(h->conffile, MAILD_SYSCONFDIR
+	    "/maild/maild.yaml") == 0;
+
+	snprintf(buf, size, "maild %s%s%s", options, usual ? "" : " -f ",
+	    usual ? "" : h->conffile);
+}
+
 /* A line more; what has no room is counted as told. */
 static void
 lines_add(char *buf, size_t size, const char *line)

@@ -66,6 +66,7 @@ look_house(struct findings *f)
 		finding_lines(f, EX_CONFIG, err);
 	directory_look(f);
 	directory_look_group(f);
+	owner_look(f);
 }
 
 struct files *

@@ -85,6 +85,18 @@ house_check(struct house *h)
 }
 
 int
+house_mend(struct house *h, bool dry)
+{
+	char err[8192];
+
+	if (geteuid() != 0)
+		fatalx("owners can be seen and mended by root alone");
+	if (directory_users(h, err, sizeof(err)) == -1)
+		refuse(err);
+	return owner_mend(h, dry);
+}
+
+int
 house_adopt(const struct house *h, char **dirs)
 {
 	char text[8192];

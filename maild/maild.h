@@ -3,7 +3,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	options finding danger port impaired program key directory signkey
- *	files listen conf_words conf_yaml domain_line mark look slot ticket
+ *	files listen conf_words conf_yaml domain_line mark owner look slot ticket
  *	account grant share (absent graph)
  *	(alive child control dkim dkim_make domain reload stop)
  *	trial maild
@@ -128,6 +128,9 @@ struct findings {
 	unsigned int	 nwrong, nwarned;
 	char		 wrong[16384], warned[8192];	/* lines */
 };
+/* maild with these options, and -f where the file is not the usual one. */
+void	 house_command(const struct house *, const char *options, char *buf,
+	    size_t size);
 void	 finding_begin(struct findings *, struct house *,
 	    const struct conf *);
 /* At a value of the configuration (key NULL: at none): what is, what should
@@ -154,6 +157,12 @@ void	 danger_file(struct findings *);
 pid_t	 port_holder(const struct conf_listen *, pid_t ours, char *name,
 	    size_t size);
 
+/* ---- owner.c: owners and modes after a restore ---- */
+/* Of the first files of each directory; -F: of all, mended.  The exit
+ * status. */
+void	 owner_look(struct findings *);
+int	 owner_mend(struct house *, bool dry);
+
 /* ---- look.c: would it start? ---- */
 /* The number of a maild that runs with the pid file of conf, 0: none does. */
 pid_t	 look_running(const struct conf *);
@@ -174,6 +183,8 @@ void	 trial_run(struct findings *, const struct files *);
 struct conf *conf_read(const char *path);
 /* -n: what a start would find, and the status it would have. */
 int	 house_check(struct house *);
+/* -F: owners and modes; dry: what would be done.  The exit status. */
+int	 house_mend(struct house *, bool dry);
 /* --adopt: these directories are the house's.  The exit status. */
 int	 house_adopt(const struct house *, char **dirs);
 /* Start all processes and serve until the end.  The exit status. */
@@ -364,6 +375,11 @@ struct directory {		/* as it has to be */
 #define DIRECTORIES_MAX	(ROLE_MAX + 4)
 size_t	 directory_list(const struct house *, const struct conf *,
 	    struct directory d[DIRECTORIES_MAX]);
+/* The number of the account that a directory of the store is called by; 0: it
+ * is none. */
+uint32_t directory_number(const struct house *, const char *name);
+/* One without .maild: right as it is, or with nothing but our files in it. */
+bool	 directory_is_ours(const struct directory *, char *why, size_t size);
 /* What directory_make would complain of, or should not touch. */
 void	 directory_look(struct findings *);
 /* The number of a group; 0, -1: there is none of that name. */
@@ -392,6 +408,10 @@ int	 mark_check(const struct house *, const struct conf *, bool *first,
 	    char *err, size_t errsize);
 /* After that, with all of them there: mark those that have none. */
 int	 mark_adopt_all(const struct conf *, char *err, size_t errsize);
+/* Is that directory this house's, by what it says, whoever owns it now?  Else
+ * why not, and what cures it. */
+bool	 mark_ours(const struct house *, const char *path, char *why,
+	    size_t size);
 /* Take one in that the operator says is right; text says what was done. */
 int	 mark_adopt(const struct conf *, const char *dir, char *text,
 	    size_t size);

@@ -31,6 +31,8 @@ main(int argc, char **argv)
 	log_init("maild", -1);
 	h->conf = conf_read(h->conffile);
 	h->conffile = path_absolute(h->conffile);
+	if (a.fix && !a.adopt)
+		return house_mend(h, a.check);
 	if (a.check) {
 		if (a.verbose)
 			conf_print(h->conf, stdout);

@@ -57,6 +57,7 @@ struct mark {
 	char		 house[HOUSE_ID + 1], role[16];
 	unsigned int	 level;
 	const char	*why;
+	bool		 loose;		/* bad for its owner or mode alone */
 };
 
 struct place {			/* one of the directories */
@@ -154,12 +155,16 @@ mark_read(int dirfd, const char *name, struct mark *m)
 		m->why = strerror(errno);
 	else if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
 		m->why = "is no file";
-	else if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-		m->why = "is not root's alone to write";
 	else if ((n = pread(fd, buf, sizeof(buf), 0)) == -1)
 		m->why = strerror(errno);
 	else
 		mark_parse(m, slice_of(buf, (size_t)n));
+	if (m->state == MARK_GOOD && (st.st_uid != 0 ||
+	    (st.st_mode & 022) != 0)) {
+		m->state = MARK_BAD;
+		m->why = "is not root's alone to write";
+		m->loose = st.st_nlink == 1;
+	}
 	if (fd != -1)
 		close(fd);
 }
@@ -360,6 +365,14 @@ place_check(const struct place *p, enum mark_dir d, const char *house,
 		    p->path);
 		return false;
 	case MARK_BAD:
+		if (p->mark.loose) {
+			/* how without its " --adopt" */
+			complain(t, "%s/" MARK " (%s): %s; if all of it was "
+			    "restored or moved: %.*s -n, then without -n; "
+			    "else: %s %s", p->path, key, p->mark.why,
+			    (int)strlen(how) - 8, how, how, p->path);
+			return false;
+		}
 		complain(t, "%s/" MARK " (%s): %s; if it is the right "
 		    "directory: %s %s", p->path, key, p->mark.why, how,
 		    p->path);
@@ -408,11 +421,8 @@ first_check(const struct place *p, const char *how, struct text *t)
 static void
 how_to_adopt(const struct house *h, char *buf, size_t size)
 {
-	bool usual = strcmp(h->conffile, MAILD_SYSCONFDIR
-	    "/maild/maild.yaml") == 0;
-
-	snprintf(buf, size, "maild -F%s%s --adopt", usual ? "" : " -f ",
-	    usual ? "" : h->conffile);
+	house_command(h, "-F", buf, size);
+	strlcat(buf, " --adopt", size);
 }
 
 int
@@ -443,6 +453,66 @@ mark_check(const struct house *h, const struct conf *c, bool *first,
 				ret = -1;
 	places_close(p);
 	return ret;
+}
+
+/* ---- whose owners may be mended ----------------------------------------- */
+
+/* It says so itself, whoever may have written it. */
+static bool
+claims(const struct place *p, enum mark_dir d)
+{
+	return (p->mark.state == MARK_GOOD || p->mark.loose) &&
+	    strcmp(p->mark.role, names[d].role) == 0;
+}
+
+/* How many of them claim to be of the same house as this one. */
+static int
+claims_alike(const struct place *p, int d)
+{
+	int n = 0;
+
+	for (int o = 0; o < DIR_MAX; o++)
+		n += claims(&p[o], (enum mark_dir)o) &&
+		    strcmp(p[o].mark.house, p[d].mark.house) == 0;
+	return n;
+}
+
+/* Place d of all of them: its mark is that of most, or none has one and it is
+ * a house from before there were marks. */
+static bool
+place_ours(const struct place *p, int d, char *why, size_t size)
+{
+	struct text t = { why, size };
+	int most = 0;
+
+	why[0] = '\0';
+	for (int o = 0; o < DIR_MAX; o++)
+		if (claims(&p[o], (enum mark_dir)o) &&
+		    claims_alike(p, o) > most)
+			most = claims_alike(p, o);
+	if (most == 0 && p[d].mark.state == MARK_NONE)
+		return first_check(p, "maild -F --adopt", &t) == 0;
+	if (claims(&p[d], (enum mark_dir)d) && claims_alike(p, d) == most)
+		return true;
+	complain(&t, "has no " MARK " of this house as %s; if it is: maild -F "
+	    "--adopt %s", names[d].key, p[d].path);
+	return false;
+}
+
+bool
+mark_ours(const struct house *h, const char *path, char *why, size_t size)
+{
+	struct text t = { why, size };
+	struct place p[DIR_MAX];
+	bool ours = false;
+
+	why[0] = '\0';
+	if (places_look(p, h->conf, &t) == 0)
+		for (int d = 0; d < DIR_MAX; d++)
+			if (strcmp(p[d].path, path) == 0)
+				ours = place_ours(p, d, why, size);
+	places_close(p);
+	return ours;
 }
 
 /* ---- adoption ------------------------------------------------------------ */

@@ -20,12 +20,15 @@
 
 static const char usage_text[] =
 	"usage: maild [-DdnVv] [-f file] [-l libexecdir] [--yes]\n"
+	"       maild -F [-n] [-f file]\n"
 	"       maild -F [-f file] --adopt directory ...\n";
 
 static const char help_text[] =
 	"\n"
 	"  -D          stay in the foreground\n"
 	"  -d          stay in the foreground, log to standard error\n"
+	"  -F          mend owners and modes after a restore or a move; with\n"
+	"              -n: say what would be mended\n"
 	"  -F --adopt DIRECTORY ...\n"
 	"              these directories are of this house\n"
 	"  -f FILE     the configuration, instead of\n"
@@ -123,6 +126,7 @@ options_read(struct house *h, struct asked *a, int argc, char **argv)
 		default:
 			usage();
 		}
-	if (a->fix != a->adopt || (argc != optind) != a->adopt)
+	if ((a->adopt && (!a->fix || a->check)) ||
+	    (argc != optind) != a->adopt)
 		usage();
 }
