@@ -162,6 +162,7 @@ static void
 cmd_list(struct session *s, const struct args_given *given)
 {
 	if (given->msg == 0) {
+		(void)size_all(s);
 		put_all(s, put_list);
 		return;
 	}

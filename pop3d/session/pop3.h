@@ -56,7 +56,7 @@ int	 marks_ranges(struct session *, const unsigned char *bits,
 
 /* Octets of a message as RETR sends it, dots not doubled (RFC 1939 11). */
 uint64_t size_sent(struct session *, uint32_t msg);
-/* The sum of those that are not deleted. */
+/* The sum of those that are not deleted; all sizes are known then. */
 uint64_t size_all(struct session *);
 
 /* ---- cmd.c ------------ */

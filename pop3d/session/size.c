@@ -1,7 +1,7 @@
 /*
  * pop3-session: how many octets RETR sends: those that are stored, and CRLF
  * behind a message that does not end so.  Which these are is looked up when
- * the first size is asked for, two octets a message.
+ * all sizes are asked for, two octets a message; for one alone, of that one.
  */
 #include "base/compat.h"
 
@@ -23,9 +23,10 @@ static bool	ends_in_crlf(struct session *, const struct store_msg *);
 uint64_t
 size_sent(struct session *s, uint32_t msg)
 {
-	size_look(s);
-	return (uint64_t)store_view_msg(s->view, msg)->size +
-	    (marks_has(s->noeol, msg) ? 2 : 0);
+	const struct store_msg	*m = store_view_msg(s->view, msg);
+
+	return (uint64_t)m->size + ((s->sized ? marks_has(s->noeol, msg) :
+	    !ends_in_crlf(s, m)) ? 2 : 0);
 }
 
 uint64_t
