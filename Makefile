@@ -3,6 +3,7 @@
 #   make            build everything into $(O)
 #   make deps       install the Debian packages that build and tests need
 #   make install    programs, manual pages, etc/, users and directories
+#   make uninstall  programs, manual pages and etc/ again, nothing else
 #   make demo       try it: build, start on loopback, send, read, verify
 #   make regress    all tests; ends with "N passed, N failed"
 #   make regress-quick  unit, conf, script, man: under two minutes
@@ -212,9 +213,16 @@ install: all
 	    LIBEXECDIR="$(LIBEXECDIR)" MANDIR="$(MANDIR)" \
 	    sh etc/install.sh "$(O)" "$(DESTDIR)" "$(PROGS)"
 
+# mail, configuration and users stay
+uninstall:
+	$(Q)PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" \
+	    LOCALSTATEDIR="$(LOCALSTATEDIR)" RUNDIR="$(RUNDIR)" \
+	    LIBEXECDIR="$(LIBEXECDIR)" MANDIR="$(MANDIR)" \
+	    sh etc/uninstall.sh "$(DESTDIR)" "$(PROGS)"
+
 clean:
 	rm -rf $(O)
 
 .PHONY: FORCE all deps deps-demo deps-test demo demo-up demo-down regress bench bench-sign \
-	fuzz install clean
+	fuzz install uninstall clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)

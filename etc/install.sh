@@ -35,8 +35,8 @@ if [ -z "$dest" ] && [ "$(id -u)" != 0 ]; then
 fi
 
 install -d "$dest$PREFIX/sbin" "$dest$LIBEXECDIR" "$dest$MANDIR/man5" \
-    "$dest$MANDIR/man8" "$dest$PREFIX/share/maild" "$dest$SYSCONFDIR/init.d" \
-    "$dest$unit"
+    "$dest$MANDIR/man7" "$dest$MANDIR/man8" "$dest$PREFIX/share/maild" \
+    "$dest$SYSCONFDIR/init.d" "$dest$unit"
 rm -f "$dest$LIBEXECDIR/build"
 for p in $progs; do
 	case $p in
@@ -45,8 +45,8 @@ for p in $progs; do
 	esac
 done
 file 644 "$build/build" "$LIBEXECDIR/build"
-for page in "$here"/maild/*.[58] "$here"/mailctl/*.[58] \
-    "$here"/queue/*.[58] "$here"/common/store/*.[58]; do
+for page in "$here"/maild/*.[578] "$here"/mailctl/*.[578] \
+    "$here"/queue/*.[578] "$here"/common/store/*.[578]; do
 	file 644 "$page" "$MANDIR/man${page##*.}/${page##*/}"
 done
 
