@@ -82,6 +82,7 @@ remote_send(struct job *j)
 	d.sender = e.sender;
 	d.domain = slice_str(j->dest->key);
 	d.size = m->hdr.size;
+	d.facts = m->hdr.facts_len;
 	d.flags = e.flags;
 	d.trace = e.trace;
 	d.ticket = e.ticket;

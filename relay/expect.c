@@ -33,7 +33,7 @@ session_expect(struct session *s, enum session_state state)
 		ms = (uint64_t)conf->relay.idle * 1000;
 		break;
 	case DRAIN_EXPECTED:	/* at least 1 KiB a second */
-		ms += s->m->size;
+		ms += s->size;
 		break;
 	case END_EXPECTED:	/* RFC 5321 4.5.3.2.6; while queue waits */
 		left = RELAY_MS(s->m->size) - (now_ms() - s->m->since);
@@ -51,6 +51,7 @@ session_expect(struct session *s, enum session_state state)
 	case RCPT_EXPECTED:
 	case DATA_EXPECTED:
 	case RSET_EXPECTED:
+	case CONVERT_EXPECTED:
 	case STATE_MAX:
 		break;
 	}

@@ -58,6 +58,7 @@ hello_reply(struct session *s)
 	case DRAIN_EXPECTED:
 	case END_EXPECTED:
 	case RSET_EXPECTED:
+	case CONVERT_EXPECTED:
 	case STATE_MAX:
 		break;
 	}

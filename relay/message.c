@@ -1,9 +1,11 @@
 /*
  * A message that queue wants sent: its envelope, its descriptor (read only,
  * at an offset), what became of each recipient.  relay adds nothing to a
- * message but the signature; the trace fields were made by smtpd.
+ * message but the signature; the trace fields were made by smtpd.  What is
+ * made 7-bit for a host is convert.c's.
  *
- * BUGS: a head of more than 256 KiB or 2000 fields goes out unsigned.
+ * BUGS: a head of more than 256 KiB or 2000 fields goes out unsigned, and one
+ * of more than 14 KiB when it is made 7-bit.
  */
 #include "base/compat.h"
 
@@ -49,6 +51,7 @@ message_new(struct chan *queue, struct msg *msg)
 	m->fd = msg->fd[0];
 	msg->fd[0] = -1;
 	m->flags = b->flags;
+	m->facts = b->facts;
 	m->offset = b->offset;
 	m->size = b->size;
 	m->sid = xstrndup(b->sid.p, b->sid.n);
@@ -118,6 +121,7 @@ message_free(struct message *m)
 	free(m->ticket);
 	free(m->trace);
 	free(m->signature);
+	convert_free(m);
 	close(m->fd);
 	free(m);
 }
@@ -125,27 +129,33 @@ message_free(struct message *m)
 /* ---- the head ---- */
 
 ssize_t
+message_fields(struct slice head)
+{
+	struct slice rest = head;
+	struct header_field f;
+	ssize_t n = 0;
+
+	if (!header_find(head, "From", 0, &f))
+		return -1;
+	while (header_next(&rest, &f))
+		n = f.raw.p + f.raw.n - head.p;
+	return n;
+}
+
+ssize_t
 message_head(const struct message *m, char *buf, size_t size)
 {
-	struct slice rest;
-	struct header_field f;
 	size_t n, len;
 	char *head;
-	ssize_t ret = -1;
+	ssize_t ret = 0;
 
 	if ((head = head_read(m, &n)) == NULL)
 		return -1;
 	len = header_len(head, n);
-	rest = slice_of(head, len);
-	if (len == n && m->size > HEAD_MAX)
-		ret = 0;
-	else if (header_find(rest, "From", 0, &f)) {
-		/* Without the empty line. */
-		while (header_next(&rest, &f))
-			ret = f.raw.p + f.raw.n - head;
-		if ((size_t)ret <= size)
-			memcpy(buf, head, (size_t)ret);
-	}
+	if (len < n || m->size <= HEAD_MAX)
+		ret = message_fields(slice_of(head, len));
+	if (ret > 0 && (size_t)ret <= size)
+		memcpy(buf, head, (size_t)ret);
 	free(head);
 	return ret;
 }

@@ -33,6 +33,7 @@
 #define STOP_MS		5000		/* for messages under way */
 #define FD_RESERVE	64		/* descriptors that are not messages' */
 #define MESSAGES_MAX	4096
+#define HEAD_SHOWN	14336		/* octets of SIGN_DKIM.headers */
 
 static void	 on_message(struct chan *, struct msg *, void *);
 static void	 on_queue_gone(struct chan *, void *);
@@ -43,6 +44,9 @@ static void	 on_stop(evutil_socket_t, short, void *);
 static void	 message_refuse(struct message *, const char *, const char *);
 static void	 message_sign(struct message *);
 static void	 on_signed(struct chan *, struct msg *, void *);
+static void	 on_converted(struct message *);
+static void	 message_sign7(struct message *);
+static void	 on_signed7(struct chan *, struct msg *, void *);
 
 static const struct chan_handler queue_handlers[] = {
 	{ RELAY_MSG,	on_message },
@@ -184,6 +188,7 @@ on_message(struct chan *c, struct msg *msg, void *arg)
 		return;
 	}
 	m->gone = message_gone;
+	m->converted = on_converted;
 	TAILQ_INSERT_TAIL(&rl.messages, m, entry);
 	rl.nmessage++;
 	if (rl.stopping)
@@ -211,7 +216,7 @@ message_refuse(struct message *m, const char *status, const char *text)
 static void
 message_sign(struct message *m)
 {
-	static char head[14336];
+	static char head[HEAD_SHOWN];
 	struct sign_dkim ask = { .offset = 0 };
 	ssize_t n;
 
@@ -263,6 +268,65 @@ on_signed(struct chan *c, struct msg *answer, void *arg)
 	dest_add(m);
 }
 
+/* It can be sent made 7-bit, but for the signature of that form. */
+static void
+on_converted(struct message *m)
+{
+	struct slice none = slice_of("", 0);
+
+	if (convert_state(m) == CONVERT_BUSY && m->nticket > 0) {
+		message_sign7(m);
+		return;
+	}
+	if (convert_state(m) == CONVERT_BUSY)
+		convert_end(m, CONVERT_READY, none);
+	transaction_converted(m->session);
+}
+
+static void
+message_sign7(struct message *m)
+{
+	struct slice head = convert_head(m);
+	struct sign_dkim ask = { .form = SIGN_7BIT,
+	    .ticket = slice_of(m->ticket, m->nticket) };
+	ssize_t n = message_fields(head);
+
+	if (n < 0 || (size_t)n > HEAD_SHOWN) {
+		log_warnx("%s unsigned why=\"its header, made 7-bit, is %s\"",
+		    m->sid, n < 0 ? "without From" : "too large");
+		convert_end(m, CONVERT_READY, slice_of("", 0));
+		transaction_converted(m->session);
+		return;
+	}
+	ask.headers = slice_of(head.p, (size_t)n);
+	m->signer = rl.sign;
+	m->signing = chan_ask(rl.sign, SIGN_DKIM, &ask, NULL, 0, SIGN_MS,
+	    on_signed7, m);
+	if (m->signing == 0) {
+		convert_end(m, CONVERT_LATER, slice_of("", 0));
+		transaction_converted(m->session);
+	}
+}
+
+static void
+on_signed7(struct chan *c, struct msg *answer, void *arg)
+{
+	const struct sign_dkim_r *r;
+	struct message *m = arg;
+
+	m->signing = 0;
+	if (answer == NULL)
+		convert_end(m, CONVERT_LATER, slice_of("", 0));
+	else {
+		r = &answer->body->sign_dkim_r;
+		if (r->signature.n == 0)
+			log_warnx("%s unsigned why=\"signd said %u\"", m->sid,
+			    r->result);
+		convert_end(m, CONVERT_READY, r->signature);
+	}
+	transaction_converted(m->session);
+}
+
 /* Messages under way are finished; nobody will hear of it, and queue sends
  * them again, for relaying is at least once. */
 static void
@@ -276,7 +340,7 @@ on_queue_gone(struct chan *c, void *arg)
 		if (m->queue != c)
 			continue;
 		m->queue = NULL;
-		if (m->signing != 0) {
+		if (m->signing != 0 && m->session == NULL) {
 			message_gone(m);
 			message_free(m);
 		}

@@ -3,7 +3,7 @@
  * transactions, messages.  Private to relay/.
  *
  * Layers, lowest first; a file calls those before it:
- *	route own resume tls lookup message expect auth
+ *	route own resume tls lookup convert message expect auth
  *	(hello transaction session dest) relay
  */
 #ifndef RELAY_H
@@ -150,6 +150,9 @@ struct message {
 	uint64_t	 since;		/* ms */
 	int		 fd;
 	uint8_t		 flags;		/* QF_ */
+	uint32_t	 facts;		/* octets of them behind it */
+	struct session	*session;	/* that has it; NULL: it waits */
+	struct convert	*convert;	/* see convert.c; NULL: not begun */
 	bool		 utf8;		/* an address needs SMTPUTF8 */
 	uint64_t	 offset, size;
 	char		*sid, *sender, *domain;
@@ -157,11 +160,45 @@ struct message {
 	size_t		 nticket, ntrace, nsignature;
 	size_t		 nrcpt;
 	struct rcpt	*rcpt;
+	void		(*converted)(struct message *); /* see convert_start */
 	void		(*gone)(struct message *); /* before it is freed */
 };
 
+/* ---- convert.c: as a host without 8BITMIME gets it ---------- */
+
+struct downgrade_out;
+
+enum convert_state {
+	CONVERT_OPEN,		/* not begun */
+	CONVERT_BUSY,
+	CONVERT_READY,		/* can be sent so */
+	CONVERT_NEEDLESS,	/* the message as it is will do */
+	CONVERT_NO,		/* it cannot be */
+	CONVERT_LATER		/* not now: no signature, not readable */
+};
+
+/* Get ready: m->converted() is called later, not from within, and calls
+ * convert_end() unless it is NO, NEEDLESS or LATER. */
+void	 convert_start(struct message *);
+enum convert_state convert_state(const struct message *);
+void	 convert_end(struct message *, enum convert_state,
+	    struct slice signature);
+void	 convert_free(struct message *);
+/* Its head with the empty line, till convert_end(). */
+struct slice convert_head(const struct message *);
+struct slice convert_signature(const struct message *);
+uint64_t convert_size(const struct message *);
+/* The message is sent from its start; feed it, block by block. */
+void	 convert_again(struct message *);
+int	 convert_feed(struct message *, const char *, size_t,
+	    const struct downgrade_out *);
+
+/* ---- message.c, on ---------- */
+
 /* Take a RELAY_MSG over (with its descriptor).  NULL: a field is damaged. */
 struct message *message_new(struct chan *, struct msg *);
+/* Octets of the fields of a head, without the empty line; -1: no From:. */
+ssize_t	 message_fields(struct slice head);
 /* The fields of its head, raw, in order, in buf.  Returns their octets, which
  * begin the message; buf has them if they are not more than size.  0: it is
  * larger than is ever signed, -1: it cannot be read or has no From:. */
@@ -224,6 +261,7 @@ enum session_state {
 	STARTTLS_EXPECTED, SECURED_EXPECTED, AUTH_EXPECTED, USER_EXPECTED,
 	PASS_EXPECTED, MESSAGE_EXPECTED, MAIL_EXPECTED, RCPT_EXPECTED,
 	DATA_EXPECTED, DRAIN_EXPECTED, END_EXPECTED, RSET_EXPECTED,
+	CONVERT_EXPECTED,	/* of ourselves */
 	STATE_MAX
 };
 
@@ -272,6 +310,8 @@ struct session {
 	size_t		 accepted;
 	bool		 piped;		/* MAIL RCPT DATA went together */
 	bool		 discard;	/* nobody accepted, but DATA was */
+	bool		 seven;		/* it is sent made 7-bit */
+	uint64_t	 size;		/* of all that is sent */
 	uint64_t	 off;		/* octets of the message read */
 	struct data_stuff stuff;
 };
@@ -373,6 +413,8 @@ void	 resume_clear(void);
 bool	 transaction_start(struct session *, struct message *);
 /* The same for one that the session has brought from another host. */
 bool	 transaction_again(struct session *);
+/* The message is ready to be sent made 7-bit, or cannot be. */
+void	 transaction_converted(struct session *);
 /* A complete reply in a state of the transaction.  The session may be gone
  * afterwards: false. */
 bool	 transaction_reply(struct session *);

@@ -74,6 +74,7 @@ static const struct {
 	[DRAIN_EXPECTED] =	{ transaction_reply, "sending the message" },
 	[END_EXPECTED] =	{ transaction_reply, "after the message" },
 	[RSET_EXPECTED] =	{ transaction_reply, "after RSET" },
+	[CONVERT_EXPECTED] =	{ transaction_reply, "making it 7-bit" },
 };
 
 /* ---- life ---- */
@@ -233,7 +234,7 @@ void
 session_stop(struct session *s, const struct reason *why, bool now)
 {
 	bool midst = s->m != NULL && s->state > MESSAGE_EXPECTED &&
-	    s->state != RSET_EXPECTED;
+	    s->state < RSET_EXPECTED;
 
 	if (midst && !now)
 		return;

@@ -17,6 +17,7 @@
 #include "base/slice.h"
 #include "base/util.h"
 #include "parse/data.h"
+#include "parse/downgrade.h"
 #include "msg/chan.h"
 #include "msg/dns.h"
 #include "msg/msg.h"
@@ -29,6 +30,7 @@
 				 * least (RFC 5321 4.5.3.2.6) */
 
 static bool	 transaction_begin(struct session *);
+static bool	 message_forms(struct session *);
 static bool	 message_fits(struct session *, struct reason *);
 static void	 send_mail(struct session *);
 static void	 send_rcpt(struct session *, size_t);
@@ -50,6 +52,7 @@ bool
 transaction_start(struct session *s, struct message *m)
 {
 	s->m = m;
+	m->session = s;
 	s->asked = 0;
 	s->soft = s->route->more;
 	if (transaction_begin(s))
@@ -80,6 +83,10 @@ transaction_begin(struct session *s)
 	s->discard = false;
 	s->off = 0;
 	s->stuff = (struct data_stuff){ 0 };
+	if (!message_forms(s)) {
+		session_expect(s, CONVERT_EXPECTED);
+		return true;
+	}
 	if (!message_fits(s, &why)) {
 		message_note(m, &why);
 		return session_elsewhere(s) && transaction_abandon(s);
@@ -96,21 +103,50 @@ transaction_begin(struct session *s)
 	return true;
 }
 
+void
+transaction_converted(struct session *s)
+{
+	if (s->state == CONVERT_EXPECTED)
+		(void)transaction_again(s);
+}
+
+/* In which form it goes to this host.  False: that is being made. */
+static bool
+message_forms(struct session *s)
+{
+	struct message *m = s->m;
+	bool seven = (m->flags & QF_8BIT) && !(s->ext & EXT_8BITMIME);
+
+	if (seven && convert_state(m) == CONVERT_OPEN)
+		convert_start(m);
+	if (seven && convert_state(m) == CONVERT_BUSY)
+		return false;
+	s->seven = seven && convert_state(m) == CONVERT_READY;
+	s->size = m->ntrace + (s->seven ? convert_size(m) +
+	    convert_signature(m).n : m->size + m->nsignature);
+	return true;
+}
+
 /* What its EHLO told us it cannot take. */
 static bool
 message_fits(struct session *s, struct reason *why)
 {
 	const struct message *m = s->m;
-	uint64_t size = m->size + m->nsignature + m->ntrace;
+	bool eight = (m->flags & QF_8BIT) && !(s->ext & EXT_8BITMIME);
 
-	if (s->size_max > 0 && size > s->size_max)
+	if (s->size_max > 0 && s->size > s->size_max)
 		reason_set(why, DELIVERY_PERM, "5.3.4", session_host(s),
 		    "message of %llu octets, %s takes %llu",
-		    (unsigned long long)size, s->peer,
+		    (unsigned long long)s->size, s->peer,
 		    (unsigned long long)s->size_max);
-	else if ((m->flags & QF_8BIT) && !(s->ext & EXT_8BITMIME))
+	else if (eight && convert_state(m) == CONVERT_NO)
 		reason_set(why, DELIVERY_PERM, "5.6.3", session_host(s),
-		    "message has 8-bit octets, %s takes none", s->peer);
+		    "message has 8-bit octets that may not be encoded, %s "
+		    "takes none", s->peer);
+	else if (eight && convert_state(m) == CONVERT_LATER)
+		reason_set(why, DELIVERY_TEMP, "4.3.0", session_host(s),
+		    "message cannot be made 7-bit now, as %s wants it",
+		    s->peer);
 	else if (m->utf8 && !(s->ext & EXT_SMTPUTF8))
 		reason_set(why, DELIVERY_PERM, "5.6.7", session_host(s),
 		    "8-bit address, %s takes none", s->peer);
@@ -126,9 +162,8 @@ send_mail(struct session *s)
 
 	io_printf(s->io, "MAIL FROM:<%s>", m->sender);
 	if (s->ext & EXT_SIZE)
-		io_printf(s->io, " SIZE=%llu", (unsigned long long)
-		    (m->size + m->nsignature + m->ntrace));
-	if (m->flags & QF_8BIT)
+		io_printf(s->io, " SIZE=%llu", (unsigned long long)s->size);
+	if ((m->flags & QF_8BIT) && (s->ext & EXT_8BITMIME))
 		io_printf(s->io, " BODY=8BITMIME");
 	if (m->utf8)
 		io_printf(s->io, " SMTPUTF8");
@@ -170,6 +205,9 @@ transaction_reply(struct session *s)
 		if (s->reply.code >= 400)
 			return transaction_closing(s);
 		session_fail_text(s, "4.5.0", "reply before the message ended");
+		return false;
+	case CONVERT_EXPECTED:
+		session_fail_text(s, "4.5.0", "reply without a command");
 		return false;
 	case CONNECT_EXPECTED:
 	case GREETING_EXPECTED:
@@ -315,11 +353,25 @@ reply_rset(struct session *s)
 static void
 body_start(struct session *s)
 {
-	const struct message *m = s->m;
+	struct message *m = s->m;
+	struct slice sig = slice_of(m->signature, m->nsignature);
 
+	if (s->seven) {
+		log_info("%s sevenbit relay=%s why=\"it takes no 8-bit "
+		    "mail%s\"", m->sid, s->peer, m->nticket == 0 ?
+		    "; signatures of others are no longer right" : "");
+		sig = convert_signature(m);
+		convert_again(m);
+	}
 	session_expect(s, DRAIN_EXPECTED);
-	body_write(s, m->signature, m->nsignature);
+	body_write(s, sig.p, sig.n);
 	body_write(s, m->trace, m->ntrace);
+}
+
+static void
+body_put(void *arg, const char *p, size_t n)
+{
+	body_write(arg, p, n);
 }
 
 /* Runs between dots; mail has few of them at the start of lines. */
@@ -343,8 +395,9 @@ body_write(struct session *s, const char *p, size_t n)
 bool
 transaction_more(struct session *s)
 {
+	const struct downgrade_out to = { body_put, body_put, s };
 	static char block[BLOCK];
-	const struct message *m = s->m;
+	struct message *m = s->m;
 	struct slice end;
 	size_t n;
 
@@ -353,14 +406,16 @@ transaction_more(struct session *s)
 		    BLOCK;
 		/* Without its end mark the host forgets what it has. */
 		if (pread_all(m->fd, block, n, (off_t)(m->offset + s->off)) ==
-		    -1) {
+		    -1 || (s->seven &&
+		    convert_feed(m, block, n, &to) == -1)) {
 			log_warnx("%s unread why=\"%s\"", m->sid,
 			    strerror(errno));
 			session_fail_text(s, "4.3.0", "message not readable");
 			return false;
 		}
 		s->off += n;
-		body_write(s, block, n);
+		if (!s->seven)
+			body_write(s, block, n);
 	}
 	if (s->off < m->size)
 		return true;

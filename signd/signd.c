@@ -165,7 +165,8 @@ on_ticket(struct chan *c, struct msg *m, void *arg)
 	uint64_t now = now_sec();
 	struct ticket t = { .account = q->account, .issued = now,
 	    .expires = now + proc_conf()->queue.expire + TICKET_MARGIN,
-	    .bodyhash = q->bodyhash, .fromhash = q->fromhash };
+	    .bodyhash = q->bodyhash, .fromhash = q->fromhash,
+	    .has7 = q->has7 != 0, .bodyhash7 = q->bodyhash7 };
 	uint8_t buf[TICKET_MAX];
 	bool proved = sender_proved(p, q, now);
 
@@ -203,6 +204,17 @@ head_get(const struct msg *m, struct slice *head)
 	return 0;
 }
 
+/* The body hash is that of the form that is asked for.  0, -1. */
+static int
+ticket_form(struct ticket *t, unsigned int form)
+{
+	if (form == SIGN_7BIT && t->has7)
+		t->bodyhash = t->bodyhash7;
+	else if (form != SIGN_AS_IT_CAME)
+		return -1;
+	return 0;
+}
+
 static void
 on_dkim(struct chan *c, struct msg *m, void *arg)
 {
@@ -222,6 +234,9 @@ on_dkim(struct chan *c, struct msg *m, void *arg)
 		;
 	else if (ticket_check(q->ticket, st.secrets->ticket, o.now, &t) == -1)
 		log_notice("dkim ticket refused");
+	else if (ticket_form(&t, q->form) == -1)
+		log_notice("dkim refused domain=%s account=%u: no ticket for "
+		    "that form", t.domain, t.account);
 	else if (!dkim_from_ok(head, &t))
 		log_notice("dkim refused domain=%s account=%u: From is not "
 		    "that of the ticket", t.domain, t.account);

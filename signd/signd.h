@@ -97,6 +97,8 @@ struct ticket {
 	uint32_t	 account;	/* 0: the system itself */
 	uint64_t	 issued, expires;	/* seconds UTC */
 	struct msg_mac	 bodyhash, fromhash;
+	bool		 has7;
+	struct msg_mac	 bodyhash7;	/* of the message made 7-bit */
 	char		 domain[256];
 };
 

@@ -30,6 +30,7 @@
 static void	 authors_ask(struct session *);
 static void	 on_author(struct session *, struct msg *, struct rcpt_slot *);
 static void	 commit_ticket(struct session *);
+static void	 ticket_ask(struct session *);
 static void	 commit_send(struct session *);
 static void	 on_ticket(struct session *, struct msg *, struct rcpt_slot *);
 static void	 on_commit(struct session *, struct msg *, struct rcpt_slot *);
@@ -113,19 +114,28 @@ on_author(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 static void
 commit_ticket(struct session *s)
 {
+	if (!s->mail->hasfrom)
+		commit_send(s);
+	else if (s->mail->scan.seen & DATA_8BIT)
+		seven_start(s, ticket_ask);
+	else
+		ticket_ask(s);
+}
+
+static void
+ticket_ask(struct session *s)
+{
 	struct mail *m = s->mail;
 	struct sign_ticket ask = { .conn = s->id };
 
-	if (!m->hasfrom) {
-		commit_send(s);
-		return;
-	}
 	ask.domain = slice_str(m->domain);
 	ask.account = m->from.account;
 	ask.expires = m->from.expires;
 	ask.token = m->from.token;
 	ask.bodyhash = m->bodyhash;
 	ask.fromhash = m->fromhash;
+	ask.has7 = m->has7;
+	ask.bodyhash7 = m->bodyhash7;
 	if (session_ask(s, smtpd()->signd, SIGN_TICKET, &ask, NULL,
 	    SMTP_ASK_MS, on_ticket) == -1)
 		commit_failed(s, REPLY_NO_SIGNER);

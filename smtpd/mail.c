@@ -51,6 +51,7 @@ mail_free(struct mail *m)
 {
 	store_drop(m);
 	judge_free(m);
+	seven_free(m);
 	free(m->from_value);
 	if (m->mime != NULL)
 		mime_free(m->mime);

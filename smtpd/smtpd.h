@@ -3,7 +3,7 @@
  * message that is being received.  See smtpd.c for the whole.
  *
  * Layers, lowest first; a file calls those before it:
- *	neighbour known ask reply told store
+ *	neighbour known ask reply told store seven
  *	verdict mail author header report
  *	commit policy data
  *	auth envelope command session smtpd
@@ -163,6 +163,9 @@ struct mail {
 	char		*from_value;	/* From's, if authd is to be asked */
 	struct addrlist	 authors;	/* of it, as far as they were asked */
 	struct msg_mac	 bodyhash, fromhash;
+	struct msg_mac	 bodyhash7;	/* as 7-bit hosts get it, if has7 */
+	bool		 has7;
+	struct seven	*seven;		/* while it is made */
 	struct judge	*judge;		/* mail from outside */
 	struct fate	 fate;		/* once it was judged */
 	const char	*folder;	/* of local copies, NULL INBOX */
@@ -269,9 +272,17 @@ int	 store_seal(struct mail *);
 bool	 store_is_small(const struct mail *);
 /* One that is small goes into m->fd all the same.  0, -1 and m->refusal. */
 int	 store_spill(struct mail *);
-/* Its first n octets.  0, -1. */
+/* Its first n octets; n from off on, also of the facts behind it.  0, -1. */
 int	 store_read(const struct mail *, char *, size_t n);
+int	 store_read_at(const struct mail *, uint64_t off, char *, size_t n);
 void	 store_drop(struct mail *);
+
+/* ---- seven.c: the body hash of what 7-bit hosts get --------- */
+
+/* The 8-bit message is stored: done is called now or later (the session waits
+ * in SMTP_ANSWER meanwhile).  m->has7: there is such a hash. */
+void	 seven_start(struct session *, void (*done)(struct session *));
+void	 seven_free(struct mail *);
 
 /* ---- verdict.c: SPF, DKIM, DMARC of mail from outside --------- */
 

@@ -183,11 +183,17 @@ store_is_small(const struct mail *m)
 int
 store_read(const struct mail *m, char *p, size_t n)
 {
+	return store_read_at(m, 0, p, n);
+}
+
+int
+store_read_at(const struct mail *m, uint64_t off, char *p, size_t n)
+{
 	if (!store_is_small(m))
-		return pread_all(m->fd, p, n, 0);
-	if (n > m->n)
+		return pread_all(m->fd, p, n, (off_t)off);
+	if (off > m->n || n > m->n - off)
 		return -1;
-	memcpy(p, m->buf, n);
+	memcpy(p, m->buf + off, n);
 	return 0;
 }
 

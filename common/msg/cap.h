@@ -24,5 +24,5 @@ void	 cap_sender(struct msg_mac *out, const uint8_t key[32], uint64_t conn,
 bool	 cap_equal(const struct msg_mac *, const struct msg_mac *);
 
 /* First octet of a ticket: signd makes it, queue keeps it unread. */
-#define TICKET_VERSION	1
+#define TICKET_VERSION	2
 #endif

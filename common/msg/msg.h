@@ -384,7 +384,8 @@ struct msg_addr {			/* network address of a peer */
 	F(str, sid, 32) F(str, sender, 330) F(str, domain, 255)		\
 	F(u64, offset, 0) F(u64, size, 0) F(u8, flags, 0)	/* QF_ */ \
 	F(blob, trace, 4096) F(blob, ticket, 512)			\
-	F(blob, targets, 9216)	/* list of item_rcptto */
+	F(blob, targets, 9216)	/* list of item_rcptto */		\
+	F(u32, facts, 0)	/* octets of them behind the message */
 #define RELAY_MSG_R_FIELDS(F)	/* list of item_result */		\
 	F(blob, results, 14336)
 
@@ -429,13 +430,16 @@ struct msg_addr {			/* network address of a peer */
 	F(u64, conn, 0) F(str, domain, 255) F(u32, account, 0)		\
 	F(u64, expires, 0) F(mac, token, 0)				\
 	F(mac, bodyhash, 0)	/* SHA-256, relaxed body */		\
-	F(mac, fromhash, 0)	/* SHA-256, relaxed From: field */
+	F(mac, fromhash, 0)	/* SHA-256, relaxed From: field */	\
+	F(u8, has7, 0)							\
+	F(mac, bodyhash7, 0)	/* as bodyhash, of what parse/downgrade.h makes */
 #define SIGN_TICKET_R_FIELDS(F)						\
 	F(u8, result, 0) F(blob, ticket, 512)
 #define SIGN_DKIM_FIELDS(F)	/* headers: raw fields, in order; or fd: */ \
 	/* a file that has them at offset, size octets */		\
 	F(blob, ticket, 512) F(blob, headers, 14336)			\
-	F(u64, offset, 0) F(u32, size, 0)
+	F(u64, offset, 0) F(u32, size, 0)				\
+	F(u8, form, 0)		/* enum sign_form */
 #define SIGN_DKIM_R_FIELDS(F)	/* signature: whole fields with CRLF */	\
 	F(u8, result, 0) F(blob, signature, 8192)
 
@@ -512,6 +516,8 @@ enum report_override {
 	OVERRIDE_LOCAL_POLICY, OVERRIDE_TRUSTED_FORWARDER,
 	OVERRIDE_POLICY_TEST_MODE
 };
+/* Of which form of the message a signature is. */
+enum sign_form { SIGN_AS_IT_CAME, SIGN_7BIT };
 enum delivery_result { DELIVERY_OK, DELIVERY_TEMP, DELIVERY_PERM };
 enum conf_file_kind {
 	FILE_TLS_CHAIN,		/* PEM chain of conf->cert[index] */

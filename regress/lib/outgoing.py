@@ -8,6 +8,7 @@
 import os
 import select
 import socket
+import subprocess
 import threading
 import time
 
@@ -18,6 +19,12 @@ OK, TEMP, PERM = (ENUM["DELIVERY_" + x] for x in ("OK", "TEMP", "PERM"))
 A, MX, AAAA = 1, 15, 28
 HEAD = b"From: <a@me.test>\r\nTo: <b@dest.test>\r\nSubject: hello\r\n\r\n"
 BODY = HEAD + b"line\r\n.dot\r\n..\r\nend\r\n"
+
+
+def facts_of(message):
+    """what smtpd finds in a message while it comes"""
+    return subprocess.run([os.path.abspath(os.environ.get("BUILD", "build")) + "/regress/unit/parse_downgrade", "facts"],
+                          input=message, stdout=subprocess.PIPE, check=True).stdout
 
 
 class Relay:
@@ -33,16 +40,18 @@ class Relay:
         self.names = {("dest.test", MX): [(10, "mx.dest.test")]}
         self.signature, self.signed = b"DKIM-Signature: v=1; b=x\r\n", []
         self.answers, self.asked, self.pace = {}, [], 0.5
+        self.sign_answers, self.held = [], None
 
     def submit(self, rcpts=("b@dest.test",), data=BODY, domain="dest.test", sender="a@me.test", flags=0, trace=b"",
-               ticket=b"", offset=7, size=None, targets=None, sid="s1"):
+               ticket=b"", offset=7, size=None, targets=None, sid="s1", facts=b""):
         fd = os.memfd_create("m")
-        os.write(fd, b"x" * offset + data)
+        with open(os.dup(fd), "wb") as f:
+            f.write(b"x" * offset + data + facts)
         if targets is None:
             targets = b"".join(pack("ITEM_RCPTTO", {"index": 100 + i, "address": r}) for i, r in enumerate(rcpts))
         ident = self.queue.ask("RELAY_MSG", [fd], sid=sid, sender=sender, domain=domain, offset=offset,
                                size=len(data) if size is None else size, flags=flags, trace=trace, ticket=ticket,
-                               targets=targets)
+                               targets=targets, facts=len(facts))
         os.close(fd)
         return ident
 
@@ -71,7 +80,11 @@ class Relay:
                 if m is None:
                     continue
                 self.signed.append(dict(m.body, fds=m.fds))
-                self.sign.reply(m, result=0, signature=self.signature)
+                got = self.sign_answers.pop(0) if self.sign_answers else self.signature
+                if got is None:
+                    self.held = m           # till the test answers it
+                else:
+                    self.sign.reply(m, result=0, signature=got)
             else:
                 m = self.live(self.queue.recv())
                 self.answers[m.id] = items("ITEM_RESULT", m.results)

@@ -38,6 +38,8 @@ struct play {
 	char		 octets[BODY_MAX];
 	bool		 crowded;	/* much waits for queue */
 	int		 sessions;
+	bool		 has7;		/* of the last SIGN_TICKET */
+	struct msg_mac	 bodyhash7;
 	uint64_t	 login;
 	int		 filefd;
 	struct tls	*tls;
@@ -74,5 +76,7 @@ bool	 told(enum reply);
 void	 expect(const char *in, const char *want);
 /* The client is gone; nothing is left of its session. */
 void	 finish(void);
+/* The same, after so many turns. */
+void	 finish_turns(unsigned int);
 
 #endif

@@ -1,6 +1,9 @@
 /*
  * 8-bit messages made 7-bit: octet for octet, what may not be changed, every
  * cut, and that it means the same.
+ *
+ * For tests that speak to relay the facts of a message:
+ *	build/regress/unit/parse_downgrade facts <MESSAGE >FACTS
  */
 #include "base/compat.h"
 
@@ -9,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -317,8 +321,26 @@ test_facts_damaged(void **state)
 	free(copy);
 }
 
+/* What is on standard input, its facts on standard output. */
+static int
+print_facts(void)
+{
+	struct mime *m = mime_new();
+	const char *facts;
+	char block[65536];
+	size_t fn;
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, block, sizeof(block))) > 0)
+		if (m == NULL || mime_feed(m, block, (size_t)n) == -1)
+			return 1;
+	if (n == -1 || m == NULL || mime_end(m, &facts, &fn) == -1)
+		return 1;
+	return fwrite(facts, fn, 1, stdout) == 1 ? 0 : 1;
+}
+
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
@@ -330,5 +352,7 @@ main(void)
 		cmocka_unit_test(test_facts_damaged),
 	};
 
+	if (argc == 2 && strcmp(argv[1], "facts") == 0)
+		return print_facts();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,13 +116,14 @@ test_tls_wrong(void **state)
 	}
 }
 
+/* Version 1 is written where version 2 is not needed. */
 static void
-test_ticket(void **state)
+ticket_of(bool has7)
 {
 	static const uint8_t key[32] = { 1 }, other[32] = { 2 };
 	struct ticket t = { .account = 7, .issued = 1000, .expires = 2000,
-	    .bodyhash = { { 3 } }, .fromhash = { { 4 } },
-	    .domain = "example.test" }, u;
+	    .bodyhash = { { 3 } }, .fromhash = { { 4 } }, .has7 = has7,
+	    .bodyhash7 = { { 5 } }, .domain = "example.test" }, u;
 	uint8_t b[TICKET_MAX];
 	size_t i, n = ticket_make(&t, key, b);
 	struct slice s = { (const char *)b, n };
@@ -134,6 +135,10 @@ test_ticket(void **state)
 	assert_string_equal(u.domain, t.domain);
 	assert_memory_equal(&u.bodyhash, &t.bodyhash, 32);
 	assert_memory_equal(&u.fromhash, &t.fromhash, 32);
+	assert_int_equal(b[0], has7 ? 2 : 1);
+	assert_int_equal(u.has7, has7);
+	if (has7)
+		assert_memory_equal(&u.bodyhash7, &t.bodyhash7, 32);
 	assert_int_equal(ticket_check(s, key, 2000, &u), -1);
 	assert_int_equal(ticket_check(s, other, 1999, &u), -1);
 	for (i = 0; i < n * 8; i++) {
@@ -148,6 +153,13 @@ test_ticket(void **state)
 	s.n = ticket_make(&t, key, b);
 	assert_true(s.n <= TICKET_MAX);
 	assert_int_equal(ticket_check(s, key, 1999, &u), 0);
+}
+
+static void
+test_ticket(void **state)
+{
+	ticket_of(false);
+	ticket_of(true);
 }
 
 static bool

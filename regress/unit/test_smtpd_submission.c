@@ -19,6 +19,7 @@
 
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/downgrade.h"
 #include "verify/verify.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
@@ -29,6 +30,7 @@
 #include "net/serve.h"
 #include "net/tlskey.h"
 #include "smtpd/smtpd.h"
+#include "downgrade_walk.h"
 #include "keypair.h"
 #include "smtp_play.h"
 
@@ -316,6 +318,109 @@ test_author(void **state)
 	finish();
 }
 
+/* Is the second body hash that of the message made 7-bit? */
+static bool
+hash7_is(const struct kept *k)
+{
+	struct dkim_body *body = dkim_body_new(DKIM_RELAXED, UINT64_MAX);
+	enum downgrade_can can;
+	uint8_t hash[DKIM_HASH];
+	size_t headn, n;
+	char *p = downgrade_text(k->text, k->n, 4096, &can, &headn, &n);
+
+	if (p != NULL)
+		dkim_body_feed(body, p + headn, n - headn);
+	assert_int_equal(dkim_body_end(body, hash, NULL), 0);
+	dkim_body_free(body);
+	free(p);
+	return can == DOWNGRADE_YES ?
+	    t.has7 && memcmp(hash, t.bodyhash7.b, sizeof(hash)) == 0 :
+	    !t.has7;
+}
+
+/* Headers, then so many octets of a body, then the end. */
+static void
+submit_text(const char *head, size_t n)
+{
+	static const char line[] = "M\xc3\xbcller = 1234567890\r\n";
+	char *p = calloc(1, n + 1), text[64];
+	size_t i;
+
+	snprintf(text, sizeof(text), "MAIL FROM:<alice@localdomain> SIZE=%zu"
+	    "\r\n", n + 100);
+	say(text);
+	say("RCPT TO:<far@away.test>\r\nDATA\r\n");
+	say("From: alice@localdomain\r\n");
+	say(head);
+	for (i = 0; i < n; i++)
+		p[i] = line[i % (sizeof(line) - 1)];
+	say_n(p, n);
+	free(p);
+	expect("\r\n.\r\n", "250 250 354 250");
+}
+
+/* Mail with 8-bit octets gets it, from wherever it is stored; other mail and
+ * what cannot be made 7-bit does not, and both are taken. */
+static void
+test_hash7(void **state)
+{
+	static const size_t sizes[] = { 30, 5000, 14000, 100000, 65536 * 4,
+	    65536 * 4 + 1, 900000, 1500000 };
+	static const char sealed[] = "Content-Type: multipart/signed; "
+	    "boundary=b\r\n\r\n--b\r\n\r\n\xfc\r\n--b\r\n\r\nx\r\n--b--\r\n";
+	uint64_t max = t.conf->smtp.max_size;
+	size_t i;
+
+	t.conf->smtp.max_size = 10000000;
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO x\r\n" LOGIN);
+	expect("RSET\r\n", "220 250 235 250");
+	for (i = 0; i < NITEMS(sizes); i++) {
+		submit_text("\r\n", sizes[i]);
+		assert_true(t.has7);
+		assert_true(hash7_is(&t.kept[i % KEEP]));
+		assert_int_equal(t.kept[i % KEEP].ticket, 6);
+	}
+	submit_text("Subject: \xc3\xbc\r\n\r\n", 0);
+	assert_true(!t.has7 && hash7_is(&t.kept[i++ % KEEP]));
+	submit_text("\r\n", 1);
+	assert_true(!t.has7 && hash7_is(&t.kept[i++ % KEEP]));
+	submit_text(sealed, 0);
+	assert_true(!t.has7 && hash7_is(&t.kept[i++ % KEEP]));
+	submit_text("\r\n", 30);
+	assert_true(t.has7 && hash7_is(&t.kept[i++ % KEEP]));
+	finish();
+	t.conf->smtp.max_size = max;
+}
+
+/* The client leaves, or has been gone for long, while it is made. */
+static void
+test_hash7_client_leaves(void **state)
+{
+	uint64_t max = t.conf->smtp.max_size;
+	size_t i, n = 900000;
+	char *p = malloc(n);
+
+	t.conf->smtp.max_size = 10000000;
+	memset(p, 0xfc, n);
+	for (i = 70; i < n; i += 72)
+		memcpy(p + i, "\r\n", 2);
+	for (i = 0; i < 20; i++) {
+		begin(PROTO_SUBMISSION, true);
+		say("EHLO x\r\n" LOGIN "MAIL FROM:<alice@localdomain>\r\n"
+		    "RCPT TO:<far@away.test>\r\nDATA\r\n"
+		    "From: alice@localdomain\r\n\r\n");
+		say_n(p, n);
+		assert_int_equal(send(client.fd, "\r\n.\r\n", 5,
+		    MSG_NOSIGNAL), 5);
+		for (size_t k = 0; k < i; k++)
+			event_base_loop(t.h.base, EVLOOP_NONBLOCK);
+		finish_turns(20);
+	}
+	free(p);
+	t.conf->smtp.max_size = max;
+}
+
 /* The process has one from here on, as maild would have given it. */
 static void
 serve_certificate(void)
@@ -416,6 +521,8 @@ main(void)
 		cmocka_unit_test(test_submitted),
 		cmocka_unit_test(test_bcc),
 		cmocka_unit_test(test_author),
+		cmocka_unit_test(test_hash7),
+		cmocka_unit_test(test_hash7_client_leaves),
 		cmocka_unit_test(test_announced),
 		cmocka_unit_test(test_starttls_injection),
 	};
