@@ -88,7 +88,6 @@ mail_command(struct session *s, struct slice arg)
 		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
-	told_connect(s);
 	if (mail_accept(s, &path) == -1) {
 		told_reject(s, REPLY_NO_ADDRESS, slice_of("", 0), arg);
 		reply_error(s, REPLY_NO_ADDRESS);
