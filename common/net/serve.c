@@ -15,6 +15,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -158,6 +159,32 @@ serve_busy(const struct conf_listen *cl)
 	return serve_word(cl, SERVE_BUSY);
 }
 
+/* Refusals come in floods: a line a second, with those that had none. */
+static void
+refused_tell(const struct conn *c, const struct conf_listen *cl,
+    enum serve_refusal why)
+{
+	static const char *const text[] = {
+		[SERVE_MANY] = "too many connections",
+		[SERVE_SOURCE] = "too many connections from there",
+		[SERVE_PENALTY] = "too many errors from there"
+	};
+	static uint64_t told;
+	static unsigned long more;
+	uint64_t now = now_sec_coarse();
+	char peer[46];
+
+	if (now == told) {
+		more++;
+		return;
+	}
+	log_notice("refused peer=%s protocol=%s why=\"%s\" more=%lu",
+	    conn_text(&c->peer, peer), conf_protocol_name(cl->protocol),
+	    text[why], more);
+	told = now;
+	more = 0;
+}
+
 /* Refuse before anything was made for the connection, or begin. */
 static void
 serve_take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
@@ -175,10 +202,12 @@ serve_take(int fd, const struct sockaddr *sa, const struct conf_listen *cl)
 		return;
 	}
 	verdict = conn_open(&conn, sa, max.connections, max.per_source);
-	if (verdict == CONN_OK)
+	if (verdict == CONN_OK) {
 		serve.ops->begin(fd, &conn, cl);
-	else
-		listen_refuse(fd, serve_word(cl, why[verdict]));
+		return;
+	}
+	refused_tell(&conn, cl, why[verdict]);
+	listen_refuse(fd, serve_word(cl, why[verdict]));
 }
 
 /* ---- the end ------------------------------------------------------------- */

@@ -13,12 +13,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
@@ -184,6 +186,46 @@ test_refused(void **state)
 	assert_false(t.exited);
 }
 
+/* Of a flood there is a line a second, and none is forgotten. */
+static void
+test_refusals_are_told(void **state)
+{
+	static const char said[] = "refused peer=127.0.0.2 protocol=smtp "
+	    "why=\"too many connections from there\" more=";
+	char buf[16384], *p;
+	unsigned long lines = 0, more = 0, last = 0;
+	unsigned int i, n = 0;
+	ssize_t got;
+	int sp[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sp), 0);
+	log_init("serve", sp[0]);
+	meet(CLEAR, 2);
+	meet(CLEAR, 2);
+	for (i = 0; lines < 2 && i < 2000; i++) {
+		assert_string_equal(meet(CLEAR, 2), "source");
+		n++;
+		log_flush();
+		usleep(2000);
+		while ((got = recv(sp[1], buf, sizeof(buf) - 1,
+		    MSG_DONTWAIT)) > 0) {
+			buf[got] = '\0';
+			for (p = buf + 3; (p = strstr(p, said)) != NULL;) {
+				p += sizeof(said) - 1;
+				last = strtoul(p, NULL, 10);
+				more += last;
+				lines++;
+			}
+		}
+	}
+	log_init("serve", -1);
+	close(sp[0]);
+	close(sp[1]);
+	assert_int_equal(lines, 2);
+	assert_true(n > 2);
+	assert_true(lines + more >= n && last > 0);
+}
+
 /* Who is known leaves a place to others of the source, none in the process. */
 static void
 test_known(void **state)
@@ -224,6 +266,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_refused, setup),
+		cmocka_unit_test_setup(test_refusals_are_told, setup),
 		cmocka_unit_test_setup(test_known, setup),
 		/* the last: a process that stops does not begin again */
 		cmocka_unit_test_setup(test_last_one_ends_it, setup),
