@@ -69,12 +69,15 @@ static const char *
 asked(struct keys *k, struct slice s)
 {
 	char text[KEY_OCTETS + 16];
-	struct slice uids;
+	struct slice uids, token;
 	struct place p;
 	uint64_t number;
 
-	if (s.n > 2 && s.p[0] == '<' && s.p[s.n - 1] == '>')
-		s = slice_of(s.p + 1, s.n - 2);
+	if (s.n > 0 && memchr("<([\"", s.p[0], 4) != NULL) {
+		uids = s;		/* as it stood in a reply or a field */
+		if (words_token(&uids, &token))
+			s = token;
+	}
 	if (slice_number(s, UINT32_MAX, &number) == 0) {
 		snprintf(text, sizeof(text), "account=%llu",
 		    (unsigned long long)number);
