@@ -165,7 +165,7 @@ test_dir_odd_addresses(void **state)
 		"a@", "\"a\\\"@a.test", "alice@a.test ", " alice@a.test",
 		"alice@a..test", "alice@-a.test", "+@a.test", "++@a.test",
 		"alice\n@a.test", "<alice@a.test>", "alice@a.test>", "%", "!",
-		"alice@[a.test]", "alice@x\xef\xb8\xb8" "0.test",
+		"alice@[a.test]", ("alice@x\xef\xb8\xb8" "0.test"),
 		"${run{x}}@a.test", "%n%s%d@a.test"
 	};
 	struct dir *d = dir_make();
