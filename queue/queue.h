@@ -280,6 +280,8 @@ struct job {
 	struct message	*m;
 	struct dest	*dest;
 	struct chan	*chan;		/* that has it */
+	LIST_ENTRY(job)	 sent;		/* with relay */
+	uint32_t	 ask;		/* its id there */
 	uint32_t	 n;
 	uint32_t	 idx[];		/* recipients */
 };
@@ -337,6 +339,8 @@ void	 result_init(const struct result_ops *);
  * it may be gone. */
 void	 result_rcpt(struct message *, unsigned int idx,
 	    const struct item_result *);
+/* What is certain of some of a job that goes on. */
+void	 result_some(struct job *, struct slice results);
 /* All that a job's peer said (list of item_result); who is not in it got no
  * answer.  Ends the job. */
 void	 result_job(struct job *, struct slice results);

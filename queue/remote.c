@@ -3,7 +3,8 @@
  * of one destination out, a result for each in.
  *
  * An attempt that ended with the relay process may have been made or not; it
- * counts as one that failed, for relaying is at least once, as SMTP is.
+ * counts as one that failed, for relaying is at least once, as SMTP is; but
+ * what it had told of by then (RELAY_SAID_EV) is done.
  */
 #include "base/compat.h"
 
@@ -24,6 +25,7 @@
 #define ACTIVE_MAX	500		/* messages one relay may have */
 
 static struct {
+	LIST_HEAD(, job) sent;
 	struct chan	*chan[INSTANCES_MAX];
 	unsigned int	 active[INSTANCES_MAX];
 	unsigned int	 n;
@@ -32,8 +34,12 @@ static struct {
 static void	 on_gone(struct chan *, void *);
 static void	 on_full(struct chan *, bool, void *);
 static void	 on_answer(struct chan *, struct msg *, void *);
+static void	 on_said(struct chan *, struct msg *, void *);
 static int	 pick(const char *);
 
+static const struct chan_handler handlers[] = {
+	{ RELAY_SAID_EV,	on_said },
+};
 static const struct chan_ops ops = { on_gone, on_full };
 
 void
@@ -44,8 +50,8 @@ remote_channel(struct event_base *base, uint16_t instance, int fd)
 	if (re.chan[instance] != NULL)
 		chan_free(re.chan[instance]);
 	re.active[instance] = 0;
-	re.chan[instance] = chan_new(base, fd, CHAN_RELAY, SIDE_A, NULL, 0,
-	    &ops, &re.active[instance]);
+	re.chan[instance] = chan_new(base, fd, CHAN_RELAY, SIDE_A, handlers,
+	    NITEMS(handlers), &ops, &re.active[instance]);
 	if (instance >= re.n)
 		re.n = instance + 1U;
 	schedule_wake();
@@ -88,11 +94,13 @@ remote_send(struct job *j)
 	d.ticket = e.ticket;
 	d.targets = slice_of((char *)targets, off);
 	j->chan = re.chan[k];
-	if (chan_ask(re.chan[k], RELAY_MSG, &d, &fd, 1,
-	    (unsigned int)RELAY_MS(d.size) + LATE_MS, on_answer, j) == 0) {
+	j->ask = chan_ask(re.chan[k], RELAY_MSG, &d, &fd, 1,
+	    (unsigned int)RELAY_MS(d.size) + LATE_MS, on_answer, j);
+	if (j->ask == 0) {
 		j->chan = NULL;
 		return false;
 	}
+	LIST_INSERT_HEAD(&re.sent, j, sent);
 	re.active[k]++;
 	message_used(m);
 	return true;
@@ -120,11 +128,27 @@ static void
 on_answer(struct chan *c, struct msg *msg, void *arg)
 {
 	unsigned int *active = chan_arg(c);
+	struct job *j = arg;
 
 	if (*active > 0 && (*active)-- == ACTIVE_MAX)
 		schedule_wake();
-	result_job(arg, msg != NULL ? msg->body->relay_msg_r.results :
+	LIST_REMOVE(j, sent);
+	result_job(j, msg != NULL ? msg->body->relay_msg_r.results :
 	    slice_of("", 0));
+}
+
+/* Taken or refused for good, before all of them are. */
+static void
+on_said(struct chan *c, struct msg *msg, void *arg)
+{
+	const struct relay_said_ev *e = &msg->body->relay_said_ev;
+	struct job *j;
+
+	LIST_FOREACH(j, &re.sent, sent)
+		if (j->chan == c && j->ask == e->ask) {
+			result_some(j, e->results);
+			return;
+		}
 }
 
 static void

@@ -104,8 +104,9 @@ result_lost(struct message *m, unsigned int idx)
 	defer(m, idx, "4.3.0 no answer from our own process");
 }
 
-void
-result_job(struct job *j, struct slice results)
+/* all: also who is to be tried again. */
+static void
+take_results(struct job *j, struct slice results, bool all)
 {
 	struct message *m = j->m;
 	struct item_result r;
@@ -115,9 +116,27 @@ result_job(struct job *j, struct slice results)
 	while (item_result_get(results, &off, &r) == 1) {
 		for (i = 0; i < j->n && j->idx[i] != r.index; i++)
 			;
-		if (i < j->n && m->rcpt[r.index].state == RCPT_SENT)
+		if (i < j->n && m->rcpt[r.index].state == RCPT_SENT &&
+		    (all || r.result == DELIVERY_OK ||
+		    r.result == DELIVERY_PERM))
 			result_rcpt(m, r.index, &r);
 	}
+}
+
+void
+result_some(struct job *j, struct slice results)
+{
+	take_results(j, results, false);
+	result_end(j->m);
+}
+
+void
+result_job(struct job *j, struct slice results)
+{
+	struct message *m = j->m;
+	uint32_t i;
+
+	take_results(j, results, true);
 	for (i = 0; i < j->n; i++)
 		if (m->rcpt[j->idx[i]].state == RCPT_SENT)
 			result_lost(m, j->idx[i]);

@@ -37,7 +37,9 @@ static char	*head_read(const struct message *, size_t *);
 static bool	 text_clean(struct slice, bool *);
 static void	 result_log(const struct message *, struct rcpt *,
 	    const char *, const char *);
-static void	 results_put(const struct message *, uint8_t *, size_t *);
+static bool	 rcpt_certain(const struct rcpt *);
+static void	 results_put(const struct message *,
+	    bool (*)(const struct rcpt *), uint8_t *, size_t *);
 
 struct message *
 message_new(struct chan *queue, struct msg *msg)
@@ -319,12 +321,31 @@ message_done(struct message *m, const char *relay, const char *tls)
 	for (i = 0; i < m->nrcpt; i++)
 		result_log(m, &m->rcpt[i], relay, tls);
 	if (m->queue != NULL) {
-		results_put(m, buf, &n);
+		results_put(m, NULL, buf, &n);
 		r.results = slice_of((const char *)buf, n);
 		chan_reply(m->queue, m->ask, RELAY_MSG_R, &r, NULL, 0);
 	}
 	m->gone(m);
 	message_free(m);
+}
+
+static bool
+rcpt_certain(const struct rcpt *r)
+{
+	return r->turn == RCPT_DONE && r->why.result != DELIVERY_TEMP;
+}
+
+void
+message_said(struct message *m)
+{
+	static uint8_t buf[RESULTS_MAX];
+	struct relay_said_ev e = { .ask = m->ask };
+	size_t n = 0;
+
+	results_put(m, rcpt_certain, buf, &n);
+	e.results = slice_of((const char *)buf, n);
+	if (n > 0 && m->queue != NULL)
+		chan_send(m->queue, RELAY_SAID_EV, &e, NULL, 0);
 }
 
 static void
@@ -348,9 +369,11 @@ result_log(const struct message *m, struct rcpt *r, const char *relay,
 	    log_quote(r->why.text, strlen(r->why.text)));
 }
 
-/* Texts are cut where many recipients must fit into one answer. */
+/* Texts are cut where many recipients must fit into one answer.  which: of
+ * these alone, NULL all. */
 static void
-results_put(const struct message *m, uint8_t *buf, size_t *n)
+results_put(const struct message *m, bool (*which)(const struct rcpt *),
+    uint8_t *buf, size_t *n)
 {
 	size_t i, share = RESULTS_MAX / m->nrcpt, room, mta, text;
 	const struct rcpt *r;
@@ -359,6 +382,8 @@ results_put(const struct message *m, uint8_t *buf, size_t *n)
 	room = share > RESULT_FIXED ? share - RESULT_FIXED : 0;
 	for (i = 0; i < m->nrcpt; i++) {
 		r = &m->rcpt[i];
+		if (which != NULL && !which(r))
+			continue;
 		mta = r->why.said ? strlen(r->why.mta) : 0;
 		if (mta > room / 2 || mta > 255)
 			mta = 0;

@@ -327,8 +327,8 @@ on_signed7(struct chan *c, struct msg *answer, void *arg)
 	transaction_converted(m->session);
 }
 
-/* Messages under way are finished; nobody will hear of it, and queue sends
- * them again, for relaying is at least once. */
+/* Queue sends them again, for relaying is at least once: messages whose end
+ * was sent are finished, though nobody will hear of it, no other is. */
 static void
 on_queue_gone(struct chan *c, void *arg)
 {

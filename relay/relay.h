@@ -225,6 +225,8 @@ void	 message_soften(struct message *);
  */
 size_t	 message_settle(struct message *, bool more, const char *relay,
 	    const char *tls);
+/* Tell queue of those of whom all is known, while others are asked for. */
+void	 message_said(struct message *);
 /* All that are not done are asked for at another host. */
 void	 message_turn(struct message *);
 void	 message_free(struct message *);	/* without an answer */

@@ -134,11 +134,13 @@ session_connect(struct session *s)
 	return false;
 }
 
-/* It has been asked for long enough: no other host any more. */
+/* It has been asked for long enough, or queue is gone and will have it sent
+ * again: no other host any more. */
 static bool
 session_late(const struct session *s)
 {
-	return now_ms() - (s->m != NULL ? s->m->since : s->since) > ASK_MS;
+	return (s->m != NULL && s->m->queue == NULL) ||
+	    now_ms() - (s->m != NULL ? s->m->since : s->since) > ASK_MS;
 }
 
 /* Why there is none. */
@@ -329,8 +331,9 @@ session_lost(struct session *s, const struct reason *why)
 		session_end(s, &copy);
 		return;
 	}
+	message_said(s->m);
 	message_turn(s->m);
-	if (used && session_open(s))
+	if (used && !session_late(s) && session_open(s))
 		return;
 	if (!used)
 		session_bad(s, &copy);
@@ -416,6 +419,7 @@ session_pass(struct session *s, bool polite)
 {
 	s->asked |= host_bits(s->route, s->route->addr[s->addr].host);
 	s->moved = true;
+	message_said(s->m);
 	message_turn(s->m);
 	session_close(s, polite);
 	session_onward(s);

@@ -419,8 +419,9 @@ transaction_more(struct session *s)
 	}
 	if (s->off < m->size)
 		return true;
-	if (body_late(s)) {
-		session_fail_text(s, "4.4.7", "the message took too long");
+	if (m->queue == NULL || body_late(s)) {
+		session_fail_text(s, "4.4.7", m->queue == NULL ?
+		    "queue went away" : "the message took too long");
 		return false;
 	}
 	end = data_stuff_end(&s->stuff);
@@ -469,8 +470,10 @@ transaction_over(struct session *s, bool open, bool more)
 	struct reason why;
 
 	if (message_settle(s->m, more, s->peer, s->tls) > 0) {
-		if (message_rcpt(s->m, 0) < s->m->nrcpt)
+		if (message_rcpt(s->m, 0) < s->m->nrcpt) {
+			message_said(s->m);
 			return transaction_again(s);
+		}
 		if (session_elsewhere(s)) {
 			session_pass(s, open);
 			return false;

@@ -162,6 +162,7 @@ struct msg_addr {			/* network address of a peer */
 	M(DELIVER_BODY_EV, deliver_body_ev, CHAN_DELIVER, 4, SIDE_A, MF_EV) \
 	M(RELAY_MSG, relay_msg, CHAN_RELAY, 1, SIDE_A, MF_ASK | MF_FD)	\
 	M(RELAY_MSG_R, relay_msg_r, CHAN_RELAY, 2, SIDE_B, MF_ANSWER)	\
+	M(RELAY_SAID_EV, relay_said_ev, CHAN_RELAY, 3, SIDE_B, MF_EV)	\
 	/* what became of a message from outside */			\
 	M(REPORT_MAIL_EV, report_mail_ev, CHAN_REPORT, 1, SIDE_A, MF_EV) \
 	/* resolve, signd */						\
@@ -388,6 +389,10 @@ struct msg_addr {			/* network address of a peer */
 	F(u32, facts, 0)	/* octets of them behind the message */
 #define RELAY_MSG_R_FIELDS(F)	/* list of item_result */		\
 	F(blob, results, 14336)
+/* What is certain of a RELAY_MSG (its id) while others of it are asked for at
+ * the next host; the answer has it again. */
+#define RELAY_SAID_EV_FIELDS(F)						\
+	F(u32, ask, 0) F(blob, results, 14336)	/* list of item_result */
 
 /*
  * One message from outside that was judged, and has a DMARC record with rua

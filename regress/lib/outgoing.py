@@ -39,7 +39,7 @@ class Relay:
         self.sign = self.role.channel("CHAN_SIGN", "SIDE_A", "ROLE_SIGND_DKIM")
         self.names = {("dest.test", MX): [(10, "mx.dest.test")]}
         self.signature, self.signed = b"DKIM-Signature: v=1; b=x\r\n", []
-        self.answers, self.asked, self.pace = {}, [], 0.5
+        self.answers, self.asked, self.pace, self.said = {}, [], 0.5, {}
         self.sign_answers, self.held = [], None
 
     def submit(self, rcpts=("b@dest.test",), data=BODY, domain="dest.test", sender="a@me.test", flags=0, trace=b"",
@@ -87,6 +87,9 @@ class Relay:
                     self.sign.reply(m, result=0, signature=got)
             else:
                 m = self.live(self.queue.recv())
+                if m.name == "RELAY_SAID_EV":
+                    self.said.setdefault(m.ask, []).append(items("ITEM_RESULT", m.results))
+                    continue
                 self.answers[m.id] = items("ITEM_RESULT", m.results)
         return len(ready)
 
