@@ -567,8 +567,9 @@ conf_yaml_load(const char *path, struct conf_errors *errors)
 	else if (fd != -1)
 		text = read_fd(fd, CONF_FILE_MAX, &n);
 	if (text == NULL) {
-		snprintf(line, sizeof(line), "%.300s: cannot be read: %s",
-		    path, strerror(errno));
+		snprintf(line, sizeof(line), "%.300s: cannot be read: %s; "
+		    "would be right: a file with hostname and domains, see "
+		    "maild.yaml(5), or -f FILE", path, strerror(errno));
 		errors_add(errors, line);
 	} else
 		conf = conf_yaml_parse(path, text, n, errors);

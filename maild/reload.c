@@ -103,6 +103,21 @@ reload_fixed(const struct conf *old, const struct conf *conf)
 	return f.changed;
 }
 
+/* With its place; a key that was taken out has none. */
+static void
+fixed_tell(const struct house *h, const struct conf *conf, const char *key,
+    char *err, size_t errsize)
+{
+	struct conf_place p = conf_place(conf, key, 0);
+	char where[48] = "";
+
+	if (p.line != 0)
+		snprintf(where, sizeof(where), ":%u:%u", p.line, p.col);
+	snprintf(err, errsize, "%s%s: %s: cannot change while maild runs; "
+	    "would be right: as it was, or a restart: maild -n && systemctl "
+	    "restart maild", h->conffile, where, key);
+}
+
 /* ---- begin --------------------------------------------------------------- */
 
 static void
@@ -167,8 +182,7 @@ reload_read(struct house *h, struct reload *r, char *err, size_t errsize)
 		return -1;
 	files_resolvers(r->conf);
 	if ((key = reload_fixed(h->conf, r->conf)) != NULL) {
-		snprintf(err, errsize, "%s: cannot change while maild runs; "
-		    "restart it", key);
+		fixed_tell(h, r->conf, key, err, errsize);
 		return -1;
 	}
 	if (reload_look(h, r, err, errsize) == -1 ||
