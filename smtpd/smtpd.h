@@ -69,7 +69,7 @@ enum smtp_state {
 #define SMTP_TRACE	4096	/* octets of the trace fields */
 #define SMTP_RECEIVED	1536	/* of them, for Received */
 #define SMTP_MID	33	/* octets of a message's id, NUL included */
-#define SMTP_MSGID	320	/* of the Message-ID in the log */
+#define SMTP_MSGID	326	/* of the Message-ID: more than log_text() shows */
 
 struct question;
 

@@ -23,11 +23,14 @@
 #include "smtpd/smtpd.h"
 
 #define LINE_ROOM	1500	/* octets of recipients in a line */
+#define ONE_ROOM	800	/* of the only one, in the message's line */
 #define BECAME_MAX	8	/* addresses that one became, named */
+#define BECAME_WORDS	40	/* octets around one of them, and of ",+N" */
 
 static const char *who(const struct session *);
 static const char *wanted(const struct session *);
-static size_t	 rcpt_put(char *, size_t, const struct item_rcpt *);
+static size_t	 one_put(const struct mail *, char *);
+static size_t	 rcpt_put(char *, size_t, const struct item_rcpt *, bool);
 
 void
 told_connect(struct session *s)
@@ -68,7 +71,7 @@ told_logout(const struct session *s)
 static const char *
 who(const struct session *s)
 {
-	static char text[1024];
+	static char text[LOG_WORD_MAX * 4 + 64];
 
 	text[0] = '\0';
 	if (s->authed)
@@ -81,16 +84,13 @@ who(const struct session *s)
 static const char *
 wanted(const struct session *s)
 {
-	static char text[LOG_LINE_MAX];
+	static char text[LOG_LINE_MAX + ONE_ROOM];
 	const struct mail *m = s->mail;
-	struct slice list = { (const char *)m->rcpts, m->rcptsn };
-	struct item_rcpt item;
-	size_t off = 0, n;
+	size_t n;
 
 	n = (size_t)snprintf(text, sizeof(text), " sender=<%s> rcpts=%u",
 	    log_text(m->sender, strlen(m->sender)), m->nrcpt);
-	if (m->nrcpt == 1 && item_rcpt_get(list, &off, &item) == 1)
-		n += rcpt_put(text + n, sizeof(text) - n, &item);
+	n += one_put(m, text + n);
 	snprintf(text + n, sizeof(text) - n, " helo=%s%s%s",
 	    log_text(s->helo, strlen(s->helo)),
 	    m->msgid[0] != '\0' ? " msgid=" : "",
@@ -109,31 +109,51 @@ is_itself(const struct item_rcpt *r)
 	    off == r->routes.n && slice_caseeq(route.address, r->address);
 }
 
-/* " to=<as it was given> became=<..>,<..>"; the octets put, 0: no room. */
+/* " to=<as it was given> became=<..>,<..>"; the octets put, 0: no room.  In
+ * LINE_ROOM there is always room, for fewer of what it became if need be. */
 static size_t
-rcpt_put(char *p, size_t size, const struct item_rcpt *r)
+rcpt_put(char *p, size_t size, const struct item_rcpt *r, bool whole)
 {
 	struct item_route route;
-	size_t off = 0, i, n;
+	size_t off = 0, left = 0, shown = 0, n;
+	const char *to;
 
 	n = (size_t)snprintf(p, size, " to=<%s>", log_text(r->address.p,
 	    r->address.n));
-	for (i = 0; n < size && !is_itself(r) &&
-	    item_route_get(r->routes, &off, &route) == 1; i++)
-		if (i < BECAME_MAX)
-			n += (size_t)snprintf(p + n, size - n, "%s<%s>",
-			    i == 0 ? " became=" : ",",
-			    log_text(route.address.p, route.address.n));
-	if (i > BECAME_MAX && n < size)
-		n += (size_t)snprintf(p + n, size - n, ",+%zu",
-		    i - BECAME_MAX);
+	while (n < size && !is_itself(r) &&
+	    item_route_get(r->routes, &off, &route) == 1) {
+		to = log_text(route.address.p, route.address.n);
+		if (left > 0 || shown == BECAME_MAX || (!whole &&
+		    n + strlen(to) + BECAME_WORDS >= size)) {
+			left++;
+			continue;
+		}
+		n += (size_t)snprintf(p + n, size - n, "%s<%s>",
+		    shown++ == 0 ? " became=" : ",", to);
+	}
+	if (left > 0 && n < size)
+		n += (size_t)snprintf(p + n, size - n, "%s+%zu",
+		    shown == 0 ? " became=" : ",", left);
 	if (n < size)
 		return n;
 	p[0] = '\0';
 	return 0;
 }
 
-/* Where they are more than one they have lines of their own. */
+/* The only one there is, if ONE_ROOM is enough for all of it; the octets put. */
+static size_t
+one_put(const struct mail *m, char *p)
+{
+	struct slice list = { (const char *)m->rcpts, m->rcptsn };
+	struct item_rcpt item;
+	size_t off = 0;
+
+	p[0] = '\0';
+	return m->nrcpt == 1 && item_rcpt_get(list, &off, &item) == 1 ?
+	    rcpt_put(p, ONE_ROOM, &item, true) : 0;
+}
+
+/* Where they are more than one, or long, they have lines of their own. */
 static void
 told_rcpts(const struct mail *m)
 {
@@ -142,14 +162,14 @@ told_rcpts(const struct mail *m)
 	struct item_rcpt item;
 	size_t off = 0, n = 0, k;
 
-	if (m->nrcpt < 2)
+	if (one_put(m, text) > 0)
 		return;
 	while (item_rcpt_get(list, &off, &item) == 1) {
-		if ((k = rcpt_put(text + n, sizeof(text) - n, &item)) == 0 &&
-		    n > 0) {
+		if ((k = rcpt_put(text + n, sizeof(text) - n, &item,
+		    n > 0)) == 0 && n > 0) {
 			log_info("%s recipients%s", m->mid, text);
 			n = 0;
-			k = rcpt_put(text, sizeof(text), &item);
+			k = rcpt_put(text, sizeof(text), &item, false);
 		}
 		n += k;
 	}
@@ -210,7 +230,7 @@ told_reject(struct session *s, enum reply r, struct slice to,
 {
 	struct slice why = reply_line(r);
 	const struct mail *m = s->mail;
-	char peer[46], given[2 * LOG_QUOTE_MAX + 1024];
+	char peer[46], given[LOG_QUOTE_MAX + 2 * LOG_WORD_MAX * 4 + 64];
 	int n = 0;
 
 	given[0] = '\0';

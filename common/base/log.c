@@ -225,10 +225,10 @@ octet_put(char *q, unsigned char c, bool plain)
 const char *
 log_text(const char *p, size_t n)
 {
-	static char bufs[8][200 * 4 + 4];
+	static char bufs[8][LOG_WORD_MAX * 4 + 4];
 	static unsigned int turn;
 	char *buf = bufs[turn++ % 8], *q = buf;
-	size_t i, max = n > 200 ? 200 : n;
+	size_t i, max = n > LOG_WORD_MAX ? LOG_WORD_MAX : n;
 	unsigned char c;
 
 	for (i = 0; i < max; i++) {

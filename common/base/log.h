@@ -40,7 +40,9 @@ void	 fatalx(const char *, ...)
 /* Called with the line, once, before fatal() ends the process; NULL: none. */
 void	 log_last_words(void (*)(const char *line));
 /* Client octets made safe for a log line: printable ASCII stays, the rest and
- * a quote become \xHH, cut at 200; one of 8 static buffers is returned. */
+ * a quote become \xHH; cut at LOG_WORD_MAX of them, room for the longest
+ * address (parse/address.h).  One of 8 static buffers is returned. */
+#define LOG_WORD_MAX	324
 const char *log_text(const char *p, size_t n);
 /* The same between quotes, which come with it: blanks stay, a quote becomes
  * \x22; cut where the result is LOG_QUOTE_MAX octets.  One of 4 buffers. */

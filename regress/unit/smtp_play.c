@@ -85,7 +85,8 @@ play_rcpt(struct chan *c, struct msg *m, void *arg)
 		r.result = q->conn == t.login ? DIR_OK : DIR_DENIED;
 	else if (slice_caseis(local, "user") || slice_is(local, "bob") ||
 	    slice_is(local, "slow") || slice_is(local, "postmaster") ||
-	    (local.n > 1 && local.p[0] == 'r'))
+	    (local.n > 1 && (local.p[0] == 'r' ||
+	    (local.p[0] == '"' && local.p[1] == 'r'))))
 		r.result = DIR_OK;
 	else if (slice_is(local, "full"))
 		r.result = DIR_FULL;

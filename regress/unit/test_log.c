@@ -74,10 +74,17 @@ test_quotes_side_by_side(void **state)
 static void
 test_text_has_no_blank(void **state)
 {
-	char in[256];
+	char in[LOG_WORD_MAX + 2];
 	const char *t;
 	size_t i;
 
+	/* the longest address whole, what is longer cut */
+	memset(in, 'a', sizeof(in));
+	for (i = LOG_WORD_MAX - 1; i <= LOG_WORD_MAX; i++)
+		assert_int_equal(strlen(log_text(in, i)), i);
+	t = log_text(in, i);
+	assert_int_equal(strlen(t), LOG_WORD_MAX + 3);
+	assert_string_equal(t + LOG_WORD_MAX, "...");
 	for (i = 0; i < 256; i++)
 		in[i] = (char)i;
 	for (i = 0; i <= 256; i++)

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/slice.h"
+#include "parse/address.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
@@ -135,6 +136,45 @@ test_recipients(void **state)
 	finish();
 }
 
+/* As long as they may be, and of octets that need four each in the log. */
+static void
+test_long_recipients(void **state)
+{
+	char local[ADDR_LOCAL_MAX + 1], line[1024], text[1024];
+	const char *all;
+	int i, n;
+
+	memset(local, 'r', sizeof(local) - 1);
+	local[sizeof(local) - 1] = '\0';
+	begin(PROTO_SMTP, false);
+	say("EHLO c.test\r\n");
+	snprintf(line, sizeof(line), "MAIL FROM:<%s@c.test>\r\nRCPT TO:"
+	    "<%s@localdomain>\r\nRCPT TO:<none@localdomain>\r\nDATA\r\n"
+	    "Message-ID: <%s@c.test>\r\n\r\nx\r\n.\r\n", local, local, local);
+	say(line);
+	all = logged();
+	snprintf(text, sizeof(text), " sender=<%s@c.test> rcpts=1 to=<%s@"
+	    "localdomain> helo=c.test msgid=<%s@c.test>\n", local, local,
+	    local);
+	has(all, text);
+	snprintf(text, sizeof(text), " sender=<%s@c.test> to=<none@"
+	    "localdomain> helo=c.test\n", local);
+	has(all, text);
+	/* one that would leave no room for what stands behind it */
+	n = snprintf(line, sizeof(line), "RCPT TO:<\"r");
+	for (i = 0; i < 150; i++)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "\\\"");
+	say("MAIL FROM:<a@c.test>\r\n");
+	snprintf(line + n, sizeof(line) - (size_t)n, "\"@localdomain>\r\n"
+	    "DATA\r\nMessage-ID: <two@c.test>\r\n\r\nx\r\n.\r\n");
+	say(line);
+	all = logged();
+	has(all, " rcpts=1 helo=c.test msgid=<two@c.test>\n");
+	has(all, ".2 recipients to=<\\x22r\\x5c\\x22");
+	has(all, "\\x5c\\x22\\x22@localdomain>\n");
+	finish();
+}
+
 static void
 test_reject(void **state)
 {
@@ -236,6 +276,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_recipients),
+		cmocka_unit_test(test_long_recipients),
 		cmocka_unit_test(test_reject),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_injection),
