@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/address.h"
+#include "parse/err.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "proc/proc.h"
@@ -64,16 +66,28 @@ static bool	 read_turn(struct job *);
 static bool	 send_turn(struct job *);
 static void	 job_end(struct job *);
 
+/* As addresses stand in the log: quoted where it has to be; -1: it is none. */
+static int
+canonical(struct slice s, char text[ADDR_TEXT_MAX])
+{
+	struct parse_err err;
+	struct address a;
+
+	return address_parse(s, PATH_DOTS | PATH_UTF8, &a, &err) == 0 &&
+	    address_print(&a, text, ADDR_TEXT_MAX) != -1 ? 0 : -1;
+}
+
 /* NULL, or why it cannot be looked for. */
 static const char *
 asked(struct keys *k, struct slice s)
 {
-	char text[KEY_OCTETS + 16];
+	char text[KEY_OCTETS + 16], address[ADDR_TEXT_MAX];
 	struct slice uids, token;
 	struct place p;
 	uint64_t number;
 
-	if (s.n > 0 && memchr("<([\"", s.p[0], 4) != NULL) {
+	if (s.n > 0 && memchr("<([\"", s.p[0], 4) != NULL &&
+	    canonical(s, address) == -1) {
 		uids = s;		/* as it stood in a reply or a field */
 		if (words_token(&uids, &token))
 			s = token;
@@ -89,6 +103,9 @@ asked(struct keys *k, struct slice s)
 		return "three characters or more";
 	else if (!keys_add(k, slice_str(log_text(s.p, s.n)), KEY_ASKED))
 		return "too long";	/* never: log_text() cuts */
+	else if (canonical(s, address) == 0)
+		keys_add(k, slice_str(log_text(address, strlen(address))),
+		    KEY_ASKED);
 	return NULL;
 }
 
