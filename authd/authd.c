@@ -32,6 +32,7 @@
 #define SAVE_SECONDS	60	/* between writes of the counters */
 #define TOKEN_SECONDS	3600	/* a sender token is good for so long */
 #define FULL_SECONDS	300	/* a full mailbox takes no recipient so long */
+#define FULL_SIZE	65536	/* octets of mail that tells no SIZE= */
 
 static void	 on_login(struct chan *, struct msg *, void *);
 static void	 on_close(struct chan *, struct msg *, void *);
@@ -189,16 +190,29 @@ on_sent(struct chan *c, struct msg *m, void *arg)
 		guard_sent(e->account, e->recipients, NULL, now_sec());
 }
 
-/* deliver could not add to it; a while later it may be tried again */
+/* Did a message of size octets, or a smaller one, have no room a while ago? */
+static bool
+is_full(const struct account *a, uint64_t size)
+{
+	return a->full_until > now_ms() / 1000 && size >= a->full_size &&
+	    a->full_quota == account_quota(a);
+}
+
+/* deliver could not add to it; a while later it may be tried again.  What is
+ * known is the least that had no room. */
 static void
 on_full(struct chan *c, struct msg *m, void *arg)
 {
 	struct dir *d = authd_dir(NULL);
-	struct account *a = d == NULL ? NULL :
-	    dir_account_id(d, m->body->dir_full_ev.account);
+	const struct dir_full_ev *e = &m->body->dir_full_ev;
+	struct account *a = d == NULL ? NULL : dir_account_id(d, e->account);
 
-	if (a != NULL)
-		a->full_until = now_ms() / 1000 + FULL_SECONDS;
+	if (a == NULL)
+		return;
+	if (!is_full(a, UINT64_MAX) || e->size < a->full_size)
+		a->full_size = e->size;
+	a->full_quota = account_quota(a);
+	a->full_until = now_ms() / 1000 + FULL_SECONDS;
 }
 
 /* A program of this host. */
@@ -220,7 +234,7 @@ mailbox_room(const struct account *a, uint64_t size)
 
 	if (quota != 0 && size > quota)
 		return DIR_SMALL;
-	return a->full_until > now_ms() / 1000 ? DIR_FULL : DIR_OK;
+	return is_full(a, size != 0 ? size : FULL_SIZE) ? DIR_FULL : DIR_OK;
 }
 
 /* Has any mailbox that the answer leads to room?  When none has, and one may

@@ -72,6 +72,8 @@ struct account {
 	uint64_t	 quota;		/* octets, 0: as configured */
 	uint64_t	 created;	/* seconds UTC */
 	uint64_t	 full_until;	/* now_ms() / 1000: none till then */
+	uint64_t	 full_size;	/* octets that had no room */
+	uint64_t	 full_quota;	/* when it was so */
 	char		*hash;		/* of crypto_pwhash_str */
 	char		 address[];	/* lower case, "local@domain" */
 };

@@ -75,9 +75,9 @@ on_gone(struct chan *c, void *arg)
 }
 
 void
-post_full(uint32_t account)
+post_full(uint32_t account, uint64_t size)
 {
-	struct dir_full_ev e = { account };
+	struct dir_full_ev e = { account, size };
 
 	if (po.auth != NULL)
 		chan_send(po.auth, DIR_FULL_EV, &e, NULL, 0);

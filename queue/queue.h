@@ -329,7 +329,7 @@ struct result_ops {
 	void	(*report)(struct message *, enum dsn_action);
 	bool	(*report_room)(void);	/* for one more report now */
 	/* A local account is over its quota. */
-	void	(*full)(uint32_t account);
+	void	(*full)(uint32_t account, uint64_t size);
 	/* No recipient is left: it is to be freed. */
 	void	(*done)(struct message *);
 };
@@ -415,8 +415,9 @@ void	 post_init(struct event_base *);
 void	 post_channel(enum chan_kind, struct event_base *, int fd);
 /* end() is called later, never before this returns. */
 void	 post_start(struct post *);
-/* Tell authd that an account is over its quota: no RCPT for a while. */
-void	 post_full(uint32_t account);
+/* Tell authd that a message of size octets had no room in an account: no
+ * RCPT for one that is as large, for a while. */
+void	 post_full(uint32_t account, uint64_t size);
 /* Tell authd's guard that a message of that connection is on disk. */
 void	 post_sent(uint64_t conn, uint32_t account, uint32_t recipients);
 /* Which account an address is.  fn is called once: DIR_OK, DIR_UNKNOWN (no

@@ -67,7 +67,8 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 	case DELIVERY_TEMP:
 		if (m->rcpt[idx].type == ROUTE_LOCAL &&
 		    slice_is(r->status, "4.2.2"))
-			ops->full(m->rcpt[idx].account);
+			ops->full(m->rcpt[idx].account,
+			    m->hdr.size);
 		defer(m, idx, text);
 		return;
 	case DELIVERY_PERM:

@@ -304,7 +304,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, result, 0) F(str, address, 330) F(blob, routes, 12288)	\
 	F(mac, cap, 0)
 #define DIR_FULL_EV_FIELDS(F)	/* queue: deliver found it over quota */ \
-	F(u32, account, 0)
+	F(u32, account, 0)						\
+	F(u64, size, 0)		/* with a message of so many octets */
 #define AUTH_REVOKED_EV_FIELDS(F)	/* its logins are over; a new */ \
 	/* queue hears first of all that may not send */		\
 	F(u32, account, 0) F(u8, why, 0)	/* enum auth_revoked */
