@@ -268,6 +268,7 @@ command_run(uint32_t ask, struct slice args)
 	struct slice w[16];
 	struct item_arg it;
 	char domain[IN_DOMAIN];
+	const char *near;
 	size_t off = 0, n = 0;
 
 	while (n < NITEMS(w) && item_arg_get(args, &off, &it) == 1)
@@ -279,8 +280,11 @@ command_run(uint32_t ask, struct slice args)
 	if (verb->domain && c.arg[0] != '\0') {
 		if (domain_ascii(slice_str(c.arg), domain) == -1 ||
 		    house_domain(rn.house, domain) == NULL) {
-			proc_done(ask, EX_DATAERR, "%s is no domain of ours",
-			    c.arg);
+			near = house_near(rn.house, c.arg);
+			proc_done(ask, EX_DATAERR, "%s is no domain of ours"
+			    "%s%s%s", c.arg, near == NULL ? "" : "; did you "
+			    "mean ", near == NULL ? "" : near,
+			    near == NULL ? "" : "?");
 			return;
 		}
 		strlcpy(c.arg, domain, sizeof(c.arg));

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/near.h"
+#include "base/slice.h"
 #include "verify/verify.h"
 #include "report/in/in.h"
 
@@ -19,5 +21,22 @@ house_domain(const struct in_house *h, const char *name)
 		if (domain_within(name, h->domains[i]) && (best == NULL ||
 		    strlen(h->domains[i]) > strlen(best)))
 			best = h->domains[i];
+	return best;
+}
+
+const char *
+house_near(const struct in_house *h, const char *name)
+{
+	const char *best = NULL;
+	size_t i, n, least = NEAR_MAX;
+
+	for (i = 0; i < h->ndomains; i++) {
+		n = near_edits(slice_str(name), slice_str(h->domains[i]));
+		if (n < least && near_meant(slice_str(name),
+		    slice_str(h->domains[i]))) {
+			least = n;
+			best = h->domains[i];
+		}
+	}
 	return best;
 }

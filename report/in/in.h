@@ -147,6 +147,8 @@ struct in_house {
 
 /* The domain of ours that name is or lies below, NULL: none. */
 const char *house_domain(const struct in_house *, const char *name);
+/* The one that may have been meant by a name that is none, or NULL. */
+const char *house_near(const struct in_house *, const char *name);
 
 /* ---- unpack.c, zip.c ----------------------------------------------------- */
 
