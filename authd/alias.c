@@ -48,9 +48,10 @@ alias_cut(struct dir *d, const char *key, size_t n)
 
 /* ---- what may not be ----------------------------------------------------- */
 
-/* Does the alias, as it is in memory now, lead somewhere? */
+/* Does the alias, as it is in memory now, lead somewhere, or, by force, to
+ * where somebody may be later? */
 static bool
-alias_leads(uint32_t ask, struct dir *d, const char *key)
+alias_leads(uint32_t ask, struct dir *d, const char *key, bool force)
 {
 	static struct dir_answer ans;
 	char probe[DIR_ADDRESS_MAX + 16];
@@ -65,6 +66,9 @@ alias_leads(uint32_t ask, struct dir *d, const char *key)
 		    "be too deep or too large", key);
 		break;
 	case DIR_UNKNOWN:
+		if (force)
+			return true;
+		/* FALLTHROUGH */
 	case DIR_DENIED:
 	case DIR_FULL:
 	case DIR_LIMIT:
@@ -95,7 +99,8 @@ account_starves(struct dir *d, const char *key)
 
 /* A target that is no account or alias is a slip of the pen. */
 static bool
-targets_there(uint32_t ask, struct dir *d, const struct targets *t)
+targets_there(uint32_t ask, struct dir *d, const char *key,
+    const struct targets *t)
 {
 	static struct dir_answer ans;
 	char near[DIR_ADDRESS_MAX];
@@ -105,7 +110,8 @@ targets_there(uint32_t ask, struct dir *d, const struct targets *t)
 	for (i = 0; i < t->n; i++) {
 		if (dir_resolve(d, slice_str(t->text[i]), &ans) != DIR_UNKNOWN)
 			continue;
-		meant = near_address(d, slice_str(t->text[i]), NEAR_ANY, near);
+		meant = near_address(d, slice_str(t->text[i]), NEAR_ANY,
+		    near) && strcmp(near, key) != 0;
 		proc_done(ask, EX_NOUSER, "%s would lead nowhere: no such "
 		    "account or alias%s%s%s; --force takes it all the same",
 		    t->text[i], meant ? "; did you mean " : "",
@@ -122,7 +128,8 @@ may_add(uint32_t ask, struct dir *d, const char *key, const struct targets *t,
 {
 	char where[WHERE_MAX];
 
-	if (!alias_leads(ask, d, key) || (!force && !targets_there(ask, d, t)))
+	if ((!force && !targets_there(ask, d, key, t)) ||
+	    !alias_leads(ask, d, key, force))
 		return false;
 	if (force)
 		return true;
@@ -261,7 +268,7 @@ static bool
 may_cut(uint32_t ask, struct dir *d, struct alias *al, bool force,
     bool starved)
 {
-	if (!alias_leads(ask, d, al->address))
+	if (!alias_leads(ask, d, al->address, false))
 		return false;
 	if (force || starved || !account_starves(d, al->address))
 		return true;
