@@ -55,6 +55,7 @@ struct walk {
 	unsigned int	 wrong;		/* entries that do not fit */
 	unsigned int	 failed;	/* of MEND: still do not */
 	unsigned int	 refused;	/* directories that are not maild's */
+	bool		 alone;		/* something was left alone */
 };
 
 static void	 walk_entry(struct walk *, int, const char *, const char *,
@@ -275,6 +276,14 @@ strange(const struct walk *w, const struct stat *st)
 	return st->st_dev != w->dev ? "on another file system" : NULL;
 }
 
+/* It is not touched, and so not vouched for. */
+static void
+alone(struct walk *w, const char *path, const char *why, const char *then)
+{
+	printf("%s: is %s, and left alone%s\n", path, why, then);
+	w->alone = true;
+}
+
 /* ---- all of them --------------------------------------------------------- */
 
 static void
@@ -345,7 +354,7 @@ walk_entry(struct walk *w, int dirfd, const char *path, const char *name,
 		goto out;
 	if ((why = strange(w, &st)) != NULL) {
 		if (w->task != LOOK)
-			printf("%s: is %s, and left alone\n", full, why);
+			alone(w, full, why, "");
 		goto out;
 	}
 	if (want_of(w, name, &st, account, depth, &want)) {
@@ -425,8 +434,8 @@ mend_secret(struct walk *w, const char *path)
 		w->dev = st.st_dev;
 		want.gid = st.st_gid;
 		if ((why = strange(w, &st)) != NULL || S_ISDIR(st.st_mode))
-			printf("%s: is %s, and left alone\n", path,
-			    why != NULL ? why : "a directory");
+			alone(w, path, why != NULL ? why : "a directory",
+			    "; maild -n looks at what is there");
 		else
 			entry(w, fd, path, &st, &want);
 	}
@@ -472,7 +481,8 @@ owner_mend(struct house *h, bool dry)
 	else if (w.wrong > 0)
 		printf("%u mended, %u not\n", w.wrong - w.failed, w.failed);
 	else if (w.refused == 0)
-		printf("owners and modes are right\n");
+		printf("owners and modes are right%s\n",
+		    w.alone ? ", but for what was left alone" : "");
 	if (fflush(stdout) != 0)
 		return EX_IOERR;
 	return w.failed > 0 || w.refused > 0 || (dry && w.wrong > 0) ?
