@@ -287,7 +287,8 @@ send_turn(struct job *j)
 		return true;
 	if (j->n == 0)
 		proc_done(j->ask, EX_DATAERR, "nothing of that in the log's "
-		    "%zu files", j->nfiles);
+		    "%zu file%s; what can be asked for: mailctl help why",
+		    j->nfiles, j->nfiles == 1 ? "" : "s");
 	else if (j->n > kept)
 		proc_done(j->ask, EX_OK, "%zu older lines are left out",
 		    j->n - kept);

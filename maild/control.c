@@ -457,7 +457,8 @@ command_unknown(struct command *cmd, const char *noun)
 		strlcat(list, i == 0 ? "" : ", ", sizeof(list));
 		strlcat(list, nouns[i].noun, sizeof(list));
 	}
-	command_done(cmd, EX_USAGE, "%s: no such command; there are %s",
+	command_done(cmd, EX_USAGE, "%s: no such command; there are %s, "
+	    "and verify, spf, dmarc; see mailctl help",
 	    log_text(noun, strlen(noun)), list);
 }
 

@@ -234,10 +234,11 @@ cert_dates(const struct cert *c, int64_t now)
 
 	snprintf(id, sizeof(id), "certificate %u", c->index + 1u);
 	if (now >= c->end)
-		proc_impaired(id, "%s ended on %s, %lld days ago; clients "
+		proc_impaired(id, "%s ended on %s, %lld day%s ago; clients "
 		    "refuse it; put a new one in place, then: mailctl reload",
 		    c->name, day_of(c->end, day),
-		    (long long)((now - c->end) / DAY));
+		    (long long)((now - c->end) / DAY),
+		    (now - c->end) / DAY == 1 ? "" : "s");
 	else if (now < c->begin)
 		proc_impaired(id, "%s begins on %s only, and clients refuse "
 		    "it; here it is %s: set the clock, or put another one in "
