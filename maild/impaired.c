@@ -129,18 +129,6 @@ impaired_set(struct house *h, struct child *c, const char *id,
 }
 
 void
-warned_set(struct house *h, const char *id, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	condition_set(h, NULL, false, true, id, slice_str(text));
-}
-
-void
 impaired_over(struct house *h, struct child *c, const char *id)
 {
 	condition_over(h, c, false, id);

@@ -253,10 +253,7 @@ void	 account_on_closed(struct chan *, struct msg *, void *);
  * it is news, shown until it is over. */
 void	 impaired_set(struct house *, struct child *, const char *id,
 	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* Of the house, a warning: the service is whole. */
-void	 warned_set(struct house *, const char *id, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
-/* Either of them is over. */
+/* It is over. */
 void	 impaired_over(struct house *, struct child *, const char *id);
 /* From any process: a condition of its own. */
 void	 impaired_on_ev(struct chan *, struct msg *, void *);

@@ -138,12 +138,6 @@ downgrade_size(const struct downgrade *d)
 	return d->v[d->n - 1].end;
 }
 
-uint64_t
-downgrade_header(const struct downgrade *d)
-{
-	return d->v[0].end;
-}
-
 void
 downgrade_rewind(struct downgrade *d)
 {

@@ -50,8 +50,7 @@ void	 downgrade_rewind(struct downgrade *);
 /* 0, or -1: out of memory, or more octets than the facts say. */
 int	 downgrade_feed(struct downgrade *, const char *, size_t,
 	    const struct downgrade_out *);
-/* The octets of the message, and of its header with the empty line. */
+/* The octets of the message. */
 uint64_t downgrade_size(const struct downgrade *);
-uint64_t downgrade_header(const struct downgrade *);
 
 #endif

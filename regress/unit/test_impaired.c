@@ -168,13 +168,10 @@ test_warnings(void **state)
 	assert_string_equal(of(&queue), "");
 	warned_text(&house, &queue, "; ", text, sizeof(text));
 	assert_string_equal(text, "certificate: ends in 3 days");
-	warned_set(&house, "writable", "others may write %s", "/x");
 	impaired_set(&house, NULL, "spool", "full");
 	assert_string_equal(list(), "maild: spool: full\nwarning: queue: "
-	    "certificate: ends in 3 days\nwarning: maild: writable: others "
-	    "may write /x");
+	    "certificate: ends in 3 days");
 	impaired_over(&house, NULL, "spool");
-	impaired_over(&house, NULL, "writable");
 	proc_impaired("certificate", "ends in %d days", 3);
 	assert_int_equal(take(&queue), 1);
 	assert_true(impaired_is(&house, &queue));
