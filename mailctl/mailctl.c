@@ -98,7 +98,9 @@ control_connect(const char *path)
 	if (s != -1)
 		return s;
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		errx(EX_UNAVAILABLE, "%s: maild is not running", path);
+		errx(EX_UNAVAILABLE, "%s: maild is not running, or "
+		    "listens elsewhere (socket in maild.yaml(5), -s); to start "
+		    "it run: service maild start", path);
 	if (errno == ECONNRESET)
 		errx(EX_UNAVAILABLE, "maild closed the connection");
 	if (errno == EACCES)
