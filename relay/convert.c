@@ -32,6 +32,7 @@ struct convert {
 	struct event	 next;
 	enum convert_state state;
 	struct downgrade *d;
+	enum convert_state without;	/* it, when d is NULL */
 	bool		 looked;
 	uint64_t	 off;
 	uint64_t	 size;		/* of the result */
@@ -41,7 +42,8 @@ struct convert {
 	size_t		 nsignature;
 };
 
-static struct downgrade *convert_open(const struct message *);
+static struct downgrade *convert_open(const struct message *,
+		    enum convert_state *);
 static bool	 convert_slice(struct message *, struct convert *);
 static void	 convert_looked(struct convert *);
 static void	 on_next(evutil_socket_t, short, void *);
@@ -55,7 +57,7 @@ convert_start(struct message *m)
 
 	m->convert = c;
 	c->state = CONVERT_BUSY;
-	c->d = convert_open(m);
+	c->d = convert_open(m, &c->without);
 	event_assign(&c->next, proc_base(), -1, 0, on_next, m);
 	event_active(&c->next, EV_TIMEOUT, 0);
 }
@@ -126,21 +128,23 @@ convert_feed(struct message *m, const char *p, size_t n,
 	return downgrade_feed(m->convert->d, p, n, to);
 }
 
-/* NULL: its facts are not there, or are none. */
+/* NULL: its facts are not there, or are none, or (LATER) cannot be read now. */
 static struct downgrade *
-convert_open(const struct message *m)
+convert_open(const struct message *m, enum convert_state *without)
 {
 	struct downgrade *d = NULL;
 	char *facts;
 
+	*without = CONVERT_NO;
 	if (m->facts == 0 || m->facts > FACTS_MAX)
 		return NULL;
 	facts = xcalloc(1, m->facts);
 	if (pread_all(m->fd, facts, m->facts, (off_t)(m->offset + m->size)) ==
-	    -1)
+	    -1) {
 		log_warnx("%s unread why=\"%s\"", m->sid,
 		    strerror(errno));
-	else
+		*without = CONVERT_LATER;
+	} else
 		d = downgrade_new(facts, m->facts);
 	free(facts);
 	if (d != NULL && downgrade_size(d) == m->size)
@@ -156,7 +160,7 @@ on_next(evutil_socket_t fd, short what, void *arg)
 	struct convert *c = m->convert;
 
 	if (c->d == NULL)
-		c->state = CONVERT_NO;
+		c->state = c->without;
 	else if (convert_slice(m, c)) {
 		event_active(&c->next, EV_TIMEOUT, 0);
 		return;

@@ -43,7 +43,7 @@ class Relay:
         self.sign_answers, self.held = [], None
 
     def submit(self, rcpts=("b@dest.test",), data=BODY, domain="dest.test", sender="a@me.test", flags=0, trace=b"",
-               ticket=b"", offset=7, size=None, targets=None, sid="s1", facts=b""):
+               ticket=b"", offset=7, size=None, targets=None, sid="s1", facts=b"", nfacts=None):
         fd = os.memfd_create("m")
         with open(os.dup(fd), "wb") as f:
             f.write(b"x" * offset + data + facts)
@@ -51,7 +51,7 @@ class Relay:
             targets = b"".join(pack("ITEM_RCPTTO", {"index": 100 + i, "address": r}) for i, r in enumerate(rcpts))
         ident = self.queue.ask("RELAY_MSG", [fd], sid=sid, sender=sender, domain=domain, offset=offset,
                                size=len(data) if size is None else size, flags=flags, trace=trace, ticket=ticket,
-                               targets=targets, facts=len(facts))
+                               targets=targets, facts=len(facts) if nfacts is None else nfacts)
         os.close(fd)
         return ident
 
