@@ -93,8 +93,10 @@ static const struct command commands[] = {
 	{ "alias", "list", 0, 0, false, alias_list, "" },
 	{ "alias", "show", 1, 1, false, alias_show, "ADDRESS|NAME" },
 	{ "domain", "list", 0, 0, false, domain_list, "" },
-	{ "domain", "change", 1, 2 * CONF_NLIST, false, domain_change,
-	    "+DOMAIN|-DOMAIN ..." },
+	/* for people these two are maild's, which asks the third of us */
+	{ "domain", "add", 1, 0, false, NULL, "DOMAIN [--force]" },
+	{ "domain", "del", 1, 0, false, NULL, "DOMAIN [--force]" },
+	{ "domain", "change", 1, 2 * CONF_NLIST, false, domain_change, NULL },
 	{ "guard", "list", 0, 0, false, guard_list, "" },
 };
 
@@ -522,19 +524,15 @@ guard_list(uint32_t ask, const struct args *args)
 static void
 run_usage(uint32_t ask, const char *noun)
 {
-	char text[512] = "";
-	size_t i;
+	const struct command *c;
+	char text[1024] = "";
 
-	for (i = 0; i < NITEMS(commands); i++)
-		if (noun == NULL || strcmp(noun, commands[i].noun) == 0) {
-			strlcat(text, "\n  ", sizeof(text));
-			strlcat(text, commands[i].noun, sizeof(text));
-			strlcat(text, " ", sizeof(text));
-			strlcat(text, commands[i].verb, sizeof(text));
-			if (commands[i].max > 0)
-				strlcat(text, " ", sizeof(text));
-			strlcat(text, commands[i].usage, sizeof(text));
-		}
+	for (c = commands; c < commands + NITEMS(commands); c++)
+		if (c->usage != NULL && (noun == NULL ||
+		    strcmp(noun, c->noun) == 0))
+			snprintf(text + strlen(text), sizeof(text) -
+			    strlen(text), "\n  %s %s%s%s", c->noun, c->verb,
+			    c->usage[0] == '\0' ? "" : " ", c->usage);
 	proc_done(ask, EX_USAGE, "usage:%s", text);
 }
 
@@ -548,7 +546,7 @@ run_one(uint32_t ask, const struct command *c, const struct args *args)
 	if (args->n - 2 < c->min || args->n - 2 > c->max ||
 	    (args->force && !c->force))
 		proc_done(ask, EX_USAGE, "usage: %s %s %s", c->noun, c->verb,
-		    c->usage);
+		    c->usage == NULL ? "..." : c->usage);
 	else if (authd_dir(&why) == NULL)
 		proc_done(ask, EX_TEMPFAIL, "the directory cannot be used: %s",
 		    why);
