@@ -133,17 +133,13 @@ store_create(int dir)
 	char tmp[64];
 	uint8_t rnd[8];
 	enum store_result r;
-	struct stat sb;
 	int fd;
 
 	(void)umask(0);
 	if ((r = look(dir)) != STORE_NOTFOUND)
 		return r;
-	/* Asked for first: deliver may not make directories, maild has.  Who
-	 * finds none may find that another was faster. */
-	if (fstatat(dir, "notify", &sb, AT_SYMLINK_NOFOLLOW) == -1 &&
-	    mkdirat(dir, "notify", 0777) == -1 && errno != EEXIST)
-		return backend_errno(errno);
+	/* No notify/, which a backup leaves out: deliver may make no directory,
+	 * and who wants to be told makes it. */
 	if ((fd = backend_file(dir, "lock", O_RDWR | O_CREAT)) == -1)
 		return backend_errno(errno);
 	close(fd);
