@@ -19,10 +19,10 @@ from tap import Skip
 
 PROGRAMS = programs()
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(TOP, "build")))
+# the overlays lie on the same file system as what is below them: else a file there is of another one than its directory
 SETUP = """
 set -e
 cd "$1"
-mount -t tmpfs -o mode=755 none .
 for d in etc var usr/local; do
     mkdir -p "$d" "work/$d"
     mount -t overlay overlay -o "lowerdir=/$d,upperdir=$d,workdir=work/$d" "/$d"
