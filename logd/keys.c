@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/slice.h"
 #include "base/util.h"
 #include "logd/logd.h"
@@ -29,13 +30,18 @@ struct keys {
 	struct place	 place[PLACES_MAX];
 	size_t		 nplaces;
 	bool		 full;
+	uint8_t		 secret[16];	/* of hashes: what is looked up is
+					 * what strangers wrote */
 	char		 pool[POOL];
 };
 
 struct keys *
 keys_new(void)
 {
-	return xcalloc(1, sizeof(struct keys));
+	struct keys *k = xcalloc(1, sizeof(*k));
+
+	random_bytes(k->secret, sizeof(k->secret));
+	return k;
 }
 
 void
@@ -44,17 +50,16 @@ keys_free(struct keys *k)
 	free(k);
 }
 
-/* FNV-1a, over lower case. */
+/* Over lower case.  What is longer than a key is none. */
 static uint32_t
-hash_of(struct slice s)
+hash_of(const struct keys *k, struct slice s)
 {
-	uint32_t h = 2166136261U;
+	char low[KEY_OCTETS];
 	size_t i;
 
-	for (i = 0; i < s.n; i++)
-		h = (h ^ (uint32_t)ascii_lower((unsigned char)s.p[i])) *
-		    16777619U;
-	return h;
+	for (i = 0; i < s.n && i < sizeof(low); i++)
+		low[i] = (char)ascii_lower((unsigned char)s.p[i]);
+	return (uint32_t)siphash24(k->secret, low, i);
 }
 
 static struct key *
@@ -76,7 +81,7 @@ unsigned int
 keys_has(struct keys *k, struct slice s)
 {
 	uint32_t slot;
-	struct key *e = find(k, s, hash_of(s), &slot);
+	struct key *e = find(k, s, hash_of(k, s), &slot);
 
 	return e != NULL ? e->kinds : 0;
 }
@@ -84,7 +89,7 @@ keys_has(struct keys *k, struct slice s)
 bool
 keys_add(struct keys *k, struct slice s, unsigned int kind)
 {
-	uint32_t hash = hash_of(s), slot;
+	uint32_t hash = hash_of(k, s), slot;
 	struct key *e = find(k, s, hash, &slot);
 
 	if (e != NULL) {
@@ -104,43 +109,6 @@ keys_add(struct keys *k, struct slice s, unsigned int kind)
 	k->used += s.n;
 	k->slot[slot] = (uint16_t)k->n;
 	return true;
-}
-
-bool
-keys_add_place(struct keys *k, const struct place *p)
-{
-	const struct place *q;
-	size_t i;
-
-	for (i = 0; i < k->nplaces; i++) {
-		q = &k->place[i];
-		if (q->account == p->account &&
-		    q->uidvalidity == p->uidvalidity &&
-		    q->first <= p->first && q->last >= p->last)
-			return false;
-	}
-	if (k->nplaces == PLACES_MAX) {
-		k->full = true;
-		return false;
-	}
-	k->place[k->nplaces++] = *p;
-	return true;
-}
-
-bool
-keys_has_place(const struct keys *k, const struct place *p)
-{
-	const struct place *q;
-	size_t i;
-
-	for (i = 0; i < k->nplaces; i++) {
-		q = &k->place[i];
-		if (q->account == p->account &&
-		    q->uidvalidity == p->uidvalidity &&
-		    q->first <= p->last && q->last >= p->first)
-			return true;
-	}
-	return false;
 }
 
 bool
@@ -164,6 +132,32 @@ keys_place_part(const struct keys *k, const struct place *p, size_t *i,
 		return true;
 	}
 	return false;
+}
+
+bool
+keys_add_place(struct keys *k, const struct place *p)
+{
+	struct place part;
+	size_t i = 0;
+
+	while (keys_place_part(k, p, &i, &part))
+		if (part.first == p->first && part.last == p->last)
+			return false;
+	if (k->nplaces == PLACES_MAX) {
+		k->full = true;
+		return false;
+	}
+	k->place[k->nplaces++] = *p;
+	return true;
+}
+
+bool
+keys_has_place(const struct keys *k, const struct place *p)
+{
+	struct place part;
+	size_t i = 0;
+
+	return keys_place_part(k, p, &i, &part);
 }
 
 size_t
