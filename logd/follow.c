@@ -58,23 +58,28 @@ static struct {
 
 /* ---- rows ---------------------------------------------------------------- */
 
+void
+follow_row(uint32_t ask, struct slice line)
+{
+	struct logd_parts o;
+	struct row row = { .n = 0 };
+
+	if (logd_parse(line, &o) == -1)
+		return;
+	row_str(&row, "time", o.time);
+	row_str(&row, "process", o.process);
+	row_str(&row, "level", o.level);
+	row_str(&row, "text", o.text);
+	proc_row(ask, &row);
+}
+
 static void
 show_rows(const struct ring *r, uint32_t ask, const size_t *v, size_t n)
 {
-	struct logd_parts o;
-	struct row row;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (logd_parse(ring_line(r, v[i]), &o) == -1)
-			continue;
-		row.n = 0;
-		row_str(&row, "time", o.time);
-		row_str(&row, "process", o.process);
-		row_str(&row, "level", o.level);
-		row_str(&row, "text", o.text);
-		proc_row(ask, &row);
-	}
+	for (i = 0; i < n; i++)
+		follow_row(ask, ring_line(r, v[i]));
 }
 
 void

@@ -143,6 +143,8 @@ const char *file_path(void);
 
 #define LINES_MAX	10000	/* of one answer */
 
+/* A line as a row; what is none is left out. */
+void	 follow_row(uint32_t ask, struct slice line);
 /* These lines as rows, and the answer's end. */
 void	 follow_show(struct ring *, uint32_t ask, const size_t *v, size_t n);
 /*

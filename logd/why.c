@@ -256,8 +256,6 @@ static void
 row_send(struct job *j, const struct found *f)
 {
 	char line[LOGD_LINE];
-	struct logd_parts o;
-	struct row row = { .n = 0 };
 
 	if (j->fd == -1 || j->at != f->file) {
 		if (j->fd != -1)
@@ -265,14 +263,9 @@ row_send(struct job *j, const struct found *f)
 		j->at = f->file;
 		j->fd = rotate_open(file_path(), &j->file[j->at]);
 	}
-	if (j->fd == -1 || pread_all(j->fd, line, f->n, (off_t)f->off) == -1 ||
-	    logd_parse(slice_of(line, f->n), &o) == -1)
-		return;			/* it was removed meanwhile */
-	row_str(&row, "time", o.time);
-	row_str(&row, "process", o.process);
-	row_str(&row, "level", o.level);
-	row_str(&row, "text", o.text);
-	proc_row(j->ask, &row);
+	/* else it was removed meanwhile */
+	if (j->fd != -1 && pread_all(j->fd, line, f->n, (off_t)f->off) == 0)
+		follow_row(j->ask, slice_of(line, f->n));
 }
 
 /* False: that was all, and it is answered. */
