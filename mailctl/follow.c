@@ -19,7 +19,6 @@
 #include "msg/msg.h"
 #include "mailctl/mailctl.h"
 
-#define ANSWER_MS	120000	/* logd answers sooner, lines or not */
 #define CURSOR_MAX	100
 #define LINES_SHOWN	"10"	/* before those that come */
 
@@ -107,35 +106,26 @@ go_on(struct follow *f, struct slice text)
 static enum came
 answer(struct follow *f, int s)
 {
-	static uint8_t buf[MSG_MAX];
 	struct table *table = table_new(f->json);
-	union msg_body body;
-	struct msg m = { .body = &body };
+	struct ctl_run_r end;
 
-	while (msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS) == 1) {
-		if (m.type == CTL_ROW_EV) {
-			if (table_add(table, body.ctl_row_ev.cells) == -1)
-				errx(EX_PROTOCOL, "damaged answer");
-			continue;
-		}
-		if (m.type != CTL_RUN_R)
-			errx(EX_PROTOCOL, "damaged answer");
-		table_lines(table);
-		if (fflush(stdout) == EOF)
-			exit(EX_IOERR);
-		if (body.ctl_run_r.code == EX_OK) {
-			go_on(f, body.ctl_run_r.text);
-			return CAME_ANSWER;
-		}
-		f->status = body.ctl_run_r.code;
-		if (f->status != EX_TEMPFAIL || !f->no_logd) {
-			fputs("mailctl: ", stderr);
-			text_print(stderr, body.ctl_run_r.text);
-		}
-		return CAME_REFUSAL;
+	if (answer_read(s, table, &end) != 1) {
+		table_free(table);
+		return CAME_END;
 	}
-	table_free(table);
-	return CAME_END;
+	table_lines(table);
+	if (fflush(stdout) == EOF)
+		exit(EX_IOERR);
+	if (end.code == EX_OK) {
+		go_on(f, end.text);
+		return CAME_ANSWER;
+	}
+	f->status = end.code;
+	if (f->status != EX_TEMPFAIL || !f->no_logd) {
+		fputs("mailctl: ", stderr);
+		text_print(stderr, end.text);
+	}
+	return CAME_REFUSAL;
 }
 
 /* Ask once; false: it is of no use to ask again. */

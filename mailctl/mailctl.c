@@ -161,41 +161,47 @@ send_command(int s, int argc, char **argv, const char *password)
 	return r;
 }
 
-/* Rows, then the end.  Returns the exit status. */
 int
-read_answer(int s, bool json)
+answer_read(int s, struct table *table, struct ctl_run_r *end)
 {
 	static uint8_t buf[MSG_MAX];
-	struct table *table = table_new(json);
 	union msg_body body;
 	struct msg m = { .body = &body };
-	struct slice text;
-	int r, code;
+	int r;
 
 	while ((r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS)) == 1) {
-		if (m.type == CTL_ROW_EV) {
-			if (table_add(table, body.ctl_row_ev.cells) == -1)
-				errx(EX_PROTOCOL, "damaged answer");
-			continue;
+		if (m.type == CTL_RUN_R) {
+			*end = body.ctl_run_r;
+			return 1;
 		}
-		if (m.type != CTL_RUN_R)
+		if (m.type != CTL_ROW_EV ||
+		    table_add(table, body.ctl_row_ev.cells) == -1)
 			errx(EX_PROTOCOL, "damaged answer");
-		text = body.ctl_run_r.text;
-		code = body.ctl_run_r.code;
-		if (code == 0 || !table_is_empty(table))
-			table_print(table);
-		else
-			table_free(table);
-		fflush(stdout);
-		if (code != 0)
-			fputs("mailctl: ", stderr);
-		if (text.n > 0 && (!json || code != 0))
-			text_print(code == 0 ? stdout : stderr, text);
-		return code;
 	}
+	return r;
+}
+
+int
+answer_print(int s, bool json)
+{
+	struct table *table = table_new(json);
+	struct ctl_run_r end;
+	int r = answer_read(s, table, &end);
+
 	if (r == 0)
 		errx(EX_UNAVAILABLE, "maild closed the connection");
-	err(EX_UNAVAILABLE, "waiting for maild");
+	if (r == -1)
+		err(EX_UNAVAILABLE, "waiting for maild");
+	if (end.code == 0 || !table_is_empty(table))
+		table_print(table);
+	else
+		table_free(table);
+	fflush(stdout);
+	if (end.code != 0)
+		fputs("mailctl: ", stderr);
+	if (end.text.n > 0 && (!json || end.code != 0))
+		text_print(end.code == 0 ? stdout : stderr, end.text);
+	return end.code;
 }
 
 /* maild said that it ends; it has when nobody holds the other side. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/slice.h"
+#include "msg/msg.h"
 
 /* ---- table.c ------------------------------------------------------------- */
 
@@ -74,8 +75,11 @@ int	 control_connect(const char *path);
 void	 order_options(int argc, char **argv);
 /* password: behind the words, NULL none.  0, or -1 with errno. */
 int	 send_command(int s, int argc, char **argv, const char *password);
+/* Rows into the table until the end, whose text is good until the next
+ * message.  1, 0 it was closed before, -1 with errno. */
+int	 answer_read(int s, struct table *, struct ctl_run_r *end);
 /* Prints what comes; the exit status. */
-int	 read_answer(int s, bool json);
+int	 answer_print(int s, bool json);
 /* maild was told to stop: until it has ended. */
 void	 wait_gone(int s);
 

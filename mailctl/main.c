@@ -71,7 +71,7 @@ main(int argc, char *argv[])
 	    password) ? password : NULL) == -1)
 		err(EX_UNAVAILABLE, "asking maild");
 	explicit_bzero(password, sizeof(password));
-	status = read_answer(s, json);
+	status = answer_print(s, json);
 	if (status == EX_USAGE || status == EX_DATAERR)
 		words_suggest(argc, argv);
 	if (status == 0 && strcmp(argv[0], "stop") == 0)
