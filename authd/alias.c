@@ -54,29 +54,16 @@ static bool
 alias_leads(uint32_t ask, struct dir *d, const char *key, bool force)
 {
 	static struct dir_answer ans;
-	char probe[DIR_ADDRESS_MAX + 16];
+	enum dir_result r = dir_resolve_key(d, key, NULL, NULL, &ans);
 
-	snprintf(probe, sizeof(probe), "%s%s", key[0] == '@' ?
-	    "catch-all-probe" : "", key);
-	switch (dir_resolve(d, slice_str(probe), &ans)) {
-	case DIR_OK:
+	if (r == DIR_OK || (r == DIR_UNKNOWN && force))
 		return true;
-	case DIR_TEMP:
+	if (r == DIR_TEMP)
 		proc_done(ask, EX_DATAERR, "%s would lead back to itself, or "
 		    "be too deep or too large", key);
-		break;
-	case DIR_UNKNOWN:
-		if (force)
-			return true;
-		/* FALLTHROUGH */
-	case DIR_DENIED:
-	case DIR_FULL:
-	case DIR_LIMIT:
-	case DIR_SMALL:
+	else
 		proc_done(ask, EX_NOUSER, "%s would lead nowhere: no such "
 		    "account or alias", key);
-		break;
-	}
 	return false;
 }
 
@@ -86,15 +73,9 @@ account_starves(struct dir *d, const char *key)
 {
 	static struct dir_answer ans;
 	const struct account *a = dir_account(d, slice_str(key));
-	size_t i;
 
-	if (a == NULL)
-		return false;
-	if (dir_resolve(d, slice_str(key), &ans) == DIR_OK)
-		for (i = 0; i < ans.naccounts; i++)
-			if (ans.account[i] == a->id)
-				return false;
-	return true;
+	return a != NULL && (dir_resolve(d, slice_str(key), &ans) != DIR_OK ||
+	    !dir_answer_has(&ans, a->id));
 }
 
 /* A target that is no account or alias is a slip of the pen. */
@@ -342,14 +323,15 @@ static void
 show_route(uint32_t ask, const struct dir *d, const struct dir_answer *ans,
     const struct item_route *r)
 {
-	const struct account *a = r->type == ROUTE_LOCAL ?
-	    dir_account_id(d, r->account) : NULL;
+	static const char *const where[] = {
+		[ROUTE_LOCAL] = "account", [ROUTE_REMOTE] = "elsewhere",
+		[ROUTE_REPORT] = "reports"
+	};
 	struct row row = { .n = 0 };
 
 	row_str(&row, "address", slice_of(ans->address, ans->addressn));
-	row_str(&row, "to", a != NULL ? slice_str(a->address) : r->address);
-	row_str(&row, "where", slice_str(a != NULL ? "account" :
-	    r->type == ROUTE_REPORT ? "reports" : "elsewhere"));
+	row_str(&row, "to", dir_route_who(d, r));
+	row_str(&row, "where", slice_str(where[r->type]));
 	proc_row(ask, &row);
 }
 
@@ -361,28 +343,21 @@ alias_show(uint32_t ask, const struct args *args)
 	static struct dir_answer ans;
 	struct dir *d = authd_dir(NULL);
 	struct slice list, in = args->v[2];
-	struct item_route r;
+	struct item_route route;
+	enum dir_result r = dir_resolve_here(d, in, &ans);
 	size_t off = 0;
 
-	switch (dir_resolve_here(d, in, &ans)) {
-	case DIR_OK:
-		break;
-	case DIR_TEMP:
+	if (r == DIR_TEMP)
 		proc_done(ask, EX_TEMPFAIL, "%s: answered \"try later\", it "
 		    "leads back to itself, is too deep or too large, or there "
 		    "is no account yet", log_text(in.p, in.n));
-		return;
-	case DIR_UNKNOWN:
-	case DIR_DENIED:
-	case DIR_FULL:
-	case DIR_LIMIT:
-	case DIR_SMALL:
+	else if (r != DIR_OK)
 		proc_done(ask, EX_NOUSER, "%s: nobody gets mail for it, it is "
 		    "refused", log_text(in.p, in.n));
+	if (r != DIR_OK)
 		return;
-	}
 	list = slice_of((const char *)ans.routes, ans.n);
-	while (item_route_get(list, &off, &r) == 1)
-		show_route(ask, d, &ans, &r);
+	while (item_route_get(list, &off, &route) == 1)
+		show_route(ask, d, &ans, &route);
 	proc_done(ask, EX_OK, "%s", "");
 }

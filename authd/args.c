@@ -14,6 +14,7 @@
 #include "msg/msg.h"
 #include "proc/proc.h"
 #include "authd/authd.h"
+#include "authd/dir.h"
 #include "authd/run.h"
 
 int
@@ -75,12 +76,9 @@ args_key(uint32_t ask, struct slice in, bool catchall, char *key)
 static struct slice
 key_lower(struct slice in, char *key)
 {
-	size_t i;
-
 	if (slice_cpy(in, key, DIR_ADDRESS_MAX) == -1)
 		key[0] = '\0';
-	for (i = 0; key[i] != '\0'; i++)
-		key[i] = (char)ascii_lower((unsigned char)key[i]);
+	ascii_lowercase(key);
 	return slice_str(key);
 }
 

@@ -93,18 +93,6 @@ on_close(struct chan *c, struct msg *m, void *arg)
 		front_disprove(f, p);
 }
 
-/* Does mail for the answer's address reach that account? */
-static bool
-answer_has(const struct dir_answer *a, uint32_t account)
-{
-	size_t i;
-
-	for (i = 0; i < a->naccounts; i++)
-		if (a->account[i] == account)
-			return true;
-	return false;
-}
-
 static void
 sender_ok(const struct front *f, uint64_t conn, const struct account *a,
     const char *domain, struct dir_sender_r *r)
@@ -128,7 +116,7 @@ sender_may(const struct account *a, struct slice address)
 		return r;
 	if (ans->outside)
 		return DIR_UNKNOWN;
-	return r == DIR_OK && !ans->borrowed && answer_has(ans, a->id) ? r :
+	return r == DIR_OK && !ans->borrowed && dir_answer_has(ans, a->id) ? r :
 	    DIR_DENIED;
 }
 

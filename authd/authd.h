@@ -183,10 +183,16 @@ enum dir_result dir_resolve(struct dir *, struct slice address,
 /* The same for this host itself, at whose name everybody is somebody. */
 enum dir_result dir_resolve_here(struct dir *, struct slice address,
 	    struct dir_answer *);
-/* The same as dir_resolve(), as if that account or that alias (NULL: none) were not there. */
-enum dir_result dir_resolve_without(struct dir *, struct slice address,
+/* The same as dir_resolve() for the key of an account or an alias, of a
+ * catch-all for a name that is none; as if that account or that alias (NULL:
+ * none) were not there. */
+enum dir_result dir_resolve_key(struct dir *, const char *key,
 	    const struct account *, const struct alias *,
 	    struct dir_answer *);
+/* Is that account among those that get it? */
+bool	 dir_answer_has(const struct dir_answer *, uint32_t account);
+/* Who is at the end of a route: the account's address, or that outside. */
+struct slice dir_route_who(const struct dir *, const struct item_route *);
 /* Is mail for that key read as a report, unless an account or an alias has
  * its address? */
 bool	 dir_is_report(const struct dir *, const char *key);

@@ -197,7 +197,6 @@ row_postmaster(struct row *r, struct dir *d, const char *domain)
 	static struct dir_answer ans;
 	char text[1024] = "", who[DIR_ADDRESS_MAX];
 	struct item_route route;
-	const struct account *a;
 	struct slice list;
 	size_t off = 0;
 
@@ -206,10 +205,7 @@ row_postmaster(struct row *r, struct dir *d, const char *domain)
 		ans.n = 0;
 	list = slice_of((const char *)ans.routes, ans.n);
 	while (item_route_get(list, &off, &route) == 1) {
-		a = route.type == ROUTE_LOCAL ?
-		    dir_account_id(d, route.account) : NULL;
-		slice_cpy(a != NULL ? slice_str(a->address) : route.address,
-		    who, sizeof(who));
+		slice_cpy(dir_route_who(d, &route), who, sizeof(who));
 		if (text[0] != '\0')
 			strlcat(text, ", ", sizeof(text));
 		strlcat(text, who, sizeof(text));

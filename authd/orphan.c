@@ -27,15 +27,6 @@ struct scan {
 	void		*arg;
 };
 
-/* An address that the key of a catch-all is found under. */
-static struct slice
-probe(const char *key, char *text, size_t size)
-{
-	snprintf(text, size, "%s%s", key[0] == '@' ? "catch-all-probe" : "",
-	    key);
-	return slice_str(text);
-}
-
 /* ---- where an address leads ---------------------------------------------- */
 
 static void
@@ -43,8 +34,8 @@ where_routes(struct dir *d, const struct dir_answer *ans, char *out)
 {
 	struct slice list = { (const char *)ans->routes, ans->n };
 	struct item_route r;
+	struct slice who;
 	size_t off = 0, n = 0, more = 0;
-	struct account *a;
 
 	while (item_route_get(list, &off, &r) == 1) {
 		if (n == SHOWN) {
@@ -52,11 +43,9 @@ where_routes(struct dir *d, const struct dir_answer *ans, char *out)
 			continue;
 		}
 		strlcat(out, n++ == 0 ? "goes to " : ", ", WHERE_MAX);
-		a = r.type == ROUTE_LOCAL ? dir_account_id(d, r.account) :
-		    NULL;
+		who = dir_route_who(d, &r);
 		snprintf(out + strlen(out), WHERE_MAX - strlen(out), "%.*s",
-		    a == NULL ? (int)r.address.n : (int)strlen(a->address),
-		    a == NULL ? r.address.p : a->address);
+		    (int)who.n, who.p);
 	}
 	if (more > 0)
 		snprintf(out + strlen(out), WHERE_MAX - strlen(out),
@@ -68,25 +57,15 @@ const char *
 orphan_where(struct dir *d, const char *key, char *out)
 {
 	static struct dir_answer ans;
-	char text[DIR_ADDRESS_MAX + 16];
+	enum dir_result r = dir_resolve_key(d, key, NULL, NULL, &ans);
 
 	snprintf(out, WHERE_MAX, "mail for %s%s ", key[0] == '@' ?
 	    "other names " : "", key);
-	switch (dir_resolve(d, probe(key, text, sizeof(text)), &ans)) {
-	case DIR_OK:
+	if (r == DIR_OK)
 		where_routes(d, &ans, out);
-		break;
-	case DIR_TEMP:
-		strlcat(out, "is answered \"try later\"", WHERE_MAX);
-		break;
-	case DIR_UNKNOWN:
-	case DIR_DENIED:
-	case DIR_FULL:
-	case DIR_LIMIT:
-	case DIR_SMALL:
-		strlcat(out, "is refused from now on", WHERE_MAX);
-		break;
-	}
+	else
+		strlcat(out, r == DIR_TEMP ? "is answered \"try later\"" :
+		    "is refused from now on", WHERE_MAX);
 	return out;
 }
 
@@ -109,17 +88,15 @@ scan_alias(uint32_t ask, struct dir *d, const char *key, void *arg)
 	struct scan *s = arg;
 	struct account *a;
 	struct alias *al;
-	char text[DIR_ADDRESS_MAX + 16];
-	struct slice in = probe(key, text, sizeof(text));
 	bool nowhere;
 
 	if (d == NULL || (s->alias != NULL && strcmp(s->alias, key) == 0))
 		return;
 	a = s->account == 0 ? NULL : dir_account_id(d, s->account);
 	al = s->alias == NULL ? NULL : dir_alias(d, slice_str(s->alias));
-	if (dir_resolve(d, in, &now) != DIR_OK)
+	if (dir_resolve_key(d, key, NULL, NULL, &now) != DIR_OK)
 		return;			/* it was so before */
-	nowhere = dir_resolve_without(d, in, a, al, &then) != DIR_OK;
+	nowhere = dir_resolve_key(d, key, a, al, &then) != DIR_OK;
 	if (!nowhere && now.n == then.n &&
 	    memcmp(now.routes, then.routes, now.n) == 0)
 		return;

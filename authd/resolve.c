@@ -55,12 +55,10 @@ route_local(struct walk *w, const struct account *a, const char *text)
 {
 	struct item_route r = { .type = ROUTE_LOCAL, .account = a->id,
 	    .address = slice_str(text) };
-	size_t i;
 
 	w->hit = true;
-	for (i = 0; i < w->out->naccounts; i++)
-		if (w->out->account[i] == a->id)
-			return;
+	if (dir_answer_has(w->out, a->id))
+		return;
 	if (route_put(w, &r))
 		w->out->account[w->out->naccounts++] = a->id;
 }
@@ -384,7 +382,9 @@ resolve(struct walk *w, struct slice in)
 enum dir_result
 dir_resolve(struct dir *d, struct slice in, struct dir_answer *out)
 {
-	return dir_resolve_without(d, in, NULL, NULL, out);
+	struct walk w = { .dir = d, .out = out };
+
+	return resolve(&w, in);
 }
 
 enum dir_result
@@ -396,12 +396,35 @@ dir_resolve_here(struct dir *d, struct slice in, struct dir_answer *out)
 }
 
 enum dir_result
-dir_resolve_without(struct dir *d, struct slice in,
+dir_resolve_key(struct dir *d, const char *key,
     const struct account *no_account, const struct alias *no_alias,
     struct dir_answer *out)
 {
 	struct walk w = { .dir = d, .no_account = no_account,
 	    .no_alias = no_alias, .out = out };
+	char text[DIR_ADDRESS_MAX + 16];
 
-	return resolve(&w, in);
+	snprintf(text, sizeof(text), "%s%s", key[0] == '@' ?
+	    "catch-all-probe" : "", key);
+	return resolve(&w, slice_str(text));
+}
+
+bool
+dir_answer_has(const struct dir_answer *ans, uint32_t account)
+{
+	size_t i;
+
+	for (i = 0; i < ans->naccounts; i++)
+		if (ans->account[i] == account)
+			return true;
+	return false;
+}
+
+struct slice
+dir_route_who(const struct dir *d, const struct item_route *r)
+{
+	const struct account *a = r->type == ROUTE_LOCAL ?
+	    dir_account_id(d, r->account) : NULL;
+
+	return a != NULL ? slice_str(a->address) : r->address;
 }

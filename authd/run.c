@@ -333,14 +333,12 @@ postmaster_of(struct dir *d, uint32_t id, bool of[CONF_NLIST])
 	static struct dir_answer ans;
 	char key[DIR_ADDRESS_MAX];
 	const char *name;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < CONF_NLIST && (name = dir_domain(d, i)) != NULL; i++) {
 		snprintf(key, sizeof(key), "postmaster@%s", name);
-		if (dir_resolve(d, slice_str(key), &ans) != DIR_OK)
-			continue;
-		for (k = 0; k < ans.naccounts; k++)
-			of[i] = of[i] || ans.account[k] == id;
+		of[i] = dir_resolve(d, slice_str(key), &ans) == DIR_OK &&
+		    dir_answer_has(&ans, id);
 	}
 }
 
