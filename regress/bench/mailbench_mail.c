@@ -70,6 +70,41 @@ static char *base64ish(char *p, size_t bytes, unsigned *s)
     return p;
 }
 
+/* What is left of a text/plain message of exactly size octets at buf. */
+static char *body_filled(char *p, char *buf, size_t size, unsigned *s)
+{
+    if ((size_t)(p - buf) + 100 < size)
+        p = text(p, size - (p - buf) - 80, s);
+    while ((size_t)(p - buf) + 2 < size)
+        *p++ = 'x';
+    if ((size_t)(p - buf) + 2 == size) {
+        *p++ = '\r';
+        *p++ = '\n';
+    }
+    return p;
+}
+
+/* multipart/alternative, in a multipart/mixed with an attachment of that name unless it is NULL */
+static char *body_parts(char *p, long i, const char *rare, const char *attached, unsigned *s)
+{
+    if (attached)
+        p += sprintf(p, "Content-Type: multipart/mixed; boundary=\"mix%08lx\"\r\n\r\n--mix%08lx\r\n", i, i);
+    p += sprintf(p, "Content-Type: multipart/alternative; boundary=\"alt%08lx\"\r\n\r\n"
+                 "--alt%08lx\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s", i, i, rare);
+    p = text(p, 200 + rnd(s) % 2000, s);
+    p += sprintf(p, "--alt%08lx\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body><p>", i);
+    p = text(p, 500 + rnd(s) % 4000, s);
+    p += sprintf(p, "</p></body></html>\r\n--alt%08lx--\r\n", i);
+    if (attached) {
+        p += sprintf(p, "--mix%08lx\r\nContent-Type: application/pdf; name=\"%s.pdf\"\r\n"
+                     "Content-Disposition: attachment; filename=\"%s.pdf\"\r\n"
+                     "Content-Transfer-Encoding: base64\r\n\r\n", i, attached, attached);
+        p = base64ish(p, 10000 + rnd(s) % 20000, s);
+        p += sprintf(p, "--mix%08lx--\r\n", i);
+    }
+    return p;
+}
+
 /*
  * Message number i.  size > 0: text/plain of exactly that many bytes.
  * size == 0: a mix: 65% short text, 30% multipart/alternative, 5% with an
@@ -116,35 +151,13 @@ size_t make_msg(long i, size_t size, char *buf, size_t cap, time_t *when)
     unsigned kind = rnd(&s) % 100;
     if (size) {
         p += sprintf(p, "Content-Type: text/plain; charset=us-ascii\r\n\r\n%s", rare);
-        if ((size_t)(p - buf) + 100 < size)
-            p = text(p, size - (p - buf) - 80, &s);
-        while ((size_t)(p - buf) + 2 < size)
-            *p++ = 'x';
-        if ((size_t)(p - buf) + 2 == size) {
-            *p++ = '\r';
-            *p++ = '\n';
-        }
+        p = body_filled(p, buf, size, &s);
     } else if (kind < 65) {
         p += sprintf(p, "Content-Type: text/plain; charset=utf-8\r\n"
                      "Content-Transfer-Encoding: 8bit\r\n\r\n%s", rare);
         p = text(p, 200 + rnd(&s) % 3000, &s);
     } else {
-        int att = kind >= 95;
-        if (att)
-            p += sprintf(p, "Content-Type: multipart/mixed; boundary=\"mix%08lx\"\r\n\r\n--mix%08lx\r\n", i, i);
-        p += sprintf(p, "Content-Type: multipart/alternative; boundary=\"alt%08lx\"\r\n\r\n"
-                     "--alt%08lx\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s", i, i, rare);
-        p = text(p, 200 + rnd(&s) % 2000, &s);
-        p += sprintf(p, "--alt%08lx\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body><p>", i);
-        p = text(p, 500 + rnd(&s) % 4000, &s);
-        p += sprintf(p, "</p></body></html>\r\n--alt%08lx--\r\n", i);
-        if (att) {
-            p += sprintf(p, "--mix%08lx\r\nContent-Type: application/pdf; name=\"%s.pdf\"\r\n"
-                         "Content-Disposition: attachment; filename=\"%s.pdf\"\r\n"
-                         "Content-Transfer-Encoding: base64\r\n\r\n", i, words[topic], words[topic]);
-            p = base64ish(p, 10000 + rnd(&s) % 20000, &s);
-            p += sprintf(p, "--mix%08lx--\r\n", i);
-        }
+        p = body_parts(p, i, rare, kind >= 95 ? words[topic] : NULL, &s);
     }
     if ((size_t)(p - buf) > cap)
         die("message buffer too small");

@@ -338,7 +338,7 @@ test_short_records(void **state)
 }
 
 static void
-test_hostile(void **state)
+test_hostile_pointers(void **state)
 {
 	size_t i, at;
 
@@ -360,6 +360,13 @@ test_hostile(void **state)
 	pkt[at + 17] = (uint8_t)at;
 	pkt[at + 1] = (uint8_t)(at + 16);
 	assert_int_equal(read_as("h.test", DNS_MX), PACKET_BAD);
+}
+
+static void
+test_hostile_lengths(void **state)
+{
+	size_t i;
+
 	/* counts without records */
 	begin("h.test", DNS_A, 0x8180);
 	pkt[6] = pkt[7] = 0xff;
@@ -596,7 +603,8 @@ main(void)
 		cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_other_servers),
 		cmocka_unit_test(test_short_records),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile_pointers),
+		cmocka_unit_test(test_hostile_lengths),
 		cmocka_unit_test(test_pointer_bomb),
 		cmocka_unit_test(test_huge_text),
 		cmocka_unit_test(test_cut_and_flipped),

@@ -252,45 +252,46 @@ test_bcc(void **state)
 }
 
 /* Who else than the envelope's sender a submitted message may be from. */
+static const struct {
+	const char	*from, *reply;
+	unsigned int	 asked;
+} authors[] = {
+	{ "From: alice@localdomain", "250", 0 },
+	{ "From: \"Bee, Al\" <alice@LocalDomain> (me)", "250", 0 },
+	{ "From:\r\n =?utf-8?q?=C3=A9?=\r\n\t<alice@localdomain>",
+	    "250", 0 },
+	{ "From: \xc3\xa9 A. B. <alice@localdomain>", "250", 0 },
+	{ "From: <alice@second.test>", "250", 1 },
+	{ "From: alice@localdomain, Al <alice@localdomain>", "250", 0 },
+	{ "From: alice@second.test, alice@second.test", "250", 2 },
+	{ "From: Alice@localdomain", "550", 1 },
+	{ "From: <carol@second.test>", "550", 1 },
+	{ "From: bob@localdomain", "550", 1 },
+	{ "From: alice@localdomain, bob@localdomain", "550", 1 },
+	{ "From: a@elsewhere.test", "550", 1 },
+	{ "From: alice@localdomain, alice@second.test", "550", 0 },
+	{ "From: alice@localdomain a@elsewhere.test", "550", 0 },
+	{ "From: alice@localdomain <a@elsewhere.test>", "550", 0 },
+	{ "From: a@elsewhere.test <alice@localdomain>", "550", 0 },
+	{ "From: <alice@localdomain> <a@elsewhere.test>", "550", 0 },
+	{ "From: us: alice@localdomain;", "550", 0 },
+	{ "From: undisclosed:;", "550", 0 }, { "From:", "550", 0 },
+	{ "From: <>", "550", 0 }, { "From: alice", "550", 0 },
+	{ "From: <@x.test:alice@localdomain>", "550", 0 },
+	{ "From: alice@[127.0.0.1]", "550", 0 },
+	{ "From: \"a <alice@localdomain>", "550", 0 },
+	{ "From: (a <alice@localdomain>", "550", 0 },
+	{ "From: ,alice@localdomain", "550", 0 },
+	{ "From: alice@localdomain\r\nFrom: alice@localdomain", "550",
+	    0 },
+	{ "From: alice@localdomain\r\nfrom : a@elsewhere.test", "550",
+	    0 },
+	{ "Subject: none", "550", 0 }, { "just text", "550", 0 },
+};
+
 static void
 test_author(void **state)
 {
-	static const struct {
-		const char	*from, *reply;
-		unsigned int	 asked;
-	} cases[] = {
-		{ "From: alice@localdomain", "250", 0 },
-		{ "From: \"Bee, Al\" <alice@LocalDomain> (me)", "250", 0 },
-		{ "From:\r\n =?utf-8?q?=C3=A9?=\r\n\t<alice@localdomain>",
-		    "250", 0 },
-		{ "From: \xc3\xa9 A. B. <alice@localdomain>", "250", 0 },
-		{ "From: <alice@second.test>", "250", 1 },
-		{ "From: alice@localdomain, Al <alice@localdomain>", "250", 0 },
-		{ "From: alice@second.test, alice@second.test", "250", 2 },
-		{ "From: Alice@localdomain", "550", 1 },
-		{ "From: <carol@second.test>", "550", 1 },
-		{ "From: bob@localdomain", "550", 1 },
-		{ "From: alice@localdomain, bob@localdomain", "550", 1 },
-		{ "From: a@elsewhere.test", "550", 1 },
-		{ "From: alice@localdomain, alice@second.test", "550", 0 },
-		{ "From: alice@localdomain a@elsewhere.test", "550", 0 },
-		{ "From: alice@localdomain <a@elsewhere.test>", "550", 0 },
-		{ "From: a@elsewhere.test <alice@localdomain>", "550", 0 },
-		{ "From: <alice@localdomain> <a@elsewhere.test>", "550", 0 },
-		{ "From: us: alice@localdomain;", "550", 0 },
-		{ "From: undisclosed:;", "550", 0 }, { "From:", "550", 0 },
-		{ "From: <>", "550", 0 }, { "From: alice", "550", 0 },
-		{ "From: <@x.test:alice@localdomain>", "550", 0 },
-		{ "From: alice@[127.0.0.1]", "550", 0 },
-		{ "From: \"a <alice@localdomain>", "550", 0 },
-		{ "From: (a <alice@localdomain>", "550", 0 },
-		{ "From: ,alice@localdomain", "550", 0 },
-		{ "From: alice@localdomain\r\nFrom: alice@localdomain", "550",
-		    0 },
-		{ "From: alice@localdomain\r\nfrom : a@elsewhere.test", "550",
-		    0 },
-		{ "Subject: none", "550", 0 }, { "just text", "550", 0 },
-	};
 	char text[256];
 	unsigned int kept = 0, asked, max = t.conf->smtp.max_errors;
 	size_t i;
@@ -299,18 +300,18 @@ test_author(void **state)
 	t.conf->smtp.max_errors = 100;
 	say("EHLO x\r\n" LOGIN);
 	expect("RSET\r\n", "220 250 235 250");
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof(authors) / sizeof(authors[0]); i++) {
 		asked = t.senders;
 		say("MAIL FROM:<alice@localdomain>\r\n"
 		    "RCPT TO:<far@away.test>\r\nDATA\r\n");
 		snprintf(text, sizeof(text), "%s\r\n\r\nhi\r\n.\r\n",
-		    cases[i].from);
-		expect(text, cases[i].reply[0] == '2' ? "250 250 354 250" :
+		    authors[i].from);
+		expect(text, authors[i].reply[0] == '2' ? "250 250 354 250" :
 		    "250 250 354 550");
-		if (t.senders - asked - 1 != cases[i].asked)
-			fail_msg("%s: asked %u times", cases[i].from,
+		if (t.senders - asked - 1 != authors[i].asked)
+			fail_msg("%s: asked %u times", authors[i].from,
 			    t.senders - asked - 1);
-		if (cases[i].reply[0] == '2')
+		if (authors[i].reply[0] == '2')
 			assert_int_equal(t.kept[kept++].ticket, 6);
 	}
 	assert_int_equal(t.commits, kept);
