@@ -117,7 +117,7 @@ tail_settle(struct store *st, uint64_t end)
 		if (log_resync(p, n, st->seed) == -1)
 			return backend_log_cut(&st->b, st->pos);
 	}
-	store_mark_damaged(st);
+	backend_mark_damaged(&st->b, st->seed);
 	return STORE_DAMAGED;
 }
 
@@ -195,7 +195,7 @@ store_catch_up(struct store *st, uint64_t end)
 	if (r == STORE_OK && st->pos < end && st->b.locked)
 		r = tail_settle(st, end);
 	else if (r == STORE_DAMAGED && st->b.locked)
-		store_mark_damaged(st);
+		backend_mark_damaged(&st->b, st->seed);
 	if (r == STORE_DAMAGED)
 		st->damaged = true;
 	rbuf_trim();

@@ -423,7 +423,6 @@ bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
 
 void	 store_seen(struct store *, size_t len, const struct loggroup *);
 enum store_result store_sync_files(struct store *);
-void	 store_mark_damaged(struct store *);
 
 /* ---- recover.c --------------------------------------------------- */
 

@@ -61,12 +61,6 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 	}
 }
 
-void
-store_mark_damaged(struct store *st)
-{
-	backend_mark_damaged(&st->b, st->seed);
-}
-
 /* Nothing that we know of waits for a sync up to pos. */
 static void
 durable_to(struct store *st, uint64_t pos)
