@@ -82,10 +82,8 @@ refused(struct session *s, bool final)
 	session_reason(s, &why);
 	/* A host that turns us away says nothing about the recipients, so
 	 * others are asked, now and later. */
-	if (!final) {
-		why.result = DELIVERY_TEMP;
-		why.status[0] = '4';
-	}
+	if (!final)
+		reason_later(&why);
 	session_fail(s, &why);
 	return false;
 }

@@ -177,10 +177,8 @@ lookup_loops(struct lookup *l)
 {
 	if (route_own(l->route, l->domain, own_address, &l->why) == 0)
 		return 0;
-	if (proc_conf()->relay.smarthost != NULL) {
-		l->why.result = DELIVERY_TEMP;
-		l->why.status[0] = '4';
-	}
+	if (proc_conf()->relay.smarthost != NULL)
+		reason_later(&l->why);
 	return -1;
 }
 

@@ -262,10 +262,8 @@ message_soften(struct message *m)
 	struct rcpt *r;
 
 	for (r = m->rcpt; r < m->rcpt + m->nrcpt; r++)
-		if (r->turn != RCPT_DONE && r->why.result == DELIVERY_PERM) {
-			r->why.result = DELIVERY_TEMP;
-			r->why.status[0] = '4';
-		}
+		if (r->turn != RCPT_DONE && r->why.result == DELIVERY_PERM)
+			reason_later(&r->why);
 }
 
 static enum rcpt_turn

@@ -43,6 +43,8 @@ struct reason {
 void	 reason_set(struct reason *, enum delivery_result, const char *status,
 	    const char *mta, const char *fmt, ...)
 	    __attribute__((format(printf, 5, 6)));
+/* It is one for now: it may be otherwise later. */
+void	 reason_later(struct reason *);
 
 /* ---- route.c: hosts, addresses, their order; pure ---------- */
 

@@ -55,6 +55,13 @@ reason_set(struct reason *r, enum delivery_result result, const char *status,
 			*p = '?';
 }
 
+void
+reason_later(struct reason *r)
+{
+	r->result = DELIVERY_TEMP;
+	r->status[0] = '4';
+}
+
 int
 route_mx(struct route *r, const char *domain, const char *self,
     const struct dns_ask_r *a, uint64_t seed, struct reason *why)

@@ -151,10 +151,8 @@ session_reason_bad(const struct session *s, struct reason *why)
 	if (why->status[0] == '\0')
 		reason_set(why, DELIVERY_TEMP, "4.3.0", "",
 		    "no connection could be begun");
-	if (s->soft && why->result == DELIVERY_PERM) {
-		why->result = DELIVERY_TEMP;
-		why->status[0] = '4';
-	}
+	if (s->soft && why->result == DELIVERY_PERM)
+		reason_later(why);
 }
 
 static bool

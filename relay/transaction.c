@@ -260,10 +260,8 @@ rcpt_refused(struct session *s)
 	struct reason why;
 
 	session_reason(s, &why);
-	if (crowded) {
-		why.result = DELIVERY_TEMP;
-		why.status[0] = '4';
-	}
+	if (crowded)
+		reason_later(&why);
 	message_result(s->m, s->rcpt, &why);
 	if (crowded)
 		r->turn = RCPT_CROWDED;
