@@ -32,7 +32,6 @@ struct convert {
 	struct event	 next;
 	enum convert_state state;
 	struct downgrade *d;
-	enum convert_state without;	/* it, when d is NULL */
 	bool		 looked;
 	uint64_t	 off;
 	uint64_t	 size;		/* of the result */
@@ -42,8 +41,8 @@ struct convert {
 	size_t		 nsignature;
 };
 
-static struct downgrade *convert_open(const struct message *,
-		    enum convert_state *);
+static enum convert_state convert_open(const struct message *,
+		    struct downgrade **);
 static bool	 convert_slice(struct message *, struct convert *);
 static void	 convert_looked(struct convert *);
 static void	 on_next(evutil_socket_t, short, void *);
@@ -56,10 +55,10 @@ convert_start(struct message *m)
 	struct convert *c = xcalloc(1, sizeof(*c));
 
 	m->convert = c;
-	c->state = CONVERT_BUSY;
-	c->d = convert_open(m, &c->without);
 	event_assign(&c->next, proc_base(), -1, 0, on_next, m);
-	event_active(&c->next, EV_TIMEOUT, 0);
+	c->state = convert_open(m, &c->d);
+	if (c->state == CONVERT_BUSY)
+		event_active(&c->next, EV_TIMEOUT, 0);
 }
 
 enum convert_state
@@ -128,29 +127,27 @@ convert_feed(struct message *m, const char *p, size_t n,
 	return downgrade_feed(m->convert->d, p, n, to);
 }
 
-/* NULL: its facts are not there, or are none, or (LATER) cannot be read now. */
-static struct downgrade *
-convert_open(const struct message *m, enum convert_state *without)
+/* BUSY: *d begins; NO: its facts are not there, or are none; LATER: they
+ * cannot be read now. */
+static enum convert_state
+convert_open(const struct message *m, struct downgrade **d)
 {
-	struct downgrade *d = NULL;
 	char *facts;
 
-	*without = CONVERT_NO;
 	if (m->facts == 0 || m->facts > FACTS_MAX)
-		return NULL;
+		return CONVERT_NO;
 	facts = xcalloc(1, m->facts);
 	if (pread_all(m->fd, facts, m->facts, (off_t)(m->offset + m->size)) ==
 	    -1) {
 		log_warnx("%s unread why=\"%s\"", m->sid,
 		    strerror(errno));
-		*without = CONVERT_LATER;
-	} else
-		d = downgrade_new(facts, m->facts);
+		free(facts);
+		return CONVERT_LATER;
+	}
+	*d = downgrade_new(facts, m->facts);
 	free(facts);
-	if (d != NULL && downgrade_size(d) == m->size)
-		return d;
-	downgrade_free(d);
-	return NULL;
+	return *d != NULL && downgrade_size(*d) == m->size ? CONVERT_BUSY :
+	    CONVERT_NO;
 }
 
 static void
@@ -159,13 +156,10 @@ on_next(evutil_socket_t fd, short what, void *arg)
 	struct message *m = arg;
 	struct convert *c = m->convert;
 
-	if (c->d == NULL)
-		c->state = c->without;
-	else if (convert_slice(m, c)) {
+	if (convert_slice(m, c))
 		event_active(&c->next, EV_TIMEOUT, 0);
-		return;
-	}
-	m->converted(m);
+	else
+		m->converted(m);
 }
 
 /* False: c->state tells how it is, BUSY: it is ready but for a signature. */

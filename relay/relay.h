@@ -179,8 +179,8 @@ enum convert_state {
 	CONVERT_LATER		/* not now: no signature, not readable */
 };
 
-/* Get ready: m->converted() is called later, not from within, and calls
- * convert_end() unless it is NO, NEEDLESS or LATER. */
+/* Get ready.  While it is BUSY m->converted() will be called, not from within,
+ * and calls convert_end() unless it is NO, NEEDLESS or LATER by then. */
 void	 convert_start(struct message *);
 enum convert_state convert_state(const struct message *);
 void	 convert_end(struct message *, enum convert_state,
