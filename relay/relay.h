@@ -3,7 +3,7 @@
  * transactions, messages.  Private to relay/.
  *
  * Layers, lowest first; a file calls those before it:
- *	route own resume tls lookup convert message expect auth
+ *	route own resume tls lookup convert message tries expect auth
  *	(hello transaction session dest) relay
  */
 #ifndef RELAY_H
@@ -320,6 +320,26 @@ struct session {
 	struct data_stuff stuff;
 };
 
+/* ---- tries.c: the addresses that it asks ---------- */
+
+/* It is new, or has another message: all are to be asked, but the one that it
+ * talks to. */
+void	 tries_begin(struct session *);
+/* s->addr becomes the next that is worth a try.  False: none is left. */
+bool	 tries_next(struct session *);
+/* Was it tried for long enough?  Then no other address is asked. */
+bool	 tries_late(const struct session *);
+/* Is there another host that its message was not refused by for now? */
+bool	 tries_elsewhere(const struct session *);
+/* No address of the host that it talks to is asked again. */
+void	 tries_leave(struct session *);
+/* Nobody asks the address it talks to for a while. */
+void	 tries_bad(struct session *, const struct reason *);
+/* Nor that host's, which is we, nor of those that are not preferred to it. */
+void	 tries_self(struct session *);
+/* None is left: why. */
+void	 tries_why(const struct session *, struct reason *);
+
 /* ---- expect.c: what it waits for ---------- */
 
 void	 session_expect(struct session *, enum session_state);
@@ -357,9 +377,7 @@ void	 session_fail_text(struct session *, const char *status,
 	    const char *text);
 /* It greeted with our own name. */
 void	 session_self(struct session *);
-/* Is there another host that its message was not refused by for now? */
-bool	 session_elsewhere(const struct session *);
-/* Its message is asked for at such a host; polite: this one still listens.
+/* Its message is asked for at a host that is left (tries_elsewhere()); polite: this one still listens.
  * The session may be gone afterwards. */
 void	 session_pass(struct session *, bool polite);
 

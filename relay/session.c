@@ -1,7 +1,7 @@
 /*
- * One connection of relay to a mail host: its addresses one after another,
- * its events and deadlines, its end.  What is said over it stands in
- * hello.c and transaction.c.  What the host says was written by
+ * One connection of relay to a mail host, and the next one: its events and
+ * deadlines, its end.  To which address stands in tries.c, what is said over
+ * it in hello.c and transaction.c.  What the host says was written by
  * a stranger: replies are bounded by the parser, everything else that comes
  * ends the connection.
  */
@@ -31,16 +31,11 @@
 #include "relay/relay.h"
 
 #define QUIT_MS		2000	/* for the last words to go out */
-#define BAD_MS		60000	/* an address that failed is left alone */
-#define ASK_MS		1800000	/* a message is passed on to other hosts */
 #define SESSION_MAX	100	/* messages over one connection */
 
 static bool	 session_connect(struct session *);
-static bool	 session_late(const struct session *);
-static void	 session_reason_bad(const struct session *, struct reason *);
 static bool	 session_open(struct session *);
 static void	 session_lost(struct session *, const struct reason *);
-static void	 session_bad(struct session *, const struct reason *);
 static void	 session_next_address(struct session *, const struct reason *);
 static void	 session_onward(struct session *);
 static void	 session_close(struct session *, bool);
@@ -88,10 +83,10 @@ session_new(struct dest *d, struct route *r, struct reason *why)
 	s->route = r;
 	r->refs++;
 	s->since = now_ms();
-	s->soft = r->more;
+	tries_begin(s);
 	(void)strlcpy(s->tls, "none", sizeof(s->tls));
 	if (!session_connect(s)) {
-		session_reason_bad(s, why);
+		tries_why(s, why);
 		route_release(r);
 		free(s);
 		return NULL;
@@ -114,45 +109,14 @@ session_tell(const struct session *s, const char *result, const char *why)
 		dest_tell(s->dest, text);
 }
 
-/* The next address that is worth a try; false: none is left. */
+/* False: no address is left. */
 static bool
 session_connect(struct session *s)
 {
-	struct route_addr *a;
-	uint64_t now = now_ms();
-
-	for (s->addr = 0; s->addr < s->route->naddr; s->addr++) {
-		a = &s->route->addr[s->addr];
-		if ((s->asked & UINT64_C(1) << s->addr) != 0)
-			continue;
-		s->asked |= UINT64_C(1) << s->addr;
-		if (a->bad_until > now || session_late(s))
-			s->soft = s->soft || !a->refused;
-		else if (session_open(s))
+	while (tries_next(s))
+		if (session_open(s))
 			return true;
-	}
 	return false;
-}
-
-/* It has been asked for long enough, or queue is gone and will have it sent
- * again: no other host any more. */
-static bool
-session_late(const struct session *s)
-{
-	return (s->m != NULL && s->m->queue == NULL) ||
-	    now_ms() - (s->m != NULL ? s->m->since : s->since) > ASK_MS;
-}
-
-/* Why there is none. */
-static void
-session_reason_bad(const struct session *s, struct reason *why)
-{
-	*why = s->route->bad;
-	if (why->status[0] == '\0')
-		reason_set(why, DELIVERY_TEMP, "4.3.0", "",
-		    "no connection could be begun");
-	if (s->soft && why->result == DELIVERY_PERM)
-		reason_later(why);
 }
 
 static bool
@@ -331,24 +295,11 @@ session_lost(struct session *s, const struct reason *why)
 	}
 	message_said(s->m);
 	message_turn(s->m);
-	if (used && !session_late(s) && session_open(s))
+	if (used && !tries_late(s) && session_open(s))
 		return;
 	if (!used)
-		session_bad(s, &copy);
-	s->asked |= UINT64_C(1) << s->addr;
+		tries_bad(s, &copy);
 	session_onward(s);
-}
-
-/* The one it talked to is left alone for a while. */
-static void
-session_bad(struct session *s, const struct reason *why)
-{
-	struct route_addr *a = &s->route->addr[s->addr];
-
-	a->refused = why->result == DELIVERY_PERM;
-	a->bad_until = now_ms() + BAD_MS;
-	s->soft = s->soft || !a->refused;
-	s->route->bad = *why;
 }
 
 static void
@@ -365,7 +316,7 @@ session_next_address(struct session *s, const struct reason *why)
 			return;
 	}
 	s->retry_clear = false;
-	session_bad(s, why);
+	tries_bad(s, why);
 	session_onward(s);
 }
 
@@ -377,45 +328,16 @@ session_onward(struct session *s)
 
 	if (session_connect(s))
 		return;
-	session_reason_bad(s, &why);
+	tries_why(s, &why);
 	if (s->m != NULL)
 		transaction_end(s, &why);
 	session_end(s, &why);
 }
 
-static uint64_t
-host_bits(const struct route *r, size_t host)
-{
-	uint64_t bits = 0;
-	size_t i;
-
-	for (i = 0; i < r->naddr; i++)
-		if (r->addr[i].host == host)
-			bits |= UINT64_C(1) << i;
-	return bits;
-}
-
-bool
-session_elsewhere(const struct session *s)
-{
-	const struct route *r = s->route;
-	uint64_t asked = s->asked | host_bits(r, r->addr[s->addr].host);
-	uint64_t now = now_ms();
-	size_t i;
-
-	if (session_late(s))
-		return false;
-	for (i = 0; i < r->naddr; i++)
-		if ((asked & UINT64_C(1) << i) == 0 &&
-		    r->addr[i].bad_until <= now)
-			return true;
-	return false;
-}
-
 void
 session_pass(struct session *s, bool polite)
 {
-	s->asked |= host_bits(s->route, s->route->addr[s->addr].host);
+	tries_leave(s);
 	s->moved = true;
 	message_said(s->m);
 	message_turn(s->m);
@@ -425,26 +347,19 @@ session_pass(struct session *s, bool polite)
 
 /*
  * It greeted with our own name: it is us, by an address of which nobody knows
- * that it is ours.  Hosts that are preferred to it were asked before, and no
- * others may be (RFC 5321 5.1); a smarthost is a mistake to be mended.
+ * that it is ours.  A smarthost that does so is a mistake to be mended.
  */
 void
 session_self(struct session *s)
 {
-	struct route *r = s->route;
-	unsigned int pref = r->host[r->addr[s->addr].host].pref;
 	bool smarthost = proc_conf()->relay.smarthost != NULL;
 	struct reason why;
-	size_t i;
 
 	reason_set(&why, smarthost ? DELIVERY_TEMP : DELIVERY_PERM,
 	    smarthost ? "4.4.6" : "5.4.6", session_host(s),
 	    "mail loops back to this host: %s greets with our name", s->peer);
-	for (i = 0; i < r->naddr && !smarthost; i++)
-		if (r->host[r->addr[i].host].pref >= pref) {
-			r->addr[i].refused = true;
-			r->addr[i].bad_until = now_ms() + BAD_MS;
-		}
+	if (!smarthost)
+		tries_self(s);
 	session_fail(s, &why);
 }
 

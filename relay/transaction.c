@@ -53,8 +53,7 @@ transaction_start(struct session *s, struct message *m)
 {
 	s->m = m;
 	m->session = s;
-	s->asked = 0;
-	s->soft = s->route->more;
+	tries_begin(s);
 	if (transaction_begin(s))
 		return true;
 	transaction_done(s);
@@ -89,7 +88,7 @@ transaction_begin(struct session *s)
 	}
 	if (!message_fits(s, &why)) {
 		message_note(m, &why);
-		return session_elsewhere(s) && transaction_abandon(s);
+		return tries_elsewhere(s) && transaction_abandon(s);
 	}
 	s->sent++;
 	s->piped = (s->ext & EXT_PIPELINING) != 0;
@@ -472,7 +471,7 @@ transaction_over(struct session *s, bool open, bool more)
 			message_said(s->m);
 			return transaction_again(s);
 		}
-		if (session_elsewhere(s)) {
+		if (tries_elsewhere(s)) {
 			session_pass(s, open);
 			return false;
 		}
@@ -502,7 +501,7 @@ static bool
 transaction_abandon(struct session *s)
 {
 	if (message_settle(s->m, false, s->peer, s->tls) == 0 ||
-	    !session_elsewhere(s))
+	    !tries_elsewhere(s))
 		transaction_done(s);
 	io_write(s->io, "RSET\r\n", 6);
 	session_expect(s, RSET_EXPECTED);
