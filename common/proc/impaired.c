@@ -27,6 +27,9 @@ static struct condition {
 	bool	 mild;
 } conditions[PROC_IMPAIRED_MAX];
 
+static void	 condition_tell(const char *, bool, const char *, va_list)
+		    __attribute__((format(printf, 3, 0)));
+
 /* The condition of that id, or a free one ("": NULL when all are used). */
 static struct condition *
 condition_find(const char *id)
@@ -52,10 +55,12 @@ condition_send(const struct condition *c, const char *text)
 }
 
 static void
-condition_tell(const char *id, bool mild, const char *text)
+condition_tell(const char *id, bool mild, const char *fmt, va_list ap)
 {
 	struct condition *c = condition_find(id);
+	char text[TEXT_SIZE];
 
+	vsnprintf(text, sizeof(text), fmt, ap);
 	if (c == NULL && (c = condition_find("")) == NULL)
 		return;			/* status tells of enough */
 	if (strcmp(c->id, id) == 0 && strcmp(c->text, text) == 0 &&
@@ -70,25 +75,21 @@ condition_tell(const char *id, bool mild, const char *text)
 void
 proc_impaired(const char *id, const char *fmt, ...)
 {
-	char text[TEXT_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	condition_tell(id, false, fmt, ap);
 	va_end(ap);
-	condition_tell(id, false, text);
 }
 
 void
 proc_warned(const char *id, const char *fmt, ...)
 {
-	char text[TEXT_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	condition_tell(id, true, fmt, ap);
 	va_end(ap);
-	condition_tell(id, true, text);
 }
 
 void
