@@ -21,6 +21,10 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
+static void	 line_make(const struct findings *, const char *, size_t,
+		    char [FINDING_MAX], const char *, va_list)
+		    __attribute__((format(printf, 5, 0)));
+
 void
 finding_begin(struct findings *f, struct house *h, const struct conf *conf)
 {
@@ -76,18 +80,27 @@ wrong_line(struct findings *f, int status, const char *line)
 		f->status = status;
 }
 
+/* The whole line. */
+static void
+line_make(const struct findings *f, const char *key, size_t index,
+    char line[FINDING_MAX], const char *fmt, va_list ap)
+{
+	size_t n;
+
+	prefix(f, key, index, line, FINDING_MAX);
+	n = strlen(line);
+	vsnprintf(line + n, FINDING_MAX - n, fmt, ap);
+}
+
 void
 finding_wrong(struct findings *f, int status, const char *key, size_t index,
     const char *fmt, ...)
 {
 	char line[FINDING_MAX];
-	size_t n;
 	va_list ap;
 
-	prefix(f, key, index, line, sizeof(line));
-	n = strlen(line);
 	va_start(ap, fmt);
-	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
+	line_make(f, key, index, line, fmt, ap);
 	va_end(ap);
 	wrong_line(f, status, line);
 }
@@ -97,13 +110,10 @@ finding_warn(struct findings *f, const char *key, size_t index,
     const char *fmt, ...)
 {
 	char line[FINDING_MAX];
-	size_t n;
 	va_list ap;
 
-	prefix(f, key, index, line, sizeof(line));
-	n = strlen(line);
 	va_start(ap, fmt);
-	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
+	line_make(f, key, index, line, fmt, ap);
 	va_end(ap);
 	lines_add(f->warned, sizeof(f->warned), line);
 	f->nwarned++;
@@ -140,22 +150,22 @@ finding_lines(struct findings *f, int status, const char *lines)
 	}
 }
 
-static void
-log_each(log_fn *tell, const char *lines)
+void
+log_lines(log_fn *tell, const char *head, const char *lines)
 {
 	size_t n;
 
 	for (; *lines != '\0'; lines += n + (lines[n] == '\n')) {
 		n = strcspn(lines, "\n");
-		tell("%.*s", (int)n, lines);
+		tell("%s%.*s", head, (int)n, lines);
 	}
 }
 
 void
 finding_log(const struct findings *f)
 {
-	log_each(log_warnx, f->warned);
-	log_each(log_errorx, f->wrong);
+	log_lines(log_warnx, "", f->warned);
+	log_lines(log_errorx, "", f->wrong);
 }
 
 char *

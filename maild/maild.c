@@ -38,7 +38,6 @@
 #define HOLD_SECONDS	10		/* then the log is written anyway */
 #define NOFILE_SPARE	2048		/* descriptors beyond connections */
 
-static void	 log_lines(log_fn *, const char *);
 static void	 refuse(const char *) __attribute__((noreturn));
 static void	 runs_already(const struct conf *, pid_t)
 		    __attribute__((noreturn));
@@ -185,7 +184,7 @@ tell_up(const struct house *h)
 	char list[8192];
 
 	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
-	log_lines(log_warnx, h->told);
+	log_lines(log_warnx, "", h->told);
 	impaired_list(h, list, sizeof(list));
 	for (char *p = list, *line; (line = strsep(&p, "\n")) != NULL;)
 		if (strncmp(line, "warning: ", 9) == 0)
@@ -278,23 +277,11 @@ raise_limits(const struct conf *conf)
 	}
 }
 
-/* A message of several lines. */
-static void
-log_lines(log_fn *tell, const char *text)
-{
-	while (*text != '\0') {
-		size_t n = strcspn(text, "\n");
-
-		tell("%.*s", (int)n, text);
-		text += n + (text[n] == '\n');
-	}
-}
-
 /* The operator has to mend something first: a supervisor need not try. */
 static void
 refuse(const char *text)
 {
-	log_lines(log_errorx, text);
+	log_lines(log_errorx, "", text);
 	exit(EX_CONFIG);
 }
 
@@ -338,7 +325,7 @@ start(struct house *h)
 		refuse(err);
 	if (listen_open(h->conf, h->listen, NULL, NULL, err, sizeof(err)) ==
 	    -1) {
-		log_lines(log_errorx, err); /* another may go: try again */
+		log_lines(log_errorx, "", err); /* another may go: try again */
 		exit(EX_UNAVAILABLE);
 	}
 	if ((h->storefd = open(h->conf->dir.store, O_RDONLY | O_DIRECTORY |

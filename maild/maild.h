@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
@@ -143,6 +144,8 @@ void	 finding_warn(struct findings *, const char *key, size_t index,
 /* Each line is wrong; a key may stand in it in parentheses. */
 void	 finding_lines(struct findings *, int status, const char *lines);
 void	 finding_log(const struct findings *);
+/* A message of several lines, each behind head. */
+void	 log_lines(log_fn *, const char *head, const char *lines);
 /* The warnings, each behind a newline and "warning: ", to be freed. */
 char	*finding_text(const struct findings *);
 

@@ -46,7 +46,6 @@ struct reload {
 };
 
 static void	 reload_end(struct house *, const char *);
-static void	 reload_log(const char *);
 static void	 reload_try(struct house *);
 static void	 on_late(evutil_socket_t, short, void *);
 
@@ -160,7 +159,7 @@ reload_look(struct house *h, struct reload *r, char *err, size_t errsize)
 	look_reload(f, h->conf, h->listen);
 	strlcpy(err, f->wrong, errsize);
 	ret = f->nwrong == 0 ? 0 : -1;
-	reload_log(f->warned);
+	log_lines(log_warnx, "reload: ", f->warned);
 	r->told = finding_text(f);
 	free(f);
 	return ret;
@@ -445,18 +444,6 @@ reload_free(struct house *h)
 	free(r);
 }
 
-/* Log a message of several lines. */
-static void
-reload_log(const char *text)
-{
-	while (*text != '\0') {
-		size_t n = strcspn(text, "\n");
-
-		log_warnx("reload: %.*s", (int)n, text);
-		text += n + (text[n] == '\n');
-	}
-}
-
 /* The file that was changed for this reload: as it was, or kept. */
 static void
 reload_undo(const struct reload *r, bool failed)
@@ -477,12 +464,12 @@ reload_end(struct house *h, const char *err)
 
 	reload_undo(r, err != NULL);
 	if (err != NULL) {
-		reload_log(err);
+		log_lines(log_warnx, "reload: ", err);
 		log_warnx("reload: nothing has changed, the old configuration "
 		    "stays");
 	} else {
 		if (r->warning != NULL)
-			reload_log(r->warning);
+			log_lines(log_warnx, "reload: ", r->warning);
 		log_notice("reload done generation=%u", h->generation);
 	}
 	if (r->cmd != NULL && err != NULL)
