@@ -306,9 +306,16 @@ places_look(struct place *p, const struct conf *c, struct text *t)
 
 /* ---- the house ----------------------------------------------------------- */
 
-/* The house that most of them are of, but for skip; NULL: none has a mark. */
+static bool
+has_house(const struct place *p, bool loose)
+{
+	return p->mark.state == MARK_GOOD || (loose && p->mark.loose);
+}
+
+/* The house that most of them are of, but for skip; NULL: none has a mark.
+ * loose: marks that others may write count too. */
 static const char *
-house_of(const struct place *p, int skip)
+house_of(const struct place *p, int skip, bool loose)
 {
 	const char *house = NULL;
 	int most = 0;
@@ -316,10 +323,10 @@ house_of(const struct place *p, int skip)
 	for (int d = 0; d < DIR_MAX; d++) {
 		int n = 0;
 
-		if (d == skip || p[d].mark.state != MARK_GOOD)
+		if (d == skip || !has_house(&p[d], loose))
 			continue;
 		for (int o = 0; o < DIR_MAX; o++)
-			n += o != skip && p[o].mark.state == MARK_GOOD &&
+			n += o != skip && has_house(&p[o], loose) &&
 			    strcmp(p[o].mark.house, p[d].mark.house) == 0;
 		if (n > most) {
 			most = n;
@@ -347,7 +354,7 @@ place_lacks(const struct place *p)
 	return p->empty ? "is empty" : "has no " MARK;
 }
 
-/* What is wrong with it in that house, and what cures it. */
+/* What is wrong with it in that house, and what cures it; how: maild -F. */
 static bool
 place_check(const struct place *p, enum mark_dir d, const char *house,
     const char *how, struct text *t)
@@ -360,22 +367,20 @@ place_check(const struct place *p, enum mark_dir d, const char *house,
 			return true;
 		complain(t, "%s (%s): %s, and the other directories are of "
 		    "the house %.8s; is it the right one, and mounted?  %s: "
-		    "%s %s", p->path, key, place_lacks(p), house,
+		    "%s --adopt %s", p->path, key, place_lacks(p), house,
 		    p->fd == -1 ? "To begin a new one" : "If so", how,
 		    p->path);
 		return false;
 	case MARK_BAD:
-		if (p->mark.loose) {
-			/* how without its " --adopt" */
+		if (p->mark.loose)
 			complain(t, "%s/" MARK " (%s): %s; if all of it was "
-			    "restored or moved: %.*s -n, then without -n; "
-			    "else: %s %s", p->path, key, p->mark.why,
-			    (int)strlen(how) - 8, how, how, p->path);
-			return false;
-		}
-		complain(t, "%s/" MARK " (%s): %s; if it is the right "
-		    "directory: %s %s", p->path, key, p->mark.why, how,
-		    p->path);
+			    "restored or moved: %s -n, then without -n; else: "
+			    "%s --adopt %s", p->path, key, p->mark.why, how,
+			    how, p->path);
+		else
+			complain(t, "%s/" MARK " (%s): %s; if it is the right "
+			    "directory: %s --adopt %s", p->path, key,
+			    p->mark.why, how, p->path);
 		return false;
 	case MARK_NEWER:
 		complain(t, "%s (%s): is of level %u, which a newer release "
@@ -387,11 +392,11 @@ place_check(const struct place *p, enum mark_dir d, const char *house,
 	}
 	if (strcmp(p->mark.role, names[d].role) != 0)
 		complain(t, "%s (%s): is a directory for %s, not for %s; "
-		    "change %s, or if it is right: %s %s", p->path, key,
+		    "change %s, or if it is right: %s --adopt %s", p->path, key,
 		    p->mark.role, names[d].role, key, how, p->path);
 	else if (strcmp(p->mark.house, house) != 0)
 		complain(t, "%s (%s): is of the house %.8s, the others are of "
-		    "%.8s; change %s, or if it belongs here now: %s %s",
+		    "%.8s; change %s, or if it belongs here now: %s --adopt %s",
 		    p->path, key, p->mark.house, house, key, how, p->path);
 	else
 		return true;
@@ -410,19 +415,12 @@ first_check(const struct place *p, const char *how, struct text *t)
 		if (d != DIR_DKIM && !p[d].empty) {
 			complain(t, "%s (%s): holds something, but %s (%s) "
 			    "has no directory.db with its accounts; is that "
-			    "the right one, and mounted?  If so: %s %s",
+			    "the right one, and mounted?  If so: %s --adopt %s",
 			    p[d].path, names[d].key, p[DIR_AUTH].path,
 			    names[DIR_AUTH].key, how, p[DIR_AUTH].path);
 			return -1;
 		}
 	return 0;
-}
-
-static void
-how_to_adopt(const struct house *h, char *buf, size_t size)
-{
-	house_command(h, "-F", buf, size);
-	strlcat(buf, " --adopt", size);
 }
 
 int
@@ -437,9 +435,9 @@ mark_check(const struct house *h, const struct conf *c, bool *first,
 
 	err[0] = '\0';
 	*first = false;
-	how_to_adopt(h, how, sizeof(how));
+	house_command(h, "-F", how, sizeof(how));
 	ret = places_look(p, c, &t);
-	house = house_of(p, -1);
+	house = house_of(p, -1, false);
 	for (int d = 0; ret == 0 && house == NULL && d < DIR_MAX; d++)
 		if (p[d].mark.state != MARK_NONE)
 			house = "unknown";	/* bad or newer: told below */
@@ -461,41 +459,24 @@ mark_check(const struct house *h, const struct conf *c, bool *first,
 static bool
 claims(const struct place *p, enum mark_dir d)
 {
-	return (p->mark.state == MARK_GOOD || p->mark.loose) &&
+	return has_house(p, true) &&
 	    strcmp(p->mark.role, names[d].role) == 0;
 }
 
-/* How many of them claim to be of the same house as this one. */
-static int
-claims_alike(const struct place *p, int d)
-{
-	int n = 0;
-
-	for (int o = 0; o < DIR_MAX; o++)
-		n += claims(&p[o], (enum mark_dir)o) &&
-		    strcmp(p[o].mark.house, p[d].mark.house) == 0;
-	return n;
-}
-
-/* Place d of all of them: its mark is that of most, or none has one and it is
- * a house from before there were marks. */
+/* Place d of all of them: its mark is of the house that most are of, or none
+ * has one and it is a house from before there were marks. */
 static bool
-place_ours(const struct place *p, int d, char *why, size_t size)
+place_ours(const struct place *p, int d, const char *how, struct text *t)
 {
-	struct text t = { why, size };
-	int most = 0;
+	const char *house = house_of(p, -1, true);
 
-	why[0] = '\0';
-	for (int o = 0; o < DIR_MAX; o++)
-		if (claims(&p[o], (enum mark_dir)o) &&
-		    claims_alike(p, o) > most)
-			most = claims_alike(p, o);
-	if (most == 0 && p[d].mark.state == MARK_NONE)
-		return first_check(p, "maild -F --adopt", &t) == 0;
-	if (claims(&p[d], (enum mark_dir)d) && claims_alike(p, d) == most)
+	if (house == NULL && p[d].mark.state == MARK_NONE)
+		return first_check(p, how, t) == 0;
+	if (house != NULL && claims(&p[d], (enum mark_dir)d) &&
+	    strcmp(p[d].mark.house, house) == 0)
 		return true;
-	complain(&t, "has no " MARK " of this house as %s; if it is: maild -F "
-	    "--adopt %s", names[d].key, p[d].path);
+	complain(t, "has no " MARK " of this house as %s; if it is: %s "
+	    "--adopt %s", names[d].key, how, p[d].path);
 	return false;
 }
 
@@ -504,13 +485,15 @@ mark_ours(const struct house *h, const char *path, char *why, size_t size)
 {
 	struct text t = { why, size };
 	struct place p[DIR_MAX];
+	char how[1100];
 	bool ours = false;
 
 	why[0] = '\0';
+	house_command(h, "-F", how, sizeof(how));
 	if (places_look(p, h->conf, &t) == 0)
 		for (int d = 0; d < DIR_MAX; d++)
 			if (strcmp(p[d].path, path) == 0)
-				ours = place_ours(p, d, why, size);
+				ours = place_ours(p, d, how, &t);
 	places_close(p);
 	return ours;
 }
@@ -555,7 +538,7 @@ mark_adopt_all(const struct conf *c, char *err, size_t errsize)
 
 	err[0] = '\0';
 	if ((ret = places_look(p, c, &t)) == 0) {
-		if ((old = house_of(p, -1)) != NULL)
+		if ((old = house_of(p, -1, false)) != NULL)
 			strlcpy(house, old, sizeof(house));
 		else
 			house_new(house);
@@ -624,7 +607,7 @@ mark_adopt(const struct conf *c, const char *dir, char *text, size_t size)
 	(void)places_look(p, c, &t);
 	text[0] = '\0';			/* the others are not asked for */
 	d = place_named(p, dir);
-	if (d != DIR_MAX && (old = house_of(p, d)) != NULL)
+	if (d != DIR_MAX && (old = house_of(p, d, false)) != NULL)
 		strlcpy(house, old, sizeof(house));
 	else
 		house_new(house);
