@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -169,22 +168,6 @@ write_file(const char *path, const struct stat *st, const char *text, size_t n)
 	return ret;
 }
 
-/* Its name is on the disk too. */
-static int
-sync_dir(const char *path)
-{
-	char copy[PATH_MAX];
-	int ret, fd;
-
-	strlcpy(copy, path, sizeof(copy));
-	if ((fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ==
-	    -1)
-		return -1;
-	ret = fsync(fd);
-	close(fd);
-	return ret;
-}
-
 /* Put next in the place of path, whose old text stays under the name old.  0,
  * or -1: all is as it was. */
 static int
@@ -194,7 +177,7 @@ file_replace(const char *path, const char *next, const char *old)
 	if (link(path, old) == -1)
 		return -1;
 	if (rename(next, path) == 0) {
-		if (sync_dir(path) == 0)
+		if (key_sync_parent(path) == 0)
 			return 0;
 		(void)rename(old, path);
 	}

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,12 +117,14 @@ key_create(const char *path, char *tmp, size_t size)
 int
 key_sync_parent(const char *path)
 {
-	char dir[1400], *slash;
+	char dir[PATH_MAX], *slash;
 	int fd, ret;
 
-	strlcpy(dir, path, sizeof(dir));
-	if ((slash = strrchr(dir, '/')) == NULL)
+	if (strlcpy(dir, path, sizeof(dir)) >= sizeof(dir) ||
+	    (slash = strrchr(dir, '/')) == NULL) {
+		errno = ENAMETOOLONG;
 		return -1;
+	}
 	slash[slash == dir] = '\0';
 	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return -1;
