@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,12 +146,10 @@ job_done(struct dkim_job *j)
 	const char *when = "mail is signed with it when the domain is among "
 	    "domains in the configuration";
 
-	for (size_t i = 0; i < conf->ndomains; i++)
-		if (strcasecmp(conf->domains[i], j->v[0].domain) == 0)
-			when = j->v[0].state == KEY_WAITING ? "a key is "
-			    "signed with when its record is seen there, the "
-			    "one before it till then" :
-			    "it is signed with from now on";
+	if (conf_domain(conf, j->v[0].domain) < conf->ndomains)
+		when = j->v[0].state == KEY_WAITING ? "a key is signed with "
+		    "when its record is seen there, the one before it till "
+		    "then" : "it is signed with from now on";
 	snprintf(text, sizeof(text), "put %s into the zone%s%s; %s.%s%s",
 	    j->n == 1 ? "this TXT record" : "these TXT records",
 	    j->n > TEXT_KEYS ? "s" : " of ",

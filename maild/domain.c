@@ -89,17 +89,6 @@ same_values(const struct conf *a, const struct conf *b)
 	return same;
 }
 
-static size_t
-domain_index(const struct conf *c, const char *domain)
-{
-	size_t i;
-
-	for (i = 0; i < c->ndomains; i++)
-		if (strcasecmp(c->domains[i], domain) == 0)
-			break;
-	return i;
-}
-
 /* The domains of b are those of a, but for one that a has not (add) or b has
  * not; in their order. */
 static bool
@@ -108,7 +97,7 @@ same_domains(const struct conf *a, const struct conf *b, const char *domain,
 {
 	const struct conf *more = add ? b : a, *less = add ? a : b;
 	size_t i, at = domain == NULL ? more->ndomains :
-	    domain_index(more, domain);
+	    conf_domain(more, domain);
 
 	if (less->ndomains + (domain != NULL) != more->ndomains ||
 	    (domain != NULL && at == more->ndomains))
@@ -372,7 +361,7 @@ change_valid(struct change *g, const char *name)
 		    log_text(name, strlen(name)));
 		return false;
 	}
-	there = domain_index(conf, g->domain) < conf->ndomains;
+	there = conf_domain(conf, g->domain) < conf->ndomains;
 	near = domain_near(conf, g->domain);
 	if (there && g->add)
 		command_done(g->cmd, EX_CANTCREAT, "%s is one of the domains "

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -223,17 +222,11 @@ static void
 domains_missing(const struct conf *a, const struct conf *b, char sign,
     char *words, size_t size)
 {
-	size_t i, k;
-
-	for (i = 0; i < a->ndomains; i++) {
-		for (k = 0; k < b->ndomains; k++)
-			if (strcasecmp(a->domains[i], b->domains[k]) == 0)
-				break;
-		if (k == b->ndomains)
+	for (size_t i = 0; i < a->ndomains; i++)
+		if (conf_domain(b, a->domains[i]) == b->ndomains)
 			snprintf(words + strlen(words), size - strlen(words),
 			    "%s%c%s", words[0] == '\0' ? "" : " ", sign,
 			    a->domains[i]);
-	}
 }
 
 /* What becomes of the accounts there is told with the answer; an authd that

@@ -159,6 +159,17 @@ finish_reports(struct conf *c)
 	}
 }
 
+size_t
+conf_domain(const struct conf *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->ndomains; i++)
+		if (strcasecmp(c->domains[i], name) == 0)
+			break;
+	return i;
+}
+
 /* ---- contradictions ------------------------------------------------------ */
 
 /* Where the value stands, as words of a message. */
@@ -285,12 +296,9 @@ check_reports(struct faults *f)
 	for (size_t i = 0; i < c->reports.naddresses; i++) {
 		const char *a = c->reports.addresses[i];
 		const char *domain = strrchr(a, '@') + 1;
-		size_t j;
 
-		for (j = 0; j < c->ndomains; j++)
-			if (strcasecmp(domain, c->domains[j]) == 0)
-				break;
-		if (j == c->ndomains && strcasecmp(domain, c->hostname) != 0)
+		if (conf_domain(c, domain) == c->ndomains &&
+		    strcasecmp(domain, c->hostname) != 0)
 			fault(f, "reports.addresses", i, "%s is in none of "
 			    "domains, %s; would be right: dmarc-reports@%s",
 			    a, stands(f, "domains", 0).s, c->domains[0]);

@@ -204,6 +204,8 @@ int	 conf_set(struct conf *, const char *key, unsigned int index,
 typedef void	 conf_tell(const char *key, unsigned int index,
 		    const char *text, void *arg);
 unsigned int conf_finish(struct conf *, conf_tell *, void *arg);
+/* Which of domains that is (ASCII case ignored), or ndomains: none of them. */
+size_t	 conf_domain(const struct conf *, const char *name);
 /* Call fn for every value that role may know, in table order; role -1: all.
  * This is both what children get and what maild -nv prints. */
 void	 conf_each(const struct conf *, int role, void (*fn)(const char *key,
