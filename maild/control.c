@@ -11,7 +11,6 @@
 #include <sys/un.h>
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,6 @@
 #include <event2/event.h>
 
 #include "base/build.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -29,6 +27,7 @@
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
+#include "maild/control.h"
 #include "maild/maild.h"
 
 #define PEERS_MAX	32
@@ -38,34 +37,6 @@
 #define GROUPS_MAX	256
 #define LOOK_SECONDS	2	/* at the socket: is it still there? */
 #define UNREAD_MAX	(32 * 1024 * 1024) /* octets said to all peers */
-
-struct peer {
-	TAILQ_ENTRY(peer) entry;
-	struct house	*house;
-	struct chan	*chan;
-	struct event	*timer;
-	struct command	*cmd;		/* under way, or NULL */
-	uint32_t	 uid;
-};
-
-struct command {
-	TAILQ_ENTRY(command) entry;
-	struct house	*house;
-	struct peer	*peer;		/* NULL: it went away */
-	uint32_t	 ask;		/* its id at the peer */
-	struct chan	*owner;		/* passed on to, or NULL */
-	uint32_t	 owner_ask;
-};
-
-struct control {
-	int		 fd;
-	struct stat	 st;		/* of the socket, as it was made */
-	struct event	*ev;		/* NULL: there is none */
-	struct event	*look;
-	size_t		 npeers;
-	TAILQ_HEAD(, peer) peers;
-	TAILQ_HEAD(, command) commands;
-};
 
 static void	 peer_end(struct peer *, const char *);
 static void	 on_accept(evutil_socket_t, short, void *);
@@ -307,57 +278,6 @@ on_accept(evutil_socket_t lfd, short ev, void *arg)
 	chan_send(p->chan, CTL_HELLO_EV, &hello, NULL, 0);
 }
 
-/* ---- commands ------------------------------------------------------------ */
-
-static struct command *
-command_new(struct peer *p, uint32_t ask)
-{
-	struct command *cmd = xcalloc(1, sizeof(*cmd));
-
-	cmd->house = p->house;
-	cmd->peer = p;
-	cmd->ask = ask;
-	p->cmd = cmd;
-	TAILQ_INSERT_TAIL(&p->house->control->commands, cmd, entry);
-	return cmd;
-}
-
-static void
-command_free(struct command *cmd)
-{
-	TAILQ_REMOVE(&cmd->house->control->commands, cmd, entry);
-	if (cmd->peer != NULL)
-		cmd->peer->cmd = NULL;
-	free(cmd);
-}
-
-void
-command_row(struct command *cmd, const struct row *row)
-{
-	struct ctl_row_ev ev = { cmd->ask,
-	    { (const char *)row->buf, row->n } };
-
-	if (cmd->peer != NULL)
-		chan_send(cmd->peer->chan, CTL_ROW_EV, &ev, NULL, 0);
-}
-
-void
-command_done(struct command *cmd, int code, const char *fmt, ...)
-{
-	char text[4000];
-	struct ctl_run_r r;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	r.code = (uint8_t)code;
-	r.text = slice_str(text);
-	if (cmd->peer != NULL)
-		chan_reply(cmd->peer->chan, cmd->ask, CTL_RUN_R, &r, NULL, 0);
-	command_free(cmd);
-}
-
 /* ---- peers --------------------------------------------------------------- */
 
 static void
@@ -582,59 +502,6 @@ on_run(struct chan *chan, struct msg *m, void *arg)
 
 /* ---- what maild answers itself ------------------------------------------- */
 
-/* Of a process or (NULL) of maild itself. */
-static void
-status_impaired(struct row *row, const struct house *h, const struct child *c)
-{
-	char text[4096];
-
-	impaired_text(h, c, "; ", text, sizeof(text));
-	row_long(row, "impaired", slice_str(text));
-	warned_text(h, c, "; ", text, sizeof(text));
-	row_long(row, "warning", slice_str(text));
-}
-
-static void
-status_row(struct command *cmd, const struct child *c)
-{
-	struct row row = { .n = 0 };
-	char exit[32];
-	uint64_t now = now_ms();
-
-	row_str(&row, "process", slice_str(proc_name(c->role)));
-	row_num(&row, "instance", c->instance);
-	if (c->pid == 0)
-		row_none(&row, "pid");
-	else
-		row_num(&row, "pid", c->pid);
-	row_str(&row, "user", slice_str(directory_user(c->role)));
-	row_str(&row, "state", slice_str(child_state_name(c)));
-	row_num(&row, "restarts", c->restarts);
-	if (c->pid == 0)
-		row_none(&row, "uptime");
-	else
-		row_num(&row, "uptime", (long long)((now - c->started) / 1000));
-	if (c->state != CHILD_WAITING)
-		row_none(&row, "again");
-	else
-		row_num(&row, "again", c->again <= now ? 0 :
-		    (long long)((c->again - now + 999) / 1000));
-	row_str(&row, "exit", slice_str(child_exit_name(c, exit,
-	    sizeof(exit))));
-	status_impaired(&row, cmd->house, c);
-	command_row(cmd, &row);
-}
-
-static const char *
-status_maild(const struct house *h)
-{
-	if (h->stop != NULL)
-		return "stopping";
-	if (h->starting)
-		return "starting";
-	return impaired_any(h) ? "impaired" : "ready";
-}
-
 /* Words behind a command that takes none are a mistake, told. */
 static bool
 run_alone(struct command *cmd, char **args, size_t n)
@@ -647,31 +514,8 @@ run_alone(struct command *cmd, char **args, size_t n)
 static void
 run_status(struct command *cmd, char **args, size_t n)
 {
-	struct house *h = cmd->house;
-	struct row row = { .n = 0 };
-	char list[3900];
-	struct child *c;
-
-	if (!run_alone(cmd, args, n))
-		return;
-	row_str(&row, "process", slice_str("maild"));
-	row_num(&row, "instance", 0);
-	row_num(&row, "pid", getpid());
-	row_str(&row, "user", slice_str("root"));
-	row_str(&row, "state", slice_str(status_maild(h)));
-	row_num(&row, "restarts", 0);
-	row_num(&row, "uptime", (long long)((now_ms() - h->since) / 1000));
-	row_none(&row, "again");
-	row_str(&row, "exit", slice_str(""));
-	status_impaired(&row, h, NULL);
-	command_row(cmd, &row);
-	TAILQ_FOREACH(c, &h->children, entry)
-		status_row(cmd, c);
-	impaired_list(h, list, sizeof(list));
-	if (impaired_any(h))
-		command_done(cmd, EX_TEMPFAIL, "impaired\n%s", list);
-	else
-		command_done(cmd, EX_OK, "%s", list);
+	if (run_alone(cmd, args, n))
+		status_run(cmd->house, cmd);
 }
 
 static void

@@ -261,22 +261,6 @@ create_meant(const struct house *h, struct command *cmd, const char *domain)
 	return near == NULL;
 }
 
-/* Take --force out of the words; was it there? */
-static bool
-create_force(char **args, size_t *n)
-{
-	size_t i, k = 0;
-	bool force = false;
-
-	for (i = 0; i < *n; i++)
-		if (strcmp(args[i], "--force") == 0)
-			force = true;
-		else
-			args[k++] = args[i];
-	*n = k;
-	return force;
-}
-
 /* The keys wanted, in v; how many, 0 with a message. */
 static size_t
 create_keys(const struct signkeys *l, const char *domain, char **args,
@@ -351,7 +335,7 @@ dkim_create(struct house *h, struct command *cmd, char **args, size_t n)
 	struct signkeys l;
 	struct signkey *v;
 	size_t made;
-	bool room, force = create_force(args, &n);
+	bool room, force = command_force(args, &n);
 
 	if (n < 3 || n > 5 || (n == 5 && strcmp(args[4], "rsa") != 0 &&
 	    strcmp(args[4], "ed25519") != 0)) {

@@ -386,19 +386,11 @@ domain_run(struct house *h, struct command *cmd, uint32_t uid, char **args,
     size_t n)
 {
 	struct change *g = xcalloc(1, sizeof(*g));
-	const char *name = NULL;
-	bool bad = false;
+	bool force = command_force(args, &n);
 
-	*g = (struct change){ .house = h, .cmd = cmd,
+	*g = (struct change){ .house = h, .cmd = cmd, .force = force,
 	    .add = strcmp(args[1], "add") == 0 };
-	for (size_t i = 2; i < n; i++)
-		if (strcmp(args[i], "--force") == 0)
-			g->force = true;
-		else if (name == NULL)
-			name = args[i];
-		else
-			bad = true;
-	if (name == NULL || bad)
+	if (n != 3)
 		command_done(cmd, EX_USAGE, "usage: domain %s DOMAIN "
 		    "[--force]", args[1]);
 	else if (uid != 0)
@@ -407,7 +399,7 @@ domain_run(struct house *h, struct command *cmd, uint32_t uid, char **args,
 	else if (realpath(h->conffile, g->path) == NULL)
 		command_done(cmd, EX_NOINPUT, "%s: %s", h->conffile,
 		    strerror(errno));
-	else if (change_valid(g, name)) {
+	else if (change_valid(g, args[2])) {
 		if (!g->force) {
 			change_ask(g);
 			return;

@@ -4,7 +4,7 @@
  * Layers, lowest first; a file calls those before it:
  *	options finding danger port impaired program key directory signkey
  *	files listen conf_words conf_yaml domain_line mark owner look slot ticket
- *	account grant share (absent graph)
+ *	account grant share (absent graph) command status
  *	(alive child control dkim dkim_make domain reload stop)
  *	trial maild
  */
@@ -425,6 +425,18 @@ void	 grant_on_release(struct chan *, struct msg *, void *);
 void	 grant_on_revoke(struct chan *, struct msg *, void *);
 void	 grant_on_exit(struct chan *, struct msg *, void *);
 
+/* ---- command.c: a command under way for one mailctl ---- */
+struct command;
+void	 command_row(struct command *, const struct row *);
+/* Answer and forget it. */
+void	 command_done(struct command *, int code, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+/* Takes --force out of the words of a command; was it there? */
+bool	 command_force(char **args, size_t *n);
+
+/* ---- status.c: mailctl status ---- */
+void	 status_run(const struct house *, struct command *);
+
 /* ---- control.c ---- */
 int	 control_open(struct house *, char *err, size_t errsize);
 void	 control_close(struct house *);
@@ -433,13 +445,6 @@ void	 control_regroup(struct house *);
 void	 control_on_row(struct chan *, struct msg *, void *);
 /* Commands that it has not answered are: try again later. */
 void	 control_silent(struct child *);
-
-/* A command under way for one mailctl. */
-struct command;
-void	 command_row(struct command *, const struct row *);
-/* Answer and forget it. */
-void	 command_done(struct command *, int code, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
 
 /* ---- domain.c ---- */
 /* mailctl domain add and del, of that user. */
