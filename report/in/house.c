@@ -27,16 +27,6 @@ house_domain(const struct in_house *h, const char *name)
 const char *
 house_near(const struct in_house *h, const char *name)
 {
-	const char *best = NULL;
-	size_t i, n, least = NEAR_MAX;
-
-	for (i = 0; i < h->ndomains; i++) {
-		n = near_edits(slice_str(name), slice_str(h->domains[i]));
-		if (n < least && near_meant(slice_str(name),
-		    slice_str(h->domains[i]))) {
-			least = n;
-			best = h->domains[i];
-		}
-	}
-	return best;
+	return near_of(slice_str(name), (const char *const *)h->domains,
+	    h->ndomains);
 }
