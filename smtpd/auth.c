@@ -175,9 +175,10 @@ auth_send(struct session *s)
 	ask.password = slice_str(s->cred->passwd);
 	s->loginsent = true;
 	if (session_ask(s, smtpd()->authd, AUTH_LOGIN, &ask, NULL,
-	    SMTP_ASK_MS, on_login) == -1)
+	    SMTP_ASK_MS, on_login) == -1) {
+		told_login(s, NULL);
 		auth_fail(s, REPLY_LOGIN_LATER);
-	else
+	} else
 		auth_forget(s);
 }
 

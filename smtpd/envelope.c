@@ -29,6 +29,7 @@ static enum reply mail_refusal(const struct session *,
 	    const struct smtp_path *);
 static int	 mail_accept(struct session *, const struct smtp_path *);
 static void	 on_sender(struct session *, struct msg *, struct rcpt_slot *);
+static void	 sender_refused(struct session *, enum reply);
 static void	 on_rcpt(struct session *, struct msg *, struct rcpt_slot *);
 static enum reply rcpt_take(struct session *, const struct dir_rcpt_r *);
 
@@ -85,6 +86,7 @@ mail_command(struct session *s, struct slice arg)
 		return;
 	}
 	if ((s->mail = mail_new(s)) == NULL) {
+		told_reject(s, REPLY_NO_MEMORY, slice_of("", 0), arg);
 		reply(s, REPLY_NO_MEMORY);
 		return;
 	}
@@ -101,10 +103,8 @@ mail_command(struct session *s, struct slice arg)
 	}
 	ask.address = slice_str(s->mail->sender);
 	if (session_ask(s, smtpd()->authd, DIR_SENDER, &ask, NULL,
-	    SMTP_ASK_MS, on_sender) == -1) {
-		reply(s, REPLY_LATER);
-		session_reset(s);
-	}
+	    SMTP_ASK_MS, on_sender) == -1)
+		sender_refused(s, REPLY_LATER);
 }
 
 /* REPLY_NONE: this mail may begin. */
@@ -162,17 +162,21 @@ on_sender(struct session *s, struct msg *msg, struct rcpt_slot *slot)
 		s->mail->from.domain = slice_str(s->mail->domain);
 		session_state(s, SMTP_RCPT);
 		reply(s, REPLY_SENDER);
-	} else {
-		told_reject(s, r == NULL || r->result == DIR_TEMP ?
-		    REPLY_LATER : REPLY_NOT_YOU, slice_of("", 0),
-		    slice_of("", 0));
-		session_state(s, SMTP_MAIL);
-		if (r == NULL || r->result == DIR_TEMP)
-			reply(s, REPLY_LATER);
-		else
-			reply_error(s, REPLY_NOT_YOU);
-		session_reset(s);
-	}
+	} else
+		sender_refused(s, r == NULL || r->result == DIR_TEMP ?
+		    REPLY_LATER : REPLY_NOT_YOU);
+}
+
+static void
+sender_refused(struct session *s, enum reply why)
+{
+	told_reject(s, why, slice_of("", 0), slice_of("", 0));
+	session_state(s, SMTP_MAIL);
+	if (why == REPLY_LATER)
+		reply(s, why);
+	else
+		reply_error(s, why);
+	session_reset(s);
 }
 
 /* ---- RCPT ---------------------------------------------------------------- */

@@ -15,6 +15,9 @@
 
 #define KEEP	8		/* messages remembered */
 
+/* As alice@localdomain, with the right password. */
+#define LOGIN	"AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n"
+
 struct kept {
 	char	*text;		/* message, then facts */
 	size_t	 n, facts;

@@ -34,8 +34,6 @@
 #include "keypair.h"
 #include "smtp_play.h"
 
-#define LOGIN	"AUTH PLAIN AGFsaWNlQGxvY2FsZG9tYWluAHNlY3JldA==\r\n"
-
 static void
 test_auth(void **state)
 {

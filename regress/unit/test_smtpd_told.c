@@ -214,6 +214,36 @@ test_reject(void **state)
 	has(logged(), ".3 reject why=\"the client left before the end\"");
 }
 
+/* A sender of whom authd says no, or who has no authd to ask. */
+static void
+test_reject_sender(void **state)
+{
+	struct chan *authd = t.h.authd;
+	const char *t1;
+
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO c.test\r\n" LOGIN);
+	expect("MAIL FROM:<other@localdomain>\r\n", "220 250 235 550");
+	t1 = logged();
+	has(t1, ".1 reject why=\"550 5.7.1 ");
+	has(t1, " sender=<other@localdomain> helo=c.test\n");
+	t.h.authd = NULL;
+	expect("MAIL FROM:<alice@localdomain>\r\n", "451");
+	t1 = logged();
+	has(t1, ".2 reject why=\"451 4.3.0 try later\" peer=");
+	has(t1, " sender=<alice@localdomain> helo=c.test\n");
+	assert_int_equal(count(t1, "\n"), 1);
+	finish();
+	(void)logged();
+	/* nor a login */
+	begin(PROTO_SUBMISSION, true);
+	say("EHLO c.test\r\n");
+	expect(LOGIN, "220 250 454");
+	has(logged(), " login result=later ");
+	t.h.authd = authd;
+	finish();
+}
+
 /* A session that says nothing is there as well; one that is ended, why. */
 static void
 test_ends(void **state)
@@ -278,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_long_recipients),
 		cmocka_unit_test(test_reject),
+		cmocka_unit_test(test_reject_sender),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_injection),
 	};
