@@ -330,7 +330,7 @@ bool	 tries_next(struct session *);
 /* Was it tried for long enough?  Then no other address is asked. */
 bool	 tries_late(const struct session *);
 /* Is there another host that its message was not refused by for now? */
-bool	 tries_elsewhere(const struct session *);
+bool	 tries_elsewhere(struct session *);
 /* No address of the host that it talks to is asked again. */
 void	 tries_leave(struct session *);
 /* Nobody asks the address it talks to for a while. */

@@ -35,6 +35,19 @@ host_bits(const struct session *s)
 	return bits;
 }
 
+/* One that is not asked now, and has not said that it never takes mail, may
+ * help later. */
+static bool
+worth_it(struct session *s, size_t addr)
+{
+	const struct route_addr *a = &s->route->addr[addr];
+
+	if (a->bad_until <= now_ms() && !tries_late(s))
+		return true;
+	s->soft = s->soft || !a->refused;
+	return false;
+}
+
 void
 tries_begin(struct session *s)
 {
@@ -45,16 +58,12 @@ tries_begin(struct session *s)
 bool
 tries_next(struct session *s)
 {
-	const struct route_addr *a;
-
 	for (s->addr = 0; s->addr < s->route->naddr; s->addr++) {
-		a = &s->route->addr[s->addr];
 		if ((s->asked & bit(s->addr)) != 0)
 			continue;
 		s->asked |= bit(s->addr);
-		if (a->bad_until <= now_ms() && !tries_late(s))
+		if (worth_it(s, s->addr))
 			return true;
-		s->soft = s->soft || !a->refused;
 	}
 	return false;
 }
@@ -68,16 +77,13 @@ tries_late(const struct session *s)
 }
 
 bool
-tries_elsewhere(const struct session *s)
+tries_elsewhere(struct session *s)
 {
-	const struct route *r = s->route;
-	uint64_t asked = s->asked | host_bits(s), now = now_ms();
+	uint64_t asked = s->asked | host_bits(s);
 	size_t i;
 
-	if (tries_late(s))
-		return false;
-	for (i = 0; i < r->naddr; i++)
-		if ((asked & bit(i)) == 0 && r->addr[i].bad_until <= now)
+	for (i = 0; i < s->route->naddr; i++)
+		if ((asked & bit(i)) == 0 && worth_it(s, i))
 			return true;
 	return false;
 }
