@@ -268,7 +268,7 @@ key_of(const struct conf *c, const char *path)
 	return NULL;
 }
 
-static bool
+bool
 name_ends(const char *name, const char *with)
 {
 	size_t n = strlen(name), m = strlen(with);
@@ -444,9 +444,9 @@ directory_account(struct house *h, uint32_t account, char *err,
 		goto out;
 	if (fchownat(fd, "notify", uid, h->mailbox, AT_SYMLINK_NOFOLLOW) == -1)
 		goto out;
-	if (st.st_uid == 0 && fchmodat(fd, "notify", 02777, 0) == -1)
+	if (st.st_uid == 0 && fchmodat(fd, "notify", MODE_NOTIFY, 0) == -1)
 		goto out;
-	if (fchown(fd, uid, h->mailbox) == -1 || fchmod(fd, 02770) == -1 ||
+	if (fchown(fd, uid, h->mailbox) == -1 || fchmod(fd, MODE_ACCOUNT) == -1 ||
 	    fsync(fd) == -1 || fsync(h->storefd) == -1)
 		goto out;
 	ret = 0;

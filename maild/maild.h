@@ -373,8 +373,14 @@ struct directory {		/* as it has to be */
 	bool		 kept;		/* it has a .maild: mark.c */
 };
 #define DIRECTORIES_MAX	(ROLE_MAX + 4)
+/* What lies in them: an account's directory, its notify, a .maild. */
+#define MODE_ACCOUNT	02770
+#define MODE_NOTIFY	02777
+#define MODE_MARK	0444
 size_t	 directory_list(const struct house *, const struct conf *,
 	    struct directory d[DIRECTORIES_MAX]);
+/* Does the name end so, and is longer? */
+bool	 name_ends(const char *name, const char *with);
 /* The number of the account that a directory of the store is called by; 0: it
  * is none. */
 uint32_t directory_number(const struct house *, const char *name);

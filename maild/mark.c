@@ -181,9 +181,9 @@ mark_write(int dirfd, const char *name, const char *house, const char *role)
 	if (unlinkat(dirfd, MARK_TMP, 0) == -1 && errno != ENOENT)
 		return -1;
 	if ((fd = openat(dirfd, MARK_TMP, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0444)) == -1)
+	    O_NOFOLLOW | O_CLOEXEC, MODE_MARK)) == -1)
 		return -1;
-	if (fchmod(fd, 0444) == 0 && write_all(fd, text, (size_t)n) == 0 &&
+	if (fchmod(fd, MODE_MARK) == 0 && write_all(fd, text, (size_t)n) == 0 &&
 	    fsync(fd) == 0 && renameat(dirfd, MARK_TMP, dirfd, name) == 0 &&
 	    fsync(dirfd) == 0)
 		ret = 0;

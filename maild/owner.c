@@ -111,12 +111,13 @@ mode_of(const struct want *w, const struct stat *st)
 	return ((st->st_mode & 07777) & ~w->clear) | w->set | w->add;
 }
 
-static bool
-ends(const char *name, const char *with)
+/* A key is root's alone, files.c opens no other; a certificate may be read. */
+static struct want
+want_key(const struct stat *st, bool secret)
 {
-	size_t n = strlen(name), m = strlen(with);
-
-	return n > m && strcmp(name + n - m, with) == 0;
+	return (struct want){ .gid = st->st_uid == 0 ? st->st_gid : 0,
+	    .set = secret ? 0400 : 0444, .clear = secret ? 07177 : 07133,
+	    .add = 0200 };
 }
 
 /* An account's directory, and what is in it: the directory is the wall,
@@ -127,12 +128,13 @@ want_store(const struct walk *w, const char *name, const struct stat *st,
 {
 	uid_t uid = (uid_t)(w->h->conf->proc.uid_base + account);
 
-	*want = (struct want){ uid, uid, w->h->mailbox, 02770, 05007 };
+	*want = (struct want){ uid, uid, w->h->mailbox, MODE_ACCOUNT,
+	    07777 & ~MODE_ACCOUNT };
 	if (depth == 1)
 		return account != 0 && S_ISDIR(st->st_mode);
 	if (S_ISDIR(st->st_mode)) {
-		want->set = 02777;
-		want->clear = 05000;
+		want->set = MODE_NOTIFY;
+		want->clear = 07777 & ~MODE_NOTIFY;
 		return strcmp(name, "notify") == 0;
 	}
 	want->also = w->h->ids[ROLE_DELIVER].uid;
@@ -149,7 +151,7 @@ want_of(const struct walk *w, const char *name, const struct stat *st,
 	bool dir = S_ISDIR(st->st_mode);
 
 	if (depth == 1 && w->d->kept && strcmp(name, ".maild") == 0) {
-		*want = (struct want){ 0, 0, 0, 0444, 07333 };
+		*want = (struct want){ 0, 0, 0, MODE_MARK, 07333 };
 		return !dir && w->task != LOOK;	/* mark.c tells */
 	}
 	*want = (struct want){ w->d->uid, w->d->uid, w->d->gid,
@@ -159,10 +161,7 @@ want_of(const struct walk *w, const char *name, const struct stat *st,
 	case INSIDE_OWN:
 		return strcmp(name, "lost+found") != 0;
 	case INSIDE_KEYS:
-		want->gid = st->st_uid == 0 ? st->st_gid : 0;
-		want->set = ends(name, ".key") ? 0400 : 0444;
-		want->clear = ends(name, ".key") ? 07177 : 07133;
-		want->add = 0200;
+		*want = want_key(st, name_ends(name, ".key"));
 		return !dir;
 	case INSIDE_STORE:
 		return want_store(w, name, st, account, depth, want);
@@ -421,7 +420,7 @@ static void
 mend_secret(struct walk *w, const char *path)
 {
 	static const struct directory keys = { .inside = INSIDE_KEYS };
-	struct want want = { 0, 0, 0, 0400, 07177, 0200 };
+	struct want want;
 	const char *why;
 	struct stat st;
 	int fd;
@@ -432,7 +431,7 @@ mend_secret(struct walk *w, const char *path)
 	w->d = &keys;
 	if (fstat(fd, &st) == 0) {
 		w->dev = st.st_dev;
-		want.gid = st.st_gid;
+		want = want_key(&st, true);
 		if ((why = strange(w, &st)) != NULL || S_ISDIR(st.st_mode))
 			alone(w, path, why != NULL ? why : "a directory",
 			    "; maild -n looks at what is there");
