@@ -20,6 +20,8 @@
 #include "proc/proc.h"
 #include "maild/maild.h"
 
+#define LINE_SIZE	640	/* process, id and text */
+
 struct condition {
 	TAILQ_ENTRY(condition) entry;
 	struct child	*child;		/* NULL: of the house */
@@ -229,33 +231,50 @@ warned_text(const struct house *h, const struct child *c, const char *sep,
 }
 
 static void
-conditions_list(const struct house *h, bool mild, char *buf, size_t size)
+conditions_each(const struct house *h, bool mild,
+    void (*fn)(const char *line, bool mild, void *arg), void *arg)
 {
 	const struct condition *n;
-	char which[16];
+	char line[LINE_SIZE], which[16];
 
 	TAILQ_FOREACH(n, &h->conditions, entry) {
 		if (n->mild != mild)
 			continue;
-		strlcat(buf, buf[0] == '\0' ? "" : "\n", size);
-		strlcat(buf, mild ? "warning: " : "", size);
-		strlcat(buf, condition_name(n->child), size);
-		if (n->child != NULL && n->child->instance > 0) {
+		which[0] = '\0';
+		if (n->child != NULL && n->child->instance > 0)
 			snprintf(which, sizeof(which), "[%u]",
 			    n->child->instance);
-			strlcat(buf, which, size);
-		}
-		strlcat(buf, ": ", size);
-		strlcat(buf, n->id, size);
-		strlcat(buf, ": ", size);
-		strlcat(buf, n->text, size);
+		snprintf(line, sizeof(line), "%s%s: %s: %s",
+		    condition_name(n->child), which, n->id, n->text);
+		fn(line, mild, arg);
 	}
+}
+
+void
+impaired_each(const struct house *h, void (*fn)(const char *line, bool mild,
+    void *arg), void *arg)
+{
+	conditions_each(h, false, fn, arg);
+	conditions_each(h, true, fn, arg);
+}
+
+struct list { char *buf; size_t size; };
+
+static void
+list_add(const char *line, bool mild, void *arg)
+{
+	const struct list *l = arg;
+
+	strlcat(l->buf, l->buf[0] == '\0' ? "" : "\n", l->size);
+	strlcat(l->buf, mild ? "warning: " : "", l->size);
+	strlcat(l->buf, line, l->size);
 }
 
 void
 impaired_list(const struct house *h, char *buf, size_t size)
 {
+	struct list l = { buf, size };
+
 	buf[0] = '\0';
-	conditions_list(h, false, buf, size);
-	conditions_list(h, true, buf, size);
+	impaired_each(h, list_add, &l);
 }

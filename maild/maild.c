@@ -177,20 +177,19 @@ daemonize(struct house *h)
 		fatal("setsid");
 }
 
+static void
+tell_condition(const char *line, bool mild, void *arg)
+{
+	log_warnx("up, %s: %s", mild ? "warning" : "but impaired", line);
+}
+
 /* What was told on stderr alone, so far, is for the log too. */
 static void
 tell_up(const struct house *h)
 {
-	char list[8192];
-
 	log_notice("up hostname=%s pid=%d", h->conf->hostname, (int)getpid());
 	log_lines(log_warnx, "", h->told);
-	impaired_list(h, list, sizeof(list));
-	for (char *p = list, *line; (line = strsep(&p, "\n")) != NULL;)
-		if (strncmp(line, "warning: ", 9) == 0)
-			log_warnx("up, %s", line);
-		else if (line[0] != '\0')
-			log_warnx("up, but impaired: %s", line);
+	impaired_each(h, tell_condition, NULL);
 }
 
 static void

@@ -274,6 +274,9 @@ void	 impaired_text(const struct house *, const struct child *,
 void	 warned_text(const struct house *, const struct child *,
 	    const char *sep, char *buf, size_t size);
 /* All of them, a line each with the process in front, warnings last. */
+void	 impaired_each(const struct house *, void (*fn)(const char *line,
+	    bool mild, void *arg), void *arg);
+/* The same, "warning: " before those. */
 void	 impaired_list(const struct house *, char *buf, size_t size);
 
 /* ---- alive.c: processes that hang ---- */

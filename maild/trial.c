@@ -27,7 +27,6 @@
 #include "maild/maild.h"
 
 #define READY_SECONDS	20	/* as a reload waits for it */
-#define TEXT_SIZE	8192
 
 static struct {
 	struct findings	*found;
@@ -65,21 +64,12 @@ on_tried(struct child *c, bool ready)
 
 /* What they told of themselves: the house would start with it. */
 static void
-take_conditions(struct house *h)
+take_condition(const char *line, bool mild, void *arg)
 {
-	static const char head[] = "warning: ";
-	char list[TEXT_SIZE], *p = list, *line;
-	const char *key;
 	size_t index;
+	const char *key = line_key(trial.found->conf, line, &index);
 
-	impaired_list(h, list, sizeof(list));
-	while ((line = strsep(&p, "\n")) != NULL) {
-		if (strncmp(line, head, sizeof(head) - 1) == 0)
-			line += sizeof(head) - 1;
-		key = line_key(trial.found->conf, line, &index);
-		if (line[0] != '\0')
-			finding_warn(trial.found, key, index, "%s", line);
-	}
+	finding_warn(trial.found, key, index, "%s", line);
 }
 
 static void
@@ -130,7 +120,7 @@ loop(struct house *h, const struct files *files)
 		finding_warn(trial.found, NULL, 0, "signd does not look at "
 		    "its keys within %d s; is this machine very busy?",
 		    READY_SECONDS);
-	take_conditions(h);
+	impaired_each(h, take_condition, NULL);
 	for (c = TAILQ_FIRST(&h->children); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, entry);
 		child_discard(c);
