@@ -6,6 +6,7 @@ LINK.route = $(call rest,relay)
 LINK.resume = $(call rest,relay)
 LD.test_resume = -Wl,--wrap=now_ms
 LINK.parse_mime = regress/unit/parts_walk.c
+LINK.parse_mime_limits = $(LINK.parse_mime)
 LINK.mime = $(LINK.parse_mime)
 LINK.parse_downgrade = regress/unit/downgrade_walk.c
 LINK.downgrade = $(LINK.parse_downgrade)
