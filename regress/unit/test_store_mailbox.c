@@ -16,13 +16,9 @@ mailbox_tree(void **state)
 {
 	struct acct a;
 	struct store *st;
-	struct store_mailbox mb, mb2;
 	struct store_delta dl;
 	struct store_view *v;
-	struct store_status s1, s2;
-	const struct store_mailbox *it;
-	size_t iter = 0;
-	bool seen = false;
+	struct store_status s1;
 
 	acct_new(&a);
 	st = session(&a);
@@ -58,7 +54,23 @@ mailbox_tree(void **state)
 	assert_false(attr_of(st, "a") & STORE_MB_CHILDREN);
 	assert_int_equal(store_mailbox_delete(st, "INBOX"), STORE_INVALID);
 	assert_int_equal(store_mailbox_delete(st, "zzz"), STORE_NOTFOUND);
-	/* RENAME takes children along and keeps ids. */
+	store_close(st);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+/* RENAME takes children along and keeps ids. */
+static void
+rename_tree(void **state)
+{
+	struct acct a;
+	struct store *st;
+	struct store_mailbox mb, mb2;
+	struct store_status s1, s2;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(store_mailbox_create(st, "a", 0));
 	OK(store_mailbox_create(st, "p/q/r", 0));
 	OK(append_one(st, "p/q/r", 1, 0, NULL, &(struct store_appended){ 0 }));
 	assert_true(store_mailbox_find(st, "p/q/r", &mb));
@@ -75,7 +87,24 @@ mailbox_tree(void **state)
 	assert_int_equal(store_mailbox_rename(st, "new", "a"), STORE_EXISTS);
 	assert_int_equal(store_mailbox_rename(st, "gone", "b"),
 	    STORE_NOTFOUND);
-	/* Subscriptions outlive mailboxes. */
+	store_close(st);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+/* Subscriptions outlive mailboxes. */
+static void
+subscribed(void **state)
+{
+	struct acct a;
+	struct store *st;
+	const struct store_mailbox *it;
+	size_t iter = 0;
+	bool seen = false;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(store_mailbox_create(st, "a-b", 0));
 	OK(store_mailbox_subscribe(st, "a-b", true));
 	OK(store_mailbox_subscribe(st, "a-b", true));
 	OK(store_mailbox_delete(st, "a-b"));
@@ -159,6 +188,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mailbox_tree),
+		cmocka_unit_test(rename_tree),
+		cmocka_unit_test(subscribed),
 		cmocka_unit_test(rename_inbox),
 		cmocka_unit_test(uidvalidity_never_again),
 	};

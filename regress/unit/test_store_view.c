@@ -4,68 +4,86 @@
  */
 #include "store_test.h"
 
+/* Two sessions that have INBOX open, with n messages in it. */
+struct two {
+	struct acct		 a;
+	struct store		*d, *s1, *s2;
+	struct store_view	*v1, *v2;
+};
+
+static void
+two_open(struct two *t, unsigned int n)
+{
+	acct_new(&t->a);
+	t->d = deliverer(&t->a);
+	deliver_ok(t->d, 0, n);
+	t->s1 = session(&t->a);
+	t->s2 = session(&t->a);
+	t->v1 = view(t->s1, "INBOX", 0);
+	t->v2 = view(t->s2, "INBOX", 0);
+}
+
+static void
+two_close(struct two *t)
+{
+	store_view_close(t->v1);
+	store_view_close(t->v2);
+	store_close(t->s1);
+	store_close(t->s2);
+	store_close(t->d);
+	free(dump(&t->a));
+	acct_free(&t->a);
+}
+
 static void
 flags_and_keywords(void **state)
 {
 	struct store_flagset none = { STORE_SEEN, NULL, 0 };
 	struct store_changed c;
 	struct store_delta dl;
-	struct acct a;
-	struct store *d, *s1, *s2;
-	struct store_view *v1, *v2;
+	struct two t;
 	struct store_view_info info;
 	uint64_t before;
 
-	acct_new(&a);
-	d = deliverer(&a);
-	deliver_ok(d, 0, 10);
-	s1 = session(&a);
-	s2 = session(&a);
-	v1 = view(s1, "INBOX", 0);
-	v2 = view(s2, "INBOX", 0);
-	set_flags(v1, 2, 5, STORE_FLAGS_ADD, STORE_SEEN, "Work");
-	OK(store_commit(s1));
-	assert_int_equal(store_view_msg(v1, 3)->flags, STORE_SEEN);
-	assert_int_equal(store_view_keyword_bit(v1, "wOrK"), 0);
-	OK(store_view_refresh(v2, 0, &dl));
+	two_open(&t, 10);
+	set_flags(t.v1, 2, 5, STORE_FLAGS_ADD, STORE_SEEN, "Work");
+	OK(store_commit(t.s1));
+	assert_int_equal(store_view_msg(t.v1, 3)->flags, STORE_SEEN);
+	assert_int_equal(store_view_keyword_bit(t.v1, "wOrK"), 0);
+	OK(store_view_refresh(t.v2, 0, &dl));
 	assert_int_equal(dl.nchanged, 4);
 	assert_int_equal(dl.changed[0], 2);
 	assert_true(dl.keywords);
 	assert_false(dl.grown);
-	assert_int_equal(store_view_msg(v2, 5)->keywords, 1);
-	set_flags(v2, 3, 3, STORE_FLAGS_DEL, STORE_SEEN, "work");
-	set_flags(v2, 4, 4, STORE_FLAGS_SET, STORE_FLAGGED, NULL);
-	OK(store_view_refresh(v1, 0, &dl));
+	assert_int_equal(store_view_msg(t.v2, 5)->keywords, 1);
+	set_flags(t.v2, 3, 3, STORE_FLAGS_DEL, STORE_SEEN, "work");
+	set_flags(t.v2, 4, 4, STORE_FLAGS_SET, STORE_FLAGGED, NULL);
+	OK(store_view_refresh(t.v1, 0, &dl));
 	/* Those it changed itself and was not quiet about, and the others. */
 	assert_int_equal(dl.nchanged, 4);
-	assert_int_equal(store_view_msg(v1, 4)->flags, STORE_FLAGGED);
-	assert_int_equal(store_view_msg(v1, 4)->keywords, 0);
-	assert_int_equal(store_view_msg(v1, 3)->flags, 0);
-	store_view_info(v1, &info);
+	assert_int_equal(store_view_msg(t.v1, 4)->flags, STORE_FLAGGED);
+	assert_int_equal(store_view_msg(t.v1, 4)->keywords, 0);
+	assert_int_equal(store_view_msg(t.v1, 3)->flags, 0);
+	store_view_info(t.v1, &info);
 	assert_int_equal(info.unseen, 8);
 	/* Nothing changes: nothing is written. */
-	before = store_log(s1);
-	set_flags(v1, 4, 4, STORE_FLAGS_ADD, STORE_FLAGGED, NULL);
-	assert_int_equal(store_log(s1), before);
+	before = store_log(t.s1);
+	set_flags(t.v1, 4, 4, STORE_FLAGS_ADD, STORE_FLAGGED, NULL);
+	assert_int_equal(store_log(t.s1), before);
 	/* UNCHANGEDSINCE */
-	OK(store_flags(v1, SEQ(1, 10), STORE_FLAGS_ADD, &none,
-	    store_view_msg(v1, 10)->modseq, true, &c));
+	OK(store_flags(t.v1, SEQ(1, 10), STORE_FLAGS_ADD, &none,
+	    store_view_msg(t.v1, 10)->modseq, true, &c));
 	assert_int_equal(c.nmodified, 4);
 	assert_int_equal(c.modified[0], 2);
 	assert_int_equal(c.modified[3], 5);
 	assert_int_equal(c.nchanged, 6);
-	OK(store_view_refresh(v1, 0, &dl));
+	OK(store_view_refresh(t.v1, 0, &dl));
 	assert_int_equal(dl.nchanged, 0);
-	store_view_close(v1);
-	v1 = view(s1, "INBOX", STORE_VIEW_READONLY);
-	assert_int_equal(store_flags(v1, SEQ(1, 1), STORE_FLAGS_ADD, &none,
+	store_view_close(t.v1);
+	t.v1 = view(t.s1, "INBOX", STORE_VIEW_READONLY);
+	assert_int_equal(store_flags(t.v1, SEQ(1, 1), STORE_FLAGS_ADD, &none,
 	    UINT64_MAX, false, &c), STORE_READONLY);
-	store_view_close(v1);
-	store_view_close(v2);
-	store_close(s1);
-	store_close(s2);
-	store_close(d);
-	acct_free(&a);
+	two_close(&t);
 }
 
 static void
@@ -111,58 +129,44 @@ expunge_two_sessions(void **state)
 {
 	struct store_delta dl;
 	struct store_range van[8];
-	struct acct a;
-	struct store *d, *s1, *s2;
-	struct store_view *v1, *v2;
+	struct two t;
 	uint32_t n;
 	char buf[16];
 	bool complete;
 
-	acct_new(&a);
-	d = deliverer(&a);
-	deliver_ok(d, 0, 10);
-	s1 = session(&a);
-	s2 = session(&a);
-	v1 = view(s1, "INBOX", 0);
-	v2 = view(s2, "INBOX", 0);
-	set_flags(v1, 2, 3, STORE_FLAGS_ADD, STORE_DELETED, NULL);
-	set_flags(v1, 7, 7, STORE_FLAGS_ADD, STORE_DELETED, NULL);
-	OK(store_expunge(v1, NULL, 0, false, &n));
+	two_open(&t, 10);
+	set_flags(t.v1, 2, 3, STORE_FLAGS_ADD, STORE_DELETED, NULL);
+	set_flags(t.v1, 7, 7, STORE_FLAGS_ADD, STORE_DELETED, NULL);
+	OK(store_expunge(t.v1, NULL, 0, false, &n));
 	assert_int_equal(n, 3);
-	OK(store_view_refresh(v1, STORE_REFRESH_EXPUNGE, &dl));
+	OK(store_view_refresh(t.v1, STORE_REFRESH_EXPUNGE, &dl));
 	assert_int_equal(dl.nexpunged, 3);
 	assert_int_equal(dl.expunged[0], 7);
 	assert_int_equal(dl.expunged[1], 3);
 	assert_int_equal(dl.expunged[2], 2);
 	assert_int_equal(dl.expunged_uid[2], 2);
 	assert_int_equal(dl.exists, 7);
-	assert_int_equal(store_view_msg(v1, 2)->uid, 4);
-	assert_int_equal(store_view_seq(v1, 7), 0);
-	assert_int_equal(store_view_seq_from(v1, 7), 5);
+	assert_int_equal(store_view_msg(t.v1, 2)->uid, 4);
+	assert_int_equal(store_view_seq(t.v1, 7), 0);
+	assert_int_equal(store_view_seq_from(t.v1, 7), 5);
 	/* The other keeps its numbers until it may change them. */
-	OK(store_view_refresh(v2, 0, &dl));
+	OK(store_view_refresh(t.v2, 0, &dl));
 	assert_int_equal(dl.nexpunged, 0);
 	assert_int_equal(dl.exists, 10);
-	assert_true(store_view_gone(v2, 3));
-	OK(store_read(s2, store_view_msg(v2, 3), 0, buf, 5));
-	deliver_ok(d, 10, 12);
-	OK(store_view_refresh(v2, STORE_REFRESH_EXPUNGE, &dl));
+	assert_true(store_view_gone(t.v2, 3));
+	OK(store_read(t.s2, store_view_msg(t.v2, 3), 0, buf, 5));
+	deliver_ok(t.d, 10, 12);
+	OK(store_view_refresh(t.v2, STORE_REFRESH_EXPUNGE, &dl));
 	assert_int_equal(dl.nexpunged, 3);
 	assert_true(dl.grown);
 	assert_int_equal(dl.exists, 9);
-	assert_int_equal(store_view_msg(v2, 9)->uid, 12);
-	assert_int_equal(store_view_vanished(v2, 0, van, 8, &complete), 2);
+	assert_int_equal(store_view_msg(t.v2, 9)->uid, 12);
+	assert_int_equal(store_view_vanished(t.v2, 0, van, 8, &complete), 2);
 	assert_int_equal(van[0].first, 2);
 	assert_int_equal(van[0].last, 3);
-	OK(store_expunge(v2, SEQ(1, 2), true, &n));
+	OK(store_expunge(t.v2, SEQ(1, 2), true, &n));
 	assert_int_equal(n, 2);
-	store_view_close(v1);
-	store_view_close(v2);
-	store_close(s1);
-	store_close(s2);
-	store_close(d);
-	free(dump(&a));
-	acct_free(&a);
+	two_close(&t);
 }
 
 /* Passed over and counted; or nothing is copied at all. */
@@ -172,45 +176,32 @@ gone_are_counted(void **state)
 	struct store_changed ch;
 	struct store_copied c;
 	struct store_status ss;
-	struct acct a;
-	struct store *d, *s1, *s2;
-	struct store_view *v1, *v2;
+	struct two t;
 	static const struct store_flagset seen = { STORE_SEEN, NULL, 0 };
 
-	acct_new(&a);
-	d = deliverer(&a);
-	deliver_ok(d, 0, 5);
-	s1 = session(&a);
-	s2 = session(&a);
-	v1 = view(s1, "INBOX", 0);
-	v2 = view(s2, "INBOX", 0);
-	OK(store_expunge(v1, SEQ(2, 3), true, NULL));
-	OK(store_flags(v2, SEQ(1, 4), STORE_FLAGS_ADD, &seen, UINT64_MAX,
+	two_open(&t, 5);
+	OK(store_expunge(t.v1, SEQ(2, 3), true, NULL));
+	OK(store_flags(t.v2, SEQ(1, 4), STORE_FLAGS_ADD, &seen, UINT64_MAX,
 	    true, &ch));
 	assert_int_equal(ch.ngone, 2);
 	assert_int_equal(ch.nchanged, 2);
-	OK(store_flags(v2, SEQ(2, 3), STORE_FLAGS_ADD, &seen, UINT64_MAX,
+	OK(store_flags(t.v2, SEQ(2, 3), STORE_FLAGS_ADD, &seen, UINT64_MAX,
 	    true, &ch));
 	assert_int_equal(ch.ngone, 2);
 	assert_int_equal(ch.nchanged, 0);
-	OK(store_copy(v2, SEQ(1, 3), "Archive",
+	OK(store_copy(t.v2, SEQ(1, 3), "Archive",
 	    STORE_COPY_MOVE | STORE_COPY_ALL, &c));
 	assert_int_equal(c.ngone, 2);
 	assert_int_equal(c.n, 0);
-	OK(store_status(s2, "Archive", &ss));
+	OK(store_status(t.s2, "Archive", &ss));
 	assert_int_equal(ss.uidnext, 1);
-	OK(store_copy(v2, SEQ(1, 3), "Archive", 0, &c));
+	OK(store_copy(t.v2, SEQ(1, 3), "Archive", 0, &c));
 	assert_int_equal(c.ngone, 2);
 	assert_int_equal(c.n, 1);
-	OK(store_copy(v2, SEQ(4, 5), "Archive", STORE_COPY_ALL, &c));
+	OK(store_copy(t.v2, SEQ(4, 5), "Archive", STORE_COPY_ALL, &c));
 	assert_int_equal(c.ngone, 0);
 	assert_int_equal(c.n, 2);
-	store_view_close(v1);
-	store_view_close(v2);
-	store_close(s1);
-	store_close(s2);
-	store_close(d);
-	acct_free(&a);
+	two_close(&t);
 }
 
 static void
@@ -258,10 +249,34 @@ copy_and_move(void **state)
 	assert_int_equal(store_view_msg(w, 4)->keywords, 1);
 	assert_string_equal(store_view_keyword(w, 0), "Blue");
 	assert_int_equal(store_view_msg(w, 5)->keywords, 0);
-	/* Into itself, and nowhere. */
+	store_view_close(v);
+	store_view_close(w);
+	store_close(st);
+	store_close(d);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+static void
+copy_into_itself(void **state)
+{
+	struct store_copied c;
+	struct store_delta dl;
+	struct acct a;
+	struct store *d, *st;
+	struct store_view *v, *w;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 10);
+	st = session(&a);
+	v = view(st, "INBOX", 0);
+	OK(store_copy(v, SEQ(1, 5), "Archive", 0, &c));
+	w = view(st, "Archive", 0);
 	OK(store_copy(w, SEQ(1, 5), "Archive", 0, &c));
 	OK(store_view_refresh(w, 0, &dl));
 	assert_int_equal(dl.exists, 10);
+	/* Nowhere, and what is not there. */
 	assert_int_equal(store_copy(w, SEQ(1, 5), "Nowhere", 0, &c),
 	    STORE_NOTFOUND);
 	assert_int_equal(store_copy(w, SEQ(1, 50), "INBOX", 0, &c),
@@ -336,6 +351,7 @@ main(void)
 		cmocka_unit_test(expunge_two_sessions),
 		cmocka_unit_test(gone_are_counted),
 		cmocka_unit_test(copy_and_move),
+		cmocka_unit_test(copy_into_itself),
 		cmocka_unit_test(recent_once),
 	};
 
