@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Write the constant tables of common: base/crc32c_table.h,
-parse/charset_table.h, parse/charset_cjk_table.h and parse/fold_table.h.  Their
-output is committed; run again only to change them.  script/t_charset compares
-what the decoder makes of them with the codecs of the Python that is there.
+"""gentab.py [DIRECTORY]: write the constant tables of common, into common
+itself or DIRECTORY: base/crc32c_table.h, parse/charset_table.h,
+parse/charset_cjk_table.h and parse/fold_table.h.  Its output is committed; run
+again only to change it.  script/t_charset tells whether the committed tables
+are what this writes, and compares what the decoder makes of them with the
+codecs of the Python that is there.
 
 Charsets come from Python's codecs, case folding from unicodedata."""
 
 import os
+import sys
 import unicodedata
 
 NOTE = "/* Made by gentab.py.  Included by %s alone. */\n#include <stdint.h>\n\n"
@@ -246,10 +249,11 @@ def fold():
 
 
 def main():
-    assert unicodedata.unidata_version
-    os.chdir(os.path.dirname(os.path.abspath(__file__)))
+    os.chdir(sys.argv[1] if len(sys.argv) > 1 else
+             os.path.dirname(os.path.abspath(__file__)))
     for name, make in (("base/crc32c", crc32c), ("parse/charset", charset),
                        ("parse/charset_cjk", cjk), ("parse/fold", fold)):
+        os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name + "_table.h", "w") as f:
             f.write(make())
 
