@@ -223,6 +223,8 @@ static const char *const history[] = {
 	/* 16 */ "0f00bbbbcccc0002 expunged place=7:1796.103 account=7",
 	/* 17 */ "0aaaa00000001 end why=\"421 4.4.2 took too long\"",
 	/* 18 */ "0aaaa00000002 connect peer=192.0.2.9 helo=mx.other.test",
+	/* 19 */ "0aaaa00000003.1 message sender=<> "
+	    "msgid=<news+3@lists.test>",
 };
 
 /* The numbers of the lines that are found. */
@@ -286,6 +288,10 @@ test_no_further(void **state)
 	assert_string_equal(why("6b0d2fb5", KEY_ASKED), "");
 	assert_string_equal(why("ours.test.", KEY_ASKED), "");
 	assert_string_equal(why("list", KEY_ASKED), "");
+	/* a Message-ID is no address */
+	assert_string_equal(why("lists.test", KEY_ASKED), "");
+	assert_string_equal(why("news@lists.test", KEY_ASKED), "");
+	assert_string_equal(why("news+3@lists.test", KEY_ASKED), "19");
 	/* all that a connection did, when that was asked for */
 	assert_string_equal(why("0f00bbbbcccc0002", KEY_ASKED), "14 15 16");
 	assert_string_equal(why("0aaaa00000002", KEY_ASKED), "18");
