@@ -78,6 +78,7 @@ play_rcpt(struct chan *c, struct msg *m, void *arg)
 	size_t at = slice_find(q->address, '@'), n = 0;
 	struct slice local = slice_of(q->address.p, at);
 	static uint8_t buf[512];
+	char members[] = "0@localdomain";
 
 	if (!slice_is(slice_of(q->address.p + at + 1, q->address.n - at - 1),
 	    "localdomain") && !slice_is(slice_of(q->address.p + at + 1,
@@ -94,9 +95,17 @@ play_rcpt(struct chan *c, struct msg *m, void *arg)
 		r.result = DIR_SMALL;
 	else if (slice_is(local, "temp"))
 		r.result = DIR_TEMP;
+	else if (slice_is(local, "team")) {	/* an alias of ten */
+		r.result = DIR_OK;
+		for (; members[0] <= '9'; members[0]++) {
+			route.address = slice_str(members);
+			item_route_put(buf, sizeof(buf), &n, &route);
+		}
+	}
 	if (r.result == DIR_OK) {
 		route.address = q->address;
-		item_route_put(buf, sizeof(buf), &n, &route);
+		if (n == 0)
+			item_route_put(buf, sizeof(buf), &n, &route);
 		r.routes = slice_of((char *)buf, n);
 	}
 	if (slice_is(local, "slow") && t.held == 0)

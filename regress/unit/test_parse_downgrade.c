@@ -293,6 +293,19 @@ test_limits(void **state)
 			fail_msg("%s: %s", name, why);
 		assert_int_equal(can, i == 0 ? DOWNGRADE_YES : DOWNGRADE_NO);
 	}
+	/* that of a multipart is written anew, too: not the half of it */
+	for (i = 0; i < 2; i++) {
+		memset(msg, 'x', size);
+		n = strlen(strcpy(msg, "Content-Transfer-Encoding: 8bit\r\n"
+		    "Content-Type: multipart/mixed; boundary=b\r\nX: "));
+		msg[n] = 'x';
+		n = DOWNGRADE_HEADER_MAX - 4 + i;
+		n += (size_t)snprintf(msg + n, size - n, "\r\n\r\n--b\r\n\r\n"
+		    UE "\r\n--b--\r\n");
+		if ((why = downgrade_walk(msg, n, 5000, &can)) != NULL)
+			fail_msg("multipart, %zu more: %s", i, why);
+		assert_int_equal(can, i == 0 ? DOWNGRADE_YES : DOWNGRADE_NO);
+	}
 	free(msg);
 }
 

@@ -87,11 +87,19 @@ full_segments(unsigned int *live)
 	return n;
 }
 
+static bool
+tried_message(struct message *m, void *arg)
+{
+	CHECK(m->rcpt[0].tried != 0);
+	++*(unsigned int *)arg;
+	return true;
+}
+
 /* Segments that one waiting message keeps are emptied into the current one. */
 static void
 compact_child(void)
 {
-	unsigned int i, live;
+	unsigned int i, live, n = 0;
 	uint32_t ask;
 
 	begin();
@@ -115,6 +123,8 @@ compact_child(void)
 		turn();
 	}
 	CHECK(full_segments(&live) < 7);
+	CHECK(!walk_turn(&(struct walk){ 0 }, tried_message, &n));
+	CHECK(n == 10);
 	CHECK(qlog_sync() == 0);
 }
 

@@ -133,6 +133,12 @@ test_recipients(void **state)
 		assert_int_equal(count(all, text), 1);
 	}
 	assert_true(count(all, ".1 recipients to=<") > 2);
+	/* what one became: eight of them */
+	say("MAIL FROM:<a@c.test>\r\nRCPT TO:<team@localdomain>\r\n"
+	    "DATA\r\n\r\nx\r\n.\r\n");
+	has(logged(), " rcpts=1 to=<team@localdomain> became=<0@localdomain>,"
+	    "<1@localdomain>,<2@localdomain>,<3@localdomain>,<4@localdomain>,"
+	    "<5@localdomain>,<6@localdomain>,<7@localdomain>,+2 helo=");
 	finish();
 }
 
