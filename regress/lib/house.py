@@ -308,6 +308,8 @@ class House:
 
     def sound(self):
         """no sanitizer complained and nothing broke one of our own channels"""
+        if not os.path.exists(f"{self.dir}/maild.out"):
+            return                      # it was never started
         with open(f"{self.dir}/maild.out", errors="replace") as f:
             text = f.read()
         at = re.search("AddressSanitizer|runtime error:|LeakSanitizer", text)
