@@ -3,8 +3,8 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	options finding danger port impaired program key directory signkey
- *	files listen conf_words conf_yaml domain_line mark owner look slot ticket
- *	account grant share (absent graph) command status
+ *	files listen conf_words conf_yaml domain_line mark_file mark owner look
+ *	slot ticket account grant share (absent graph) command status
  *	(alive child control dkim dkim_make domain reload stop)
  *	trial maild
  */

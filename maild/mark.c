@@ -27,38 +27,19 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/slice.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "maild/maild.h"
+#include "maild/mark_file.h"
 
 #define MARK		".maild"
 #define MARK_NEW	".maild.new"	/* of an adoption under way */
-#define MARK_TMP	".maild.tmp"	/* being written */
-#define MARK_MAX	1024		/* octets */
-#define LEVEL		1		/* what this release reads and writes */
-#define HOUSE_ID	32		/* hexadecimal digits */
 
 enum mark_dir { DIR_AUTH, DIR_STORE, DIR_SPOOL, DIR_REPORTS_IN,
 	DIR_REPORTS_OUT, DIR_DKIM, DIR_MAX };
-
-enum mark_state {
-	MARK_NONE,		/* there is none */
-	MARK_BAD,		/* it cannot be taken for one: why */
-	MARK_NEWER,		/* of a level that a newer release writes */
-	MARK_GOOD
-};
-
-struct mark {
-	enum mark_state	 state;
-	char		 house[HOUSE_ID + 1], role[16];
-	unsigned int	 level;
-	const char	*why;
-	bool		 loose;		/* bad for its owner or mode alone */
-};
 
 struct place {			/* one of the directories */
 	const char	*path;
@@ -95,100 +76,6 @@ complain(struct text *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(t->p + n, t->size - n, fmt, ap);
 	va_end(ap);
-}
-
-/* ---- the file ------------------------------------------------------------ */
-
-static void
-mark_line(struct mark *m, struct slice key, struct slice value)
-{
-	uint64_t n;
-
-	if (slice_is(key, "house") && slice_cpy(value, m->house,
-	    sizeof(m->house)) == -1)
-		m->house[0] = '\0';
-	if (slice_is(key, "role") && slice_cpy(value, m->role,
-	    sizeof(m->role)) == -1)
-		m->role[0] = '\0';
-	if (slice_is(key, "level") && slice_number(value, UINT16_MAX, &n) == 0)
-		m->level = (unsigned int)n;
-}
-
-/* Lines of key=value; keys that are not known are of later releases. */
-static void
-mark_parse(struct mark *m, struct slice text)
-{
-	struct slice line;
-	size_t n;
-
-	while (text.n > 0) {
-		line = slice_of(text.p, slice_find(text, '\n'));
-		text = slice_of(text.p + line.n, text.n - line.n);
-		if (text.n > 0)
-			text = slice_of(text.p + 1, text.n - 1);
-		n = slice_find(line, '=');
-		if (n < line.n)
-			mark_line(m, slice_of(line.p, n),
-			    slice_of(line.p + n + 1, line.n - n - 1));
-	}
-	if (strspn(m->house, "0123456789abcdef") != HOUSE_ID ||
-	    m->role[0] == '\0' || m->level == 0)
-		m->why = "is damaged";
-	else
-		m->state = m->level > LEVEL ? MARK_NEWER : MARK_GOOD;
-}
-
-static void
-mark_read(int dirfd, const char *name, struct mark *m)
-{
-	char buf[MARK_MAX];
-	struct stat st;
-	ssize_t n;
-	int fd;
-
-	*m = (struct mark){ .state = MARK_BAD };
-	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC);
-	if (fd == -1 && errno == ENOENT)
-		m->state = MARK_NONE;
-	else if (fd == -1)
-		m->why = strerror(errno);
-	else if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
-		m->why = "is no file";
-	else if ((n = pread(fd, buf, sizeof(buf), 0)) == -1)
-		m->why = strerror(errno);
-	else
-		mark_parse(m, slice_of(buf, (size_t)n));
-	if (m->state == MARK_GOOD && (st.st_uid != 0 ||
-	    (st.st_mode & 022) != 0)) {
-		m->state = MARK_BAD;
-		m->why = "is not root's alone to write";
-		m->loose = st.st_nlink == 1;
-	}
-	if (fd != -1)
-		close(fd);
-}
-
-/* Under name, whole or not at all; durable.  0, -1. */
-static int
-mark_write(int dirfd, const char *name, const char *house, const char *role)
-{
-	char text[128];
-	int fd, n, ret = -1;
-
-	n = snprintf(text, sizeof(text), "house=%s\nrole=%s\nlevel=%d\n",
-	    house, role, LEVEL);
-	if (unlinkat(dirfd, MARK_TMP, 0) == -1 && errno != ENOENT)
-		return -1;
-	if ((fd = openat(dirfd, MARK_TMP, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, MODE_MARK)) == -1)
-		return -1;
-	if (fchmod(fd, MODE_MARK) == 0 && write_all(fd, text, (size_t)n) == 0 &&
-	    fsync(fd) == 0 && renameat(dirfd, MARK_TMP, dirfd, name) == 0 &&
-	    fsync(dirfd) == 0)
-		ret = 0;
-	close(fd);
-	return ret;
 }
 
 /* ---- a directory --------------------------------------------------------- */
@@ -385,7 +272,7 @@ place_check(const struct place *p, enum mark_dir d, const char *house,
 	case MARK_NEWER:
 		complain(t, "%s (%s): is of level %u, which a newer release "
 		    "has written; this one reads up to %d: install the newer "
-		    "one again", p->path, key, p->mark.level, LEVEL);
+		    "one again", p->path, key, p->mark.level, MARK_LEVEL);
 		return false;
 	case MARK_GOOD:
 		break;
