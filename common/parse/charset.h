@@ -17,7 +17,8 @@
 /* What is being converted: zeroed but for id is the start. */
 struct charset {
 	int	 id;
-	uint8_t	 set, g2;	/* what ISO-2022 and HZ have shifted in */
+	uint8_t	 set, g2;	/* what ISO-2022 and HZ have shifted in; g2
+				   is an id, 0 for none */
 };
 
 /* Room in which n octets of any charset become UTF-8: three each, and what is

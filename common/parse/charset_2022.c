@@ -88,14 +88,20 @@ hz_get(struct charset *cs, const uint8_t *p, size_t n, uint32_t *u)
 static int
 escape(struct charset *cs, const uint8_t *p, size_t n, uint32_t *u)
 {
-	static const struct { const char *text; int g2; enum set set; } v[] = {
-		{ "\033(B", 0, SET_ASCII }, { "\033(J", 0, SET_ROMAN },
-		{ "\033(I", 0, SET_KANA }, { "\033$B", 0, SET_JIS0208 },
-		{ "\033$@", 0, SET_JIS0208 }, { "\033$(B", 0, SET_JIS0208 },
-		{ "\033$(@", 0, SET_JIS0208 }, { "\033$(D", 0, SET_JIS0212 },
-		{ "\033$A", 0, SET_GB2312 }, { "\033$(A", 0, SET_GB2312 },
-		{ "\033$(C", 0, SET_KSC }, { "\033.A", 'A', 0 },
-		{ "\033.F", 'F', 0 }
+	static const struct {
+		const char *text;
+		enum set set;
+		const char *g2;
+	} v[] = {
+		{ "\033(B", SET_ASCII, NULL }, { "\033(J", SET_ROMAN, NULL },
+		{ "\033(I", SET_KANA, NULL }, { "\033$B", SET_JIS0208, NULL },
+		{ "\033$@", SET_JIS0208, NULL },
+		{ "\033$(B", SET_JIS0208, NULL },
+		{ "\033$(@", SET_JIS0208, NULL },
+		{ "\033$(D", SET_JIS0212, NULL },
+		{ "\033$A", SET_GB2312, NULL }, { "\033$(A", SET_GB2312, NULL },
+		{ "\033$(C", SET_KSC, NULL }, { "\033.A", 0, "ISO-8859-1" },
+		{ "\033.F", 0, "ISO-8859-7" }
 	};
 	size_t i, len;
 	int cut = 0;
@@ -108,8 +114,8 @@ escape(struct charset *cs, const uint8_t *p, size_t n, uint32_t *u)
 			cut = 1;
 			continue;
 		}
-		if (v[i].g2 != 0)
-			cs->g2 = (uint8_t)v[i].g2;
+		if (v[i].g2 != NULL)
+			cs->g2 = (uint8_t)charset_find(slice_str(v[i].g2));
 		else
 			cs->set = (uint8_t)v[i].set;
 		*u = CHAR_NONE;
@@ -123,15 +129,11 @@ escape(struct charset *cs, const uint8_t *p, size_t n, uint32_t *u)
 static int
 single_shift(struct charset *cs, const uint8_t *p, size_t n, uint32_t *u)
 {
-	int c;
-
 	if (n < 3)
 		return 0;
-	c = p[2] | 0x80;
 	if (cs->g2 == 0 || p[2] < 0x20 || p[2] > 0x7f)
 		return -1;
-	*u = cs->g2 == 'A' ? (uint32_t)c :
-	    charset_high_char(charset_find(SLICE_LIT("ISO-8859-7")), c);
+	*u = charset_high_char(cs->g2, p[2] | 0x80);
 	if (*u == 0)
 		*u = REPLACEMENT;
 	return 3;
