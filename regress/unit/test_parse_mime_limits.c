@@ -167,14 +167,30 @@ test_limit_parts_nested(void **state)
 	free(msg);
 }
 
+/* The headers in msg and a line behind them: the part that is npath times the
+ * first one starts with head and reaches to the end, however it is cut. */
+static void
+deepest_is(char *msg, size_t n, size_t npath, const char *head)
+{
+	uint32_t path[MIME_DEPTH_MAX];
+	struct facts f;
+	size_t i;
+
+	n += (size_t)sprintf(msg + n, "\r\nx\r\n");
+	f = facts_of(msg, n);
+	for (i = 0; i < npath; i++)
+		path[i] = 1;
+	last_is(msg, &f, path, npath, head);
+	same_cut(msg, n, 5);
+	free(f.blob);
+}
+
 /* Levels: the deepest that is shown has all that is deeper as its text. */
 static void
 test_limit_levels(void **state)
 {
 	static const int depth[] = { 1, 62, 63, 64, 65, 200 };
-	uint32_t path[MIME_DEPTH_MAX];
 	char *msg = malloc(100000), head[100];
-	struct facts f;
 	size_t i, n, npath;
 	int k;
 
@@ -182,29 +198,18 @@ test_limit_levels(void **state)
 		for (n = 0, k = 1; k <= depth[i]; k++)
 			n += (size_t)sprintf(msg + n, "Content-Type: multipart/"
 			    "mixed; boundary=b%d\r\n\r\n--b%d\r\n", k, k);
-		n += (size_t)sprintf(msg + n, "\r\nx\r\n");
-		f = facts_of(msg, n);
 		npath = depth[i] < MIME_DEPTH_MAX ? (size_t)depth[i] :
 		    MIME_DEPTH_MAX - 1;
-		for (k = 0; k < (int)npath; k++)
-			path[k] = 1;
 		snprintf(head, sizeof(head), depth[i] <= (int)npath ? "x\r\n" :
 		    "--b%d\r\n", (int)npath + 1);
-		last_is(msg, &f, path, npath, head);
-		same_cut(msg, n, 5);
-		free(f.blob);
+		deepest_is(msg, n, npath, head);
 		for (n = 0, k = 1; k <= depth[i]; k++)
 			n += (size_t)sprintf(msg + n,
 			    "Content-Type: message/rfc822\r\n\r\n");
-		n += (size_t)sprintf(msg + n, "\r\nx\r\n");
-		f = facts_of(msg, n);
 		npath = depth[i] < MIME_DEPTH_MAX ? (size_t)depth[i] + 1 :
 		    MIME_DEPTH_MAX;
-		for (k = 0; k < (int)npath; k++)
-			path[k] = 1;
-		last_is(msg, &f, path, npath, depth[i] < (int)npath ? "x\r\n" :
+		deepest_is(msg, n, npath, depth[i] < (int)npath ? "x\r\n" :
 		    depth[i] == (int)npath ? "\r\nx\r\n" : "Content-Type: m");
-		free(f.blob);
 	}
 	free(msg);
 }
