@@ -34,14 +34,26 @@ static struct {
 	bool		 late;
 } trial;
 
+/* Does the line name that file, and none whose name only begins so? */
+static bool
+names_file(const char *line, const char *path)
+{
+	const char *p = strstr(line, path);
+	size_t n = strlen(path);
+
+	while (p != NULL && strchr(" :;,", p[n]) == NULL)
+		p = strstr(p + 1, path);
+	return p != NULL;
+}
+
 /* The certificate whose file, or whose key's, a line names. */
 static const char *
 line_key(const struct conf *c, const char *line, size_t *index)
 {
 	for (*index = 0; *index < c->ncert; (*index)++)
-		if (strstr(line, c->cert[*index].key) != NULL)
+		if (names_file(line, c->cert[*index].key))
 			return "tls.key";
-		else if (strstr(line, c->cert[*index].certificate) != NULL)
+		else if (names_file(line, c->cert[*index].certificate))
 			return "tls.certificate";
 	*index = 0;
 	return NULL;
