@@ -30,7 +30,7 @@ struct keys {
 	struct place	 place[PLACES_MAX];
 	size_t		 nplaces;
 	bool		 full;
-	uint8_t		 secret[16];	/* of hashes: what is looked up is
+	uint8_t		 hashkey[16];	/* of hashes: what is looked up is
 					 * what strangers wrote */
 	char		 pool[POOL];
 };
@@ -40,7 +40,7 @@ keys_new(void)
 {
 	struct keys *k = xcalloc(1, sizeof(*k));
 
-	random_bytes(k->secret, sizeof(k->secret));
+	random_bytes(k->hashkey, sizeof(k->hashkey));
 	return k;
 }
 
@@ -59,7 +59,7 @@ hash_of(const struct keys *k, struct slice s)
 
 	for (i = 0; i < s.n && i < sizeof(low); i++)
 		low[i] = (char)ascii_lower((unsigned char)s.p[i]);
-	return (uint32_t)siphash24(k->secret, low, i);
+	return (uint32_t)siphash24(k->hashkey, low, i);
 }
 
 static struct key *
