@@ -189,23 +189,30 @@ frames_chunk(struct frames *f, size_t max)
 }
 
 int
-fbuf_add(struct fbuf *b, const char *p, size_t n)
+fbuf_room(struct fbuf *b, size_t n)
 {
 	char	*np;
-	size_t	 size;
+	size_t	 size = b->size == 0 ? FBUF_FIRST : b->size;
 
-	if (b->size - b->n < n) {
-		size = b->size == 0 ? FBUF_FIRST : b->size;
-		while (size - b->n < n) {
-			if (size > SIZE_MAX / 2)
-				return -1;
-			size *= 2;
-		}
-		if ((np = realloc(b->p, size)) == NULL)
+	if (b->size - b->n >= n)
+		return 0;
+	while (size - b->n < n) {
+		if (size > SIZE_MAX / 2)
 			return -1;
-		b->p = np;
-		b->size = size;
+		size *= 2;
 	}
+	if ((np = realloc(b->p, size)) == NULL)
+		return -1;
+	b->p = np;
+	b->size = size;
+	return 0;
+}
+
+int
+fbuf_add(struct fbuf *b, const char *p, size_t n)
+{
+	if (fbuf_room(b, n) == -1)
+		return -1;
 	if (n > 0)
 		memcpy(b->p + b->n, p, n);
 	b->n += n;

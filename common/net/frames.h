@@ -59,6 +59,9 @@ int	 frames_read(struct frames *, struct fbuf *acc, size_t n);
 /* Take the next 1..max octets of input, in place.  n 0: gone. */
 struct slice frames_chunk(struct frames *, size_t max);
 
+/* Room for that many octets behind a text, which stays.  0, or -1: out of
+ * memory. */
+int	 fbuf_room(struct fbuf *, size_t n);
 /* Append to a text.  0, or -1: out of memory. */
 int	 fbuf_add(struct fbuf *, const char *, size_t n);
 void	 fbuf_free(struct fbuf *);

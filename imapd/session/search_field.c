@@ -30,16 +30,12 @@ field_match(struct session *s, struct slice v, struct slice needle)
 
 	if (memmem(v.p, v.n, "=?", 2) == NULL && memchr(v.p, '\n', v.n) == NULL)
 		return utf8_casefind(v, needle);
-	s->tmp.n = 0;
 	if (v.n > HEADER_MAX)
 		v.n = HEADER_MAX;
-	/* Room for what the words become: CHARSET_UTF8_MAX(v.n). */
-	if (fbuf_add(&s->tmp, v.p, v.n) == -1 ||
-	    fbuf_add(&s->tmp, v.p, v.n) == -1 ||
-	    fbuf_add(&s->tmp, v.p, v.n) == -1 ||
-	    fbuf_add(&s->tmp, "    ", 4) == -1)
+	s->tmp.n = 0;
+	if (fbuf_room(&s->tmp, CHARSET_UTF8_MAX(v.n)) == -1)
 		return -1;
-	n = words_decode(v, s->tmp.p, s->tmp.n);
+	n = words_decode(v, s->tmp.p, CHARSET_UTF8_MAX(v.n));
 	return utf8_casefind(slice_of(s->tmp.p, n), needle);
 }
 
