@@ -258,7 +258,7 @@ class House:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.proc.poll() is not None:
-                raise RuntimeError(f"maild ended with {self.proc.returncode}: {self.output()}")
+                raise RuntimeError(f"maild ended with {self.proc.returncode}: {self.last_word()}\n{self.output()}")
             try:
                 rows = self.ctl_rows("status")
                 if rows and all(r.get("state") in ("ready", "impaired") for r in rows):
@@ -267,6 +267,11 @@ class House:
                 pass
             time.sleep(0.1)
         raise RuntimeError("maild is not ready: " + self.output())
+
+    def last_word(self):
+        """the line of an error that it ended for"""
+        lines = [x for x in self.output().splitlines() if " maild err" in x]
+        return lines[-1] if lines else "for no reason told"
 
     def output(self, n=3000):
         text = ""

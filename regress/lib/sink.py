@@ -3,6 +3,7 @@
     s = Sink(port)              starts listening on 127.0.0.1
     s.rules["RCPT"] = lambda line, session: "550 5.1.1 no"
     s.messages                  list of Message as they were accepted
+    s.gate                      while it is cleared, no more than GATE lines of a message are read
     s.resumed                   of each TLS handshake: did it resume a session
     s.idle()                    no client is connected any more
     s.close()                   also ends the connections there are
@@ -11,6 +12,8 @@ import socket
 import ssl
 import threading
 import time
+
+GATE = 1000
 
 
 class Message:
@@ -21,7 +24,8 @@ class Message:
 class Sink:
     def __init__(self, port=0, host="127.0.0.1", tls=None, features=("PIPELINING", "8BITMIME", "SIZE 50000000")):
         self.rules, self.messages, self.connections, self.log, self.live = {}, [], 0, [], set()
-        self.resumed = []
+        self.resumed, self.gate = [], threading.Event()
+        self.gate.set()
         self.features, self.lock = list(features), threading.Lock()
         self.context = None
         if tls:
@@ -154,6 +158,8 @@ class Session:
                 raise ValueError("lost in data")
             if line == b".\r\n":
                 break
+            if len(lines) == GATE:
+                self.sink.gate.wait(60)
             lines.append(line[1:] if line.startswith(b".") else line)
         r = self.rule("END", "", "250 2.0.0 accepted")
         if r.startswith("2"):
