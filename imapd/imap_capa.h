@@ -27,6 +27,7 @@ static const struct capability imap_capabilities[] = {
 	{ "LIST-STATUS",	CAP_SESSION },
 	{ "STATUS=SIZE",	CAP_SESSION },
 	{ "ENABLE",		CAP_ALWAYS },
+	{ "UTF8=ACCEPT",	CAP_SESSION },
 	{ "STARTTLS",		CAP_TLS },
 	{ "AUTH=" SASL_PLAIN,	CAP_LOGIN },
 	{ "LOGINDISABLED",	CAP_NOLOGIN },

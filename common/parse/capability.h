@@ -22,7 +22,7 @@ struct capability {
 	unsigned int	 when;
 };
 
-#define CAPABILITY_MAX	512	/* octets of all of them, printed */
+#define CAPABILITY_MAX	2048	/* octets of all of them, printed */
 
 /* Those of a front whose connection may do this now. */
 unsigned int capability_front(bool starttls, bool login);

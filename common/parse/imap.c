@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "parse/charset.h"
 #include "parse/dates.h"
 #include "parse/err.h"
 #include "parse/imap_parse.h"
@@ -26,6 +27,8 @@ static int	 span_take(struct imap_in *, int, const char *,
 		    struct slice *);
 static int	 quoted_take(struct imap_in *, struct slice *);
 static int	 literal_take(struct imap_in *, struct slice *);
+static ssize_t	 string_put(struct slice, int, char *, size_t);
+static ssize_t	 astring_put(struct slice, int, char *, size_t);
 
 void
 imap_start(struct imap_in *in, char *p, size_t n)
@@ -296,12 +299,19 @@ imap_literal(struct slice line, uint64_t *size, int *flags)
 ssize_t
 imap_put_string(struct slice s, char *out, size_t size)
 {
+	return string_put(s, 127, out, size);
+}
+
+/* Octets up to `most' may stand in quotes. */
+static ssize_t
+string_put(struct slice s, int most, char *out, size_t size)
+{
 	size_t i, k = 0;
 	int c, n;
 
 	for (i = 0; i < s.n; i++) {
 		c = (unsigned char)s.p[i];
-		if (c == 0 || c == '\r' || c == '\n' || c > 127)
+		if (c == 0 || c == '\r' || c == '\n' || c > most)
 			break;
 	}
 	if (size < 2 * s.n + 32)
@@ -325,13 +335,25 @@ imap_put_string(struct slice s, char *out, size_t size)
 ssize_t
 imap_put_astring(struct slice s, char *out, size_t size)
 {
+	return astring_put(s, 127, out, size);
+}
+
+ssize_t
+imap_put_utf8(struct slice s, char *out, size_t size)
+{
+	return astring_put(s, utf8_valid(s.p, s.n) ? 255 : 127, out, size);
+}
+
+static ssize_t
+astring_put(struct slice s, int most, char *out, size_t size)
+{
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
 		if (!(char_class((unsigned char)s.p[i]) & C_ASTRING))
 			break;
 	if (i < s.n || s.n == 0 || slice_caseis(s, "NIL"))
-		return imap_put_string(s, out, size);
+		return string_put(s, most, out, size);
 	if (size < s.n)
 		return -1;
 	memcpy(out, s.p, s.n);

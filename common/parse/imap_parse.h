@@ -168,5 +168,8 @@ int	 imap_literal(struct slice line, uint64_t *size, int *flags);
 ssize_t	 imap_put_string(struct slice s, char *, size_t size);
 /* As an astring: an atom if it can be one. */
 ssize_t	 imap_put_astring(struct slice s, char *, size_t size);
+/* The same for one who has enabled UTF-8 (RFC 9755 3), which quoted strings
+ * carry then. */
+ssize_t	 imap_put_utf8(struct slice s, char *, size_t size);
 
 #endif

@@ -28,15 +28,19 @@ struct append {
 	struct store_append *to;
 	struct mime	*mime;
 	struct crlf	 crlf;
+	bool		 utf8;		/* ")" follows: UTF8 (~{n}) */
 	enum reply	 reply;		/* what went wrong, REPLY_OK so far */
 	unsigned int	 n;
 };
 
-static enum reply append_no_literal(struct session *, struct imap_in *);
+static enum reply append_no_literal(struct session *, struct imap_in *,
+	    struct append *);
 static void	append_all(struct session *, struct imap_in *,
 	    struct append *);
 static enum reply append_args(struct session *, struct imap_in *,
-	    struct flagset *, int64_t *);
+	    struct append *, struct flagset *, int64_t *);
+static enum reply append_data(struct session *, struct imap_in *,
+	    struct append *);
 static enum reply append_start(struct session *, struct append *,
 	    const struct store_flagset *, int64_t);
 static enum reply append_literal(struct session *, struct append *);
@@ -58,7 +62,7 @@ cmd_append(struct session *s, struct imap_in *in)
 	if (a.reply == REPLY_OK && imap_space(in) == -1)
 		a.reply = reply_expected(s, in, "a blank and a message");
 	if (a.reply == REPLY_OK && !s->literal)
-		a.reply = append_no_literal(s, in);
+		a.reply = append_no_literal(s, in, &a);
 	if (a.reply == REPLY_OK) {
 		sr = store_append_new(&a.to, s->store, name);
 		if (sr == STORE_NOTFOUND)
@@ -76,13 +80,13 @@ cmd_append(struct session *s, struct imap_in *in)
 
 /* Its flags and date may be what is wrong, and then they are told of. */
 static enum reply
-append_no_literal(struct session *s, struct imap_in *in)
+append_no_literal(struct session *s, struct imap_in *in, struct append *a)
 {
 	struct flagset	 fs = { .text = NULL };
 	int64_t		 date;
 	enum reply	 r;
 
-	r = append_args(s, in, &fs, &date);
+	r = append_args(s, in, a, &fs, &date);
 	flagset_free(&fs);
 	return r == REPLY_OK ? reply_expected(s, in, A_MESSAGE) : r;
 }
@@ -105,7 +109,7 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 	while (s->literal) {
 		date = 0;
 		if (a->reply == REPLY_OK)
-			a->reply = append_args(s, in, &fs, &date);
+			a->reply = append_args(s, in, a, &fs, &date);
 		if (a->reply == REPLY_OK)
 			a->reply = append_start(s, a, &fs.set, date);
 		flagset_free(&fs);
@@ -130,7 +134,10 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 		}
 		imap_start(&rest, p, n);
 		rest.first = first;
+		rest.depth = a->utf8;
 		in = &rest;
+		if (a->reply == REPLY_OK && a->utf8 && imap_close(in) == -1)
+			a->reply = reply_syntax(s, in);
 		if (a->reply == REPLY_OK && s->literal &&
 		    imap_space(in) == -1)
 			a->reply = reply_syntax(s, in);
@@ -141,10 +148,11 @@ append_all(struct session *s, struct imap_in *in, struct append *a)
 
 /* [flags SP] [date SP] and the literal, which ends the line. */
 static enum reply
-append_args(struct session *s, struct imap_in *in, struct flagset *fs,
-    int64_t *date)
+append_args(struct session *s, struct imap_in *in, struct append *a,
+    struct flagset *fs, int64_t *date)
 {
 	struct imap_flags	 flags;
+	enum reply		 r;
 	int			 zone;
 
 	flags.system = 0;
@@ -156,10 +164,28 @@ append_args(struct session *s, struct imap_in *in, struct flagset *fs,
 	if (imap_peek(in) == '"' && (imap_date_time(in, date, &zone) == -1 ||
 	    imap_space(in) == -1))
 		return reply_syntax(s, in);
-	if (imap_peek(in) != '{')
-		return reply_expected(s, in, A_MESSAGE);
+	if ((r = append_data(s, in, a)) != REPLY_OK)
+		return r;
 	if (flagset_make(fs, &flags) == -1)
 		return reply_store(s, STORE_NOMEM);
+	return REPLY_OK;
+}
+
+/* literal, literal8 (RFC 3516 4.4), or "UTF8 (" literal8 ")", which RFC 6855
+ * had and clients of it still send. */
+static enum reply
+append_data(struct session *s, struct imap_in *in, struct append *a)
+{
+	a->utf8 = imap_word(in, "UTF8");
+	if (a->utf8) {
+		if (!(s->enabled & ENABLED_UTF8))
+			return reply_bad(s, "expected ENABLE UTF8=ACCEPT "
+			    "before UTF8 (...)");
+		if (imap_space(in) == -1 || imap_open(in) == -1)
+			return reply_syntax(s, in);
+	}
+	if (imap_peek(in) != '{' && imap_peek(in) != '~')
+		return reply_expected(s, in, A_MESSAGE);
 	return REPLY_OK;
 }
 
@@ -200,7 +226,8 @@ append_literal(struct session *s, struct append *a)
 			r = append_octets(a, c);
 	}
 	if (r == STORE_INVALID)
-		return reply_no(s, NULL, "The message has a NUL octet");
+		return reply_no(s, s->literal_flags & IMAP_LITERAL_8 ?
+		    "UNKNOWN-CTE" : NULL, "The message has a NUL octet");
 	return r != STORE_OK ? reply_store(s, r) : append_end(s, a);
 }
 

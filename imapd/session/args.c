@@ -25,6 +25,7 @@ _Static_assert(IMAP_SEEN == STORE_SEEN && IMAP_ANSWERED == STORE_ANSWERED &&
 
 _Static_assert(IMAP_KEYWORD_MAX == STORE_KEYWORD_LEN, "keywords are as long");
 
+static ssize_t	name_copy(struct slice, char *);
 static int	set_room(struct session *, size_t);
 static enum reply set_seqs(struct session *, struct imap_range *, size_t,
 	    uint32_t, struct imap_in *, size_t);
@@ -40,13 +41,26 @@ arg_mailbox(struct session *s, struct imap_in *in,
 
 	if (imap_mailbox(in, &v) == -1)
 		return reply_syntax(s, in);
-	n = mutf7_decode(v, name, STORE_NAME_MAX);
+	if (s->enabled & ENABLED_NAMES)
+		n = name_copy(v, name);
+	else
+		n = mutf7_decode(v, name, STORE_NAME_MAX);
 	if (n == -1)
 		return reply_no(s, "CANNOT", "Not a mailbox name");
 	name[n] = '\0';
 	if (strlen(name) != (size_t)n)
 		return reply_no(s, "CANNOT", "Not a mailbox name");
 	return REPLY_OK;
+}
+
+/* A name that comes in UTF-8: as it is, if it is that. */
+static ssize_t
+name_copy(struct slice v, char *name)
+{
+	if (v.n > STORE_NAME_MAX || !utf8_valid(v.p, v.n))
+		return -1;
+	memcpy(name, v.p, v.n);
+	return (ssize_t)v.n;
 }
 
 enum reply

@@ -220,23 +220,6 @@ cmd_id(struct session *s, struct imap_in *in)
 	return REPLY_OK;
 }
 
-/* RFC 5161: nothing here needs to be enabled; what is not known is passed
- * over. */
-enum reply
-cmd_enable(struct session *s, struct imap_in *in)
-{
-	struct slice	 v;
-
-	do {
-		if (imap_atom(in, &v) == -1)
-			return reply_syntax(s, in);
-	} while (imap_space(in) == 0);
-	if (imap_end(in) == -1)
-		return reply_syntax(s, in);
-	frames_puts(s->io, "* ENABLED\r\n");
-	return REPLY_OK;
-}
-
 enum reply
 cmd_too_late(struct session *s, struct imap_in *in)
 {

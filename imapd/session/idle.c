@@ -20,12 +20,12 @@
 #include "imapd/session/imap.h"
 
 static bool	idle_wait(struct session *, int);
+static enum reply idle_end(struct session *);
+static enum reply idle_next(struct session *, const char *, size_t);
 
 enum reply
 cmd_idle(struct session *s, struct imap_in *in)
 {
-	char	*p;
-	size_t	 n;
 	int	 fd;
 
 	if ((fd = store_watch(s->store)) == -1)
@@ -42,15 +42,21 @@ cmd_idle(struct session *s, struct imap_in *in)
 	} while (!idle_wait(s, fd));
 	store_unwatch(s->store);
 	/* BYE was said; the client did not end the command, so nor do we. */
-	if (s->state == LOGGED_OUT)
-		return REPLY_GONE;
+	return s->state == LOGGED_OUT ? REPLY_GONE : idle_end(s);
+}
+
+static enum reply
+idle_end(struct session *s)
+{
+	char	*p;
+	size_t	 n;
+
 	s->cmd.n = 0;
 	switch (frames_line(s->io, &s->cmd, IMAP_LINE_MAX, &p, &n)) {
 	case FRAMES_LINE:
-		n = imap_trim(p, 0, n);
-		if (!slice_caseis(slice_of(p, n - 2), "DONE"))
-			return reply_bad(s, "expected a line with DONE");
-		return REPLY_OK;
+		if (slice_caseis(slice_of(p, imap_trim(p, 0, n) - 2), "DONE"))
+			return REPLY_OK;
+		return idle_next(s, p, n);
 	case FRAMES_TOOLONG:
 	case FRAMES_BARE:
 		return reply_bad(s, "expected a line with DONE");
@@ -58,6 +64,27 @@ cmd_idle(struct session *s, struct imap_in *in)
 		break;
 	}
 	return REPLY_GONE;
+}
+
+/*
+ * Some clients say what they want next and not DONE, which RFC 2177 3 wants
+ * first.  A line that may be a command ends IDLE as DONE does, and is taken
+ * then.
+ */
+static enum reply
+idle_next(struct session *s, const char *p, size_t n)
+{
+	struct imap_in	 in;
+	struct slice	 tag, verb;
+
+	imap_start(&in, (char *)p, n);
+	if (imap_tag(&in, &tag) == -1 || imap_space(&in) == -1 ||
+	    imap_atom(&in, &verb) == -1)
+		return reply_bad(s, "expected a line with DONE");
+	if (p != s->cmd.p && fbuf_add(&s->cmd, p, n) == -1)
+		return REPLY_GONE;
+	s->again = true;
+	return REPLY_OK;
 }
 
 /* True: the client said something, or left.  False: the mailbox stirred. */

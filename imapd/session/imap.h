@@ -5,7 +5,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	told reply args out state in
- *	append mailbox copy status list store
+ *	enable append mailbox copy status list store
  *	fetch_body fetch idle search_field search_match search
  *	cmd session
  */
@@ -41,6 +41,11 @@ enum session_state {
 	LOGGED_OUT = 0x4
 };
 
+/* What the client has enabled (enable.c). */
+#define ENABLED_REV2	0x01	/* RFC 9051 */
+#define ENABLED_UTF8	0x02	/* RFC 9755 */
+#define ENABLED_NAMES	(ENABLED_REV2 | ENABLED_UTF8) /* names in UTF-8 */
+
 /* How a command ended: which tagged line follows. */
 enum reply {
 	REPLY_OK,
@@ -54,6 +59,8 @@ struct session {
 	struct store	*store;
 	struct store_view *view;	/* SELECTED */
 	enum session_state state;
+	unsigned int	 enabled;	/* ENABLED_ */
+	bool		 again;		/* the line in cmd is the next one */
 	size_t		 nkeywords;	/* told in FLAGS */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
 
@@ -151,8 +158,8 @@ enum reply reply_commit(struct session *);
 
 /* ---- args.c: arguments that several commands take ------------------------ */
 
-/* A mailbox name in modified UTF-7, as UTF-8 with NUL.  REPLY_OK or what to
- * answer. */
+/* A mailbox name in modified UTF-7, or in UTF-8 where that is enabled, as
+ * UTF-8 with NUL.  REPLY_OK or what to answer. */
 enum reply arg_mailbox(struct session *, struct imap_in *,
 	    char name[STORE_NAME_MAX + 1]);
 /* A set of sequence numbers, or of UIDs with s->uid, into s->set, as
@@ -171,7 +178,11 @@ void	 flagset_free(struct flagset *);
 
 /* ---- out.c --------------------------------------------------------------- */
 
-/* A mailbox name from UTF-8 as an astring. */
+/* A mailbox name as it goes to the client: in modified UTF-7 till UTF-8 is
+ * enabled.  enc has NAME_WIRE octets; the slice is in it, or is name. */
+#define NAME_WIRE	(STORE_NAME_MAX * 4 + 64)
+struct slice name_wire(const struct session *, const char *name, char *enc);
+/* The same as an astring. */
 void	 out_mailbox(struct session *, const char *name);
 /* "\Seen \Flagged keyword": without the parentheses. */
 void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);

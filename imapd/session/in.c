@@ -119,6 +119,10 @@ input_part(struct session *s, size_t max, char **p, size_t *n)
 {
 	*p = s->cmd.p;
 	*n = s->cmd.n;
+	if (s->again) {
+		s->again = false;
+		return INPUT_COMMAND;
+	}
 	switch (frames_line(s->io, &s->cmd, max, p, n)) {
 	case FRAMES_LINE:
 		return INPUT_COMMAND;

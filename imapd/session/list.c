@@ -2,7 +2,7 @@
  * imap-session: LIST and LSUB (RFC 3501 6.3.8, 6.3.9) with the options of
  * RFC 5258 (SUBSCRIBED, RECURSIVEMATCH), 6154 (SPECIAL-USE) and 5819
  * (STATUS).  Patterns are matched against names as the client writes them,
- * in modified UTF-7.
+ * in modified UTF-7 or UTF-8.
  */
 #include "base/compat.h"
 
@@ -12,15 +12,12 @@
 #include <string.h>
 
 #include "base/slice.h"
-#include "parse/charset.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "net/frames.h"
 #include "store/store.h"
 #include "imapd/session/imap.h"
-
-#define NAME_ENC	(4 * STORE_NAME_MAX + 8)
 
 struct list {
 	bool		 lsub;
@@ -41,7 +38,8 @@ static enum reply list_args(struct session *, struct imap_in *, struct list *);
 static int	list_select(struct imap_in *, struct list *);
 static int	list_patterns(struct imap_in *, struct list *);
 static int	list_return(struct imap_in *, struct list *);
-static enum imap_match list_match(const struct list *, const char *);
+static enum imap_match list_match(const struct session *, const struct list *,
+	    const char *);
 static void	list_entry(struct session *, struct list *,
 	    const struct store_mailbox *);
 static void	list_parents(struct session *, struct list *, const char *);
@@ -186,17 +184,14 @@ list_run(struct session *s, struct list *l)
 }
 
 static enum imap_match
-list_match(const struct list *l, const char *name)
+list_match(const struct session *s, const struct list *l, const char *name)
 {
 	enum imap_match	 m, best = IMAP_NOMATCH;
 	struct slice	 pattern, enc;
-	char		 buf[NAME_ENC];
-	ssize_t		 n;
+	char		 buf[NAME_WIRE];
 	size_t		 i, begin = 0;
 
-	if ((n = mutf7_encode(slice_str(name), buf, sizeof(buf))) == -1)
-		return IMAP_NOMATCH;
-	enc = slice_of(buf, (size_t)n);
+	enc = name_wire(s, name, buf);
 	for (i = 0; i < l->npattern; begin = l->end[i++]) {
 		pattern = slice_of(l->text.p + begin, l->end[i] - begin);
 		m = imap_list_match(pattern, enc, STORE_SEP);
@@ -217,7 +212,7 @@ list_entry(struct session *s, struct list *l, const struct store_mailbox *mb)
 	enum imap_match	 m;
 
 	strlcpy(name, mb->name, sizeof(name));
-	m = list_match(l, name);
+	m = list_match(s, l, name);
 	if (l->subscribed && !(attr & STORE_MB_SUBSCRIBED))
 		return;
 	if (!l->subscribed && (attr & STORE_MB_NONEXISTENT))
@@ -258,7 +253,7 @@ list_parents(struct session *s, struct list *l, const char *name)
 			continue;
 		memcpy(parent, name, n);
 		parent[n] = '\0';
-		if (list_match(l, parent) != IMAP_MATCH)
+		if (list_match(s, l, parent) != IMAP_MATCH)
 			continue;
 		attr = attr_of(s, parent);
 		if (attr & STORE_MB_SUBSCRIBED)

@@ -18,8 +18,6 @@
 #include "store/store.h"
 #include "imapd/session/imap.h"
 
-#define NAME_OUT	(STORE_NAME_MAX * 4 + 64)
-
 static const struct {
 	uint32_t	 bit;
 	const char	*name;
@@ -34,16 +32,27 @@ static const struct {
 static void	out_keywords(struct session *);
 static void	out_field(struct session *, const char *, struct slice);
 
+struct slice
+name_wire(const struct session *s, const char *name, char *enc)
+{
+	ssize_t	 n;
+
+	if (s->enabled & ENABLED_NAMES)
+		return slice_str(name);
+	n = mutf7_encode(slice_str(name), enc, NAME_WIRE);
+	return slice_of(enc, n == -1 ? 0 : (size_t)n);
+}
+
 void
 out_mailbox(struct session *s, const char *name)
 {
-	char	 enc[NAME_OUT], out[2 * NAME_OUT + 32];
-	ssize_t	 n;
+	char		 enc[NAME_WIRE], out[2 * NAME_WIRE + 32];
+	struct slice	 wire = name_wire(s, name, enc);
+	ssize_t		 n;
 
-	n = mutf7_encode(slice_str(name), enc, sizeof(enc));
-	if (n != -1)
-		n = imap_put_astring(slice_of(enc, (size_t)n), out,
-		    sizeof(out));
+	n = s->enabled & ENABLED_NAMES ?
+	    imap_put_utf8(wire, out, sizeof(out)) :
+	    imap_put_astring(wire, out, sizeof(out));
 	if (n != -1)
 		frames_write(s->io, out, (size_t)n);
 	else

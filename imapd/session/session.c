@@ -125,6 +125,7 @@ session_loop(struct session *s)
 		case INPUT_GONE:
 			return;
 		}
-		s->cmd.n = 0;
+		if (!s->again)
+			s->cmd.n = 0;
 	}
 }

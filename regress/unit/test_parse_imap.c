@@ -502,6 +502,12 @@ test_put(void **state)
 	assert_int_equal(imap_put_astring(SLICE_LIT("nil"), out, 64), 5);
 	assert_int_equal(imap_put_astring(SLICE_LIT("a b"), out, 64), 5);
 	assert_int_equal(imap_put_astring(SLICE_LIT(""), out, 64), 2);
+	/* UTF-8 in quotes for those who enabled it; else a literal */
+	assert_int_equal(imap_put_utf8(SLICE_LIT("abc"), out, 64), 3);
+	assert_int_equal(imap_put_utf8(SLICE_LIT("\xc3\xbc\""), out, 64), 6);
+	assert_memory_equal(out, "\"\xc3\xbc\\\"\"", 6);
+	assert_int_equal(imap_put_utf8(SLICE_LIT("\xc3"), out, 64), 6);
+	assert_int_equal(imap_put_astring(SLICE_LIT("\xc3\xbc"), out, 64), 7);
 }
 
 /* Everything at every place: > 0 octets taken or the cursor as it was. */
@@ -570,7 +576,7 @@ test_capabilities(void **state)
 		{ false, CAP_SESSION, "IMAP4rev1 LITERAL+ SASL-IR ID IDLE "
 		    "UIDPLUS MOVE NAMESPACE UNSELECT CHILDREN SPECIAL-USE "
 		    "CREATE-SPECIAL-USE MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
-		    "ENABLE" },
+		    "ENABLE UTF8=ACCEPT" },
 		{ false, capability_front(true, true), "IMAP4rev1 LITERAL+ "
 		    "SASL-IR ID ENABLE STARTTLS AUTH=PLAIN" },
 		{ false, capability_front(false, true), "IMAP4rev1 LITERAL+ "
