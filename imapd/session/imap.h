@@ -5,7 +5,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	told reply args out state in
- *	enable append mailbox copy status list store
+ *	enable append status list mailbox copy store
  *	fetch_body fetch idle search_field search_match search
  *	cmd session
  */
@@ -188,6 +188,8 @@ void	 out_mailbox(struct session *, const char *name);
 void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);
 /* "* FLAGS (...)" and, with permanent, "* OK [PERMANENTFLAGS ...". */
 void	 out_flags_line(struct session *, bool permanent);
+/* "* n EXISTS" and, where there is \Recent, "* n RECENT". */
+void	 out_exists(struct session *, uint32_t exists, uint32_t recent);
 /* "* n FETCH (FLAGS (...))", with UID in a UID command. */
 void	 out_fetch_flags(struct session *, uint32_t seq);
 /* "[1.HEADER.FIELDS (To)]<0>": what was asked for, in our own words, for the
@@ -247,6 +249,10 @@ int	 status_items(struct imap_in *, struct status_items *);
 /* "* STATUS name (...)". */
 enum store_result status_send(struct session *, const char *name,
 	    const struct status_items *);
+
+/* "* LIST (...) "/" name", with OLDNAME (RFC 9051 6.3.9.7) when it had another
+ * one, else NULL. */
+void	 list_told(struct session *, const char *name, const char *was);
 
 /* ---- fetch_body.c -------------------------------------------------------- */
 

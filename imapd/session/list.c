@@ -19,6 +19,8 @@
 #include "store/store.h"
 #include "imapd/session/imap.h"
 
+#define CHILDINFO	" (\"CHILDINFO\" (\"SUBSCRIBED\"))"
+
 struct list {
 	bool		 lsub;
 	bool		 subscribed;	/* select, and show */
@@ -44,7 +46,7 @@ static void	list_entry(struct session *, struct list *,
 	    const struct store_mailbox *);
 static void	list_parents(struct session *, struct list *, const char *);
 static void	list_line(struct session *, const struct list *, const char *,
-	    uint32_t, bool);
+	    uint32_t, const char *);
 static bool	sub_below(struct session *, const char *);
 static uint32_t	attr_of(struct session *, const char *);
 
@@ -226,7 +228,7 @@ list_entry(struct session *s, struct list *l, const struct store_mailbox *mb)
 	}
 	if (m == IMAP_MATCH) {
 		list_line(s, l, name, attr, l->recursive && !l->lsub &&
-		    sub_below(s, name));
+		    sub_below(s, name) ? CHILDINFO "\r\n" : "\r\n");
 		if (l->show_status && !(attr & (STORE_MB_NOSELECT |
 		    STORE_MB_NONEXISTENT)))
 			status_send(s, name, &l->status);
@@ -260,13 +262,15 @@ list_parents(struct session *s, struct list *l, const char *name)
 			continue;
 		if (l->lsub)
 			attr = STORE_MB_NOSELECT;
-		list_line(s, l, parent, attr, !l->lsub);
+		list_line(s, l, parent, attr,
+		    l->lsub ? "\r\n" : CHILDINFO "\r\n");
 	}
 }
 
+/* more: what stands behind the name, a CRLF too if that is all */
 static void
 list_line(struct session *s, const struct list *l, const char *name,
-    uint32_t attr, bool childinfo)
+    uint32_t attr, const char *more)
 {
 	static const struct {
 		uint32_t	 bit;
@@ -298,8 +302,21 @@ list_line(struct session *s, const struct list *l, const char *name,
 	}
 	frames_puts(s->io, ") \"/\" ");
 	out_mailbox(s, name);
-	frames_puts(s->io, childinfo ?
-	    " (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" : "\r\n");
+	frames_puts(s->io, more);
+}
+
+void
+list_told(struct session *s, const char *name, const char *was)
+{
+	struct list	 l = { 0 };
+
+	list_line(s, &l, name, attr_of(s, name), "");
+	if (was != NULL) {
+		frames_puts(s->io, " (\"OLDNAME\" (");
+		out_mailbox(s, was);
+		frames_puts(s->io, "))");
+	}
+	frames_puts(s->io, "\r\n");
 }
 
 /* Is something below this name subscribed? */

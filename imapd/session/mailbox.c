@@ -17,8 +17,9 @@
 #include "imapd/session/imap.h"
 
 static enum reply mailbox_open(struct session *, struct imap_in *, bool);
-static void	mailbox_show(struct session *);
+static void	mailbox_show(struct session *, const char *);
 static void	mailbox_closed(struct session *, const char *);
+static bool	mailbox_parent(struct session *, const char *);
 static bool	mailbox_selected(struct session *, const char *);
 static enum reply mailbox_subscribe(struct session *, struct imap_in *, bool);
 static enum reply create_use(struct session *, struct imap_in *, uint32_t *);
@@ -58,25 +59,28 @@ mailbox_open(struct session *s, struct imap_in *in, bool readonly)
 	if (sr != STORE_OK)
 		return reply_store(s, sr);
 	session_state(s, SELECTED, view);
-	mailbox_show(s);
+	mailbox_show(s, name);
 	s->text = readonly ? "Examined" : "Selected";
 	fbuf_add(&s->code, readonly ? "READ-ONLY" : "READ-WRITE",
 	    readonly ? 9 : 10);
 	return REPLY_OK;
 }
 
+/* IMAP4rev2 knows no RECENT and no UNSEEN here, and tells the name. */
 static void
-mailbox_show(struct session *s)
+mailbox_show(struct session *s, const char *name)
 {
 	struct store_view_info	 i;
+	bool			 rev2 = s->enabled & ENABLED_REV2;
 
 	store_view_info(s->view, &i);
 	out_flags_line(s, true);
-	frames_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n", i.exists,
-	    i.recent);
-	if (i.first_unseen != 0)
+	out_exists(s, i.exists, i.recent);
+	if (i.first_unseen != 0 && !rev2)
 		frames_printf(s->io, "* OK [UNSEEN %u] First unseen\r\n",
 		    i.first_unseen);
+	if (rev2)
+		list_told(s, name, NULL);
 	frames_printf(s->io, "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
 	    "* OK [UIDNEXT %u] Next UID\r\n", i.uidvalidity, i.uidnext);
 }
@@ -210,7 +214,10 @@ cmd_delete(struct session *s, struct imap_in *in)
 	if (imap_end(in) == -1)
 		return reply_syntax(s, in);
 	selected = mailbox_selected(s, name);
-	if ((sr = store_mailbox_delete(s->store, name)) != STORE_OK)
+	sr = store_mailbox_delete(s->store, name);
+	if (sr == STORE_INVALID && mailbox_parent(s, name))
+		return reply_no(s, "HASCHILDREN", "There are mailboxes below");
+	if (sr != STORE_OK)
 		return reply_store(s, sr);
 	if ((r = reply_commit(s)) != REPLY_OK)
 		return r;
@@ -218,6 +225,16 @@ cmd_delete(struct session *s, struct imap_in *in)
 	if (selected && store_view_deleted(s->view))
 		mailbox_closed(s, "The selected mailbox was deleted");
 	return r;
+}
+
+/* Is it a name that has children and is no mailbox? */
+static bool
+mailbox_parent(struct session *s, const char *name)
+{
+	struct store_mailbox	 mb;
+
+	return store_mailbox_find(s->store, name, &mb) &&
+	    mb.attr & STORE_MB_NOSELECT && mb.attr & STORE_MB_CHILDREN;
 }
 
 /* Is this the name of the mailbox that is selected?  When it is another's
@@ -254,8 +271,11 @@ cmd_rename(struct session *s, struct imap_in *in)
 	sr = store_mailbox_rename(s->store, from, to);
 	if (sr != STORE_OK)
 		return reply_store(s, sr);
-	if ((r = reply_commit(s)) == REPLY_OK)
-		told_box(s, from, to);
+	if ((r = reply_commit(s)) != REPLY_OK)
+		return r;
+	told_box(s, from, to);
+	if (s->enabled & ENABLED_REV2)
+		list_told(s, to, from);
 	return r;
 }
 

@@ -75,7 +75,7 @@ out_flags(struct session *s, uint32_t seq, const struct store_msg *m)
 		frames_puts(s->io, flag_names[i].name);
 		some = true;
 	}
-	if (store_view_recent(s->view, seq)) {
+	if (!(s->enabled & ENABLED_REV2) && store_view_recent(s->view, seq)) {
 		frames_puts(s->io, some ? " \\Recent" : "\\Recent");
 		some = true;
 	}
@@ -125,6 +125,14 @@ out_flags_line(struct session *s, bool permanent)
 			frames_puts(s->io, " \\*");
 	}
 	frames_puts(s->io, ")] Flags that stay\r\n");
+}
+
+void
+out_exists(struct session *s, uint32_t exists, uint32_t recent)
+{
+	frames_printf(s->io, "* %u EXISTS\r\n", exists);
+	if (!(s->enabled & ENABLED_REV2))
+		frames_printf(s->io, "* %u RECENT\r\n", recent);
 }
 
 void

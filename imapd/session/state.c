@@ -53,8 +53,7 @@ session_update(struct session *s, bool expunge)
 	if (info.nkeywords != s->nkeywords)
 		out_flags_line(s, true);
 	if (d.grown)
-		frames_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n",
-		    d.exists, d.recent);
+		out_exists(s, d.exists, d.recent);
 	for (i = 0; i < d.nchanged; i++)
 		out_fetch_flags(s, d.changed[i]);
 }

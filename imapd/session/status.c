@@ -1,5 +1,5 @@
 /*
- * imap-session: STATUS (RFC 3501 6.3.10, 7889, 8438), also for LIST (RFC 5819).
+ * imap-session: STATUS (RFC 9051 6.3.11, 7889, 8438), also for LIST (RFC 5819).
  */
 #include "base/compat.h"
 
@@ -15,16 +15,23 @@
 #include "imapd/session/imap.h"
 
 enum {
-	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, APPENDLIMIT
+	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, DELETED,
+	APPENDLIMIT
 };
 
 static const char *const item_names[] = {
 	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-	"APPENDLIMIT"
+	"DELETED", "APPENDLIMIT"
 };
 
-static uint64_t	item_value(const struct session *, const struct store_status *,
-	    int);
+struct figures {
+	struct store_status st;
+	uint32_t	 deleted;
+};
+
+static uint64_t	item_value(const struct session *, const struct figures *, int);
+static enum store_result deleted_count(struct session *, const char *,
+	    const struct status_items *, uint32_t *);
 
 /* "(" item SP item ")"; 0, or -1 with in->err. */
 int
@@ -41,7 +48,8 @@ status_items(struct imap_in *in, struct status_items *items)
 				break;
 		if (i == NITEMS(item_names))
 			return imap_fail(in, "MESSAGES, RECENT, UIDNEXT, "
-			    "UIDVALIDITY, UNSEEN, SIZE or APPENDLIMIT");
+			    "UIDVALIDITY, UNSEEN, SIZE, DELETED or "
+			    "APPENDLIMIT");
 		if (items->n == IMAP_STATUS_ITEMS)
 			return imap_fail(in, "at most "
 			    IMAP_NUMBER(IMAP_STATUS_ITEMS) " items");
@@ -51,8 +59,10 @@ status_items(struct imap_in *in, struct status_items *items)
 }
 
 static uint64_t
-item_value(const struct session *s, const struct store_status *st, int item)
+item_value(const struct session *s, const struct figures *f, int item)
 {
+	const struct store_status *st = &f->st;
+
 	switch (item) {
 	case MESSAGES:
 		return st->messages;
@@ -66,6 +76,8 @@ item_value(const struct session *s, const struct store_status *st, int item)
 		return st->unseen;
 	case SIZE:
 		return st->bytes;
+	case DELETED:
+		return f->deleted;
 	case APPENDLIMIT:
 		return s->max_append;
 	}
@@ -76,11 +88,14 @@ enum store_result
 status_send(struct session *s, const char *name,
     const struct status_items *items)
 {
-	struct store_status	 st;
+	struct figures		 f;
 	enum store_result	 r;
 	size_t			 i;
 
-	if ((r = store_status(s->store, name, &st)) != STORE_OK)
+	r = store_status(s->store, name, &f.st);
+	if (r == STORE_OK)
+		r = deleted_count(s, name, items, &f.deleted);
+	if (r != STORE_OK)
 		return r;
 	frames_puts(s->io, "* STATUS ");
 	out_mailbox(s, name);
@@ -88,9 +103,36 @@ status_send(struct session *s, const char *name,
 		frames_puts(s->io, i == 0 ? " (" : " ");
 		frames_puts(s->io, item_names[items->item[i]]);
 		frames_putc(s->io, ' ');
-		frames_num(s->io, item_value(s, &st, items->item[i]));
+		frames_num(s->io, item_value(s, &f, items->item[i]));
 	}
 	frames_puts(s->io, ")\r\n");
+	return STORE_OK;
+}
+
+/* How many have \Deleted, if that is asked for: the store keeps no count. */
+static enum store_result
+deleted_count(struct session *s, const char *name,
+    const struct status_items *items, uint32_t *n)
+{
+	struct store_view	*v;
+	struct store_view_info	 info;
+	enum store_result	 r;
+	uint32_t		 seq;
+	size_t			 i;
+
+	*n = 0;
+	for (i = 0; i < items->n; i++)
+		if (items->item[i] == DELETED)
+			break;
+	if (i == items->n)
+		return STORE_OK;
+	r = store_view_open(&v, s->store, name, STORE_VIEW_READONLY);
+	if (r != STORE_OK)
+		return r;
+	store_view_info(v, &info);
+	for (seq = 1; seq <= info.exists; seq++)
+		*n += (store_view_msg(v, seq)->flags & STORE_DELETED) != 0;
+	store_view_close(v);
 	return STORE_OK;
 }
 
