@@ -26,6 +26,7 @@ static const struct capability imap_capabilities[] = {
 	{ "LIST-EXTENDED",	CAP_SESSION },
 	{ "LIST-STATUS",	CAP_SESSION },
 	{ "STATUS=SIZE",	CAP_SESSION },
+	{ "COMPRESS=DEFLATE",	CAP_SESSION },
 	{ "ENABLE",		CAP_ALWAYS },
 	{ "UTF8=ACCEPT",	CAP_SESSION },
 	{ "STARTTLS",		CAP_TLS },

@@ -12,6 +12,7 @@
 static const struct front_ops ops = {
 	.role = ROLE_IMAPD,
 	.tls = PROTO_IMAPS,
+	.deflate = true,
 	.greet = imap_greet,
 	.command = imap_command,
 	.answer = {

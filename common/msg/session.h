@@ -9,7 +9,10 @@
  *          session: up to the end of an answer, for it waits for a command
  *   MORE   session -> front  the same, in the midst of an answer or literal
  *   PARK   session -> front  state to be kept (opaque, <= 4 KiB)
- *   COMPRESS, CHANGED   reserved for COMPRESS=DEFLATE and parking
+ *   COMPRESS  session -> front  u64, octets of DATA received so far: behind
+ *          these and behind what was sent before it, the client's stream is
+ *          DEFLATE (RFC 4978), which the front packs and unpacks; IMAP alone
+ *   CHANGED   never used
  *   BYE    both   the end: front: client gone; session: close after sending
  */
 #ifndef SESSION_H
@@ -22,4 +25,5 @@ enum session_type {
 	SESSION_CHANGED, SESSION_BYE, SESSION_MORE
 };
 #define SESSION_PAYLOAD	(MSG_MAX - 1)
+#define SESSION_COMPRESS_LEN 9	/* octets of COMPRESS, with its type */
 #endif

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/le.h"
 #include "base/slice.h"
 #include "msg/msg.h"
 #include "msg/session.h"
@@ -32,6 +33,7 @@ frames_init(struct frames *f, int sock)
 	f->sock = sock;
 	f->gone = false;
 	f->off = f->len = 0;
+	f->got = 0;
 	f->outn = 1;
 }
 
@@ -85,6 +87,7 @@ frames_fill(struct frames *f)
 	}
 	f->off = 1;
 	f->len = (size_t)n;
+	f->got += (size_t)n - 1;
 	return true;
 }
 
@@ -311,17 +314,36 @@ frames_more(struct frames *f)
 	frames_send(f, SESSION_MORE);
 }
 
-void
-frames_bye(struct frames *f)
+/* A packet of its own behind what was collected. */
+static void
+frames_tell(struct frames *f, const uint8_t *p, size_t len)
 {
-	char	 bye = SESSION_BYE;
 	ssize_t	 n;
 
 	frames_flush(f);
 	if (f->gone)
 		return;
 	do
-		n = send(f->sock, &bye, 1, MSG_NOSIGNAL);
+		n = send(f->sock, p, len, MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		f->gone = true;
+}
+
+void
+frames_compress(struct frames *f)
+{
+	uint8_t	 p[SESSION_COMPRESS_LEN] = { SESSION_COMPRESS };
+
+	put64(p + 1, f->got);
+	frames_tell(f, p, sizeof(p));
+}
+
+void
+frames_bye(struct frames *f)
+{
+	const uint8_t	 bye = SESSION_BYE;
+
+	frames_tell(f, &bye, 1);
 	f->gone = true;
 }

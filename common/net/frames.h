@@ -20,6 +20,7 @@ struct frames {
 	int	 sock;
 	bool	 gone;		/* the front or its client left */
 	size_t	 off, len;	/* what is unread of in[] */
+	uint64_t got;		/* octets of the client so far */
 	size_t	 outn;		/* octets in out[], type octet included */
 	char	 in[MSG_MAX + 1];
 	char	 out[MSG_MAX];
@@ -76,6 +77,8 @@ void	 frames_printf(struct frames *, const char *, ...)
  * fits, and then the front says nothing of its own if we die before the end. */
 void	 frames_flush(struct frames *);
 void	 frames_more(struct frames *);
+/* Flush; behind it the front packs, and unpacks what comes (SESSION_COMPRESS). */
+void	 frames_compress(struct frames *);
 /* Flush, then tell the front that this is the end. */
 void	 frames_bye(struct frames *);
 

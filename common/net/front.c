@@ -147,6 +147,12 @@ front_protocol(void)
 	return role.id == ROLE_POP3D ? PROTO_POP3 : PROTO_IMAP;
 }
 
+bool
+front_may_deflate(void)
+{
+	return front.ops->deflate;
+}
+
 static struct serve_limits
 front_most(void)
 {

@@ -68,6 +68,7 @@ struct front_conn {
 
 	/* the session's end of the pipe */
 	int		 sock;		/* -1 none */
+	uint64_t	 sent;		/* octets of the client that it got */
 	struct event	 rd, wr;
 	bool		 held;		/* not read: the client is slow */
 	bool		 stuck;		/* not written: the session is slow */
@@ -97,6 +98,7 @@ enum front_answer {		/* to a command that the front decides */
 struct front_ops {
 	enum proc_role	 role;
 	enum conf_protocol tls;		/* the protocol that starts with TLS */
+	bool	 deflate;		/* sessions may ask for compression */
 	void	(*greet)(struct front_conn *);
 	/* Input is there (FRONT_COMMAND): take one command.  True: took one
 	 * and there may be more; false: wait. */
@@ -164,6 +166,7 @@ void	 front_answer(struct front_conn *, enum front_answer);
 struct front_conn *front_find(uint64_t id);	/* NULL: gone */
 unsigned int front_max_per_account(void);
 enum conf_protocol front_protocol(void);	/* as authd is told */
+bool	 front_may_deflate(void);
 /* The session is gone; clean: it said so. */
 void	 front_pass_done(struct front_conn *, bool clean);
 void	 front_alive(struct front_conn *);	/* the idle time starts anew */

@@ -16,6 +16,7 @@
 
 #include <event2/event.h>
 
+#include "base/le.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "msg/chan.h"
@@ -33,6 +34,7 @@
 static void	on_readable(evutil_socket_t, short, void *);
 static void	on_writable(evutil_socket_t, short, void *);
 static int	pass_packet(struct front_conn *);
+static int	pass_deflate(struct front_conn *, uint64_t);
 static int	pass_send(struct front_conn *, uint8_t, const char *, size_t);
 static int	start_put(uint8_t *, size_t *, const char *, const char *);
 
@@ -98,8 +100,10 @@ front_pass_input(struct front_conn *c)
 
 	while (r == 1 && (in = io_peek(c->io)).n > 0) {
 		n = in.n < SESSION_PAYLOAD ? in.n : SESSION_PAYLOAD;
-		if ((r = pass_send(c, SESSION_DATA, in.p, n)) == 1)
+		if ((r = pass_send(c, SESSION_DATA, in.p, n)) == 1) {
 			io_drain(c->io, n);
+			c->sent += n;
+		}
 	}
 	if (r == 1 && c->eof)
 		r = pass_send(c, SESSION_BYE, "", 0);
@@ -159,11 +163,31 @@ pass_packet(struct front_conn *c)
 		c->within = buf[0] == SESSION_MORE;
 		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
 			return 1;
+	} else if (n == SESSION_COMPRESS_LEN && buf[0] == SESSION_COMPRESS) {
+		if (pass_deflate(c, get64(buf + 1)) == 0)
+			return 1;
 	} else if (n > 0 && buf[0] == SESSION_BYE) {
 		front_pass_done(c, true);
 		return -1;
 	}
 	front_pass_done(c, false);
+	return -1;
+}
+
+/*
+ * The client was told that it may compress.  What it said before it could
+ * know is neither: no guess is made, and no word said that it would have to
+ * guess about.
+ */
+static int
+pass_deflate(struct front_conn *c, uint64_t got)
+{
+	if (!front_may_deflate() || io_flated(c->io))
+		return -1;
+	if (got == c->sent && io_peek(c->io).n == 0)
+		return io_flate(c->io);
+	log_info("%s end why=\"commands behind COMPRESS\"", connid_text(c->id));
+	c->within = true;
 	return -1;
 }
 

@@ -166,7 +166,11 @@ io_free(struct io *io)
 	ioq_clear(&io->out);
 	ioq_clear(&io->cipher);
 	iobuf_put(io->raw);
-	io->raw = NULL;
+	iobuf_put(io->packed);
+	io->raw = io->packed = NULL;
+	if (io->filter != NULL)
+		io->filter->free(io);
+	io->filter = NULL;
 	if (io->busy == 0)
 		io_release(io);
 }
@@ -362,8 +366,12 @@ on_again(evutil_socket_t fd, short what, void *arg)
 		if (io->in != NULL && io->in->r < io->in->w &&
 		    io_emit(io, IO_READ))
 			continue;
-		if (io->tls_state != IO_CLEAR && io->cb != NULL && !io->paused)
+		if (io->cb == NULL || io->paused)
+			io_settle(io);
+		else if (io->tls_state != IO_CLEAR)
 			io_tls_input(io, false);
+		else if (io->filter != NULL && !io->eof)
+			io_read_clear(io);
 		else
 			io_settle(io);
 	}
@@ -378,7 +386,8 @@ io_write(struct io *io, const void *p, size_t n)
 {
 	if (io->failed || io->dead || n == 0)
 		return n == 0 ? 0 : -1;
-	if (ioq_add(&io->out, p, n) == -1)
+	if ((io->filter != NULL ? io->filter->write(io, p, n) :
+	    ioq_add(&io->out, p, n)) == -1)
 		return -1;
 	io->announce = true;
 	io_dirty(io);
@@ -429,6 +438,8 @@ io_cork(struct io *io, bool on)
 static int
 io_seal(struct io *io)
 {
+	if (io->filter != NULL && io->filter->flush(io) == -1)
+		return -1;
 	if (io->tls_state != IO_TLS)
 		return 0;
 	if (io_tls_output(io) == -1)
@@ -571,7 +582,8 @@ io_resume(struct io *io)
 		return;
 	if (!io->stuck)
 		io_read_on(io);
-	if ((io->in != NULL && io->in->r < io->in->w) || io->raw != NULL)
+	if ((io->in != NULL && io->in->r < io->in->w) || io->raw != NULL ||
+	    io_packed(io))
 		io_again(io);
 }
 

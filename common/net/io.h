@@ -77,6 +77,16 @@ bool	 io_full(struct io *);
 /* Hold output back (more comes soon, one write for all), or let it go. */
 void	 io_cork(struct io *, bool);
 
+/*
+ * DEFLATE both ways from here on (RFC 4978): what was written before goes out
+ * as it was.  All that is written in a turn is one flush.  No input may be
+ * unread.  0, -1 out of memory.  io_flate_rest(): of one that will be silent
+ * for long, what can be made again is given back: some 90 KiB of 100.
+ */
+int	 io_flate(struct io *);
+bool	 io_flated(const struct io *);
+void	 io_flate_rest(struct io *);
+
 /* Input. */
 enum io_line { IO_LINE, IO_MORE, IO_TOOLONG, IO_LONGER, IO_BARE };
 /* The next line without its CRLF; good until the next call on this io.

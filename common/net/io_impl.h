@@ -1,7 +1,7 @@
 /*
  * Inside of common/io: what io.c (life, events, output), io_input.c (input),
- * io_buf.c (buffers and output queues), io_tls.c (TLS) and io_wheel.c
- * (deadlines) share.  Nobody else includes this.
+ * io_buf.c (buffers and output queues), io_tls.c (TLS), io_flate.c
+ * (compression) and io_wheel.c (deadlines) share.  Nobody else includes this.
  */
 #ifndef IO_IMPL_H
 #define IO_IMPL_H
@@ -44,6 +44,21 @@ struct ioqueue {
 	size_t		 n;		/* octets, file ranges included */
 };
 
+/*
+ * What stands between the owner's text and the octets of TLS or the socket.
+ * io.c knows it by these calls alone, so that only who wants it links zlib.
+ */
+struct io_filter {
+	/* To the end of out, as far as it comes out yet.  0, -1. */
+	int	(*write)(struct io *, const void *, size_t);
+	/* All that was written is in out.  0, -1. */
+	int	(*flush)(struct io *);
+	/* From packed to in, as much as there is room and one turn allows.
+	 * 0, or -1: it is not what was agreed on, or out of memory. */
+	int	(*unpack)(struct io *);
+	void	(*free)(struct io *);
+};
+
 enum io_tls_state { IO_CLEAR, IO_HANDSHAKE, IO_TLS };
 
 struct io {
@@ -55,6 +70,9 @@ struct io {
 	struct iobuf	*in;		/* clear text from the peer */
 	struct ioqueue	 out;		/* clear text to the peer */
 	struct iobuf	*raw;		/* TLS records from the peer */
+	struct iobuf	*packed;	/* compressed octets from the peer */
+	const struct io_filter *filter;	/* NULL: none */
+	void		*flate;		/* the filter's */
 	struct ioqueue	 cipher;	/* TLS records (and text before TLS) */
 	struct tls	*tls;
 	struct ssl_st	*ssl;		/* of tls, a client's */
@@ -76,6 +94,7 @@ struct io {
 	bool		 taken;		/* by io_new: the peer asks */
 	bool		 choked;	/* not read: it does not read us */
 	bool		 announce;	/* IO_DRAINED is due */
+	bool		 unpacking;	/* more is in what was unpacked */
 	bool		 raw_eof;	/* the socket ended */
 	bool		 closed;	/* close_notify was made */
 	bool		 shut;		/* our side of the socket is ended */
@@ -120,6 +139,14 @@ void	 io_rewheel(struct io *);
 int	 io_room(struct io *);
 /* Give an empty input buffer back. */
 void	 io_settle(struct io *);
+/*
+ * With a filter what is read goes into packed: the reader of the socket calls
+ * io_swap() before and behind, and then io_unpack(): 0, -1 (io_fail is the
+ * caller's).  It reads only when nothing is left there: not io_packed().
+ */
+void	 io_swap(struct io *);
+bool	 io_packed(const struct io *);
+int	 io_unpack(struct io *);
 /* The socket is readable: call back with the input, or throw it away. */
 void	 io_read_clear(struct io *);
 void	 io_read_discard(struct io *);

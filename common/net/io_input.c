@@ -53,8 +53,9 @@ io_room(struct io *io)
 	return 0;
 }
 
-void
-io_read_clear(struct io *io)
+/* One read into in: what read(2) says, a full buffer as EAGAIN. */
+static ssize_t
+read_in(struct io *io)
 {
 	struct iobuf *b;
 	ssize_t n;
@@ -62,15 +63,33 @@ io_read_clear(struct io *io)
 	if (io_room(io) == -1) {
 		io->stuck = true;	/* io_drain turns it on again */
 		io_read_off(io);
-		return;
+		errno = EAGAIN;
+		return -1;
 	}
 	b = io->in;
 	n = read(io->fd, b->data + b->w, b->size - b->w);
-	if (n == -1) {
-		if (errno != EAGAIN && errno != EINTR)
-			io_fail(io, strerror(errno));
-		else
-			io_settle(io);
+	if (n > 0) {
+		b->w += (uint32_t)n;
+		io->big = (size_t)n > IOBUF_SMALL / 2;
+	}
+	return n;
+}
+
+void
+io_read_clear(struct io *io)
+{
+	size_t had = io_peek(io).n;
+	ssize_t n = 1;
+	int e = 0;
+
+	if (!io_packed(io)) {
+		io_swap(io);
+		if ((n = read_in(io)) == -1)
+			e = errno;
+		io_swap(io);
+	}
+	if (n == -1 && e != EAGAIN && e != EINTR) {
+		io_fail(io, strerror(e));
 		return;
 	}
 	if (n == 0) {
@@ -80,9 +99,11 @@ io_read_clear(struct io *io)
 			io_settle(io);
 		return;
 	}
-	b->w += (uint32_t)n;
-	io->big = (size_t)n > IOBUF_SMALL / 2;
-	if (!io_emit(io, IO_READ))
+	if (io_unpack(io) == -1) {
+		io_fail(io, "not DEFLATE");
+		return;
+	}
+	if (io_peek(io).n == had || !io_emit(io, IO_READ))
 		io_settle(io);
 }
 
@@ -105,6 +126,49 @@ io_read_discard(struct io *io)
 	io_read_off(io);
 	if (n == -1 || io->shut)
 		io_free(io);
+}
+
+/* ---- through a filter ---- */
+
+void
+io_swap(struct io *io)
+{
+	struct iobuf *b = io->in;
+
+	if (io->filter == NULL)
+		return;
+	io->in = io->packed;
+	io->packed = b;
+}
+
+bool
+io_packed(const struct io *io)
+{
+	return io->unpacking ||
+	    (io->packed != NULL && io->packed->r < io->packed->w);
+}
+
+int
+io_unpack(struct io *io)
+{
+	if (io->filter == NULL)
+		return 0;
+	if (io->filter->unpack(io) == -1)
+		return -1;
+	if (!io_packed(io)) {
+		iobuf_put(io->packed);
+		io->packed = NULL;
+		if (io->stuck) {
+			io->stuck = false;
+			io_read_on(io);
+			io_again(io);
+		}
+	} else if (io_room(io) == -1) {
+		io->stuck = true;	/* till the owner takes some */
+		io_read_off(io);
+	} else
+		io_again(io);
+	return 0;
 }
 
 /* An empty buffer goes back to the pool. */
@@ -131,7 +195,7 @@ input_take(struct io *io, size_t n)
 	if (io->stuck) {
 		io->stuck = false;
 		io_read_on(io);
-		if (io->tls_state != IO_CLEAR)
+		if (io->tls_state != IO_CLEAR || io->filter != NULL)
 			io_again(io);
 	}
 }

@@ -161,12 +161,22 @@ io_tls_input(struct io *io, bool readable)
 	if (io->cb == NULL || io->paused || io->eof)
 		return;
 	had = io_peek(io).n;
-	n = decrypt(io);
+	n = 1;
+	if (!io_packed(io)) {
+		io_swap(io);
+		n = decrypt(io);
+		io_swap(io);
+	}
 	raw_settle(io);
+	if (io_unpack(io) == -1) {
+		io_fail(io, "not DEFLATE");
+		return;
+	}
 	if (io_peek(io).n > had && io_emit(io, IO_READ))
 		return;
 	io_settle(io);
-	if ((n == 0 || n == -1) && io->cb != NULL)
+	/* What is left of the filter's comes first; then TLS says it again. */
+	if ((n == 0 || n == -1) && io->cb != NULL && !io_packed(io))
 		tls_end(io, n);
 }
 

@@ -84,6 +84,8 @@ command_run(struct session *s, char *p, size_t n)
 	}
 	if (r != REPLY_GONE)
 		command_done(s, c, r);
+	if (r == REPLY_OK && c->fn == cmd_compress)
+		frames_compress(s->io);
 }
 
 /* Verb, state and whether arguments are due. */

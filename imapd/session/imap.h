@@ -6,7 +6,7 @@
  * Layers, lowest first; a file calls those before it:
  *	told reply args out state in
  *	enable append status list mailbox copy store
- *	fetch_body fetch idle search_field search_match search
+ *	fetch_body fetch idle compress search_field search_match search
  *	cmd session
  */
 #ifndef IMAP_H
@@ -62,6 +62,7 @@ struct session {
 	unsigned int	 enabled;	/* ENABLED_ */
 	bool		 again;		/* the line in cmd is the next one */
 	size_t		 nkeywords;	/* told in FLAGS */
+	bool		 deflate;	/* COMPRESS was answered OK */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
 
 	struct start	 start;		/* who it is for */
@@ -231,6 +232,7 @@ int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
 	C("NAMESPACE", ANY, 0, NONE, cmd_namespace)			\
 	C("ID", ANY, 0, SOME, cmd_id)					\
 	C("ENABLE", ANY, 0, SOME, cmd_enable)				\
+	C("COMPRESS", ANY, 0, SOME, cmd_compress)			\
 	C("LOGIN", 0, 0, SOME, cmd_too_late)				\
 	C("AUTHENTICATE", 0, 0, SOME, cmd_too_late)			\
 	C("STARTTLS", 0, 0, NONE, cmd_too_late)

@@ -576,7 +576,7 @@ test_capabilities(void **state)
 		{ false, CAP_SESSION, "IMAP4rev1 LITERAL+ SASL-IR ID IDLE "
 		    "UIDPLUS MOVE NAMESPACE UNSELECT CHILDREN SPECIAL-USE "
 		    "CREATE-SPECIAL-USE MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
-		    "ENABLE UTF8=ACCEPT" },
+		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT" },
 		{ false, capability_front(true, true), "IMAP4rev1 LITERAL+ "
 		    "SASL-IR ID ENABLE STARTTLS AUTH=PLAIN" },
 		{ false, capability_front(false, true), "IMAP4rev1 LITERAL+ "
