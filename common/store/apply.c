@@ -443,8 +443,9 @@ apply_flags(struct state *s, const struct rec *r, uint64_t seq)
 	return 0;
 }
 
+/* When it went is told to views that slept meanwhile. */
 static void
-slot_gone(struct mailbox *m, uint32_t slot)
+slot_gone(struct mailbox *m, uint32_t slot, uint64_t seq)
 {
 	struct store_msg *msg = mailbox_msg(m, slot);
 
@@ -454,6 +455,7 @@ slot_gone(struct mailbox *m, uint32_t slot)
 	m->bytes -= msg->size;
 	m->ngone++;
 	msg->flags |= MSG_GONE;
+	msg->modseq = seq;
 	view_gone(m, slot);
 }
 
@@ -466,7 +468,7 @@ range_gone(struct mailbox *m, struct store_range u, uint64_t seq)
 	for (slot = mailbox_slot(m, u.first); slot < mailbox_slots(m) &&
 	    mailbox_msg(m, slot)->uid <= u.last; slot++)
 		if ((mailbox_msg(m, slot)->flags & MSG_GONE) == 0)
-			slot_gone(m, slot);
+			slot_gone(m, slot, seq);
 	m->modseq = seq;
 	return mailbox_tomb(m, u, seq);
 }

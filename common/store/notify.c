@@ -29,6 +29,9 @@
 #include "store/store_priv.h"
 
 #define NOTIFY_MAX	256		/* watchers poked of one account */
+/* Names whose owner is gone, as each parked client leaves one that goes: they
+ * keep nobody else from being poked. */
+#define NOTIFY_STALE	4096
 
 /* Made before the jail by store_sockets(), or when first needed. */
 static int	poke_fd = -1;
@@ -118,6 +121,29 @@ store_watch_drain(struct store *st)
 	return some;
 }
 
+const char *
+store_watch_name(const struct store *st)
+{
+	return st->watch != -1 ? st->watch_name : "";
+}
+
+int
+store_watch_adopt(struct store *st, int fd, const char *name)
+{
+	socklen_t len = sizeof(int);
+	int type = 0, domain = 0;
+
+	if (st->watch != -1 || notify_open(st, true) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == -1 ||
+	    type != SOCK_DGRAM || domain != AF_UNIX ||
+	    strlcpy(st->watch_name, name, sizeof(st->watch_name)) >=
+	    sizeof(st->watch_name))
+		return -1;
+	st->watch = fd;
+	return 0;
+}
+
 int
 store_watch_release(struct store *st)
 {
@@ -127,7 +153,8 @@ store_watch_release(struct store *st)
 	return fd;
 }
 
-static void
+/* False: nobody is there any more. */
+static bool
 poke_one(struct store *st, const char *name)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -136,10 +163,12 @@ poke_one(struct store *st, const char *name)
 	if ((st->watch != -1 && strcmp(name, st->watch_name) == 0) ||
 	    strlcpy(sun.sun_path, name, sizeof(sun.sun_path)) >=
 	    sizeof(sun.sun_path))
-		return;
+		return true;
 	if (sendto(poke_fd, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL,
-	    (struct sockaddr *)&sun, len) == -1 && errno == ECONNREFUSED)
-		(void)unlinkat(st->b.notify, name, 0);
+	    (struct sockaddr *)&sun, len) != -1 || errno != ECONNREFUSED)
+		return true;
+	(void)unlinkat(st->b.notify, name, 0);
+	return false;
 }
 
 #ifdef __linux__
@@ -152,7 +181,7 @@ poke_all(struct store *st)
 		uint64_t align;
 	} buf;
 	struct dirent64 *d;
-	unsigned int count = 0;
+	unsigned int count = 0, stale = 0;
 	ssize_t n = 0, off;
 
 	if (lseek(st->b.notify, 0, SEEK_SET) == -1)
@@ -165,11 +194,14 @@ poke_all(struct store *st)
 				continue;
 			if (d->d_name[0] != 'w')
 				continue;
-			if (count == 0 && fchdir(st->b.notify) == -1)
+			if (count + stale == 0 && fchdir(st->b.notify) == -1)
 				return;
-			if (count++ >= NOTIFY_MAX)
+			if (count >= NOTIFY_MAX || stale >= NOTIFY_STALE)
 				return;
-			poke_one(st, d->d_name);
+			if (poke_one(st, d->d_name))
+				count++;
+			else
+				stale++;
 		}
 	} while (n > (ssize_t)sizeof(buf.b) / 2);
 }
@@ -178,7 +210,7 @@ static void
 poke_all(struct store *st)
 {
 	struct dirent *d;
-	unsigned int count = 0;
+	unsigned int count = 0, stale = 0;
 	DIR *dir;
 	int fd;
 
@@ -189,11 +221,15 @@ poke_all(struct store *st)
 		close(fd);
 		return;
 	}
-	while ((d = readdir(dir)) != NULL && count < NOTIFY_MAX)
+	while ((d = readdir(dir)) != NULL && count < NOTIFY_MAX &&
+	    stale < NOTIFY_STALE)
 		if (d->d_name[0] == 'w') {
-			if (count++ == 0 && fchdir(st->b.notify) == -1)
+			if (count + stale == 0 && fchdir(st->b.notify) == -1)
 				break;
-			poke_one(st, d->d_name);
+			if (poke_one(st, d->d_name))
+				count++;
+			else
+				stale++;
 		}
 	closedir(dir);
 }

@@ -564,6 +564,32 @@ void	 store_unwatch(struct store *);
 bool	 store_watch_drain(struct store *);
 int	 store_watch_release(struct store *);
 
+/*
+ * Its name in notify/, good as long as the watch; and the watch of another
+ * session of this account, which released it.  0, or -1: that is no datagram
+ * socket, and stays the caller's.  The name is one that store_watch_name()
+ * gave (parse/parked.h looks at it).
+ */
+const char *store_watch_name(const struct store *);
+int	 store_watch_adopt(struct store *, int fd, const char *name);
+
+/* ---- views that rest (park.c) ------------------------------------ */
+
+/*
+ * What the client of a view saw.  False: it is too much to keep so, or the
+ * mailbox is no more.
+ */
+struct parked_view;
+bool	 store_view_park(struct store_view *, struct parked_view *);
+
+/*
+ * The view again, in any process of the account.  Catches up as
+ * store_view_open() does.  NOTFOUND: the mailbox is no more.  INVALID: which
+ * messages it had is not known any more, or it is none that was parked.
+ */
+enum store_result store_view_wake(struct store_view **, struct store *,
+	    const struct parked_view *);
+
 /* Wakes all watchers but ourselves. */
 void	 store_poke(struct store *);
 

@@ -473,6 +473,7 @@ struct store_view {
 };
 
 uint32_t view_slot(const struct store_view *, uint32_t seq);
+int	 slots_add(struct slots *, uint32_t slot);
 
 /* ---- write.c ----------------------------------------------------- */
 

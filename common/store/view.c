@@ -20,7 +20,7 @@
 
 #define RECENTS_MAX	1024		/* runs of \Recent messages of a view */
 
-static int
+int
 slots_add(struct slots *s, uint32_t slot)
 {
 	uint32_t *v;
@@ -496,7 +496,8 @@ view_changes(struct store_view *v, struct store_delta *d, size_t skip)
 		    1) == -1)
 			return -1;
 		for (seq = 1; seq <= v->exists; seq++)
-			if (store_view_msg(v, seq)->modseq > v->reported)
+			if (store_view_msg(v, seq)->modseq > v->reported &&
+			    !store_view_gone(v, seq))
 				v->seqs[n++] = seq;
 		v->lost = false;
 	} else {
