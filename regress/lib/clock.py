@@ -10,6 +10,7 @@
 build/regress/clock.so does it, which is preloaded; the programs are the ones that are installed.  Those linked statically,
 of the sessions, have the true time but in the sanitizers' build.
 """
+import atexit
 import os
 import struct
 import subprocess
@@ -24,7 +25,10 @@ BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(HERE, "../../build"
 
 class Clock:
     def __init__(self):
-        self.page, self.set, self.passed = tempfile.NamedTemporaryFile(prefix="maild-clock."), 0.0, 0.0
+        self.set, self.passed = 0.0, 0.0
+        # Not deleted with the object: a fork in one thread ends the objects of the others in the child.
+        self.page = tempfile.NamedTemporaryFile(prefix="maild-clock.", delete=False)
+        atexit.register(os.unlink, self.page.name)
         os.chmod(self.page.name, 0o644)
         self.write()
         self.env = {"CLOCK_FILE": self.page.name, "LD_PRELOAD": BUILD + "/regress/clock.so",
