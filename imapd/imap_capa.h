@@ -29,6 +29,8 @@ static const struct capability imap_capabilities[] = {
 	{ "COMPRESS=DEFLATE",	CAP_SESSION },
 	{ "ENABLE",		CAP_ALWAYS },
 	{ "UTF8=ACCEPT",	CAP_SESSION },
+	{ "BINARY",		CAP_SESSION },
+	{ "PREVIEW",		CAP_SESSION },
 	{ "STARTTLS",		CAP_TLS },
 	{ "AUTH=" SASL_PLAIN,	CAP_LOGIN },
 	{ "LOGINDISABLED",	CAP_NOLOGIN },

@@ -24,7 +24,7 @@
 enum item_kind {
 	ITEM_FLAGS, ITEM_UID, ITEM_INTERNALDATE, ITEM_SIZE,
 	ITEM_ENVELOPE, ITEM_BODY, ITEM_BODYSTRUCTURE,
-	ITEM_SECTION
+	ITEM_PREVIEW, ITEM_SECTION, ITEM_BINARY, ITEM_BINARY_SIZE
 };
 
 struct item {
@@ -65,6 +65,16 @@ static const struct {
 	{ "RFC822.TEXT",	IMAP_SECTION_TEXT,	false },
 };
 
+static const struct {
+	const char	*name;
+	enum item_kind	 kind;
+	bool		 peek;
+} binary_items[] = {
+	{ "BINARY",		ITEM_BINARY,		false },
+	{ "BINARY.PEEK",	ITEM_BINARY,		true },
+	{ "BINARY.SIZE",	ITEM_BINARY_SIZE,	true },
+};
+
 /* Parsing */
 static enum reply fetch_args(struct session *, struct imap_in *,
 	    struct fetch *);
@@ -73,9 +83,11 @@ static int	fetch_item(struct imap_in *, struct fetch *);
 static int	fetch_body_item(struct imap_in *, struct fetch *, bool);
 static int	fetch_rfc822_item(struct imap_in *, struct fetch *,
 	    struct slice);
+static int	fetch_binary_item(struct imap_in *, struct fetch *, size_t);
+static int	fetch_preview(struct imap_in *, struct fetch *);
 static int	fetch_add(struct imap_in *, struct fetch *, enum item_kind);
 static struct imap_section *fetch_section(struct imap_in *, struct fetch *,
-	    const char *);
+	    enum item_kind, const char *);
 static struct slice fetch_word(struct imap_in *);
 static void	fetch_free(struct fetch *);
 /* Running */
@@ -188,6 +200,11 @@ fetch_item(struct imap_in *in, struct fetch *f)
 		return fetch_body_item(in, f, false);
 	if (slice_caseis(w, "BODY.PEEK"))
 		return fetch_body_item(in, f, true);
+	for (i = 0; i < NITEMS(binary_items); i++)
+		if (slice_caseis(w, binary_items[i].name))
+			return fetch_binary_item(in, f, i);
+	if (slice_caseis(w, "PREVIEW"))
+		return fetch_preview(in, f);
 	return fetch_rfc822_item(in, f, w);
 }
 
@@ -201,7 +218,7 @@ fetch_body_item(struct imap_in *in, struct fetch *f, bool peek)
 			return imap_fail(in, "a section, as [HEADER],");
 		return fetch_add(in, f, ITEM_BODY);
 	}
-	if ((section = fetch_section(in, f, NULL)) == NULL)
+	if ((section = fetch_section(in, f, ITEM_SECTION, NULL)) == NULL)
 		return -1;
 	if (imap_section(in, section) == -1)
 		return -1;
@@ -220,7 +237,8 @@ fetch_rfc822_item(struct imap_in *in, struct fetch *f, struct slice w)
 	for (i = 0; i < NITEMS(rfc822_items); i++) {
 		if (!slice_caseis(w, rfc822_items[i].name))
 			continue;
-		section = fetch_section(in, f, rfc822_items[i].name);
+		section = fetch_section(in, f, ITEM_SECTION,
+		    rfc822_items[i].name);
 		if (section == NULL)
 			return -1;
 		section->kind = rfc822_items[i].kind;
@@ -230,6 +248,43 @@ fetch_rfc822_item(struct imap_in *in, struct fetch *f, struct slice w)
 	}
 	in->off -= w.n;
 	return imap_fail(in, "an item, as FLAGS, UID or BODY.PEEK[],");
+}
+
+/* "[" part numbers "]", or nothing for all of it (RFC 3516 7). */
+static int
+fetch_binary_item(struct imap_in *in, struct fetch *f, size_t which)
+{
+	enum item_kind		 kind = binary_items[which].kind;
+	struct imap_section	*sec;
+	size_t			 at = in->off;
+
+	if ((sec = fetch_section(in, f, kind, NULL)) == NULL ||
+	    imap_section(in, sec) == -1)
+		return -1;
+	if (sec->kind != IMAP_SECTION_ALL ||
+	    (sec->partial && kind == ITEM_BINARY_SIZE)) {
+		in->off = at;
+		return imap_fail(in, "part numbers alone, as [1.2],");
+	}
+	f->seen = f->seen || !binary_items[which].peek;
+	f->facts = f->facts || sec->npath > 0;
+	return 0;
+}
+
+/* PREVIEW [SP "(LAZY)"]: it is there, and never takes long. */
+static int
+fetch_preview(struct imap_in *in, struct fetch *f)
+{
+	if (fetch_add(in, f, ITEM_PREVIEW) == -1)
+		return -1;
+	f->facts = true;
+	if (in->n - in->off < 2 || in->p[in->off] != ' ' ||
+	    in->p[in->off + 1] != '(')
+		return 0;
+	in->off++;
+	if (imap_open(in) == -1)
+		return -1;
+	return imap_word(in, "LAZY") ? imap_close(in) : imap_fail(in, "LAZY");
 }
 
 static int
@@ -256,11 +311,12 @@ fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 }
 
 static struct imap_section *
-fetch_section(struct imap_in *in, struct fetch *f, const char *label)
+fetch_section(struct imap_in *in, struct fetch *f, enum item_kind kind,
+    const char *label)
 {
 	struct item	*it;
 
-	if (fetch_add(in, f, ITEM_SECTION) == -1)
+	if (fetch_add(in, f, kind) == -1)
 		return NULL;
 	it = &f->item[f->n - 1];
 	it->label = label;
@@ -300,6 +356,9 @@ fetch_run(struct session *s, struct fetch *f)
 	}
 	if (worst == STORE_NOTFOUND)
 		return reply_expunged(s);
+	if (worst == STORE_INVALID)
+		return reply_no(s, "UNKNOWN-CTE",
+		    "The encoding of a part is not known");
 	if (worst == STORE_OK && gone && !s->uid)
 		fbuf_add(&s->code, "EXPUNGEISSUED", 13);
 	return reply_store(s, worst);
@@ -430,8 +489,22 @@ fetch_put(struct session *s, const struct item *it, uint32_t seq,
 		fetch_put_facts(s, "BODYSTRUCTURE ", facts,
 		    FACTS_BODYSTRUCTURE);
 		break;
+	case ITEM_PREVIEW:
+		frames_puts(s->io, "PREVIEW ");
+		preview_send(s, facts);
+		break;
 	case ITEM_SECTION:
 		return fetch_put_section(s, it, m, facts);
+	case ITEM_BINARY:
+		frames_puts(s->io, "BINARY");
+		out_section(s, it->section);
+		frames_putc(s->io, ' ');
+		return binary_send(s, m, facts, it->section);
+	case ITEM_BINARY_SIZE:
+		frames_puts(s->io, "BINARY.SIZE");
+		out_section(s, it->section);
+		frames_putc(s->io, ' ');
+		return binary_size(s, m, facts, it->section);
 	}
 	return STORE_OK;
 }

@@ -6,7 +6,8 @@
  * Layers, lowest first; a file calls those before it:
  *	told reply args out state in
  *	enable append status list mailbox copy store
- *	fetch_body fetch idle compress search_field search_match search
+ *	fetch_body fetch_binary fetch idle compress
+ *	search_field search_match search
  *	cmd session
  */
 #ifndef IMAP_H
@@ -275,6 +276,18 @@ enum store_result body_send(struct session *, const struct store_msg *,
  * the prefix.  Good until the next call that reads messages. */
 enum store_result body_bytes(struct session *, const struct store_msg *,
 	    uint64_t off, uint64_t len, struct slice *);
+
+/* ---- fetch_binary.c ------------------------------------------------------ */
+
+/* BINARY[part] as a literal, or a literal8 when a NUL is in it; NIL when
+ * there is no such part.  INVALID: its encoding is not known. */
+enum store_result binary_send(struct session *, const struct store_msg *,
+	    struct slice facts, const struct imap_section *);
+/* BINARY.SIZE[part]: the number. */
+enum store_result binary_size(struct session *, const struct store_msg *,
+	    struct slice facts, const struct imap_section *);
+/* PREVIEW: a string. */
+void	 preview_send(struct session *, struct slice facts);
 
 /* ---- search_field.c ------------------------------------------------------ */
 
