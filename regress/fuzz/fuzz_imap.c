@@ -30,9 +30,10 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	imap_literal(slice_of(copy, n), &size, &flags);
 	half = slice_of(copy + 8, (n - 8) / 2);
 	imap_list_match(half, slice_of(half.p + half.n, n - 8 - half.n), '/');
-	if (half.n < 280)
+	if (half.n < 280) {
 		imap_put_astring(half, out, sizeof(out));
 		imap_put_utf8(half, out, sizeof(out));
+	}
 	imap_start(&c, copy + 8, n - 8);
 	for (i = 0; i < 8 && c.off < c.n; i++) {
 		before = c.off;
