@@ -178,16 +178,34 @@ on_sent(struct chan *c, struct msg *m, void *arg)
 		guard_sent(e->account, e->recipients, NULL, now_sec());
 }
 
-/* Did a message of size octets, or a smaller one, have no room a while ago? */
+/* Is what was told of it a while ago true, as far as we know? */
+static bool
+full_is_known(const struct account *a)
+{
+	struct quota quota = account_quota(a);
+
+	return a->full_until > now_ms() / 1000 &&
+	    a->full_quota.octets == quota.octets &&
+	    a->full_quota.messages == quota.messages;
+}
+
+/* Did a message of size octets, or a smaller one, have no room, or is so
+ * little left? */
 static bool
 is_full(const struct account *a, uint64_t size)
 {
-	return a->full_until > now_ms() / 1000 && size >= a->full_size &&
-	    a->full_quota == account_quota(a);
+	uint64_t used = a->full_quota.octets / 100 * a->full_percent;
+
+	return full_is_known(a) && (size >= a->full_size ||
+	    a->full_percent >= 100 || (a->full_quota.octets != 0 &&
+	    size > a->full_quota.octets - used));
 }
 
-/* deliver could not add to it; a while later it may be tried again.  What is
- * known is the least that had no room. */
+/*
+ * deliver could not add to it, or found it almost full, or so no more; a while
+ * later it may be tried again, for what its sessions expunge is not told here.
+ * What is known is the least that had no room.
+ */
 static void
 on_full(struct chan *c, struct msg *m, void *arg)
 {
@@ -197,7 +215,15 @@ on_full(struct chan *c, struct msg *m, void *arg)
 
 	if (a == NULL)
 		return;
-	if (!is_full(a, UINT64_MAX) || e->size < a->full_size)
+	if (!full_is_known(a)) {
+		a->full_size = UINT64_MAX;
+		a->full_percent = 0;
+	}
+	if (e->size == 0) {
+		if (e->percent < a->full_percent)	/* it has room again */
+			a->full_size = UINT64_MAX;
+		a->full_percent = e->percent < 100 ? e->percent : 100;
+	} else if (e->size < a->full_size)
 		a->full_size = e->size;
 	a->full_quota = account_quota(a);
 	a->full_until = now_ms() / 1000 + FULL_SECONDS;
@@ -218,9 +244,9 @@ is_here(const struct msg_addr *peer)
 static enum dir_result
 mailbox_room(const struct account *a, uint64_t size)
 {
-	uint64_t quota = account_quota(a);
+	struct quota quota = account_quota(a);
 
-	if (quota != 0 && size > quota)
+	if (quota.octets != 0 && size > quota.octets)
 		return DIR_SMALL;
 	return is_full(a, size != 0 ? size : FULL_SIZE) ? DIR_FULL : DIR_OK;
 }

@@ -7,7 +7,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	table loose guard slow recent dir near resolve db
- *	base front pool login args list orphan domain alias run authd
+ *	base front pool login args list orphan domain alias quota run authd
  */
 #ifndef AUTHD_H
 #define AUTHD_H
@@ -20,6 +20,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "proc/proc.h"
 
 /* ---- authd.c: as struct role has them ------------------------------------ */
@@ -69,11 +70,12 @@ struct account {
 	struct node	 byid;
 	uint32_t	 id;
 	bool		 enabled;	/* may log in and send */
-	uint64_t	 quota;		/* octets, 0: as configured */
+	uint8_t		 full_percent;	/* so much of it is used */
+	struct quota	 quota;		/* its own, else QUOTA_DEFAULT */
 	uint64_t	 created;	/* seconds UTC */
 	uint64_t	 full_until;	/* now_ms() / 1000: none till then */
 	uint64_t	 full_size;	/* octets that had no room */
-	uint64_t	 full_quota;	/* when it was so */
+	struct quota	 full_quota;	/* when it was so */
 	char		*hash;		/* of crypto_pwhash_str */
 	char		 address[];	/* lower case, "local@domain" */
 };
@@ -126,11 +128,12 @@ size_t	 dir_accounts(const struct dir *);
 
 /* Add; strings are copied.  NULL: that address or id is there already. */
 struct account *dir_account_add(struct dir *, uint32_t id, const char *address,
-	    const char *hash, uint64_t quota, bool enabled, uint64_t created);
+	    const char *hash, bool enabled, uint64_t created);
 void	 dir_account_del(struct dir *, struct account *);
 void	 dir_account_hash(struct account *, const char *hash);
-/* Octets it may hold; 0 is no limit. */
-uint64_t account_quota(const struct account *);
+/* What it may hold; 0 is no limit. */
+struct quota account_quota(const struct account *);
+bool	 account_has_quota(const struct account *);	/* one of its own */
 struct account *dir_account(const struct dir *, struct slice address);
 struct account *dir_account_id(const struct dir *, uint32_t id);
 /* The account a login name means: the address, or only its local part in
@@ -236,6 +239,7 @@ int	 db_account_insert(const char *address, const char *hash,
 int	 db_account_state(uint32_t id, bool enabled);
 int	 db_account_hash(uint32_t id, const char *hash);
 int	 db_account_delete(uint32_t id);
+int	 db_account_quota(uint32_t id, const struct quota *);
 /* No number up to this is given from now on. */
 int	 db_adopt(uint32_t highest);
 int	 db_alias_set(const char *address, char *const *targets, size_t n);
@@ -357,6 +361,8 @@ void	 front_disprove(struct front *, struct proved *);
 void	 front_revoke_all(uint32_t account, enum auth_revoked why);
 /* It may send again. */
 void	 front_restore_all(uint32_t account);
+/* To every queue: what that account may hold from now on. */
+void	 front_quota_all(const struct account *);
 /* What a queue missed while it was away; to all: while we were. */
 void	 front_catch_up(struct front *);
 void	 front_catch_up_all(void);

@@ -7,7 +7,9 @@
  * Invariants: an account's id is never used again (AUTOINCREMENT; ids are
  * uids of account directories).  state 0 is an account whose directory may
  * not be there yet; it is dropped when the database is opened.  gone has the
- * numbers of accounts deleted lately, for a queue that was away.
+ * numbers of accounts deleted lately, for a queue that was away.  quota has
+ * those whose quota is not the default: 0 for what is as configured, -1 for
+ * no limit.  The column account.quota was never used.
  */
 #include "base/compat.h"
 
@@ -35,8 +37,8 @@
 #define XSTR(x)		STR(x)
 
 enum stmt {
-	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_ALIAS_ADD,
-	S_ALIAS_DEL, S_MAX
+	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_QUOTA,
+	S_QUOTA_DEL, S_ALIAS_ADD, S_ALIAS_DEL, S_MAX
 };
 
 static const char *const text[S_MAX] = {
@@ -47,6 +49,9 @@ static const char *const text[S_MAX] = {
 	[S_HASH] = "UPDATE account SET hash = ?2 WHERE id = ?1",
 	[S_DELETE] = "DELETE FROM account WHERE id = ?1",
 	[S_GONE] = "INSERT INTO gone(account, at) VALUES(?1, ?2)",
+	[S_QUOTA] = ("INSERT OR REPLACE INTO quota(account, octets, messages) "
+	    "VALUES(?1, ?2, ?3)"),
+	[S_QUOTA_DEL] = "DELETE FROM quota WHERE account = ?1",
 	[S_ALIAS_ADD] = "INSERT INTO alias(address, target) VALUES(?1, ?2)",
 	[S_ALIAS_DEL] = "DELETE FROM alias WHERE address = ?1"
 };
@@ -63,7 +68,9 @@ static const char schema[] =
 /* What came later; a program that does not know it lets it be. */
 static const char added[] =
     "CREATE TABLE IF NOT EXISTS gone(account INTEGER PRIMARY KEY,"
-    " at INTEGER NOT NULL);";
+    " at INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS quota(account INTEGER PRIMARY KEY,"
+    " octets INTEGER NOT NULL, messages INTEGER NOT NULL);";
 
 static struct {
 	sqlite3		*db;
@@ -265,9 +272,8 @@ load_account(struct dir *d, sqlite3_stmt *q)
 	if (address == NULL || hash == NULL || id <= 0 || id > UINT32_MAX ||
 	    strlen(address) >= DIR_ADDRESS_MAX ||
 	    dir_account_add(d, (uint32_t)id, address, hash,
-	    (uint64_t)sqlite3_column_int64(q, 3),
-	    sqlite3_column_int64(q, 4) == 1,
-	    (uint64_t)sqlite3_column_int64(q, 5)) == NULL) {
+	    sqlite3_column_int64(q, 3) == 1,
+	    (uint64_t)sqlite3_column_int64(q, 4)) == NULL) {
 		return db_says(DB_DAMAGED, "account %lld is damaged",
 		    (long long)id);
 	}
@@ -307,6 +313,21 @@ db_each(const char *sql, int (*fn)(struct dir *, sqlite3_stmt *),
 }
 
 static int
+load_quota(struct dir *d, sqlite3_stmt *q)
+{
+	int64_t id = sqlite3_column_int64(q, 0);
+	struct account *a;
+
+	if (id <= 0 || id > UINT32_MAX ||
+	    (a = dir_account_id(d, (uint32_t)id)) == NULL)
+		return 0;	/* of an account that is no more */
+	/* -1, like all below it, is more than any mailbox holds */
+	a->quota.octets = (uint64_t)sqlite3_column_int64(q, 1);
+	a->quota.messages = (uint64_t)sqlite3_column_int64(q, 2);
+	return 0;
+}
+
+static int
 load_gone(struct dir *d, sqlite3_stmt *q)
 {
 	dir_gone_add(d, (uint32_t)sqlite3_column_int64(q, 0));
@@ -340,8 +361,10 @@ db_load(struct dir *d)
 	    "PRAGMA secure_delete=ON;") == -1 || db_schema() == -1)
 		return -1;
 	db_sweep();
-	if (db_each("SELECT id, address, hash, quota, state, created "
+	if (db_each("SELECT id, address, hash, state, created "
 	    "FROM account WHERE state != 0 ORDER BY id", load_account,
+	    d) == -1 ||
+	    db_each("SELECT account, octets, messages FROM quota", load_quota,
 	    d) == -1 ||
 	    db_each("SELECT address, target FROM alias", load_alias,
 	    d) == -1 ||
@@ -498,6 +521,32 @@ account_delete(uint32_t id)
 }
 
 static int
+quota_delete(uint32_t id)
+{
+	sqlite3_stmt *q = stmt_get(S_QUOTA_DEL);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, id);
+	return stmt_run(q);
+}
+
+int
+db_account_quota(uint32_t id, const struct quota *quota)
+{
+	sqlite3_stmt *q;
+
+	if (quota->octets == QUOTA_DEFAULT && quota->messages == QUOTA_DEFAULT)
+		return quota_delete(id);
+	if ((q = stmt_get(S_QUOTA)) == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_int64(q, 2, (int64_t)quota->octets);
+	sqlite3_bind_int64(q, 3, (int64_t)quota->messages);
+	return stmt_run(q);
+}
+
+static int
 account_gone(uint32_t id)
 {
 	sqlite3_stmt *q = stmt_get(S_GONE);
@@ -516,7 +565,7 @@ db_account_delete(uint32_t id)
 
 	if (db_begin() == -1)
 		return -1;
-	if ((r = account_delete(id)) == 0)
+	if ((r = account_delete(id)) == 0 && (r = quota_delete(id)) == 0)
 		r = account_gone(id);
 	return db_end(r);
 }

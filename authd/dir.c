@@ -266,7 +266,7 @@ dir_strays(const struct dir *d, const struct account **one)
 
 struct account *
 dir_account_add(struct dir *d, uint32_t id, const char *address,
-    const char *hash, uint64_t quota, bool enabled, uint64_t created)
+    const char *hash, bool enabled, uint64_t created)
 {
 	struct account *a;
 	size_t n = strlen(address);
@@ -279,7 +279,6 @@ dir_account_add(struct dir *d, uint32_t id, const char *address,
 	memcpy(a->address, address, n);
 	a->id = id;
 	a->hash = xstrdup(hash);
-	a->quota = quota;
 	a->enabled = enabled;
 	a->created = created;
 	table_add(&d->accounts, &a->byaddress, table_hash(address, n));
@@ -309,10 +308,21 @@ dir_account_hash(struct account *a, const char *hash)
 	a->hash = xstrdup(hash);
 }
 
-uint64_t
+struct quota
 account_quota(const struct account *a)
 {
-	return a->quota != 0 ? a->quota : proc_conf()->quota;
+	const struct conf *conf = proc_conf();
+
+	return (struct quota){
+	    quota_limit(a->quota.octets, conf->quota),
+	    quota_limit(a->quota.messages, conf->quota_messages) };
+}
+
+bool
+account_has_quota(const struct account *a)
+{
+	return a->quota.octets != QUOTA_DEFAULT ||
+	    a->quota.messages != QUOTA_DEFAULT;
 }
 
 struct account *

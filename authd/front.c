@@ -212,6 +212,34 @@ tell_disabled(const struct account *a, void *arg)
 }
 
 static void
+quota_tell(struct front *f, const struct account *a)
+{
+	struct dir_quota_ev ev = { 0 };
+
+	if (a != NULL)
+		ev = (struct dir_quota_ev){ a->id, a->quota.octets,
+		    a->quota.messages };
+	chan_send(f->chan, DIR_QUOTA_EV, &ev, NULL, 0);
+}
+
+void
+front_quota_all(const struct account *a)
+{
+	size_t i;
+
+	for (i = 0; i < FRONTS_MAX; i++)
+		if (st.front[i] != NULL && st.front[i]->role == ROLE_QUEUE)
+			quota_tell(st.front[i], a);
+}
+
+static void
+tell_quota(const struct account *a, void *arg)
+{
+	if (account_has_quota(a))
+		quota_tell(arg, a);
+}
+
+static void
 tell_gone(uint32_t account, void *arg)
 {
 	front_tell(arg, account, REVOKED_DELETED);
@@ -228,6 +256,8 @@ front_catch_up(struct front *f)
 	dir_each(d, tell_disabled, f);
 	dir_gone_each(d, tell_gone, f);
 	front_tell(f, 0, REVOKED_END);
+	quota_tell(f, NULL);
+	dir_each(d, tell_quota, f);
 }
 
 void

@@ -47,12 +47,15 @@ row_date(struct row *r, const char *name, uint64_t t)
 void
 list_account_row(uint32_t ask, const struct account *a, const char *password)
 {
+	struct quota quota = account_quota(a);
 	struct row r = { .n = 0 };
 
 	row_str(&r, "address", slice_str(a->address));
 	row_num(&r, "id", a->id);
 	row_bool(&r, "enabled", a->enabled);
-	row_num(&r, "quota", (long long)account_quota(a));
+	row_num(&r, "quota", (long long)quota.octets);
+	row_num(&r, "quota-messages", (long long)quota.messages);
+	row_bool(&r, "quota-own", account_has_quota(a));
 	row_date(&r, "created", a->created);
 	if (password != NULL)
 		row_str(&r, "password", slice_str(password));

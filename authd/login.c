@@ -109,7 +109,8 @@ login_ok(struct front *f, uint32_t ask, uint64_t conn,
     const struct account *a, uint32_t wait)
 {
 	struct grant_open_ev grant = { .front = (uint8_t)f->role,
-	    .instance = f->instance, .conn = conn, .account = a->id };
+	    .instance = f->instance, .conn = conn, .account = a->id,
+	    .octets = a->quota.octets, .messages = a->quota.messages };
 
 	if (f->role == ROLE_SMTPD)
 		front_prove(f, conn, a->id);

@@ -72,6 +72,7 @@ static void	 account_adopt(uint32_t, const struct args *);
 static void	 state_tell(uint32_t, uint32_t, bool, const char *, ...)
 		    __attribute__((format(printf, 4, 5)));
 static void	 account_list(uint32_t, const struct args *);
+static void	 account_show(uint32_t, const struct args *);
 static void	 alias_list(uint32_t, const struct args *);
 static void	 domain_list(uint32_t, const struct args *);
 static void	 guard_list(uint32_t, const struct args *);
@@ -86,6 +87,9 @@ static const struct command commands[] = {
 	{ "account", "disable", 1, 1, false, account_disable, "ADDRESS" },
 	{ "account", "adopt", 0, 0, false, account_adopt, "" },
 	{ "account", "list", 0, 0, false, account_list, "" },
+	{ "account", "show", 1, 1, false, account_show, "ADDRESS" },
+	{ "account", "quota", 1, 3, false, account_quota_run,
+	    "ADDRESS [SIZE [MESSAGES] | default | none]" },
 	{ "alias", "add", 2, DIR_TARGETS_MAX + 1, true, alias_add,
 	    "ADDRESS|@DOMAIN TARGET ... [--force]" },
 	{ "alias", "del", 1, DIR_TARGETS_MAX + 1, true, alias_del,
@@ -189,7 +193,7 @@ account_made(struct change *c)
 
 	if (db_account_state(c->id, true) == 0)
 		a = dir_account_add(authd_dir(NULL), c->id, c->address,
-		    c->hash, 0, true, now_sec());
+		    c->hash, true, now_sec());
 	else {
 		base_reread();
 		if ((d = authd_dir(NULL)) != NULL)
@@ -495,6 +499,17 @@ static void
 account_list(uint32_t ask, const struct args *args)
 {
 	list_accounts(ask);
+}
+
+static void
+account_show(uint32_t ask, const struct args *args)
+{
+	const struct account *a = args_account(ask, args->v[2]);
+
+	if (a == NULL)
+		return;
+	list_account_row(ask, a, NULL);
+	proc_done(ask, EX_OK, "%s", "");
 }
 
 /* ---- aliases ------------------------------------------------------------- */

@@ -63,6 +63,10 @@ const char *orphan_advice(size_t nowhere);
  * EX_OK: nothing. */
 void	 domain_change(uint32_t ask, const struct args *);
 
+/* ---- quota.c ------------------------------------------------------------- */
+
+void	 account_quota_run(uint32_t ask, const struct args *);
+
 /* ---- alias.c ------------------------------------------------------------- */
 
 void	 alias_add(uint32_t ask, const struct args *);

@@ -67,12 +67,22 @@ account_init(struct event_base *base, int dirfd)
 }
 
 void
-account_limits(void)
+account_quota(struct account *a, const struct quota *told)
 {
-	struct account *a;
+	const struct conf *conf = proc_conf();
 
-	for (a = ac.oldest; a != NULL; a = a->newer)
-		store_limit(a->store, proc_conf()->quota, 0);
+	a->limit.octets = quota_limit(told->octets, conf->quota);
+	a->limit.messages = quota_limit(told->messages, conf->quota_messages);
+	store_limit(a->store, a->limit.octets, a->limit.messages);
+}
+
+unsigned int
+account_percent(struct account *a)
+{
+	struct quota used;
+
+	store_usage(a->store, &used.octets, &used.messages);
+	return quota_percent(&a->limit, &used);
 }
 
 static struct account *
@@ -298,7 +308,6 @@ account_open(uint32_t number, struct account **out)
 		strlcpy(ac.why, store_why(NULL), sizeof(ac.why));
 		return r;
 	}
-	store_limit(st, proc_conf()->quota, 0);
 	a = xcalloc(1, sizeof(*a));
 	a->number = number;
 	a->dev = sb.st_dev;

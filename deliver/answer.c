@@ -48,7 +48,8 @@ result_put(const struct target *t, struct item_result *r)
 	*r = (struct item_result){ .index = t->index,
 	    .result = (uint8_t)answers[i].result,
 	    .status = slice_str(answers[i].status),
-	    .mta = { "", 0 }, .text = slice_str(answers[i].text) };
+	    .mta = { "", 0 }, .text = slice_str(answers[i].text),
+	    .percent = (uint8_t)t->percent };
 	if (t->closed) {
 		r->status = SLICE_LIT("4.2.1");
 		r->text = SLICE_LIT("mailbox is closed");

@@ -229,7 +229,8 @@ targets_read(struct delivery *d, struct slice list)
 			return -1;
 		t = &b.t[b.nt++];
 		*t = (struct target){ .d = d, .index = it.index,
-		    .account = it.account, .id = it.id };
+		    .account = it.account, .id = it.id,
+		    .quota = { it.octets, it.messages } };
 		t->to = line("Delivered-To: ", it.address, "\r\n");
 		d->n++;
 	}
@@ -449,12 +450,14 @@ deliver_account(struct target **t, size_t n)
 	struct account *a = NULL;
 	enum store_result r;
 	const char *why;
+	unsigned int percent = 0;
 	bool closed;
 	size_t i;
 
 	if ((r = account_get(t[0]->account, &a)) == STORE_OK) {
 		for (i = 0; i < n; i++)
 			item_fill(&item[i], t[i], iov[i]);
+		account_quota(a, &t[n - 1]->quota);	/* queue's last word */
 		r = store_deliver(a->store, item, n);
 	}
 	if (r == STORE_BUSY && a != NULL && store_behind(a->store))
@@ -471,7 +474,10 @@ deliver_account(struct target **t, size_t n)
 		    strlen(why)));
 		trouble_set(t[0]->account, r, account_why(a, r));
 	}
+	if (r == STORE_OK)
+		percent = account_percent(a);
 	for (i = 0; i < n; i++) {
+		t[i]->percent = percent;
 		t[i]->result = r == STORE_OK ? item[i].result : r;
 		t[i]->own = r == STORE_OK;
 		t[i]->closed = closed;

@@ -80,12 +80,6 @@ deliver_channel(enum chan_kind kind, enum proc_role peer, uint16_t instance,
 }
 
 void
-deliver_reload(const struct conf *conf)
-{
-	account_limits();
-}
-
-void
 deliver_stop(void)
 {
 	batch_run();

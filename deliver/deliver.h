@@ -17,6 +17,7 @@
 #include "base/slice.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
+#include "conf/quota.h"
 #include "proc/proc.h"
 #include "store/store.h"
 
@@ -28,7 +29,6 @@ void	 deliver_start(const struct conf *);
 /* A queue, in place of the one there was: what that asked is done first. */
 void	 deliver_channel(enum chan_kind, enum proc_role peer,
 	    uint16_t instance, int fd);
-void	 deliver_reload(const struct conf *);
 /* Does what was asked, and ends the process. */
 void	 deliver_stop(void);
 /* maild: leave that account alone; answered when nothing of it is open.  And:
@@ -43,6 +43,7 @@ struct account {
 	dev_t		 dev;		/* of the directory that is open */
 	ino_t		 ino;
 	struct store	*store;
+	struct quota	 limit;		/* 0 none */
 	bool		 flush;		/* forgotten ids wait in it */
 	bool		 bad;		/* to be dropped after the batch */
 	bool		 settling;	/* checked piece by piece */
@@ -52,8 +53,10 @@ struct account {
 
 /* dirfd: the directory that holds the accounts' directories. */
 void	 account_init(struct event_base *, int dirfd);
-/* A new configuration: those that are open have its quota. */
-void	 account_limits(void);
+/* What it may hold from now on, as queue told it (conf/quota.h). */
+void	 account_quota(struct account *, const struct quota *);
+/* How much of that is used: quota_percent(). */
+unsigned int account_percent(struct account *);
 /* Nothing is written to it until it is opened again. */
 void	 account_close(uint32_t number);
 void	 account_reopen(uint32_t number);
@@ -104,6 +107,8 @@ struct target {
 	struct delivery	*d;
 	uint32_t	 index, account;
 	struct msg_id	 id;
+	struct quota	 quota;		/* of the account, as queue knows it */
+	unsigned int	 percent;	/* of it that is used */
 	struct slice	 to;		/* Delivered-To line */
 	enum store_result result;
 	bool		 done;		/* result is final */

@@ -19,7 +19,6 @@ static const struct role role = {
 	.id = ROLE_DELIVER,
 	.start = deliver_start,
 	.channel = deliver_channel,
-	.reload = deliver_reload,
 	.stop = deliver_stop,
 	.handlers = handlers,
 	.nhandlers = NITEMS(handlers),

@@ -25,13 +25,15 @@ static const struct noun {
 } nouns[] = {
 	{ "status", "",
 	    "  status                          processes and how they do\n" },
-	{ "account", "add passwd del enable disable adopt list "
+	{ "account", "add passwd del enable disable quota adopt list show "
 	    "--password-stdin --force",
 	    "  account add|passwd ADDRESS [PASSWORD | --password-stdin]\n"
 	    "                                  a new account; another password\n"
 	    "                                  (asks on a terminal, else reads\n"
 	    "                                  a line)\n"
-	    "  account del|enable|disable ADDRESS | list\n"
+	    "  account del|enable|disable|show ADDRESS | list\n"
+	    "  account quota ADDRESS [SIZE [MESSAGES] | default | none]\n"
+	    "                                  what it may hold\n"
 	    "  account adopt                   keep a directory that is not\n"
 	    "                                  the store's\n" },
 	{ "alias", "add del list show --force",

@@ -67,6 +67,7 @@ static const struct chan_handler authd_handlers[] = {
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_OPEN_EV,	grant_on_open },
 	{ GRANT_REVOKE_EV,	grant_on_revoke },
+	{ GRANT_QUOTA_EV,	grant_on_quota },
 	{ ACCOUNT_CREATE,	account_on_create },
 	{ ACCOUNT_STATE,	account_on_state },
 	{ ACCOUNT_CLOSED_EV,	account_on_closed },

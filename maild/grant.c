@@ -22,11 +22,14 @@
 
 #include <event2/event.h>
 
+#include "base/le.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
+#include "msg/session.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "proc/proc.h"
 #include "net/connid.h"
 #include "maild/maild.h"
@@ -41,6 +44,7 @@ struct grant {
 	uint64_t	 conn;
 	uint32_t	 account;
 	uint32_t	 next;		/* free: the next one */
+	struct quota	 quota;		/* as it was told last */
 	int		 sock;		/* of its last session, -1 none */
 	uint16_t	 instance;
 	uint8_t		 front;		/* enum proc_role */
@@ -171,7 +175,8 @@ grant_session(struct house *h, struct grant *g, uint64_t conn)
 	struct child *f = child_ready(h, front, g->instance);
 	struct child *n = child_ready(h, role_row(front)->nursery, 0);
 	struct grant_session_ev to_front = { conn, g->id, g->account };
-	struct nursery_spawn_ev to_nursery = { .grant = g->id };
+	struct nursery_spawn_ev to_nursery = { .grant = g->id,
+	    .octets = g->quota.octets, .messages = g->quota.messages };
 	int sv[2], fds[2], ret = -1;
 
 	if (f == NULL || n == NULL || n->silent)
@@ -223,6 +228,7 @@ grant_on_open(struct chan *chan, struct msg *m, void *arg)
 	g->account = e->account;
 	g->front = e->front;
 	g->instance = e->instance;
+	g->quota = (struct quota){ e->octets, e->messages };
 	if (grant_session(h, g, e->conn) == -1) {
 		grant_fail(h, (enum proc_role)e->front, e->instance, e->conn,
 		    g->id);
@@ -252,6 +258,40 @@ grant_on_release(struct chan *chan, struct msg *m, void *arg)
 
 	if (g != NULL)
 		grant_free(c->house->grants, g);
+}
+
+/*
+ * Another quota, into what the session reads from its front.  One whose
+ * socket is full has a client that sends faster than is read: it hears of it
+ * at the next login.
+ */
+static void
+quota_tell(const struct grant *g)
+{
+	uint8_t packet[SESSION_QUOTA_LEN] = { SESSION_QUOTA };
+
+	put64(packet + 1, g->quota.octets);
+	put64(packet + 9, g->quota.messages);
+	if (g->sock != -1)
+		(void)send(g->sock, packet, sizeof(packet),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* From authd alone. */
+void
+grant_on_quota(struct chan *chan, struct msg *m, void *arg)
+{
+	const struct grant_quota_ev *e = &m->body->grant_quota_ev;
+	struct house *h = ((struct child *)arg)->house;
+
+	for (uint32_t i = 0; i < h->grants->size; i++) {
+		struct grant *g = &h->grants->slot[i];
+
+		if (g->id == 0 || g->revoked || g->account != e->account)
+			continue;
+		g->quota = (struct quota){ e->octets, e->messages };
+		quota_tell(g);
+	}
 }
 
 /* ---- ends ---------------------------------------------------------------- */

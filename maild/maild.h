@@ -432,6 +432,7 @@ void	 grant_on_open(struct chan *, struct msg *, void *);
 void	 grant_on_again(struct chan *, struct msg *, void *);
 void	 grant_on_release(struct chan *, struct msg *, void *);
 void	 grant_on_revoke(struct chan *, struct msg *, void *);
+void	 grant_on_quota(struct chan *, struct msg *, void *);
 void	 grant_on_exit(struct chan *, struct msg *, void *);
 
 /* ---- command.c: a command under way for one mailctl ---- */

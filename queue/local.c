@@ -76,6 +76,7 @@ local_send(struct job *j)
 	struct message *m = j->m;
 	struct deliver_msg d = { 0 };
 	struct item_target t;
+	struct quota quota;
 	struct envelope e;
 	size_t off = 0;
 	uint32_t i;
@@ -90,7 +91,9 @@ local_send(struct job *j)
 		return true;
 	}
 	for (i = 0; i < j->n; i++) {
+		quota = quota_of(m->rcpt[j->idx[i]].account);
 		t = (struct item_target){ .index = j->idx[i],
+		    .octets = quota.octets, .messages = quota.messages,
 		    .account = m->rcpt[j->idx[i]].account,
 		    .address = slice_str(rcpt_orig(m, &m->rcpt[j->idx[i]])) };
 		rcpt_delivery_id(m, j->idx[i], &t.id);

@@ -46,6 +46,7 @@ static void	 on_later(evutil_socket_t, short, void *);
 static const struct chan_ops ops = { on_gone, NULL };
 static const struct chan_handler auth_handlers[] = {
 	{ AUTH_REVOKED_EV, revoked_on_ev },
+	{ DIR_QUOTA_EV, quota_on_ev },
 };
 
 void
@@ -77,9 +78,19 @@ on_gone(struct chan *c, void *arg)
 void
 post_full(uint32_t account, uint64_t size)
 {
-	struct dir_full_ev e = { account, size };
+	struct dir_full_ev e = { .account = account, .size = size };
 
 	if (po.auth != NULL)
+		chan_send(po.auth, DIR_FULL_EV, &e, NULL, 0);
+}
+
+void
+post_used(uint32_t account, unsigned int percent)
+{
+	struct dir_full_ev e = { .account = account,
+	    .percent = (uint8_t)(percent < 100 ? percent : 100) };
+
+	if (quota_percent_told(account, percent) && po.auth != NULL)
 		chan_send(po.auth, DIR_FULL_EV, &e, NULL, 0);
 }
 

@@ -56,6 +56,7 @@ static const struct result_ops result_ops = {
 	.report = bounce_message,
 	.report_room = bounce_room,
 	.full = post_full,
+	.used = post_used,
 	.done = queue_message_done,
 };
 static const struct commit_ops commit_ops = { .taken = on_taken };

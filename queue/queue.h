@@ -3,7 +3,7 @@
  * destination, job.  One process owns them all; see queue.c for the whole.
  *
  * Layers, lowest first; a file calls those before it:
- *	clock text account frame envelope record dsn
+ *	clock text account quota frame envelope record dsn
  *	quarantine spool large settle ids walk
  *	message log forget schedule result hold
  *	load rewrite recover commit
@@ -27,6 +27,7 @@
 #include "base/slice.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "proc/proc.h"
 #include "queue/spool.h"
 
@@ -164,6 +165,14 @@ void	 account_leave(struct message *);
 void	 account_less(struct message *);	/* one more is done */
 /* Recipients that the account has waiting. */
 uint32_t account_waiting(uint32_t account);
+
+/* ---- quota.c: what each account may hold ------------------------------ */
+
+void	 quota_on_ev(struct chan *, struct msg *, void *);
+struct quota quota_of(uint32_t account);
+/* So much of its quota is used: is authd to be told?  From 95 on, and once
+ * when it is less again. */
+bool	 quota_percent_told(uint32_t account, unsigned int percent);
 
 /* ---- ids.c: commit ids ------------------------------------------------ */
 
@@ -328,8 +337,10 @@ struct result_ops {
 	/* Recipients FAILED, or were deferred for long. */
 	void	(*report)(struct message *, enum dsn_action);
 	bool	(*report_room)(void);	/* for one more report now */
-	/* A local account is over its quota. */
+	/* A local account has no room for so many octets. */
 	void	(*full)(uint32_t account, uint64_t size);
+	/* So much of its quota is used. */
+	void	(*used)(uint32_t account, unsigned int percent);
 	/* No recipient is left: it is to be freed. */
 	void	(*done)(struct message *);
 };
@@ -418,6 +429,8 @@ void	 post_start(struct post *);
 /* Tell authd that a message of size octets had no room in an account: no
  * RCPT for one that is as large, for a while. */
 void	 post_full(uint32_t account, uint64_t size);
+/* The same when it is almost full, and when it is so no more. */
+void	 post_used(uint32_t account, unsigned int percent);
 /* Tell authd's guard that a message of that connection is on disk. */
 void	 post_sent(uint64_t conn, uint32_t account, uint32_t recipients);
 /* Which account an address is.  fn is called once: DIR_OK, DIR_UNKNOWN (no

@@ -57,6 +57,9 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 	error_text(text, sizeof(text), r);
 	count_attempt(&m->rcpt[idx]);
 	m->rcpt[idx].lost = 0;
+	if (m->rcpt[idx].type == ROUTE_LOCAL &&
+	    (r->result == DELIVERY_OK || slice_is(r->status, "4.2.2")))
+		ops->used(m->rcpt[idx].account, r->percent);
 	switch ((enum delivery_result)r->result) {
 	case DELIVERY_OK:
 		log_result(m, &m->rcpt[idx],

@@ -177,6 +177,7 @@ struct conf {
 		uint64_t	 max;		/* of all of them, 2G */
 	} log;
 	uint64_t	 quota;			/* octets an account, 0 none */
+	unsigned int	 quota_messages;	/* of an account, 0 none */
 	unsigned int	 quota_reply;		/* enum conf_lasting */
 	char		*postmaster;		/* address, NULL: see maild(8) */
 	char		*control_group;		/* may use mailctl; NULL: root */

@@ -134,6 +134,7 @@ struct msg_addr {			/* network address of a peer */
 	M(DIR_FULL_EV, dir_full_ev, CHAN_AUTH, 8, SIDE_A, MF_EV)	\
 	M(AUTH_REVOKED_EV, auth_revoked_ev, CHAN_AUTH, 9, SIDE_B, MF_EV) \
 	M(GUARD_SENT_EV, guard_sent_ev, CHAN_AUTH, 10, SIDE_A, MF_EV)	\
+	M(DIR_QUOTA_EV, dir_quota_ev, CHAN_AUTH, 11, SIDE_B, MF_EV)	\
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, 1, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, 2, SIDE_B, MF_ANSWER) \
 	M(HASH_MAKE, hash_make, CHAN_HASH, 3, SIDE_A, MF_ASK | MF_SECRET) \
@@ -182,7 +183,9 @@ struct msg_addr {			/* network address of a peer */
 	M(PROC_PING, proc_ping, CHAN_MAIN, 34, SIDE_A, MF_ASK)		\
 	M(PROC_PING_R, proc_ping_r, CHAN_MAIN, 35, SIDE_B, MF_ANSWER)	\
 	/* a channel has ended, both of its processes live */		\
-	M(PROC_GONE_EV, proc_gone_ev, CHAN_MAIN, 36, SIDE_B, MF_EV)
+	M(PROC_GONE_EV, proc_gone_ev, CHAN_MAIN, 36, SIDE_B, MF_EV)	\
+	/* authd: an account has another quota; its sessions hear of it */ \
+	M(GRANT_QUOTA_EV, grant_quota_ev, CHAN_MAIN, 37, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -224,7 +227,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, kind, 0) F(u8, peer, 0) F(u16, instance, 0)
 
 #define GRANT_OPEN_EV_FIELDS(F)	/* authd: this connection proved it */	\
-	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0)
+	F(u8, front, 0) F(u16, instance, 0) F(u64, conn, 0) F(u32, account, 0) \
+	F(u64, octets, 0) F(u64, messages, 0)	/* its quota, conf/quota.h */
 #define GRANT_SESSION_EV_FIELDS(F)					\
 	F(u64, conn, 0) F(u64, grant, 0) F(u32, account, 0)
 #define GRANT_FAIL_EV_FIELDS(F)						\
@@ -235,10 +239,13 @@ struct msg_addr {			/* network address of a peer */
 	F(u64, grant, 0)
 #define GRANT_REVOKE_EV_FIELDS(F)	/* authd: account changed or gone */ \
 	F(u32, account, 0)
+#define GRANT_QUOTA_EV_FIELDS(F)	/* see conf/quota.h */		\
+	F(u32, account, 0) F(u64, octets, 0) F(u64, messages, 0)
 #define GRANT_REVOKED_EV_FIELDS(F)					\
 	F(u64, conn, 0) F(u64, grant, 0)
 #define NURSERY_SPAWN_EV_FIELDS(F)	/* fds: account directory, channel */ \
-	F(u64, grant, 0) F(u32, uid, 0) F(u32, gid, 0)
+	F(u64, grant, 0) F(u32, uid, 0) F(u32, gid, 0)			\
+	F(u64, octets, 0) F(u64, messages, 0)	/* its quota, conf/quota.h */
 #define NURSERY_EXIT_EV_FIELDS(F)					\
 	F(u64, grant, 0) F(u32, status, 0)	/* as of wait(2) */
 #define DKIM_SEEN_EV_FIELDS(F)	/* signd dkim: what the DNS has of that key */ \
@@ -303,9 +310,13 @@ struct msg_addr {			/* network address of a peer */
 #define DIR_RCPT_R_FIELDS(F)	/* routes: list of item_route */	\
 	F(u8, result, 0) F(str, address, 330) F(blob, routes, 12288)	\
 	F(mac, cap, 0)
-#define DIR_FULL_EV_FIELDS(F)	/* queue: deliver found it over quota */ \
+#define DIR_FULL_EV_FIELDS(F)	/* queue: deliver found it (almost) full */ \
 	F(u32, account, 0)						\
-	F(u64, size, 0)		/* with a message of so many octets */
+	F(u64, size, 0)		/* with a message of so many octets; 0: */ \
+	F(u8, percent, 0)	/* so much of it is used, see conf/quota.h */
+#define DIR_QUOTA_EV_FIELDS(F)	/* to queue: of an account, conf/quota.h; */ \
+	/* account 0: here come all that have not the default */	\
+	F(u32, account, 0) F(u64, octets, 0) F(u64, messages, 0)
 #define AUTH_REVOKED_EV_FIELDS(F)	/* its logins are over; a new */ \
 	/* queue hears first of all that may not send */		\
 	F(u32, account, 0) F(u8, why, 0)	/* enum auth_revoked */
@@ -473,12 +484,14 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_RCPT_FIELDS(F)	/* one RCPT with authd's answer */	\
 	F(str, address, 330) F(blob, routes, 8192) F(mac, cap, 0)
 #define ITEM_TARGET_FIELDS(F)	/* id: delivery id */			\
-	F(u32, index, 0) F(id, id, 0) F(u32, account, 0) F(str, address, 330)
+	F(u32, index, 0) F(id, id, 0) F(u32, account, 0) F(str, address, 330) \
+	F(u64, octets, 0) F(u64, messages, 0)	/* its quota, conf/quota.h */
 #define ITEM_RCPTTO_FIELDS(F)						\
 	F(u32, index, 0) F(str, address, 330)
 #define ITEM_RESULT_FIELDS(F)	/* result: enum delivery_result */	\
 	F(u32, index, 0) F(u8, result, 0) F(str, status, 12)		\
-	F(str, mta, 255) F(str, text, 512)
+	F(str, mta, 255) F(str, text, 512)				\
+	F(u8, percent, 0)	/* of its quota that is used, after that */
 #define ITEM_RR_FIELDS(F)	/* data: in the form parse/rr.h says */	\
 	F(u16, type, 0) F(u16, pref, 0) F(blob, data, 8192)
 #define ITEM_DKIM_FIELDS(F)	/* enum dkim_result, verify/verify.h */	\

@@ -13,6 +13,8 @@
  *          these and behind what was sent before it, the client's stream is
  *          DEFLATE (RFC 4978), which the front packs and unpacks; IMAP alone
  *   CHANGED   never used
+ *   QUOTA  maild -> session, through the front's end: the account may hold
+ *          so much from now on: u64 octets, u64 messages (conf/quota.h)
  *   BYE    both   the end: front: client gone; session: close after sending
  */
 #ifndef SESSION_H
@@ -22,8 +24,9 @@
 
 enum session_type {
 	SESSION_START = 1, SESSION_DATA, SESSION_PARK, SESSION_COMPRESS,
-	SESSION_CHANGED, SESSION_BYE, SESSION_MORE
+	SESSION_CHANGED, SESSION_BYE, SESSION_MORE, SESSION_QUOTA
 };
+#define SESSION_QUOTA_LEN	17	/* octets of that packet */
 #define SESSION_PAYLOAD	(MSG_MAX - 1)
 #define SESSION_COMPRESS_LEN 9	/* octets of COMPRESS, with its type */
 #endif

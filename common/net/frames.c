@@ -32,9 +32,22 @@ frames_init(struct frames *f, int sock)
 {
 	f->sock = sock;
 	f->gone = false;
+	f->raised = false;
 	f->off = f->len = 0;
 	f->got = 0;
 	f->outn = 1;
+}
+
+/* Is the packet of n octets another quota?  It is kept. */
+static bool
+frames_quota(struct frames *f, ssize_t n)
+{
+	if (n != SESSION_QUOTA_LEN || f->in[0] != SESSION_QUOTA)
+		return false;
+	f->quota.octets = get64(f->in + 1);
+	f->quota.messages = get64(f->in + 9);
+	f->raised = true;
+	return true;
 }
 
 /* One packet into in[]; its length, 0 when the other side is gone. */
@@ -48,7 +61,7 @@ frames_recv(struct frames *f)
 		return 0;
 	do
 		n = recv(f->sock, f->in, sizeof(f->in), 0);
-	while (n == -1 && errno == EINTR);
+	while ((n == -1 && errno == EINTR) || frames_quota(f, n));
 	if (n <= 0 || n > MSG_MAX || f->in[0] == SESSION_BYE) {
 		f->gone = true;
 		return 0;

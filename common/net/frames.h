@@ -12,6 +12,7 @@
 
 #include "base/slice.h"
 #include "msg/msg.h"
+#include "conf/quota.h"
 
 #define FRAMES_SKIP_MAX	(1024 * 1024)	/* octets of a line thrown away */
 
@@ -19,6 +20,8 @@
 struct frames {
 	int	 sock;
 	bool	 gone;		/* the front or its client left */
+	bool	 raised;	/* quota came since it was last looked at */
+	struct quota quota;	/* of the account, from now on */
 	size_t	 off, len;	/* what is unread of in[] */
 	uint64_t got;		/* octets of the client so far */
 	size_t	 outn;		/* octets in out[], type octet included */

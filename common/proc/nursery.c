@@ -35,6 +35,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "proc/impl.h"
 #include "proc/nursery.h"
 #include "proc/proc.h"
@@ -91,7 +92,7 @@ static void	idle_read(void);
 static struct child *child_find(pid_t);
 static void	child_run(struct msg *, int) __attribute__((noreturn));
 static void	child_keep(int *, size_t);
-static int	child_next(int);
+static int	child_next(int, struct quota *);
 static void	child_add(pid_t, struct msg *, int);
 static void	child_reap(void);
 static void	child_exit(pid_t, int);
@@ -380,6 +381,8 @@ idle_read(void)
 static void
 child_run(struct msg *m, int hand)
 {
+	const struct nursery_spawn_ev	*ev = &m->body->nursery_spawn_ev;
+	struct quota	 quota = { ev->octets, ev->messages };
 	int	 sock = m->fd[1], root, served = 0;
 	int	 status;
 
@@ -387,14 +390,14 @@ child_run(struct msg *m, int hand)
 	child_keep((int[]){ STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
 	    PROC_FD_LOG, m->fd[0], m->fd[1], nursery.done[1], hand }, 8);
 	jail_enter_session(nursery.session, m->fd[0],
-	    m->body->nursery_spawn_ev.uid, m->body->nursery_spawn_ev.gid);
+	    ev->uid, ev->gid);
 	root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	do {
-		status = nursery.fn(sock, proc_conf());
+		status = nursery.fn(sock, proc_conf(), &quota);
 		close(sock);
 		log_flush();
 	} while (status == 0 && ++served < SERVE_MAX && root != -1 &&
-	    fchdir(root) == 0 && (sock = child_next(hand)) != -1);
+	    fchdir(root) == 0 && (sock = child_next(hand, &quota)) != -1);
 	_exit(status);
 }
 
@@ -421,9 +424,10 @@ child_keep(int *fd, size_t n)
 	} while (next < INT_MAX);
 }
 
-/* The channel of the next connection, or -1: there is none. */
+/* The channel of the next connection and the account's quota now, or -1:
+ * there is none. */
 static int
-child_next(int hand)
+child_next(int hand, struct quota *quota)
 {
 	static uint8_t	 buf[MSG_MAX];
 	union msg_body	 body;
@@ -433,6 +437,8 @@ child_next(int hand)
 	    msg_recv(hand, CHAN_MAIN, SIDE_A, buf, &m, -1) != 1)
 		return -1;
 	close(m.fd[0]);
+	*quota = (struct quota){ body.nursery_spawn_ev.octets,
+	    body.nursery_spawn_ev.messages };
 	return m.fd[1];
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/slice.h"
 #include "parse/imap_parse.h"
+#include "conf/quota.h"
 #include "net/frames.h"
 #include "net/start.h"
 #include "store/store.h"
@@ -65,6 +66,7 @@ struct session {
 	size_t		 nkeywords;	/* told in FLAGS */
 	bool		 deflate;	/* COMPRESS was answered OK */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
+	struct quota	 quota;		/* of the account, 0 no limit */
 
 	struct start	 start;		/* who it is for */
 
@@ -91,7 +93,7 @@ struct session {
 
 /* The session (nursery_fn): serve sock, working directory = the account. */
 struct conf;
-int	 session_main(int sock, const struct conf *);
+int	 session_main(int sock, const struct conf *, const struct quota *);
 /* What session_main leaves to _exit(2): for those who call it again. */
 void	 session_free(void);
 

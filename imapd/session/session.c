@@ -20,6 +20,7 @@
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "net/frames.h"
 #include "store/store.h"
 #include "imapd/session/imap.h"
@@ -28,10 +29,12 @@ static struct frames	frames;
 static struct session	session;
 
 static int	session_start(struct session *, const struct conf *);
-static void	session_loop(struct session *);
+static void	session_quota(struct session *, const struct conf *,
+		    const struct quota *);
+static void	session_loop(struct session *, const struct conf *);
 
 int
-session_main(int sock, const struct conf *conf)
+session_main(int sock, const struct conf *conf, const struct quota *quota)
 {
 	struct session	*s = &session;
 
@@ -41,7 +44,9 @@ session_main(int sock, const struct conf *conf)
 	s->max_append = conf->imap.max_append < STORE_MESSAGE_MAX ?
 	    conf->imap.max_append : STORE_MESSAGE_MAX;
 	if (session_start(s, conf) == 0) {
-		session_loop(s);
+		session_quota(s, conf, s->io->raised ? &s->io->quota :
+		    quota);
+		session_loop(s, conf);
 		frames_bye(s->io);
 		store_maintain(s->store);
 		store_unwatch(s->store);
@@ -97,14 +102,24 @@ session_start(struct session *s, const struct conf *conf)
 		    "available now\r\n* BYE Try again later\r\n", s->tag);
 		return -1;
 	}
-	store_limit(s->store, conf->quota, 0);
 	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
 	    capabilities(s, text));
 	return 0;
 }
 
+/* What the account may hold. */
 static void
-session_loop(struct session *s)
+session_quota(struct session *s, const struct conf *conf,
+    const struct quota *told)
+{
+	s->quota.octets = quota_limit(told->octets, conf->quota);
+	s->quota.messages = quota_limit(told->messages, conf->quota_messages);
+	store_limit(s->store, s->quota.octets, s->quota.messages);
+	s->io->raised = false;
+}
+
+static void
+session_loop(struct session *s, const struct conf *conf)
 {
 	char	*p;
 	size_t	 n;
@@ -112,6 +127,8 @@ session_loop(struct session *s)
 	while (s->state != LOGGED_OUT) {
 		switch (input_command(s, &p, &n)) {
 		case INPUT_COMMAND:
+			if (s->io->raised)
+				session_quota(s, conf, &s->io->quota);
 			command_run(s, p, n);
 			log_flush();
 			/* A sync failed; what it left is for a new one. */

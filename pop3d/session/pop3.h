@@ -40,7 +40,8 @@ struct session {
 /* ---- session.c ---- */
 
 struct conf;
-int	 session_main(int sock, const struct conf *);
+struct quota;
+int	 session_main(int sock, const struct conf *, const struct quota *);
 
 /* ---- marks.c: a bit for each message ---- */
 

@@ -30,7 +30,7 @@ static void	session_loop(struct session *);
 static void	session_leave(struct session *);
 
 int
-session_main(int sock, const struct conf *conf)
+session_main(int sock, const struct conf *conf, const struct quota *quota)
 {
 	struct session	*s = &session;
 

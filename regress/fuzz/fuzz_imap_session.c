@@ -22,6 +22,7 @@
 #include "msg/msg.h"
 #include "msg/session.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "net/frames.h"
 #include "store/store.h"
 #include "imapd/session/imap.h"
@@ -77,7 +78,7 @@ run(const void *text, size_t n)
 	packet(SESSION_START, start, off);
 	packet(SESSION_DATA, text, n);
 	packet(SESSION_BYE, "", 0);
-	session_main(theirs, conf);
+	session_main(theirs, conf, &(struct quota){ 0 });
 	session_free();
 	while (recv(theirs, old, sizeof(old), MSG_DONTWAIT) > 0)
 		continue;

@@ -25,7 +25,7 @@ class Authd(Part):
         kw.setdefault("secrets", {"SECRET_RCPT": RCPT, "SECRET_SENDER": SENDER})
         self.conf = conf
         super().__init__("authd", conf, **kw)
-        self.asked, self.seen, self.revoked = [], [], []
+        self.asked, self.seen, self.revoked, self.quotas = [], [], [], []
         self.hash = self.channel("CHAN_HASH", "SIDE_A", "ROLE_HASH")
         self.smtpd = self.channel("CHAN_AUTH", "SIDE_B", "ROLE_SMTPD")
         for a in accounts:
@@ -80,6 +80,9 @@ class Authd(Part):
         """the next message that is no notice"""
         while True:
             m = chan.recv()
+            if m is not None and m.name == "DIR_QUOTA_EV":
+                self.quotas.append((m.account, m.octets, m.messages))
+                continue
             if m is None or m.name != "AUTH_REVOKED_EV":
                 return m
             self.revoked.append((m.account, m.why))

@@ -16,11 +16,12 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "store/store.h"
 #include "nursery_play.h"
 
 int
-nursery_play(int argc, char **argv, int (*session)(int, const struct conf *))
+nursery_play(int argc, char **argv, nursery_fn session)
 {
 	struct conf		*conf;
 	const char		*want;
@@ -40,7 +41,7 @@ nursery_play(int argc, char **argv, int (*session)(int, const struct conf *))
 	for (i = 4; i < argc; i += 2)
 		if (conf_set(conf, argv[i], 0, argv[i + 1], &want) == -1)
 			fatalx("%s: %s, not %s", argv[i], want, argv[i + 1]);
-	status = session(atoi(argv[2]), conf);
+	status = session(atoi(argv[2]), conf, &(struct quota){ 0 });
 	conf_free(conf);
 	return status;
 }

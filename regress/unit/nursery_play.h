@@ -2,8 +2,9 @@
 #ifndef NURSERY_PLAY_H
 #define NURSERY_PLAY_H
 
-struct conf;
+#include "proc/nursery.h"
+
 /* -1: not asked to serve; else the exit status. */
-int	 nursery_play(int argc, char **argv, int (*)(int, const struct conf *));
+int	 nursery_play(int argc, char **argv, nursery_fn);
 
 #endif

@@ -33,9 +33,9 @@ dir_make(void)
 	size_t bad;
 
 	assert_int_equal(dir_domains(d, domains, 2, "mail.a.test", &bad), 0);
-	assert_non_null(dir_account_add(d, 1, "alice@a.test", "h1", 0, true,
+	assert_non_null(dir_account_add(d, 1, "alice@a.test", "h1", true,
 	    0));
-	assert_non_null(dir_account_add(d, 2, "bob@b.test", "h2", 0, true, 0));
+	assert_non_null(dir_account_add(d, 2, "bob@b.test", "h2", true, 0));
 	return d;
 }
 
@@ -54,12 +54,12 @@ test_dir_accounts(void **state)
 	char address[64];
 	uint32_t i;
 
-	assert_null(dir_account_add(d, 1, "x@a.test", "h", 0, true, 0));
-	assert_null(dir_account_add(d, 9, "alice@a.test", "h", 0, true, 0));
-	assert_null(dir_account_add(d, 0, "x@a.test", "h", 0, true, 0));
+	assert_null(dir_account_add(d, 1, "x@a.test", "h", true, 0));
+	assert_null(dir_account_add(d, 9, "alice@a.test", "h", true, 0));
+	assert_null(dir_account_add(d, 0, "x@a.test", "h", true, 0));
 	for (i = 10; i < 20000; i++) {
 		snprintf(address, sizeof(address), "u%u@a.test", i);
-		assert_non_null(dir_account_add(d, i, address, "h", 0, true,
+		assert_non_null(dir_account_add(d, i, address, "h", true,
 		    0));
 	}
 	for (i = 10; i < 20000; i += 2)
@@ -122,7 +122,7 @@ test_dir_domains(void **state)
 	assert_int_equal(i, 1);
 	assert_int_equal(dir_domains(d, with_idn, 1, NULL, &i), 0);
 	assert_string_equal(dir_domain(d, 0), "xn--bcher-kva.test");
-	assert_non_null(dir_account_add(d, 3, "x@xn--bcher-kva.test", "h", 0,
+	assert_non_null(dir_account_add(d, 3, "x@xn--bcher-kva.test", "h",
 	    true, 0));
 	assert_int_equal(go(d, "x@xn--bcher-kva.test", &ans), DIR_OK);
 	assert_int_equal(go(d, "x@b\xc3\xbc" "cher.test", &ans), DIR_OK);

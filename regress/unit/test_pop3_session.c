@@ -31,7 +31,7 @@ test_front_gone(void **state)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 	shutdown(sv[0], SHUT_WR);
-	assert_int_equal(session_main(sv[1], NULL), 0);
+	assert_int_equal(session_main(sv[1], NULL, NULL), 0);
 	close(sv[1]);
 	assert_int_equal(recv(sv[0], &c, 1, 0), 0);
 	close(sv[0]);
