@@ -247,6 +247,19 @@ imap_number64(struct imap_in *in, uint64_t *out)
 }
 
 int
+imap_modseq(struct imap_in *in, int zero, uint64_t *out)
+{
+	size_t start = in->off;
+
+	if (imap_number64(in, out) == -1)
+		return -1;
+	if (*out > 0 || zero)
+		return 0;
+	in->off = start;
+	return imap_fail(in, "a mod-sequence of 1 or more");
+}
+
+int
 imap_date_time(struct imap_in *in, int64_t *t, int *zone)
 {
 	size_t start = in->off;

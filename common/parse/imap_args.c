@@ -127,6 +127,22 @@ imap_set_has(const struct imap_range *v, size_t n, uint32_t x)
 	return 0;
 }
 
+int64_t
+imap_set_count(const struct imap_range *v, size_t n)
+{
+	int64_t count = 0;
+	uint32_t before = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (v[i].lo <= before || v[i].hi < v[i].lo)
+			return -1;
+		before = v[i].hi;
+		count += (int64_t)(v[i].hi - v[i].lo) + 1;
+	}
+	return count;
+}
+
 ssize_t
 imap_set_print(const struct imap_range *v, size_t n, char *out, size_t size)
 {

@@ -83,6 +83,8 @@ int	 imap_mailbox(struct imap_in *, struct slice *);
 int	 imap_list_mailbox(struct imap_in *, struct slice *);	/* with % * */
 int	 imap_number(struct imap_in *, uint32_t *);
 int	 imap_number64(struct imap_in *, uint64_t *);
+/* mod-sequence-value of RFC 7162 7, or with zero mod-sequence-valzer. */
+int	 imap_modseq(struct imap_in *, int zero, uint64_t *);
 int	 imap_date_time(struct imap_in *, int64_t *t, int *zone);
 int	 imap_date(struct imap_in *, int64_t *day);
 
@@ -102,6 +104,9 @@ int	 imap_set(struct imap_in *, struct imap_range *v, size_t max);
 size_t	 imap_set_resolve(struct imap_range *v, size_t n, uint32_t largest);
 /* Is x in a resolved set?  Binary search. */
 int	 imap_set_has(const struct imap_range *v, size_t n, uint32_t x);
+/* How many numbers a set without "*" names, if each range begins behind the
+ * end of the one before; else -1. */
+int64_t	 imap_set_count(const struct imap_range *v, size_t n);
 /* "1:4,7" of a resolved set; the length, or -1 if size is too small. */
 ssize_t	 imap_set_print(const struct imap_range *v, size_t n, char *,
 	    size_t size);

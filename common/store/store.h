@@ -337,7 +337,7 @@ struct store_view_info {
 	uint32_t	 first_unseen;	/* sequence number, 0 if none */
 	uint32_t	 uidnext;	/* of what the view shows */
 	uint32_t	 uidvalidity;
-	uint64_t	 highestmodseq;
+	uint64_t	 highestmodseq;	/* all up to it was reported */
 	uint32_t	 mailbox_id;
 	size_t		 nkeywords;	/* defined keywords, see below */
 	bool		 readonly;
@@ -364,6 +364,12 @@ uint32_t store_view_seq_from(struct store_view *, uint32_t uid);
 
 /* \Recent of a message, for this session. */
 bool	 store_view_recent(struct store_view *, uint32_t seq);
+
+/*
+ * Its mod-sequence; of one that others expunged, what the client was told so
+ * far: it must not take that expunge for known.
+ */
+uint64_t store_view_modseq(struct store_view *, uint32_t seq);
 
 /* Somebody else expunged it already (FETCH may say so, RFC 2180). */
 bool	 store_view_gone(struct store_view *, uint32_t seq);
@@ -393,12 +399,16 @@ enum store_result store_view_refresh(struct store_view *, unsigned int flags,
 	    struct store_delta *);
 
 /*
- * UID ranges expunged after modseq (RFC 7162 VANISHED (EARLIER)), ascending.
- * Returns their number, at most n; *complete is false when the store no
- * longer remembers that far back.
+ * UIDs that the view has not and that were expunged after modseq, of those in
+ * asked[] (ascending ranges), as ascending ranges owned by the view: RFC 7162
+ * VANISHED (EARLIER).  Those of messages that came and went in between are
+ * with them.  When the store does not remember back to modseq, all that the
+ * view has not.
  */
-size_t	 store_view_vanished(struct store_view *, uint64_t modseq,
-	    struct store_range *, size_t n, bool *complete);
+enum store_result store_view_vanished(struct store_view *, uint64_t modseq,
+	    const struct store_range *asked, size_t nasked,
+	    const struct store_range **, size_t *n);
+bool	 store_view_remembers(const struct store_view *, uint64_t modseq);
 
 /* ---- changing messages (a view of a mailbox; not of EXAMINE) ----- */
 

@@ -463,6 +463,7 @@ struct store_view {
 	struct slots	 gone;		/* slots still in live */
 	bool		 lost;		/* no memory for changed: all are */
 	uint64_t	 reported;	/* modseq up to which changes were */
+	uint64_t	 told;		/* and expunges */
 	struct recents	 recents;
 	uint32_t	*seqs;		/* handed out */
 	size_t		 capseqs;
@@ -476,6 +477,8 @@ uint32_t view_slot(const struct store_view *, uint32_t seq);
 int	 slots_add(struct slots *, uint32_t slot);
 
 /* ---- write.c ----------------------------------------------------- */
+
+int	 view_range_add(struct store_view *, uint32_t first, uint32_t last);
 
 struct keyset {			/* keywords a group defines in a mailbox */
 	struct mailbox	*m;

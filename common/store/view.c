@@ -6,7 +6,8 @@
  * Invariants: live lists slots in ascending order, those of messages that
  * are gone included until told (v NULL: message i is slot i-1); seen is the
  * number of slots looked at; every slot below seen that is live in the
- * mailbox is in live; every slot of gone is in live.
+ * mailbox is in live; every slot of gone is in live; all that happened up to
+ * `told' has been reported.
  */
 #include "base/compat.h"
 
@@ -136,6 +137,17 @@ store_view_gone(struct store_view *v, uint32_t seq)
 	const struct store_msg *msg = store_view_msg(v, seq);
 
 	return msg == NULL || (msg->flags & MSG_GONE) != 0;
+}
+
+uint64_t
+store_view_modseq(struct store_view *v, uint32_t seq)
+{
+	const struct store_msg *msg = store_view_msg(v, seq);
+
+	if (msg == NULL)
+		return 0;
+	return (msg->flags & MSG_GONE) != 0 && msg->modseq > v->told ?
+	    v->told : msg->modseq;
 }
 
 /* ---- \Recent ----------------------------------------------------- */
@@ -290,7 +302,7 @@ store_view_open(struct store_view **out, struct store *st, const char *name,
 		return STORE_NOMEM;
 	}
 	v->nkeywords = m->nkeywords;
-	v->reported = m->modseq;
+	v->reported = v->told = m->modseq;
 	recents_claim(v);
 	*out = v;
 	return STORE_OK;
@@ -350,7 +362,7 @@ store_view_info(struct store_view *v, struct store_view_info *info)
 	count_unseen(v, info);
 	info->uidnext = v->uidnext;
 	info->uidvalidity = v->m->uidvalidity;
-	info->highestmodseq = v->m->modseq;
+	info->highestmodseq = v->told;
 	info->mailbox_id = v->m->id;
 	info->nkeywords = v->m->nkeywords;
 	info->readonly = (v->flags & STORE_VIEW_READONLY) != 0;
@@ -366,27 +378,6 @@ int
 store_view_keyword_bit(struct store_view *v, const char *name)
 {
 	return mailbox_keyword(v->m, name);
-}
-
-size_t
-store_view_vanished(struct store_view *v, uint64_t modseq,
-    struct store_range *out, size_t max, bool *complete)
-{
-	struct mailbox *m = v->m;
-	uint32_t i;
-	size_t n = 0;
-
-	*complete = modseq >= m->tombs_from;
-	for (i = 0; i < m->ntombs; i++) {
-		if (m->tombs[i].modseq <= modseq)
-			continue;
-		if (n == max) {
-			*complete = false;
-			break;
-		}
-		out[n++] = m->tombs[i].uids;
-	}
-	return n;
 }
 
 /* ---- refresh ----------------------------------------------------- */
@@ -499,7 +490,6 @@ view_changes(struct store_view *v, struct store_delta *d, size_t skip)
 			if (store_view_msg(v, seq)->modseq > v->reported &&
 			    !store_view_gone(v, seq))
 				v->seqs[n++] = seq;
-		v->lost = false;
 	} else {
 		slots_sort(&v->changed);
 		if (seqs_room(&v->seqs, &v->capseqs, skip + v->changed.n +
@@ -537,6 +527,10 @@ store_view_refresh(struct store_view *v, unsigned int flags,
 	before = v->exists;
 	if (view_grow(v) == -1 || view_changes(v, d, d->nexpunged) == -1)
 		return STORE_NOMEM;
+	if ((flags & STORE_REFRESH_EXPUNGE) != 0)
+		v->lost = false;
+	if (v->gone.n == 0 && !v->lost)
+		v->told = v->m->modseq;
 	if (v->exists > before)
 		recents_claim(v);
 	d->grown = v->exists > before;

@@ -17,8 +17,8 @@
 /* ---- lists that a view lends ------------------------------------- */
 
 /* Adds UIDs to the view's ranges.  0 or -1. */
-static int
-range_add(struct store_view *v, uint32_t first, uint32_t last)
+int
+view_range_add(struct store_view *v, uint32_t first, uint32_t last)
 {
 	struct store_range *p;
 	size_t cap = v->capranges == 0 ? 16 : v->capranges * 2;
@@ -130,7 +130,7 @@ pick_take(struct pick *k, const struct store_msg *m, uint32_t seq)
 		k->v->ranges[k->v->nranges - 1].last = m->uid;
 		return 0;
 	}
-	return range_add(k->v, m->uid, m->uid);
+	return view_range_add(k->v, m->uid, m->uid);
 }
 
 /* Locks, if the view may write and its mailbox is still there. */

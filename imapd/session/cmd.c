@@ -65,6 +65,7 @@ command_run(struct session *s, char *p, size_t n)
 	s->uid = false;
 	s->text = NULL;
 	s->code.n = 0;
+	s->modseq = false;
 	s->verb[0] = '\0';
 	strlcpy(s->tag, "*", sizeof(s->tag));
 	if (imap_tag(&in, &tag) == -1 ||
@@ -116,6 +117,8 @@ command_parse(struct session *s, struct imap_in *in, const struct command **cp)
 	if ((c->states & s->state) == 0)
 		return reply_bad(s, "expected a mailbox that is selected, "
 		    "by SELECT or EXAMINE");
+	if (c->flags & F_UID && !s->uid && s->enabled & ENABLED_UIDONLY)
+		return reply_uidrequired(s);
 	*cp = c;
 	if (c->args == NONE ? imap_end(in) == -1 : imap_space(in) == -1)
 		return c->args == NONE ? reply_syntax(s, in) :
@@ -151,6 +154,9 @@ command_done(struct session *s, const struct command *c, enum reply r)
 
 	if (s->state == SELECTED && c != NULL && !(c->flags & F_NOUPDATE))
 		session_update(s, s->uid || !(c->flags & F_NOEXPUNGE));
+	if (s->modseq && s->enabled & ENABLED_CONDSTORE && r == REPLY_OK &&
+	    s->code.n == 0 && s->state == SELECTED)
+		code_highestmodseq(s);
 	frames_puts(s->io, s->tag);
 	frames_puts(s->io, word[r]);
 	if (s->code.n > 0) {

@@ -78,6 +78,7 @@ copy_run(struct session *s, struct imap_in *in, bool move)
 	frames_write(s->io, s->code.p, s->code.n);
 	frames_puts(s->io, "] Moved\r\n");
 	s->code.n = 0;
+	s->modseq = true;
 	return REPLY_OK;
 }
 

@@ -1,7 +1,8 @@
 /*
  * imap-session: ENABLE (RFC 5161): what a client has to ask for before the
- * session speaks so.  Each is a bit of s->enabled for the rest of the
- * connection; who acts on it asks for the bit.
+ * session speaks so, and what other commands enable besides (RFC 7162 3.1).
+ * Each is a bit of s->enabled for the rest of the connection; who acts on it
+ * asks for the bit.
  */
 #include "base/compat.h"
 
@@ -21,13 +22,22 @@ static const struct {
 } enables[] = {
 	{ "IMAP4rev2",		ENABLED_REV2 },
 	{ "UTF8=ACCEPT",	ENABLED_UTF8 },
+	{ "CONDSTORE",		ENABLED_CONDSTORE },
+	{ "QRESYNC",		ENABLED_QRESYNC | ENABLED_CONDSTORE },
+	{ "UIDONLY",		ENABLED_UIDONLY },
 };
+
+void
+session_enable(struct session *s, unsigned int bits)
+{
+	s->enabled |= bits;
+}
 
 /* What is not known, or not told of here, is passed over. */
 enum reply
 cmd_enable(struct session *s, struct imap_in *in)
 {
-	unsigned int	 asked = 0;
+	unsigned int	 asked = 0;	/* rows */
 	struct slice	 v;
 	size_t		 i;
 
@@ -35,17 +45,19 @@ cmd_enable(struct session *s, struct imap_in *in)
 		if (imap_atom(in, &v) == -1)
 			return reply_syntax(s, in);
 		for (i = 0; i < NITEMS(enables); i++)
-			if (slice_caseis(v, enables[i].name))
-				asked |= enables[i].bits;
+			if (slice_caseis(v, enables[i].name) &&
+			    enables[i].bits & ~s->enabled)
+				asked |= 1U << i;
 	} while (imap_space(in) == 0);
 	if (imap_end(in) == -1)
 		return reply_syntax(s, in);
-	asked &= ~s->enabled;
-	s->enabled |= asked;
 	frames_puts(s->io, "* ENABLED");
-	for (i = 0; i < NITEMS(enables); i++)
-		if (asked & enables[i].bits)
-			frames_printf(s->io, " %s", enables[i].name);
+	for (i = 0; i < NITEMS(enables); i++) {
+		if (!(asked >> i & 1))
+			continue;
+		session_enable(s, enables[i].bits);
+		frames_printf(s->io, " %s", enables[i].name);
+	}
 	frames_puts(s->io, "\r\n");
 	return REPLY_OK;
 }

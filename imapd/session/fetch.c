@@ -1,5 +1,5 @@
 /*
- * imap-session: FETCH (RFC 3501 6.4.5, 7.4.2).  The items are parsed once;
+ * imap-session: FETCH (RFC 3501 6.4.5, 7.4.2; 7162).  The items are parsed once;
  * then messages go out in order, out of one reused packet.  ENVELOPE, BODY
  * and BODYSTRUCTURE are copied from facts; only sections read messages.
  */
@@ -22,7 +22,7 @@
 #include "imapd/session/imap.h"
 
 enum item_kind {
-	ITEM_FLAGS, ITEM_UID, ITEM_INTERNALDATE, ITEM_SIZE,
+	ITEM_FLAGS, ITEM_UID, ITEM_INTERNALDATE, ITEM_SIZE, ITEM_MODSEQ,
 	ITEM_ENVELOPE, ITEM_BODY, ITEM_BODYSTRUCTURE,
 	ITEM_PREVIEW, ITEM_SECTION, ITEM_BINARY, ITEM_BINARY_SIZE
 };
@@ -39,6 +39,8 @@ struct fetch {
 	bool		 facts;		/* an item needs facts */
 	bool		 flags;		/* FLAGS was asked for */
 	bool		 seen;		/* an item sets \Seen */
+	struct fetch_modifiers modifiers;
+	size_t		 set;		/* where the set begins */
 	struct store_range *now_seen;	/* messages that got it just now */
 	size_t		 nnow_seen, at;
 };
@@ -51,6 +53,7 @@ static const struct {
 	{ "UID",		ITEM_UID },
 	{ "INTERNALDATE",	ITEM_INTERNALDATE },
 	{ "RFC822.SIZE",	ITEM_SIZE },
+	{ "MODSEQ",		ITEM_MODSEQ },
 	{ "ENVELOPE",		ITEM_ENVELOPE },
 	{ "BODYSTRUCTURE",	ITEM_BODYSTRUCTURE },
 };
@@ -78,6 +81,8 @@ static const struct {
 /* Parsing */
 static enum reply fetch_args(struct session *, struct imap_in *,
 	    struct fetch *);
+static enum reply fetch_items(struct session *, struct imap_in *,
+	    struct fetch *);
 static int	fetch_macro(struct imap_in *, struct fetch *);
 static int	fetch_item(struct imap_in *, struct fetch *);
 static int	fetch_body_item(struct imap_in *, struct fetch *, bool);
@@ -92,6 +97,9 @@ static struct slice fetch_word(struct imap_in *);
 static void	fetch_free(struct fetch *);
 /* Running */
 static enum reply fetch_run(struct session *, struct fetch *);
+static enum reply fetch_vanished(struct session *, struct imap_in *,
+	    const struct fetch *);
+static bool	fetch_wanted(struct session *, const struct fetch *, uint32_t);
 static enum store_result fetch_set_seen(struct session *, struct fetch *);
 static bool	fetch_was_seen(struct fetch *, uint32_t);
 static enum store_result fetch_message(struct session *, struct fetch *,
@@ -112,7 +120,10 @@ cmd_fetch(struct session *s, struct imap_in *in)
 	f.n = f.nnow_seen = f.at = 0;
 	f.facts = f.flags = f.seen = false;
 	f.now_seen = NULL;
-	if ((r = fetch_args(s, in, &f)) == REPLY_OK)
+	f.modifiers = (struct fetch_modifiers){ 0 };
+	if ((r = fetch_args(s, in, &f)) == REPLY_OK && f.modifiers.vanished)
+		r = fetch_vanished(s, in, &f);
+	if (r == REPLY_OK)
 		r = fetch_run(s, &f);
 	fetch_free(&f);
 	return r;
@@ -124,12 +135,35 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 	enum reply	 r;
 	size_t		 i;
 
+	f->set = in->off;
 	if ((r = arg_set(s, in)) != REPLY_OK)
 		return r;
 	if (imap_space(in) == -1)
 		return reply_expected(s, in, "a blank and items");
-	if (s->uid)
+	/* UIDFETCH has it in front (RFC 9586). */
+	if (s->uid && !(s->enabled & ENABLED_UIDONLY))
 		fetch_add(in, f, ITEM_UID);
+	if ((r = fetch_items(s, in, f)) != REPLY_OK)
+		return r;
+	if (imap_space(in) == 0 &&
+	    (r = arg_fetch_modifiers(s, in, &f->modifiers)) != REPLY_OK)
+		return r;
+	if (imap_end(in) == -1)
+		return reply_syntax(s, in);
+	if (f->modifiers.since > 0 && fetch_add(in, f, ITEM_MODSEQ) == -1)
+		return reply_syntax(s, in);
+	for (i = 0; i < f->n; i++) {
+		f->flags = f->flags || f->item[i].kind == ITEM_FLAGS;
+		if (f->item[i].kind == ITEM_MODSEQ)
+			session_enable(s, ENABLED_CONDSTORE);
+	}
+	return REPLY_OK;
+}
+
+/* One, a macro, or several in parentheses. */
+static enum reply
+fetch_items(struct session *s, struct imap_in *in, struct fetch *f)
+{
 	if (imap_peek(in) == '(') {
 		if (imap_open(in) == -1)
 			return reply_syntax(s, in);
@@ -142,10 +176,6 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 			    "a blank and an item, or ')',");
 	} else if (!fetch_macro(in, f) && fetch_item(in, f) == -1)
 		return reply_syntax(s, in);
-	if (imap_end(in) == -1)
-		return reply_syntax(s, in);
-	for (i = 0; i < f->n; i++)
-		f->flags = f->flags || f->item[i].kind == ITEM_FLAGS;
 	return REPLY_OK;
 }
 
@@ -293,9 +323,10 @@ fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 	struct item	*it;
 	size_t		 i;
 
-	/* UID FETCH adds UID, and most clients ask for it besides. */
-	for (i = 0; kind == ITEM_UID && i < f->n; i++)
-		if (f->item[i].kind == ITEM_UID)
+	/* UID FETCH adds UID, CHANGEDSINCE MODSEQ, and most clients ask for
+	 * them besides. */
+	for (i = 0; (kind == ITEM_UID || kind == ITEM_MODSEQ) && i < f->n; i++)
+		if (f->item[i].kind == kind)
 			return 0;
 	if (f->n == IMAP_ITEMS_MAX)
 		return imap_fail(in, "at most " IMAP_NUMBER(IMAP_ITEMS_MAX)
@@ -335,6 +366,40 @@ fetch_free(struct fetch *f)
 	free(f->now_seen);
 }
 
+/* RFC 7162 3.2.6: of the UIDs that were asked for, also those that are no
+ * messages any more; "*" is the last that was ever given. */
+static enum reply
+fetch_vanished(struct session *s, struct imap_in *in, const struct fetch *f)
+{
+	struct store_view_info	 info;
+	struct imap_in		 again = *in;
+	struct imap_range	*v;
+	enum store_result	 r = STORE_OK;
+	size_t			 i, max = 1;
+	int			 n;
+
+	for (i = again.off = f->set; i < in->n && in->p[i] != ' '; i++)
+		max += in->p[i] == ',';
+	if ((v = calloc(max, sizeof(*v))) == NULL)
+		return reply_store(s, STORE_NOMEM);
+	store_view_info(s->view, &info);
+	if ((n = imap_set(&again, v, max)) > 0) {
+		n = (int)imap_set_resolve(v, (size_t)n, info.uidnext - 1);
+		r = out_vanished_earlier(s, f->modifiers.since, v, (size_t)n,
+		    0);
+	}
+	free(v);
+	return reply_store(s, r);
+}
+
+/* By CHANGEDSINCE. */
+static bool
+fetch_wanted(struct session *s, const struct fetch *f, uint32_t seq)
+{
+	return f->modifiers.since == 0 ||
+	    store_view_modseq(s->view, seq) > f->modifiers.since;
+}
+
 static enum reply
 fetch_run(struct session *s, struct fetch *f)
 {
@@ -347,6 +412,8 @@ fetch_run(struct session *s, struct fetch *f)
 		return reply_store(s, r);
 	for (i = 0; i < s->nset; i++) {
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++) {
+			if (!fetch_wanted(s, f, seq))
+				continue;
 			if ((r = fetch_message(s, f, seq)) != STORE_OK)
 				worst = r;
 			gone = gone || store_view_gone(s->view, seq);
@@ -384,7 +451,8 @@ fetch_set_seen(struct session *s, struct fetch *f)
 		for (seq = s->set[i].first; seq <= s->set[i].last; seq++) {
 			m = store_view_msg(s->view, seq);
 			if (m == NULL || m->flags & STORE_SEEN ||
-			    store_view_gone(s->view, seq))
+			    store_view_gone(s->view, seq) ||
+			    !fetch_wanted(s, f, seq))
 				continue;
 			if (last != NULL && last->last + 1 == seq) {
 				last->last = seq;
@@ -422,6 +490,7 @@ static enum store_result
 fetch_message(struct session *s, struct fetch *f, uint32_t seq)
 {
 	static const struct item flags = { .kind = ITEM_FLAGS };
+	static const struct item modseq = { .kind = ITEM_MODSEQ };
 	const struct store_msg	*mp;
 	struct store_msg	 m;
 	struct iovec		 blob = { NULL, 0 };
@@ -435,9 +504,7 @@ fetch_message(struct session *s, struct fetch *f, uint32_t seq)
 	if (f->facts && (r = store_facts(s->store, &m, &blob)) != STORE_OK)
 		return r;
 	facts = slice_of(blob.iov_base, blob.iov_len);
-	frames_puts(s->io, "* ");
-	frames_num(s->io, seq);
-	frames_puts(s->io, " FETCH (");
+	out_fetch_open(s, seq, &m);
 	for (i = 0; i < f->n; i++) {
 		if (i > 0)
 			frames_putc(s->io, ' ');
@@ -448,6 +515,10 @@ fetch_message(struct session *s, struct fetch *f, uint32_t seq)
 	if (f->nnow_seen > 0 && !f->flags && fetch_was_seen(f, seq)) {
 		frames_putc(s->io, ' ');
 		fetch_put(s, &flags, seq, &m, facts);
+		if (s->enabled & ENABLED_CONDSTORE) {
+			frames_putc(s->io, ' ');
+			fetch_put(s, &modseq, seq, &m, facts);
+		}
 	}
 	frames_puts(s->io, ")\r\n");
 	return worst;
@@ -478,6 +549,9 @@ fetch_put(struct session *s, const struct item *it, uint32_t seq,
 	case ITEM_SIZE:
 		frames_puts(s->io, "RFC822.SIZE ");
 		frames_num(s->io, m->size);
+		break;
+	case ITEM_MODSEQ:
+		out_modseq(s, seq);
 		break;
 	case ITEM_ENVELOPE:
 		fetch_put_facts(s, "ENVELOPE ", facts, FACTS_ENVELOPE);

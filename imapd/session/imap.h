@@ -4,8 +4,8 @@
  * blocking.
  *
  * Layers, lowest first; a file calls those before it:
- *	told reply args out state in
- *	enable append status list mailbox copy store
+ *	told reply args out vanished enable state condstore qresync in
+ *	append status list mailbox copy store
  *	fetch_body fetch_binary fetch idle compress
  *	search_field search_match search
  *	cmd session
@@ -43,9 +43,12 @@ enum session_state {
 	LOGGED_OUT = 0x4
 };
 
-/* What the client has enabled (enable.c). */
+/* What the client has enabled; set only by session_enable(). */
 #define ENABLED_REV2	0x01	/* RFC 9051 */
 #define ENABLED_UTF8	0x02	/* RFC 9755 */
+#define ENABLED_CONDSTORE 0x04	/* RFC 7162 */
+#define ENABLED_QRESYNC	0x08
+#define ENABLED_UIDONLY	0x10	/* RFC 9586 */
 #define ENABLED_NAMES	(ENABLED_REV2 | ENABLED_UTF8) /* names in UTF-8 */
 
 /* How a command ended: which tagged line follows. */
@@ -80,6 +83,7 @@ struct session {
 	const char	*text;		/* of the tagged line, or NULL */
 	char		 bad[IMAP_EXPECTED_MAX]; /* the text of a BAD */
 	struct fbuf	 code;		/* its response code, no brackets */
+	bool		 modseq;	/* HIGHESTMODSEQ, where that is none */
 
 	struct fbuf	 cmd;		/* a command not in one packet */
 	struct fbuf	 tmp;		/* fields chosen, text decoded */
@@ -155,6 +159,8 @@ enum reply reply_expected(struct session *, struct imap_in *,
 	    const char *expected);
 /* NO: what a sequence number meant was expunged by others (RFC 5530). */
 enum reply reply_expunged(struct session *);
+/* BAD: a sequence number, and UIDONLY is enabled (RFC 9586). */
+enum reply reply_uidrequired(struct session *);
 /* The same, of what the parser or imap_fail() found. */
 enum reply reply_syntax(struct session *, const struct imap_in *);
 /* Make what was written durable, then OK. */
@@ -194,13 +200,68 @@ void	 out_flags(struct session *, uint32_t seq, const struct store_msg *);
 void	 out_flags_line(struct session *, bool permanent);
 /* "* n EXISTS" and, where there is \Recent, "* n RECENT". */
 void	 out_exists(struct session *, uint32_t exists, uint32_t recent);
-/* "* n FETCH (FLAGS (...))", with UID in a UID command. */
+/* "* n FETCH (", or "* uid UIDFETCH (" when UIDONLY is enabled. */
+void	 out_fetch_open(struct session *, uint32_t seq,
+	    const struct store_msg *);
+/* "MODSEQ (n)" */
+void	 out_modseq(struct session *, uint32_t seq);
+/* "* n FETCH (FLAGS (...))", with UID in a UID command, with all that was
+ * enabled (RFC 7162 3.2.4). */
 void	 out_fetch_flags(struct session *, uint32_t seq);
+/* The same without flags: of a STORE with .SILENT (RFC 7162 3.1.3). */
+void	 out_fetch_modseq(struct session *, uint32_t seq);
 /* "[1.HEADER.FIELDS (To)]<0>": what was asked for, in our own words, for the
  * client's may have a {7+} in them, which no answer has. */
 void	 out_section(struct session *, const struct imap_section *);
 /* UID ranges "1:4,7" to a text. */
 int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
+
+/* ---- vanished.c ---------------------------------------------------------- */
+
+/* VANISHED, of UIDs in descending order. */
+void	 out_vanished(struct session *, const uint32_t *uids, size_t n);
+/* VANISHED (EARLIER) of what went after since, of asked (resolved), of UIDs
+ * greater than above. */
+enum store_result out_vanished_earlier(struct session *, uint64_t since,
+	    const struct imap_range *asked, size_t n, uint32_t above);
+
+/* ---- enable.c ------------------------------------------------------------ */
+
+void	 session_enable(struct session *, unsigned int bits);
+
+/* ---- condstore.c --------------------------------------------------------- */
+
+struct fetch_modifiers {		/* RFC 7162 3.1.4.1, 3.2.6 */
+	uint64_t	 since;		/* CHANGEDSINCE; 0 none */
+	bool		 vanished;
+};
+/* The list in parentheses. */
+enum reply arg_fetch_modifiers(struct session *, struct imap_in *,
+	    struct fetch_modifiers *);
+enum reply arg_store_modifiers(struct session *, struct imap_in *,
+	    uint64_t *since);
+/* What stands behind MODSEQ in SEARCH.  0, or -1 with in->err. */
+int	 arg_search_modseq(struct session *, struct imap_in *, uint64_t *);
+void	 code_modified(struct session *, const uint32_t *seqs, size_t n);
+void	 code_highestmodseq(struct session *);
+
+/* ---- qresync.c ----------------------------------------------------------- */
+
+struct resync_set {
+	struct imap_range *v;
+	size_t		 n;
+};
+struct resync {				/* of SELECT; uidvalidity 0: none */
+	uint32_t	 uidvalidity;
+	uint64_t	 modseq;
+	struct resync_set known;	/* v NULL: all UIDs */
+	struct resync_set seqs, uids;	/* as the client has them */
+};
+enum reply arg_select_params(struct session *, struct imap_in *,
+	    struct resync *);
+/* After the mailbox was opened. */
+enum store_result resync_show(struct session *, const struct resync *);
+void	 resync_free(struct resync *);
 
 /* ---- the commands -------------------------------------------------------- */
 
@@ -308,7 +369,7 @@ enum search_op {
 	KEY_ALL, KEY_AND, KEY_OR, KEY_NOT,
 	KEY_FLAG, KEY_NOFLAG, KEY_KEYWORD, KEY_NOKEYWORD,
 	KEY_RECENT, KEY_OLD, KEY_NEW,
-	KEY_SEQ, KEY_UID, KEY_LARGER, KEY_SMALLER,
+	KEY_SEQ, KEY_UID, KEY_LARGER, KEY_SMALLER, KEY_MODSEQ,
 	KEY_BEFORE, KEY_ON, KEY_SINCE,
 	KEY_SENTBEFORE, KEY_SENTON, KEY_SENTSINCE,
 	KEY_SUBJECT, KEY_FROM, KEY_TO, KEY_CC, KEY_BCC,
@@ -320,7 +381,8 @@ struct search_key {
 	enum search_op	 op;
 	unsigned int	 cost;		/* 0 flags .. 3 the body */
 	int		 sub, next;
-	uint64_t	 number;	/* flag bits, keyword bit, size */
+	uint64_t	 number;	/* flag bits, keyword bit, size,
+					   mod-sequence */
 	int64_t		 day;
 	struct slice	 name, value;
 	char		*text;		/* the value made UTF-8; NULL: it was */
@@ -332,6 +394,7 @@ struct search_prog {
 	size_t			 n, size;
 	struct search_key	*key;
 	struct search		*needle;	/* scratch of BODY, TEXT */
+	bool			 modseq;	/* it has MODSEQ in it */
 };
 /* Does message seq match the program?  1, 0; -1 with *r. */
 int	 search_match(struct session *, const struct search_prog *,

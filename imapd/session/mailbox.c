@@ -1,11 +1,12 @@
 /*
  * imap-session: mailboxes: SELECT, EXAMINE, CLOSE, UNSELECT, CREATE, DELETE,
- * RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3, 6.4.2; 3691; 6154).
+ * RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3, 6.4.2; 3691; 6154; 7162).
  */
 #include "base/compat.h"
 
 #include <sys/types.h>
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -17,6 +18,8 @@
 #include "imapd/session/imap.h"
 
 static enum reply mailbox_open(struct session *, struct imap_in *, bool);
+static enum reply mailbox_select(struct session *, const char *, bool,
+	    const struct resync *);
 static void	mailbox_show(struct session *, const char *);
 static void	mailbox_closed(struct session *, const char *);
 static bool	mailbox_parent(struct session *, const char *);
@@ -41,25 +44,43 @@ cmd_examine(struct session *s, struct imap_in *in)
 static enum reply
 mailbox_open(struct session *s, struct imap_in *in, bool readonly)
 {
+	struct resync	 rs = { 0 };
+	enum reply	 r, name_r;
+	char		 name[STORE_NAME_MAX + 1];
+
+	if ((name_r = r = arg_mailbox(s, in, name)) == REPLY_BAD)
+		return r;
+	if (imap_space(in) == 0)
+		r = arg_select_params(s, in, &rs);
+	if (r != REPLY_BAD && imap_end(in) == -1)
+		r = reply_syntax(s, in);
+	if (r != REPLY_BAD && s->state == SELECTED)
+		mailbox_closed(s, "The mailbox before this one is closed");
+	if (r != REPLY_BAD && name_r == REPLY_OK)
+		r = mailbox_select(s, name, readonly, &rs);
+	else if (r != REPLY_BAD)
+		r = name_r;
+	resync_free(&rs);
+	return r;
+}
+
+static enum reply
+mailbox_select(struct session *s, const char *name, bool readonly,
+    const struct resync *rs)
+{
 	struct store_view	*view;
 	enum store_result	 sr;
-	enum reply		 r;
-	char			 name[STORE_NAME_MAX + 1];
 
-	if ((r = arg_mailbox(s, in, name)) == REPLY_BAD)
-		return r;
-	if (r == REPLY_OK && imap_end(in) == -1)
-		return reply_syntax(s, in);
-	if (s->state == SELECTED)
-		mailbox_closed(s, "The mailbox before this one is closed");
-	if (r != REPLY_OK)
-		return r;
 	sr = store_view_open(&view, s->store, name,
 	    readonly ? STORE_VIEW_READONLY : 0);
 	if (sr != STORE_OK)
 		return reply_store(s, sr);
 	session_state(s, SELECTED, view);
 	mailbox_show(s, name);
+	if (rs->uidvalidity != 0 && (sr = resync_show(s, rs)) != STORE_OK) {
+		session_state(s, AUTHENTICATED, NULL);
+		return reply_store(s, sr);
+	}
 	s->text = readonly ? "Examined" : "Selected";
 	fbuf_add(&s->code, readonly ? "READ-ONLY" : "READ-WRITE",
 	    readonly ? 9 : 10);
@@ -76,13 +97,15 @@ mailbox_show(struct session *s, const char *name)
 	store_view_info(s->view, &i);
 	out_flags_line(s, true);
 	out_exists(s, i.exists, i.recent);
-	if (i.first_unseen != 0 && !rev2)
+	if (i.first_unseen != 0 && !rev2 && !(s->enabled & ENABLED_UIDONLY))
 		frames_printf(s->io, "* OK [UNSEEN %u] First unseen\r\n",
 		    i.first_unseen);
 	if (rev2)
 		list_told(s, name, NULL);
 	frames_printf(s->io, "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
-	    "* OK [UIDNEXT %u] Next UID\r\n", i.uidvalidity, i.uidnext);
+	    "* OK [UIDNEXT %u] Next UID\r\n"
+	    "* OK [HIGHESTMODSEQ %" PRIu64 "] All up to it is here\r\n",
+	    i.uidvalidity, i.uidnext, i.highestmodseq);
 }
 
 /* Not by CLOSE or UNSELECT, whose answer says it (RFC 7162 3.2.11). */
@@ -93,11 +116,16 @@ mailbox_closed(struct session *s, const char *why)
 	session_state(s, AUTHENTICATED, NULL);
 }
 
-/* Expunges without a word (RFC 3501 6.4.2). */
+/*
+ * Expunges without a word (RFC 3501 6.4.2).  The mod-sequence of that is
+ * told when nothing else is behind it that the client was not told (RFC 7162
+ * 3.2.8); else it would miss that for good.
+ */
 enum reply
 cmd_close(struct session *s, struct imap_in *in)
 {
 	struct store_view_info	 info;
+	struct store_delta	 d;
 	enum store_result	 sr = STORE_OK;
 	uint32_t		 n = 0;
 
@@ -108,8 +136,14 @@ cmd_close(struct session *s, struct imap_in *in)
 		    (sr = store_commit(s->store)) == STORE_OK)
 			told_messages(s, "expunged");
 	}
+	if (n > 0 && sr == STORE_OK && s->enabled & ENABLED_CONDSTORE &&
+	    store_view_refresh(s->view, STORE_REFRESH_EXPUNGE, &d) ==
+	    STORE_OK && d.nexpunged == n && d.nchanged == 0 && !d.grown)
+		code_highestmodseq(s);
 	session_state(s, AUTHENTICATED, NULL);
-	return reply_store(s, sr);
+	if (sr != STORE_OK)
+		return reply_store(s, sr);
+	return REPLY_OK;
 }
 
 enum reply

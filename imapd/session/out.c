@@ -30,6 +30,7 @@ static const struct {
 };
 
 static void	out_keywords(struct session *);
+static void	out_uid(struct session *, const struct store_msg *);
 static void	out_field(struct session *, const char *, struct slice);
 
 struct slice
@@ -136,22 +137,64 @@ out_exists(struct session *s, uint32_t exists, uint32_t recent)
 }
 
 void
+out_fetch_open(struct session *s, uint32_t seq, const struct store_msg *m)
+{
+	bool	 uidonly = s->enabled & ENABLED_UIDONLY;
+
+	frames_puts(s->io, "* ");
+	frames_num(s->io, uidonly ? m->uid : seq);
+	frames_puts(s->io, uidonly ? " UIDFETCH (" : " FETCH (");
+}
+
+void
+out_modseq(struct session *s, uint32_t seq)
+{
+	frames_puts(s->io, "MODSEQ (");
+	frames_num(s->io, store_view_modseq(s->view, seq));
+	frames_putc(s->io, ')');
+}
+
+/* UID, where it is due and is not told by UIDFETCH. */
+static void
+out_uid(struct session *s, const struct store_msg *m)
+{
+	if ((!s->uid && !(s->enabled & ENABLED_QRESYNC)) ||
+	    s->enabled & ENABLED_UIDONLY)
+		return;
+	frames_puts(s->io, " UID ");
+	frames_num(s->io, m->uid);
+}
+
+void
 out_fetch_flags(struct session *s, uint32_t seq)
 {
 	const struct store_msg	*m;
 
 	if ((m = store_view_msg(s->view, seq)) == NULL)
 		return;
-	frames_puts(s->io, "* ");
-	frames_num(s->io, seq);
-	frames_puts(s->io, " FETCH (FLAGS (");
+	out_fetch_open(s, seq, m);
+	frames_puts(s->io, "FLAGS (");
 	out_flags(s, seq, m);
-	if (s->uid) {
-		frames_puts(s->io, ") UID ");
-		frames_num(s->io, m->uid);
-		frames_puts(s->io, ")\r\n");
-	} else
-		frames_puts(s->io, "))\r\n");
+	frames_putc(s->io, ')');
+	out_uid(s, m);
+	if (s->enabled & ENABLED_CONDSTORE) {
+		frames_putc(s->io, ' ');
+		out_modseq(s, seq);
+	}
+	frames_puts(s->io, ")\r\n");
+}
+
+void
+out_fetch_modseq(struct session *s, uint32_t seq)
+{
+	const struct store_msg	*m;
+
+	if ((m = store_view_msg(s->view, seq)) == NULL)
+		return;
+	out_fetch_open(s, seq, m);
+	out_modseq(s, seq);
+	out_uid(s, m);
+	frames_puts(s->io, ")\r\n");
 }
 
 void

@@ -55,6 +55,14 @@ reply_expunged(struct session *s)
 }
 
 enum reply
+reply_uidrequired(struct session *s)
+{
+	reply_bad(s, "expected UIDs only, for UIDONLY is enabled");
+	fbuf_add(&s->code, "UIDREQUIRED", 11);
+	return REPLY_BAD;
+}
+
+enum reply
 reply_store(struct session *s, enum store_result r)
 {
 	switch (r) {

@@ -26,7 +26,7 @@
 
 enum arg {
 	ARG_NONE, ARG_STRING, ARG_HEADER, ARG_KEYWORD, ARG_DATE, ARG_NUMBER,
-	ARG_UIDS, ARG_NOT, ARG_OR
+	ARG_UIDS, ARG_MODSEQ, ARG_NOT, ARG_OR
 };
 
 /* number: the flag bits of KEY_FLAG and KEY_NOFLAG */
@@ -50,6 +50,7 @@ static const struct word {
 	{ "HEADER",	KEY_HEADER,	ARG_HEADER, 2, 0 },
 	{ "KEYWORD",	KEY_KEYWORD,	ARG_KEYWORD, 0, 0 },
 	{ "LARGER",	KEY_LARGER,	ARG_NUMBER, 0, 0 },
+	{ "MODSEQ",	KEY_MODSEQ,	ARG_MODSEQ, 0, 0 },
 	{ "NEW",	KEY_NEW,	ARG_NONE, 0, 0 },
 	{ "NOT",	KEY_NOT,	ARG_NOT, 0, 0 },
 	{ "OLD",	KEY_OLD,	ARG_NONE, 0, 0 },
@@ -158,6 +159,7 @@ search_run(struct session *s, const struct search_prog *prog)
 	struct store_view_info	 info;
 	const struct store_msg	*m;
 	enum store_result	 r = STORE_OK, worst = STORE_OK;
+	uint64_t		 modseq = 0, one;
 	uint32_t		 seq, n;
 	int			 match;
 
@@ -170,13 +172,18 @@ search_run(struct session *s, const struct search_prog *prog)
 			worst = r;
 		if (match != 1)
 			continue;
-		n = seq;
-		if (s->uid) {
-			m = store_view_msg(s->view, seq);
-			n = m->uid;
-		}
+		m = store_view_msg(s->view, seq);
+		n = s->uid ? m->uid : seq;
+		one = store_view_modseq(s->view, seq);
+		if (modseq < one)
+			modseq = one;
 		frames_putc(s->io, ' ');
 		frames_num(s->io, n);
+	}
+	if (prog->modseq && modseq > 0) {
+		frames_puts(s->io, " (MODSEQ ");
+		frames_num(s->io, modseq);
+		frames_putc(s->io, ')');
 	}
 	frames_puts(s->io, "\r\n");
 	return reply_store(s, worst);
@@ -239,6 +246,9 @@ parse_key(struct parse *p, int depth)
 			    "a blank and a search key, or ')',"));
 		return key;
 	}
+	if ((c == '*' || (c >= '0' && c <= '9')) &&
+	    p->s->enabled & ENABLED_UIDONLY)
+		return parse_fail(p, reply_uidrequired(p->s));
 	if (c == '*' || (c >= '0' && c <= '9'))
 		return parse_set(p, key_new(p, KEY_SEQ, 0), false);
 	for (n = 0; n < WORD_MAX && in->off + n < in->n; n++)
@@ -288,6 +298,10 @@ parse_arg(struct parse *p, const struct word *w, int key, int depth)
 		break;
 	case ARG_UIDS:
 		return parse_set(p, key, true);
+	case ARG_MODSEQ:
+		ok = arg_search_modseq(p->s, p->in, &k->number) == 0;
+		p->prog->modseq = true;
+		break;
 	case ARG_NOT:
 		return parse_sub(p, key, depth);
 	case ARG_OR:

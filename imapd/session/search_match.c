@@ -118,6 +118,7 @@ match_key(struct look *l, int key)
 	case KEY_NEW:
 	case KEY_SEQ:
 	case KEY_UID:
+	case KEY_MODSEQ:
 	case KEY_LARGER:
 	case KEY_SMALLER:
 	case KEY_BEFORE:
@@ -157,6 +158,8 @@ match_index(struct look *l, const struct search_key *k)
 		return imap_set_has(k->set, k->nset, l->seq);
 	case KEY_UID:
 		return imap_set_has(k->set, k->nset, m->uid);
+	case KEY_MODSEQ:
+		return store_view_modseq(l->s->view, l->seq) >= k->number;
 	case KEY_LARGER:
 		return m->size > k->number;
 	case KEY_SMALLER:

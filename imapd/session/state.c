@@ -44,7 +44,9 @@ session_update(struct session *s, bool expunge)
 		session_bye(s, "The mailbox was deleted");
 		return;
 	}
-	for (i = 0; i < d.nexpunged; i++) {
+	if (s->enabled & (ENABLED_QRESYNC | ENABLED_UIDONLY))
+		out_vanished(s, d.expunged_uid, d.nexpunged);
+	else for (i = 0; i < d.nexpunged; i++) {
 		frames_puts(s->io, "* ");
 		frames_num(s->io, d.expunged[i]);
 		frames_puts(s->io, " EXPUNGE\r\n");

@@ -1,5 +1,6 @@
 /*
- * imap-session: STATUS (RFC 9051 6.3.11, 7889, 8438), also for LIST (RFC 5819).
+ * imap-session: STATUS (RFC 9051 6.3.11, 7162, 7889, 8438), also for LIST (RFC
+ * 5819).
  */
 #include "base/compat.h"
 
@@ -16,12 +17,12 @@
 
 enum {
 	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, DELETED,
-	APPENDLIMIT
+	APPENDLIMIT, HIGHESTMODSEQ
 };
 
 static const char *const item_names[] = {
 	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-	"DELETED", "APPENDLIMIT"
+	"DELETED", "APPENDLIMIT", "HIGHESTMODSEQ"
 };
 
 struct figures {
@@ -48,8 +49,8 @@ status_items(struct imap_in *in, struct status_items *items)
 				break;
 		if (i == NITEMS(item_names))
 			return imap_fail(in, "MESSAGES, RECENT, UIDNEXT, "
-			    "UIDVALIDITY, UNSEEN, SIZE, DELETED or "
-			    "APPENDLIMIT");
+			    "UIDVALIDITY, UNSEEN, SIZE, DELETED, "
+			    "APPENDLIMIT or HIGHESTMODSEQ");
 		if (items->n == IMAP_STATUS_ITEMS)
 			return imap_fail(in, "at most "
 			    IMAP_NUMBER(IMAP_STATUS_ITEMS) " items");
@@ -80,6 +81,8 @@ item_value(const struct session *s, const struct figures *f, int item)
 		return f->deleted;
 	case APPENDLIMIT:
 		return s->max_append;
+	case HIGHESTMODSEQ:
+		return st->highestmodseq;
 	}
 	return 0;
 }
@@ -97,6 +100,9 @@ status_send(struct session *s, const char *name,
 		r = deleted_count(s, name, items, &f.deleted);
 	if (r != STORE_OK)
 		return r;
+	for (i = 0; i < items->n; i++)
+		if (items->item[i] == HIGHESTMODSEQ)
+			session_enable(s, ENABLED_CONDSTORE);
 	frames_puts(s->io, "* STATUS ");
 	out_mailbox(s, name);
 	for (i = 0; i < items->n; i++) {

@@ -37,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	imap_start(&c, copy + 8, n - 8);
 	for (i = 0; i < 8 && c.off < c.n; i++) {
 		before = c.off;
-		rc = take(&c, in[i] % 17);
+		rc = take(&c, in[i] % 18);
 		if (c.off > c.n || (rc == -1 && (c.off != before ||
 		    c.err.why == NULL)))
 			abort();
@@ -54,6 +54,7 @@ take(struct imap_in *c, int what)
 	struct imap_section sec;
 	struct imap_range v[16];
 	struct slice s;
+	uint64_t n64;
 	uint32_t n;
 	int64_t t;
 	int k;
@@ -75,9 +76,12 @@ take(struct imap_in *c, int what)
 	case 13: return imap_flags(c, 1, &f);
 	case 14: return imap_section(c, &sec);
 	case 15: return imap_id(c);
+	case 17: return imap_modseq(c, 0, &n64);
 	}
 	if ((k = imap_set(c, v, NITEMS(v))) == -1)
 		return -1;
+	if (imap_set_count(v, (size_t)k) == 0)
+		abort();
 	set_check(v, imap_set_resolve(v, (size_t)k, 1000));
 	return 0;
 }

@@ -42,6 +42,7 @@ struct text {
 };
 
 #define SEQ(a, b)	(struct store_range[]){ { (a), (b) } }, 1
+#define ALL_UIDS	(struct store_range[]){ { 1, UINT32_MAX } }
 #define OK(e)		assert_int_equal((e), STORE_OK)
 #define UNUSED		__attribute__((unused))
 

@@ -235,6 +235,59 @@ test_id(void **state)
 }
 
 static void
+modseq_is(const char *text, int zero, int want, uint64_t n)
+{
+	struct imap_in in = start(text, strlen(text));
+	uint64_t got = 0;
+
+	assert_int_equal(imap_modseq(&in, zero, &got), want);
+	assert_int_equal(in.off, want == 0 ? strlen(text) : 0);
+	if (want == 0)
+		assert_int_equal(got, n);
+	free(in.p);
+}
+
+/* RFC 7162 7: 63 bits, and 0 only in some places. */
+static void
+test_modseq(void **state)
+{
+	modseq_is("1", 0, 0, 1);
+	modseq_is("9223372036854775807", 0, 0, INT64_MAX);
+	modseq_is("0", 1, 0, 0);
+	modseq_is("0", 0, -1, 0);
+	modseq_is("00", 0, -1, 0);
+	modseq_is("9223372036854775808", 1, -1, 0);
+	modseq_is("99999999999999999999999", 1, -1, 0);
+	modseq_is("-1", 1, -1, 0);
+	modseq_is("", 1, -1, 0);
+}
+
+static void
+count_is(const char *text, int64_t want)
+{
+	struct imap_in in = start(text, strlen(text));
+	struct imap_range v[8];
+	int n = imap_set(&in, v, NITEMS(v));
+
+	assert_true(n > 0);
+	assert_int_equal(imap_set_count(v, (size_t)n), want);
+	free(in.p);
+}
+
+static void
+test_set_count(void **state)
+{
+	count_is("1", 1);
+	count_is("1:3,5,7:8", 6);
+	count_is("1,2,3", 3);
+	count_is("1:4294967295", UINT32_MAX);
+	count_is("2,1", -1);
+	count_is("2:1", -1);
+	count_is("1:3,3", -1);
+	count_is("1:4294967295,1:4294967295", -1);
+}
+
+static void
 set_is(const char *text, uint32_t largest, const char *want)
 {
 	struct imap_in in = start(text, strlen(text));
@@ -576,7 +629,8 @@ test_capabilities(void **state)
 		{ false, CAP_SESSION, "IMAP4rev1 LITERAL+ SASL-IR ID IDLE "
 		    "UIDPLUS MOVE NAMESPACE UNSELECT CHILDREN SPECIAL-USE "
 		    "CREATE-SPECIAL-USE MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
-		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT BINARY PREVIEW" },
+		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT BINARY PREVIEW "
+		    "CONDSTORE QRESYNC UIDONLY" },
 		{ false, capability_front(true, true), "IMAP4rev1 LITERAL+ "
 		    "SASL-IR ID ENABLE STARTTLS AUTH=PLAIN" },
 		{ false, capability_front(false, true), "IMAP4rev1 LITERAL+ "
@@ -617,6 +671,8 @@ main(void)
 		cmocka_unit_test(test_mailbox),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_modseq),
+		cmocka_unit_test(test_set_count),
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_section),

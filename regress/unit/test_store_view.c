@@ -128,11 +128,11 @@ static void
 expunge_two_sessions(void **state)
 {
 	struct store_delta dl;
-	struct store_range van[8];
+	const struct store_range *van;
+	size_t nvan;
 	struct two t;
 	uint32_t n;
 	char buf[16];
-	bool complete;
 
 	two_open(&t, 10);
 	set_flags(t.v1, 2, 3, STORE_FLAGS_ADD, STORE_DELETED, NULL);
@@ -161,11 +161,83 @@ expunge_two_sessions(void **state)
 	assert_true(dl.grown);
 	assert_int_equal(dl.exists, 9);
 	assert_int_equal(store_view_msg(t.v2, 9)->uid, 12);
-	assert_int_equal(store_view_vanished(t.v2, 0, van, 8, &complete), 2);
+	OK(store_view_vanished(t.v2, 0, ALL_UIDS, 1, &van, &nvan));
+	assert_int_equal(nvan, 2);
 	assert_int_equal(van[0].first, 2);
 	assert_int_equal(van[0].last, 3);
 	OK(store_expunge(t.v2, SEQ(1, 2), true, &n));
 	assert_int_equal(n, 2);
+	two_close(&t);
+}
+
+/* What VANISHED says of asked[], as text. */
+static const char *
+vanished(struct store_view *v, uint64_t modseq, const struct store_range *asked,
+    size_t nasked)
+{
+	static char text[200];
+	const struct store_range *r;
+	size_t i, n, k = 0;
+
+	OK(store_view_vanished(v, modseq, asked, nasked, &r, &n));
+	text[0] = '\0';
+	for (i = 0; i < n && k < sizeof(text) - 24; i++)
+		k += (size_t)snprintf(text + k, sizeof(text) - k, "%s%u:%u",
+		    i > 0 ? "," : "", r[i].first, r[i].last);
+	return text;
+}
+
+/*
+ * Expunges are told since a moment, of the UIDs that are asked for and that
+ * the view has no more; and all holes, of a time that is not remembered.
+ */
+static void
+vanished_is_all_that_went(void **state)
+{
+	static const struct store_range asked[] = { { 2, 3 }, { 5, 8 },
+	    { 20, UINT32_MAX } };
+	struct store_delta dl;
+	struct store_view_info info;
+	struct two t;
+	uint64_t since;
+	unsigned int i;
+
+	two_open(&t, 10);
+	OK(store_expunge(t.v1, SEQ(2, 2), true, NULL));
+	OK(store_expunge(t.v1, SEQ(10, 10), true, NULL));
+	OK(store_view_refresh(t.v1, STORE_REFRESH_EXPUNGE, &dl));
+	store_view_info(t.v1, &info);
+	since = info.highestmodseq;
+	OK(store_expunge(t.v1, SEQ(2, 3), true, NULL));
+	OK(store_expunge(t.v1, SEQ(6, 6), true, NULL));
+	/* Not told yet: they are in the view, and it knows to where. */
+	store_view_info(t.v1, &info);
+	assert_int_equal(info.highestmodseq, since);
+	assert_string_equal(vanished(t.v1, 0, ALL_UIDS, 1), "2:2,10:10");
+	assert_true(store_view_gone(t.v1, 2));
+	assert_int_equal(store_view_modseq(t.v1, 2), since);
+	assert_int_equal(store_view_modseq(t.v1, 9), 0);
+	OK(store_view_refresh(t.v1, 0, &dl));
+	store_view_info(t.v1, &info);
+	assert_int_equal(info.highestmodseq, since);
+	OK(store_view_refresh(t.v1, STORE_REFRESH_EXPUNGE, &dl));
+	store_view_info(t.v1, &info);
+	assert_int_equal(info.highestmodseq, since + 2);
+	assert_string_equal(vanished(t.v1, since, ALL_UIDS, 1), "3:4,7:7");
+	assert_string_equal(vanished(t.v1, since, asked, 3), "3:3,7:7");
+	assert_string_equal(vanished(t.v1, since + 1, ALL_UIDS, 1), "7:7");
+	assert_string_equal(vanished(t.v1, since + 2, ALL_UIDS, 1), "");
+	assert_string_equal(vanished(t.v1, since, asked, 0), "");
+	assert_string_equal(vanished(t.v1, 0, asked, 3), "2:3,7:7");
+	assert_true(store_view_remembers(t.v1, since));
+	for (i = 0; i < TOMBS_MAX; i++) {
+		deliver_ok(t.d, 100 + i, 101 + i);
+		OK(store_view_refresh(t.v1, STORE_REFRESH_EXPUNGE, &dl));
+		OK(store_expunge(t.v1, SEQ(6, 6), true, NULL));
+	}
+	OK(store_view_refresh(t.v1, STORE_REFRESH_EXPUNGE, &dl));
+	assert_false(store_view_remembers(t.v1, since));
+	assert_string_equal(vanished(t.v1, since, asked, 2), "2:3,7:7");
 	two_close(&t);
 }
 
@@ -349,6 +421,7 @@ main(void)
 		cmocka_unit_test(flags_and_keywords),
 		cmocka_unit_test(keyword_limit),
 		cmocka_unit_test(expunge_two_sessions),
+		cmocka_unit_test(vanished_is_all_that_went),
 		cmocka_unit_test(gone_are_counted),
 		cmocka_unit_test(copy_and_move),
 		cmocka_unit_test(copy_into_itself),
