@@ -5,7 +5,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	told reply args out vanished enable state condstore qresync in
- *	append status list mailbox copy store
+ *	append status list mailbox quota copy store
  *	fetch_body fetch_binary fetch idle compress
  *	search_field search_match search
  *	cmd session
@@ -292,6 +292,9 @@ void	 resync_free(struct resync *);
 	C("RENAME", ANY, 0, SOME, cmd_rename)				\
 	C("SUBSCRIBE", ANY, 0, SOME, cmd_subscribe)			\
 	C("UNSUBSCRIBE", ANY, 0, SOME, cmd_unsubscribe)			\
+	C("GETQUOTA", ANY, 0, SOME, cmd_getquota)			\
+	C("GETQUOTAROOT", ANY, 0, SOME, cmd_getquotaroot)		\
+	C("SETQUOTA", ANY, 0, SOME, cmd_setquota)			\
 	C("CAPABILITY", ANY, 0, NONE, cmd_capability)			\
 	C("NAMESPACE", ANY, 0, NONE, cmd_namespace)			\
 	C("ID", ANY, 0, SOME, cmd_id)					\

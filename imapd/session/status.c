@@ -1,6 +1,6 @@
 /*
- * imap-session: STATUS (RFC 9051 6.3.11, 7162, 7889, 8438), also for LIST (RFC
- * 5819).
+ * imap-session: STATUS (RFC 9051 6.3.11, 7162, 7889, 8438, 9208), also for LIST
+ * (RFC 5819).
  */
 #include "base/compat.h"
 
@@ -17,22 +17,23 @@
 
 enum {
 	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, DELETED,
-	APPENDLIMIT, HIGHESTMODSEQ
+	DELETED_STORAGE, APPENDLIMIT, HIGHESTMODSEQ
 };
 
 static const char *const item_names[] = {
 	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-	"DELETED", "APPENDLIMIT", "HIGHESTMODSEQ"
+	"DELETED", "DELETED-STORAGE", "APPENDLIMIT", "HIGHESTMODSEQ"
 };
 
 struct figures {
 	struct store_status st;
-	uint32_t	 deleted;
+	uint64_t	 deleted;	/* messages with \Deleted */
+	uint64_t	 deleted_bytes;
 };
 
 static uint64_t	item_value(const struct session *, const struct figures *, int);
 static enum store_result deleted_count(struct session *, const char *,
-	    const struct status_items *, uint32_t *);
+	    const struct status_items *, struct figures *);
 
 /* "(" item SP item ")"; 0, or -1 with in->err. */
 int
@@ -50,7 +51,7 @@ status_items(struct imap_in *in, struct status_items *items)
 		if (i == NITEMS(item_names))
 			return imap_fail(in, "MESSAGES, RECENT, UIDNEXT, "
 			    "UIDVALIDITY, UNSEEN, SIZE, DELETED, "
-			    "APPENDLIMIT or HIGHESTMODSEQ");
+			    "DELETED-STORAGE, APPENDLIMIT or HIGHESTMODSEQ");
 		if (items->n == IMAP_STATUS_ITEMS)
 			return imap_fail(in, "at most "
 			    IMAP_NUMBER(IMAP_STATUS_ITEMS) " items");
@@ -79,6 +80,8 @@ item_value(const struct session *s, const struct figures *f, int item)
 		return st->bytes;
 	case DELETED:
 		return f->deleted;
+	case DELETED_STORAGE:		/* RFC 9208 5.1: units of 1024 */
+		return f->deleted_bytes / 1024;
 	case APPENDLIMIT:
 		return s->max_append;
 	case HIGHESTMODSEQ:
@@ -97,7 +100,7 @@ status_send(struct session *s, const char *name,
 
 	r = store_status(s->store, name, &f.st);
 	if (r == STORE_OK)
-		r = deleted_count(s, name, items, &f.deleted);
+		r = deleted_count(s, name, items, &f);
 	if (r != STORE_OK)
 		return r;
 	for (i = 0; i < items->n; i++)
@@ -115,20 +118,23 @@ status_send(struct session *s, const char *name,
 	return STORE_OK;
 }
 
-/* How many have \Deleted, if that is asked for: the store keeps no count. */
+/* How many have \Deleted, and their octets, if one of these is asked for: the
+ * store keeps no count. */
 static enum store_result
 deleted_count(struct session *s, const char *name,
-    const struct status_items *items, uint32_t *n)
+    const struct status_items *items, struct figures *f)
 {
+	const struct store_msg	*m;
 	struct store_view	*v;
 	struct store_view_info	 info;
 	enum store_result	 r;
 	uint32_t		 seq;
 	size_t			 i;
 
-	*n = 0;
+	f->deleted = f->deleted_bytes = 0;
 	for (i = 0; i < items->n; i++)
-		if (items->item[i] == DELETED)
+		if (items->item[i] == DELETED ||
+		    items->item[i] == DELETED_STORAGE)
 			break;
 	if (i == items->n)
 		return STORE_OK;
@@ -136,8 +142,13 @@ deleted_count(struct session *s, const char *name,
 	if (r != STORE_OK)
 		return r;
 	store_view_info(v, &info);
-	for (seq = 1; seq <= info.exists; seq++)
-		*n += (store_view_msg(v, seq)->flags & STORE_DELETED) != 0;
+	for (seq = 1; seq <= info.exists; seq++) {
+		m = store_view_msg(v, seq);
+		if ((m->flags & STORE_DELETED) == 0)
+			continue;
+		f->deleted++;
+		f->deleted_bytes += m->size;
+	}
 	store_view_close(v);
 	return STORE_OK;
 }
