@@ -30,7 +30,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -75,10 +74,10 @@ rbuf_trim(void)
 static enum store_result
 absorb(struct store *st, const struct loggroup *g, size_t len)
 {
-	if (g->seq != st->tr.seq + 1)
-		return STORE_DAMAGED;
 	if (!loggroup_known(g))
 		return STORE_NEWER;
+	if (!loggroup_follows(g, st->tr.seq))
+		return STORE_DAMAGED;
 	errno = 0;
 	if (st->state != NULL && state_apply(st->state, g) == -1) {
 		if (errno != ENOMEM)
@@ -88,6 +87,7 @@ absorb(struct store *st, const struct loggroup *g, size_t len)
 	}
 	store_seen(st, len, g);
 	st->tr = g->tr;
+	trailer_now(&st->tr);
 	st->pos += len;
 	return STORE_OK;
 }
@@ -215,12 +215,12 @@ store_jump(struct store *st, uint64_t pos)
 	enum store_result r;
 	size_t len, want;
 
-	if (pos < LOG_HEADER + LOG_GROUP_MIN)
+	if (pos < st->head.len + LOG_GROUP_MIN)
 		return STORE_NOTFOUND;
 	r = backend_range(st->b.log, pos - LOG_TRAILER, t, sizeof(t));
 	if (r != STORE_OK)
 		return r;
-	if (trailer_parse(t, &tr, &len) == -1 || len > pos - LOG_HEADER)
+	if (trailer_parse(t, &tr, &len) == -1 || len > pos - st->head.len)
 		return STORE_NOTFOUND;
 	if ((p = store_buffer(len)) == NULL)
 		return STORE_NOMEM;
@@ -231,6 +231,7 @@ store_jump(struct store *st, uint64_t pos)
 	if (!loggroup_known(&g))
 		return STORE_NEWER;
 	st->tr = g.tr;
+	trailer_now(&st->tr);
 	st->pos = pos;
 	rbuf_trim();
 	return STORE_OK;
@@ -254,10 +255,11 @@ store_load(struct store *st, bool messages, uint64_t end)
 		return r;
 	st->index_pos = at.pos;
 	st->index_size = st->state->mapn;
-	st->pos = at.pos == 0 ? LOG_HEADER : at.pos;
+	st->pos = at.pos == 0 ? st->head.len : at.pos;
 	st->tr = at.tr;
 	if (at.pos == 0)
 		st->tr = (struct trailer){ .segment_next = 1 };
+	trailer_now(&st->tr);
 	return STORE_OK;
 }
 
@@ -407,33 +409,6 @@ store_finish(struct store *st, struct trailer *tr)
 	if ((r = store_group(st, tr)) != STORE_OK)
 		store_abort(st);
 	return r;
-}
-
-/* REC_ADD; id is NULL for what a client appended. */
-int
-store_add_record(struct group *g, uint32_t mailbox, const struct store_msg *m,
-    const uint8_t id[STORE_ID_LEN])
-{
-	uint8_t *p;
-
-	if ((p = group_add(g, REC_ADD, id != NULL ? REC_ADD_ID : 0,
-	    REC_ADD_LEN + (id != NULL ? STORE_ID_LEN : 0))) == NULL)
-		return -1;
-	put32(p, mailbox);
-	put32(p + 4, m->uid);
-	put32(p + 8, m->flags & STORE_FLAGS);
-	put32(p + 12, m->size);
-	put64(p + 16, m->keywords);
-	put64(p + 24, (uint64_t)m->date);
-	put64(p + 32, m->offset);
-	put64(p + 40, m->facts_off);
-	put32(p + 48, m->prefix);
-	put32(p + 52, m->segment);
-	put32(p + 56, m->facts_len);
-	put32(p + 60, m->crc);
-	if (id != NULL)
-		memcpy(p + REC_ADD_LEN, id, STORE_ID_LEN);
-	return 0;
 }
 
 bool

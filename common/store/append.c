@@ -289,30 +289,37 @@ write_buffer(struct store_append *a, struct segwrite *sw)
 	return r;
 }
 
-static void
-write_fact(struct store *st, struct appended *m, struct trailer *tr)
+static enum store_result
+write_fact(struct store *st, struct appended *m, struct segwrite *sw,
+    struct trailer *tr)
 {
 	static const char zeros[8];
+	enum store_result r;
 	uint8_t e[FACTS_ENTRY];
 	size_t n = m->msg.facts_len;
 	struct iovec iov[3];
 
 	if (n == 0)
-		return;
+		return STORE_OK;
+	if ((r = segment_for_facts(st, sw, tr)) != STORE_OK)
+		return r;
 	facts_entry(st, e, &m->msg, m->facts, n);
 	iov[0] = (struct iovec){ e, sizeof(e) };
 	iov[1] = (struct iovec){ m->facts, n };
 	iov[2] = (struct iovec){ (void *)(uintptr_t)zeros, PAD8(n) - n };
+	m->msg.facts_segment = tr->segment;
 	m->msg.facts_off = tr->facts_end;
 	tr->facts_end += FACTS_ROOM(n);
-	(void)facts_write(st, m->msg.facts_off, iov, 3);
+	(void)facts_write(st, tr->segment, m->msg.facts_off, iov, 3);
+	return STORE_OK;
 }
 
 static enum store_result
 write_records(struct store_append *a, struct mailbox *mb,
-    const struct segwrite *sw, struct trailer *tr)
+    struct segwrite *sw, struct trailer *tr)
 {
 	struct store_flagset fs = { 0 };
+	struct msgrec msg = { .mailbox = mb->id };
 	struct store *st = a->st;
 	struct appended *m;
 	struct keyset ks;
@@ -320,15 +327,15 @@ write_records(struct store_append *a, struct mailbox *mb,
 	size_t i;
 
 	keyset_start(&ks, mb);
-	if (sw->number != 0) {
-		(void)segment_record(&st->g, sw, false);
+	if (sw->number != 0)
 		segment_done(st, sw, tr);
-	}
 	for (i = 0; i < a->n; i++) {
 		m = &a->v[i];
 		fs.keywords = (const char *const *)m->keywords;
 		fs.nkeywords = m->nkeywords;
-		r = keyset_bits(&ks, &st->g, &fs, &m->msg.keywords);
+		r = keyset_list(&ks, &st->g, &fs, &msg.kw);
+		if (r == STORE_OK)
+			r = write_fact(st, m, sw, tr);
 		if (r != STORE_OK)
 			return r;
 		if (m->own.number != 0) {
@@ -336,10 +343,12 @@ write_records(struct store_append *a, struct mailbox *mb,
 			if (m->own.next > tr->segment_next)
 				tr->segment_next = m->own.next;
 		}
-		write_fact(st, m, tr);
-		m->msg.uid = mb->uidnext + (uint32_t)i;
-		(void)store_add_record(&st->g, mb->id, &m->msg, NULL);
+		msg.m = m->msg;
+		msg.m.uid = mb->uidnext + (uint32_t)i;
+		(void)msgrec_encode(&st->g, &msg);
 	}
+	if (sw->number != 0)
+		(void)segment_record(&st->g, sw, false);
 	tr->messages += (uint32_t)a->n;
 	tr->bytes += a->bytes;
 	if (mb->id == INBOX_ID)

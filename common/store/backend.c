@@ -14,6 +14,9 @@
  *	32 "FAIL"			a sync failed: what was durable before
  *	64 "DAMG"			somebody saw damage under the lock
  *
+ * Positions are of the log of one generation: a mark of another one is none,
+ * and a failure of another one says that all is in doubt.
+ *
  * They are written without the lock, each whole and from what its writer
  * knows: nobody writes back what he read of another's, so no failure is lost
  * when two write at once, and a mark that goes back is merely old.
@@ -70,8 +73,6 @@ backend_name(const struct backend *b, int fd)
 {
 	if (fd == b->lock)
 		return "lock";
-	if (fd == b->facts)
-		return "facts";
 	return fd == b->dir ? "directory" : "journal";
 }
 
@@ -86,9 +87,15 @@ backend_why(const struct backend *b, char *buf, size_t n)
 	if (fault.fd != -1) {
 		name = backend_name(b, fault.fd);
 		for (i = 0; i < SEGMENT_CACHE; i++)
-			if (b->seg[i].number != 0 && b->seg[i].fd == fault.fd) {
+			if (b->seg[i].used != 0 && b->seg[i].fd == fault.fd) {
 				(void)snprintf(mail, sizeof(mail), "mail.%04u",
 				    b->seg[i].number);
+				name = mail;
+			}
+		for (i = 0; i < FACTS_CACHE; i++)
+			if (b->facts[i].used != 0 &&
+			    b->facts[i].fd == fault.fd) {
+				facts_name(mail, b->facts[i].number);
 				name = mail;
 			}
 	}
@@ -187,7 +194,7 @@ backend_open(struct backend *b, int dirfd, enum store_mode mode)
 
 	memset(b, 0, sizeof(*b));
 	b->mode = mode;
-	b->lock = b->log = b->facts = b->notify = -1;
+	b->lock = b->log = b->notify = -1;
 	if ((b->dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 3)) == -1)
 		return fd_errno(dirfd);
 	if ((b->log = backend_file(b->dir, "journal", O_RDWR)) == -1 ||
@@ -202,7 +209,7 @@ backend_open(struct backend *b, int dirfd, enum store_mode mode)
 void
 backend_close(struct backend *b)
 {
-	int *fds[] = { &b->dir, &b->lock, &b->log, &b->facts, &b->notify };
+	int *fds[] = { &b->dir, &b->lock, &b->log, &b->notify };
 	size_t i;
 
 	for (i = 0; i < NITEMS(fds); i++) {
@@ -211,9 +218,10 @@ backend_close(struct backend *b)
 		*fds[i] = -1;
 	}
 	for (i = 0; i < SEGMENT_CACHE; i++)
-		if (b->seg[i].number != 0)
+		if (b->seg[i].used != 0)
 			close(b->seg[i].fd);
 	memset(b->seg, 0, sizeof(b->seg));
+	facts_forget(b);
 	b->locked = false;
 }
 
@@ -456,6 +464,15 @@ mark_record(const uint8_t *buf, size_t n, unsigned int i, uint32_t seed)
 	    get32(p + 28) == crc32c(seed, p, 28);
 }
 
+/* Is it of the generation of our log?  0 stands for the first. */
+static bool
+mark_ours(const struct backend *b, const uint8_t *p)
+{
+	uint32_t generation = get32(p + 24);
+
+	return (generation == 0 ? 1 : generation) == b->generation;
+}
+
 /*
  * What all records say together: up to m->pos is durable, and what a sync
  * that failed left in doubt lies behind it (MARK_SYNCFAIL).  No mark, or a
@@ -473,7 +490,7 @@ backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
 	memset(m, 0, sizeof(*m));
 	if ((r = backend_read(b->lock, 0, buf, sizeof(buf), &n)) != STORE_OK)
 		return r;
-	if (mark_record(buf, n, 0, seed)) {
+	if (mark_record(buf, n, 0, seed) && mark_ours(b, buf)) {
 		m->flags = get32(buf + 4) & MARK_SYNCFAIL;
 		m->pos = get64(buf + 8);
 		m->mended = get64(buf + 16);
@@ -485,7 +502,9 @@ backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
 		return STORE_OK;
 	m->flags |= MARK_SYNCFAIL;
 	m->mended = get64(fail + 16);
-	if (get64(fail + 8) < m->pos)
+	if (!mark_ours(b, fail))
+		m->pos = 0;
+	else if (get64(fail + 8) < m->pos)
 		m->pos = get64(fail + 8);
 	return STORE_OK;
 }
@@ -495,6 +514,7 @@ mark_write(struct backend *b, unsigned int i, uint32_t seed, uint8_t *p)
 {
 	struct iovec iov = { p, MARK_LEN };
 
+	put32(p + 24, b->generation);
 	put32(p + 28, crc32c(seed, p, 28));
 	(void)backend_write(b->lock, (uint64_t)i * MARK_LEN, &iov, 1);
 }

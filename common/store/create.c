@@ -62,6 +62,7 @@ first_group(struct group *g, const struct loghead *h)
 	tr.facts_end = FACTS_HEADER;
 	tr.inbox_uidnext = 1;
 	tr.segment_next = 1;
+	trailer_now(&tr);
 	return group_finish(g, log_seed(h->uuid), h->created * 1000000, &tr);
 }
 

@@ -259,18 +259,26 @@ small_run(struct store *st, struct work *v, size_t n, struct segwrite *sw,
 /* All blobs of the batch in one write; without room for it, without them.
  * Those of a newer release are no place for ours. */
 static enum store_result
-write_facts(struct store *st, size_t n, struct trailer *tr)
+write_facts(struct store *st, size_t n, struct segwrite *sw,
+    struct trailer *tr)
 {
+	enum store_result r;
 	struct work *w;
-	uint64_t off = tr->facts_end;
-	size_t i, len;
+	uint64_t off;
+	size_t i, len, some = 0;
 	int niov = 0;
 
+	for (i = 0; i < n; i++)
+		some += works[i].mailbox != 0 && works[i].msg.facts_len != 0;
+	if (some > 0 && (r = segment_for_facts(st, sw, tr)) != STORE_OK)
+		return r;
+	off = tr->facts_end;
 	for (i = 0; i < n; i++) {
 		w = &works[i];
 		if (w->mailbox == 0 || (len = w->msg.facts_len) == 0)
 			continue;
 		w->msg.facts_off = off;
+		w->msg.facts_segment = tr->segment;
 		facts_entry(st, w->entry, &w->msg, w->it->facts, len);
 		iovs[niov++] = (struct iovec){ w->entry, FACTS_ENTRY };
 		iovs[niov++] = (struct iovec){ (void *)(uintptr_t)w->it->facts,
@@ -282,7 +290,8 @@ write_facts(struct store *st, size_t n, struct trailer *tr)
 	}
 	if (niov == 0)
 		return STORE_OK;
-	if (facts_write(st, tr->facts_end, iovs, niov) == STORE_NEWER)
+	if (facts_write(st, tr->segment, tr->facts_end, iovs, niov) ==
+	    STORE_NEWER)
 		return STORE_NEWER;
 	tr->facts_end = off;
 	return STORE_OK;
@@ -301,14 +310,13 @@ static void
 write_records(struct store *st, size_t n, const struct segwrite *sw,
     struct trailer *tr)
 {
+	struct msgrec msg = { .kw.n = 0 };
 	struct work *w;
 	size_t i;
 
 	tr->inbox_uidnext = st->tr.inbox_uidnext;
-	if (sw->number != 0) {
+	if (sw->number != 0)
 		(void)segment_record(&st->g, sw, false);
-		segment_done(st, sw, tr);
-	}
 	for (i = 0; i < n; i++) {
 		w = &works[i];
 		if (w->own.number != 0 && w->mailbox != 0) {
@@ -318,7 +326,10 @@ write_records(struct store *st, size_t n, const struct segwrite *sw,
 		}
 		if (w->mailbox == 0)
 			continue;
-		(void)store_add_record(&st->g, w->mailbox, &w->msg, w->it->id);
+		msg.mailbox = w->mailbox;
+		msg.m = w->msg;
+		msg.id = w->it->id;
+		(void)msgrec_encode(&st->g, &msg);
 		w->it->uid = w->msg.uid;
 		w->it->uidvalidity = uidvalidity(st, w->mailbox);
 		w->it->inbox = w->mailbox == INBOX_ID;
@@ -433,8 +444,10 @@ deliver_locked(struct store *st, size_t n, bool *logged)
 	tr = st->tr;
 	if ((r = decide(st, n, &tr)) == STORE_OK)
 		r = write_bytes(st, n, &sw);
+	if (r == STORE_OK && sw.number != 0)
+		segment_done(st, &sw, &tr);
 	if (r == STORE_OK)
-		r = write_facts(st, n, &tr);
+		r = write_facts(st, n, &sw, &tr);
 	if (r == STORE_OK) {
 		write_records(st, n, &sw, &tr);
 		r = store_group(st, &tr);

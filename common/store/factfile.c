@@ -1,8 +1,11 @@
 /*
- * `facts`: what was found out about each message when it arrived, so that
- * ENVELOPE and BODYSTRUCTURE are copied and no mail.NNNN is opened.  May be
- * deleted at any time: an entry that does not check out is made again from
- * the message (read.c), in its old place if it fits.
+ * `facts.NNNN`: what was found out about each message when it arrived, so
+ * that ENVELOPE and BODYSTRUCTURE are copied and no mail.NNNN is opened.  One
+ * lies beside each shared mail.NNNN and goes with it; those of large messages
+ * are in the one that was open then.  May be deleted at any time: an entry
+ * that does not check out is made again from the message (read.c), in its old
+ * place if it fits.  Journals of the first form have all of it in `facts`,
+ * which is number 0 here.
  *
  * Invariants (little endian):
  *
@@ -11,17 +14,20 @@
  *	entry	0 "FACT", 4 length, 8 segment, 12 crc of 0..11, of 16..23 and
  *		of the blob, seeded with the account, 16 offset of the message
  *		in its segment; blob, padded to 8
- *	entries lie where REC_ADD or REC_FACTS say; the place after the last
- *	is in the trailer of every group; holes are entries not yet made again
+ *	entries lie where REC_MSG or REC_FACTS say; the place after the last
+ *	of the open one is in the trailer of every group; holes are entries not
+ *	yet made again
  *	never synced on its own: a lost entry is made again
  */
 #include "base/compat.h"
 
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,14 +108,25 @@ head_check(struct store *st, int fd)
 	    get32(have + 8) > FACTS_FORMAT ? STORE_NEWER : STORE_DAMAGED;
 }
 
-/* Is what there is of it, if anything, of a release that we know? */
-enum store_result
-facts_known(struct store *st)
+void
+facts_name(char name[32], uint32_t number)
 {
+	if (number == 0)
+		(void)strlcpy(name, "facts", 32);
+	else
+		(void)snprintf(name, 32, "facts.%04u", number);
+}
+
+/* Is what there is of one, if anything, of a release that we know? */
+static enum store_result
+file_known(struct store *st, uint32_t number)
+{
+	char name[32];
 	enum store_result r;
 	int fd;
 
-	if ((fd = backend_file(st->b.dir, "facts", O_RDWR)) == -1) {
+	facts_name(name, number);
+	if ((fd = backend_file(st->b.dir, name, O_RDWR)) == -1) {
 		r = backend_errno(errno);
 		return r == STORE_NOMEM ? r : STORE_OK;
 	}
@@ -118,45 +135,119 @@ facts_known(struct store *st)
 	return r == STORE_NEWER || r == STORE_NOMEM ? r : STORE_OK;
 }
 
+/* The old one, and the one that is written now: others are asked when they
+ * are opened. */
+enum store_result
+facts_known(struct store *st)
+{
+	enum store_result r;
+
+	if ((r = file_known(st, 0)) != STORE_OK || st->tr.segment == 0)
+		return r;
+	return file_known(st, st->tr.segment);
+}
+
+/* The descriptor we have of one, if it is still there; NULL: none. */
+static struct segment *
+facts_kept(struct store *st, uint32_t number)
+{
+	struct segment *f;
+	struct stat sb;
+	size_t i;
+
+	for (i = 0; i < FACTS_CACHE; i++) {
+		f = &st->b.facts[i];
+		if (f->used == 0 || f->number != number)
+			continue;
+		if (fstat(f->fd, &sb) == 0 && sb.st_nlink > 0)
+			return f;
+		close(f->fd);
+		f->used = 0;
+	}
+	return NULL;
+}
+
 /*
- * Opens the file, or makes it if it is not there, not ours, or was taken
- * away since.
+ * Opens one, kept for later, or makes it if it is not there, not ours, or was
+ * taken away since; without make it is NOTFOUND then.
  */
 enum store_result
-facts_open(struct store *st)
+facts_open(struct store *st, uint32_t number, bool make, int *out)
 {
+	char name[32];
 	enum store_result r = STORE_OK;
-	struct stat sb;
+	struct segment *f;
 	int fd, tries;
 
-	if (st->b.facts != -1 && fstat(st->b.facts, &sb) == 0 &&
-	    sb.st_nlink > 0)
+	if ((f = facts_kept(st, number)) != NULL) {
+		f->used = ++st->b.clock;
+		*out = f->fd;
 		return STORE_OK;
-	if (st->b.facts != -1)
-		close(st->b.facts);
-	st->b.facts = -1;
+	}
+	facts_name(name, number);
 	for (tries = 0; tries < 2; tries++) {
-		fd = backend_file(st->b.dir, "facts", O_RDWR | O_CREAT);
+		fd = backend_file(st->b.dir, name, O_RDWR |
+		    (make ? O_CREAT : 0));
 		r = fd == -1 ? backend_errno(errno) : head_check(st, fd);
 		if (r == STORE_OK) {
-			st->b.facts = fd;
+			f = segment_slot(st->b.facts, st->b.mode ==
+			    STORE_DELIVER ? 1 : FACTS_CACHE);
+			*f = (struct segment){ number, fd, ++st->b.clock };
+			*out = fd;
 			return STORE_OK;
 		}
 		if (fd != -1)
 			close(fd);
 		if (r != STORE_DAMAGED)
 			return r;
-		(void)unlinkat(st->b.dir, "facts", 0);
+		(void)unlinkat(st->b.dir, name, 0);
 	}
 	return r == STORE_DAMAGED ? STORE_IO : r;
 }
 
 enum store_result
-facts_write(struct store *st, uint64_t off, struct iovec *iov, int n)
+facts_write(struct store *st, uint32_t number, uint64_t off, struct iovec *iov,
+    int n)
 {
 	enum store_result r;
+	int fd;
 
-	if ((r = facts_open(st)) != STORE_OK)
+	if ((r = facts_open(st, number, true, &fd)) != STORE_OK)
 		return r;
-	return backend_write(st->b.facts, off, iov, n);
+	return backend_write(fd, off, iov, n);
+}
+
+/* Closes all of them. */
+void
+facts_forget(struct backend *b)
+{
+	size_t i;
+
+	for (i = 0; i < FACTS_CACHE; i++) {
+		if (b->facts[i].used != 0)
+			close(b->facts[i].fd);
+		b->facts[i].used = 0;
+	}
+}
+
+/* Deletes all of them: they are made again. */
+void
+facts_remove(struct store *st)
+{
+	struct dirent *d;
+	DIR *dir;
+	int fd;
+
+	facts_forget(&st->b);
+	if ((fd = backend_file(st->b.dir, ".", O_RDONLY | O_DIRECTORY)) == -1)
+		return;
+	if ((dir = fdopendir(fd)) == NULL) {
+		close(fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, "facts") == 0 ||
+		    strncmp(d->d_name, "facts.", 6) == 0)
+			(void)unlinkat(st->b.dir, d->d_name, 0);
+	closedir(dir);
 }

@@ -17,7 +17,9 @@
  *	tree	a mailbox: 0 id, 4 attributes, 8 uidvalidity, 12 uidnext,
  *		16 recent, 20 messages, 24 unseen, 28 keywords, 32 tombstones,
  *		36 crc of messages, 40 bytes, 48 modseq, 56 tombs_from,
- *		64 offset of messages, n + name, n + keyword ...,
+ *		64 offset of messages, 72 sets of keywords, 76 keywords told of,
+ *		n + name,
+ *		n + keyword ..., of each set n and its numbers (16 bit) and
  *		tombstone: 0 first, 4 last, 8 modseq; then n + name of each
  *		subscription (n: 32 bit, all padded to 8)
  *	ids	0 id[16], 16 time
@@ -45,15 +47,15 @@
 #define INDEX_MAGIC	"MAILDIDX"
 #define INDEX_HEAD	256
 #define INDEX_ENDIAN	0x01020304U
-#define INDEX_TREE_MAX	(16U << 20)
+#define INDEX_TREE_MAX	(64U << 20)
 #define INDEX_MAX	(8ULL << 30)
 #define INDEX_DELIVER	(64ULL << 20)	/* that deliver reads at most */
-#define MAILBOX_LEN	72
+#define MAILBOX_LEN	80
 #define TOMB_LEN	16
 #define ID_LEN		24
 #define ID_DAYS		30	/* then nobody asks any more */
 
-_Static_assert(sizeof(struct store_msg) == 72, "struct store_msg has holes");
+_Static_assert(sizeof(struct store_msg) == 88, "struct store_msg has holes");
 
 struct cursor {			/* over the tree, bounds checked */
 	const uint8_t	*p;
@@ -142,7 +144,8 @@ head_newer(const uint8_t *p)
 	    get32(p + 252) == crc32c(0, p, 252);
 }
 
-/* The messages of a mailbox, where they lie in the map. */
+/* The messages of a mailbox, where they lie in the map; each counts for its
+ * set of keywords. */
 static int
 messages_check(struct mailbox *m, uint32_t crc)
 {
@@ -153,26 +156,64 @@ messages_check(struct mailbox *m, uint32_t crc)
 	for (i = 0; i < m->nbase; i++) {
 		if (m->base[i].uid <= before ||
 		    m->base[i].prefix > m->base[i].size ||
-		    (m->base[i].flags & ~(uint32_t)STORE_FLAGS) != 0)
+		    (m->base[i].flags & ~(uint32_t)STORE_FLAGS) != 0 ||
+		    (m->base[i].kwset != 0 && m->base[i].kwset >= m->kw.nsets))
 			return -1;
 		before = m->base[i].uid;
+		kwset_ref(&m->kw, m->base[i].kwset);
 	}
+	kwset_trim(&m->kw);
 	return before < m->uidnext ? 0 : -1;
 }
 
 static int
-mailbox_lists(struct cursor *c, struct mailbox *m, uint32_t nkw,
-    uint32_t ntombs)
+take_keywords(struct cursor *c, struct keywords *k, uint32_t n)
 {
+	char *name;
+	uint32_t i;
+	int r;
+
+	for (i = 0; i < n; i++) {
+		if ((name = take_string(c, STORE_KEYWORD_LEN)) == NULL)
+			return -1;
+		r = keyword_define(k, i, name, strlen(name));
+		free(name);
+		if (r == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Sets get the numbers that the messages have: none is there twice. */
+static int
+take_sets(struct cursor *c, struct keywords *k, uint32_t n)
+{
+	struct kwlist l;
+	const uint8_t *p;
+	uint32_t i, len;
+
+	for (i = 1; i <= n; i++) {
+		if ((p = take(c, 4)) == NULL || (len = get32(p)) == 0 ||
+		    len > STORE_KEYWORDS_MSG ||
+		    (p = take(c, PAD8(4 + len * 2) - 4)) == NULL ||
+		    kwlist_get(p, len, &l) == -1 ||
+		    kwset_find(k, l.v, l.n) != i)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+mailbox_lists(struct cursor *c, struct mailbox *m, const uint8_t *head)
+{
+	uint32_t nkw = get32(head + 28), ntombs = get32(head + 32);
 	const uint8_t *p;
 	uint32_t i;
 
-	if (nkw > STORE_KEYWORDS_MAX || ntombs > TOMBS_MAX)
+	if (nkw > STORE_KEYWORDS_MAX || ntombs > TOMBS_MAX ||
+	    take_keywords(c, &m->kw, nkw) == -1 ||
+	    take_sets(c, &m->kw, get32(head + 72)) == -1)
 		return -1;
-	for (; m->nkeywords < nkw; m->nkeywords++)
-		if ((m->keywords[m->nkeywords] = take_string(c,
-		    STORE_KEYWORD_LEN)) == NULL)
-			return -1;
 	for (i = 0; i < ntombs; i++) {
 		if ((p = take(c, TOMB_LEN)) == NULL)
 			return -1;
@@ -210,8 +251,9 @@ mailbox_parse(struct cursor *c, struct state *s, uint8_t *map, size_t n)
 	off = get64(p + 64);
 	if (m->uidvalidity > s->uidvalidity)
 		s->uidvalidity = m->uidvalidity;
-	if (mailbox_lists(c, m, get32(p + 28), get32(p + 32)) == -1)
+	if (mailbox_lists(c, m, p) == -1)
 		return -1;
+	m->kw.told = get32(p + 76);
 	if (!s->messages)
 		return 0;
 	if (off > n || off % 8 != 0 ||
@@ -436,6 +478,27 @@ put_string(struct tree *t, const char *s)
 	return 0;
 }
 
+/* The sets that messages have, in the order of kwset_ranks(). */
+static int
+put_sets(struct tree *t, const struct keywords *k)
+{
+	struct kwlist l;
+	uint32_t i;
+	uint8_t *p;
+
+	for (i = 1; i < k->nsets; i++) {
+		if (k->sets[i].refs == 0)
+			continue;
+		l.n = k->sets[i].n;
+		memcpy(l.v, k->sets[i].v, l.n * sizeof(l.v[0]));
+		if ((p = put(t, PAD8(4 + l.n * 2))) == NULL)
+			return -1;
+		put32(p, (uint32_t)l.n);
+		kwlist_put(p + 4, &l);
+	}
+	return 0;
+}
+
 static int
 mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
     uint32_t crc)
@@ -452,18 +515,22 @@ mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
 	put32(p + 16, m->recent);
 	put32(p + 20, m->messages);
 	put32(p + 24, m->unseen);
-	put32(p + 28, m->nkeywords);
+	put32(p + 28, m->kw.n);
 	put32(p + 32, m->ntombs);
 	put32(p + 36, crc);
 	put64(p + 40, m->bytes);
 	put64(p + 48, m->modseq);
 	put64(p + 56, m->tombs_from);
 	put64(p + 64, off);
+	put32(p + 72, kwset_used(&m->kw));
+	put32(p + 76, m->kw.told);
 	if (put_string(t, m->name) == -1)
 		return -1;
-	for (i = 0; i < m->nkeywords; i++)
-		if (put_string(t, m->keywords[i]) == -1)
+	for (i = 0; i < m->kw.n; i++)
+		if (put_string(t, m->kw.names[i]) == -1)
 			return -1;
+	if (put_sets(t, &m->kw) == -1)
+		return -1;
 	for (i = 0; i < m->ntombs; i++) {
 		if ((p = put(t, TOMB_LEN)) == NULL)
 			return -1;
@@ -475,15 +542,23 @@ mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
 }
 
 /* The live messages of a mailbox, one after the other, to out. */
-static uint32_t
-messages_put(struct mailbox *m, struct store_msg *out)
+static int
+messages_put(struct mailbox *m, struct store_msg *out, uint32_t *crc)
 {
-	uint32_t i, n = 0;
+	uint32_t i, n = 0, *rank;
 
-	for (i = 0; i < mailbox_slots(m); i++)
-		if ((mailbox_msg(m, i)->flags & MSG_GONE) == 0)
-			out[n++] = *mailbox_msg(m, i);
-	return crc32c(0, out, (size_t)n * sizeof(*out));
+	if ((rank = kwset_ranks(&m->kw)) == NULL)
+		return -1;
+	for (i = 0; i < mailbox_slots(m); i++) {
+		if ((mailbox_msg(m, i)->flags & MSG_GONE) != 0)
+			continue;
+		out[n] = *mailbox_msg(m, i);
+		out[n].kwset = out[n].kwset == 0 ? 0 : rank[out[n].kwset];
+		n++;
+	}
+	free(rank);
+	*crc = crc32c(0, out, (size_t)n * sizeof(*out));
+	return 0;
 }
 
 /* All of the tree, the messages going to out, from file offset off on. */
@@ -498,8 +573,9 @@ tree_put(struct tree *t, struct state *s, struct store_msg *out,
 	t->n = 0;
 	for (i = 0; i < s->nnames; i++) {
 		m = s->byname[i];
-		crc = out == NULL ? 0 : messages_put(m, out);
-		if (mailbox_put(t, m, off, crc) == -1)
+		crc = 0;
+		if ((out != NULL && messages_put(m, out, &crc) == -1) ||
+		    mailbox_put(t, m, off, crc) == -1)
 			return -1;
 		off += (uint64_t)m->messages * sizeof(struct store_msg);
 		if (out != NULL)

@@ -5,16 +5,20 @@
  *
  * Invariants (little endian, every part a multiple of 8 octets):
  *
- *	head	0 "MAILDJNL", 8 version, 12 length 64, 16 uuid[16],
- *		32 generation, 40 0, 48 time made, 56 0, 60 crc of 0..59
+ *	head	0 "MAILDJNL", 8 version, 12 its length, 16 uuid[16],
+ *		32 generation, 40 0, 48 time made, 56 0, 60 crc of 0..59; of
+ *		version 2, which has 128 octets: 64 base, 72 end_seq,
+ *		80 end_pos, 88 0, 124 crc of 64..123
  *	group	0 "mGRP", 4 length, 8 seq, 16 time (us), 24 records,
  *		28 crc of 0..27; records; trailer
  *	record	0 type (16 bit), 2 flags (16 bit), 4 length; body, padded
  *	trailer	0 seq, 8 bytes, 16 messages, 20 UIDNEXT of INBOX, 24 segment,
- *		28 next segment, 32 end of facts, 40 0, 48 0, 52 length,
- *		56 "mEND", 60 crc of the group up to here
+ *		28 next segment, 32 end of facts, 40 features, 44 0,
+ *		48 percent of the quota warned of (8 bit), 49 marks (8 bit),
+ *		50 0, 52 length, 56 "mEND", 60 crc of the group up to here
  *
- *	seq grows by one a group; it is the MODSEQ of what the group changes.
+ *	seq grows by one a group, but for one that begins with REC_JUMP; it is
+ *	the MODSEQ of what the group changes.
  *	All checksums of groups are seeded with the uuid, so bytes a client
  *	chose (a mailbox name) never pass for a group.
  *	The last 64 octets of a whole journal are a trailer, so a writer that
@@ -48,23 +52,48 @@ loghead_encode(const struct loghead *h, uint8_t p[LOG_HEADER])
 	put64(p + 32, h->generation);
 	put64(p + 48, h->created);
 	put32(p + 60, crc32c(0, p, 60));
+	put64(p + 64, h->base);
+	put64(p + 72, h->end_seq);
+	put64(p + 80, h->end_pos);
+	put32(p + 124, crc32c(0, p + 64, 60));
 }
 
-/* The first 64 octets have this checksum in every version, so that a newer
- * one is told from damage. */
-enum store_result
-loghead_decode(const uint8_t p[LOG_HEADER], struct loghead *h)
+/* The second half of a head.  0 or -1. */
+static int
+loghead_more(const uint8_t *p, struct loghead *h)
 {
-	if (memcmp(p, LOG_MAGIC, 8) != 0 || get32(p + 60) != crc32c(0, p, 60))
+	if (get32(p + 124) != crc32c(0, p + 64, 60))
+		return -1;
+	h->base = get64(p + 64);
+	h->end_seq = get64(p + 72);
+	h->end_pos = get64(p + 80);
+	return h->end_seq < h->base || h->end_pos > INT64_MAX / 2 ||
+	    (h->base != 0 && h->end_pos < LOG_HEADER) ? -1 : 0;
+}
+
+/*
+ * The first n octets of the file.  64 of them have this checksum in every
+ * version, so that a newer one is told from damage.
+ */
+enum store_result
+loghead_decode(const uint8_t *p, size_t n, struct loghead *h)
+{
+	memset(h, 0, sizeof(*h));
+	if (n < LOG_HEADER_1 || memcmp(p, LOG_MAGIC, 8) != 0 ||
+	    get32(p + 60) != crc32c(0, p, 60))
 		return STORE_DAMAGED;
-	if (get32(p + 8) > LOG_VERSION)
+	h->version = get32(p + 8);
+	h->len = get32(p + 12);
+	if (h->version > LOG_VERSION)
 		return STORE_NEWER;
-	if (get32(p + 8) != LOG_VERSION || get32(p + 12) != LOG_HEADER)
-		return STORE_DAMAGED;
 	memcpy(h->uuid, p + 16, 16);
 	h->generation = get64(p + 32);
 	h->created = get64(p + 48);
-	return STORE_OK;
+	if (h->version == 1)
+		return h->len == LOG_HEADER_1 ? STORE_OK : STORE_DAMAGED;
+	return h->version == LOG_VERSION && h->len == LOG_HEADER &&
+	    n >= LOG_HEADER && loghead_more(p, h) == 0 ? STORE_OK :
+	    STORE_DAMAGED;
 }
 
 uint32_t
@@ -135,8 +164,22 @@ trailer_encode(uint8_t t[LOG_TRAILER], const struct trailer *tr, size_t len)
 	put32(t + 28, tr->segment_next);
 	put64(t + 32, tr->facts_end);
 	put32(t + 40, tr->features);
+	t[48] = tr->warned;
+	t[49] = tr->marks;
 	put32(t + 52, (uint32_t)len);
 	put32(t + 56, END_MAGIC);
+}
+
+/*
+ * What the last group said, for one who writes the next: in a journal of the
+ * first forms the end of facts is that of another file.
+ */
+void
+trailer_now(struct trailer *tr)
+{
+	if ((tr->features & LOG_FORMS) == 0)
+		tr->facts_end = FACTS_HEADER;
+	tr->features |= LOG_FORMS;
 }
 
 /* Closes the group: g->p, g->n are ready to be appended.  0 or -1. */
@@ -185,6 +228,8 @@ trailer_parse(const uint8_t t[LOG_TRAILER], struct trailer *tr, size_t *len)
 	tr->segment_next = get32(t + 28);
 	tr->facts_end = get64(t + 32);
 	tr->features = get32(t + 40);
+	tr->warned = t[48];
+	tr->marks = t[49];
 	if (tr->inbox_uidnext == 0 || tr->segment >= tr->segment_next ||
 	    tr->facts_end > INT64_MAX / 2)
 		return -1;
@@ -248,6 +293,13 @@ rec_next(const uint8_t **p, size_t *n, struct rec *r)
 	return 1;
 }
 
+static bool
+rec_known(uint32_t type)
+{
+	return type >= REC_MAILBOX_CREATE && type <= REC_JUMP &&
+	    type != REC_QUOTA && type != REC_SIEVE && type != REC_COMPACT;
+}
+
 /* Do we know all that this group says?  If not a newer release wrote it:
  * its checksum is good. */
 bool
@@ -257,13 +309,28 @@ loggroup_known(const struct loggroup *g)
 	size_t n = g->nrecs;
 	struct rec r;
 
-	if (g->tr.features != 0)
+	if ((g->tr.features & ~LOG_FEATURES) != 0)
 		return false;
 	while (rec_next(&p, &n, &r) == 1)
-		if ((r.type == 0 || r.type > REC_LOST) &&
-		    (r.flags & REC_MAY) == 0)
+		if (!rec_known(r.type) && (r.flags & REC_MAY) == 0)
 			return false;
 	return true;
+}
+
+/* May it come after the group of number seq?  The next one may, and one that
+ * begins with a leap to its own number. */
+bool
+loggroup_follows(const struct loggroup *g, uint64_t seq)
+{
+	const uint8_t *p = g->recs;
+	size_t n = g->nrecs;
+	struct rec r;
+
+	if (g->seq == seq + 1)
+		return true;
+	return g->seq > seq && g->seq <= INT64_MAX / 2 >> 16 &&
+	    rec_next(&p, &n, &r) == 1 && r.type == REC_JUMP && r.n >= 8 &&
+	    get64(r.p) == g->seq;
 }
 
 static bool

@@ -266,7 +266,7 @@ rename_inbox(struct store *st, struct mailbox *inbox, const char *to)
 	struct store_range r = { 1, 0 };
 	const struct store_msg *m;
 	enum store_result res;
-	uint64_t keywords = 0;
+	uint8_t keywords[STORE_KEYWORDS_MAX / 8] = { 0 };
 	uint32_t i;
 
 	res = create_path(st, to, 0, &fresh.id);
@@ -276,7 +276,7 @@ rename_inbox(struct store *st, struct mailbox *inbox, const char *to)
 	for (i = 0; i < mailbox_slots(inbox); i++) {
 		m = mailbox_msg(inbox, i);
 		if ((m->flags & MSG_GONE) == 0) {
-			keywords |= m->keywords;
+			keywords_note(inbox, m->kwset, keywords);
 			r.last = m->uid;
 		}
 	}

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -75,7 +76,7 @@ open_light(struct store *st, const struct mark *m)
 
 	st->durable = m->pos;
 	if ((r = store_jump(st, m->pos)) == STORE_NOTFOUND) {
-		st->pos = LOG_HEADER;
+		st->pos = st->head.len;
 		r = STORE_OK;
 	}
 	return r == STORE_OK ? index_known(&st->b) : r;
@@ -108,13 +109,19 @@ open_head(struct store *st)
 {
 	uint8_t p[LOG_HEADER];
 	enum store_result r;
+	size_t n = LOG_HEADER_1;
 
-	r = backend_range(st->b.log, 0, p, sizeof(p));
+	r = backend_range(st->b.log, 0, p, n);
+	if (r == STORE_OK && get32(p + 8) == LOG_VERSION) {
+		r = backend_range(st->b.log, n, p + n, LOG_HEADER - n);
+		n = LOG_HEADER;
+	}
 	if (r == STORE_OK)
-		r = loghead_decode(p, &st->head);
+		r = loghead_decode(p, n, &st->head);
 	else if (r == STORE_NOTFOUND)
 		r = STORE_DAMAGED;
 	st->seed = log_seed(st->head.uuid);
+	st->b.generation = (uint32_t)st->head.generation;
 	return r;
 }
 
@@ -155,8 +162,8 @@ open_files(struct store *st, int dirfd, enum store_mode mode)
 	    open_whole(st, &m, end);
 	if (r != STORE_OK)
 		return r;
-	store_recover_from(st, st->durable > LOG_HEADER ? st->durable :
-	    LOG_HEADER, &m);
+	store_recover_from(st, st->durable > st->head.len ? st->durable :
+	    st->head.len, &m);
 	return mode == STORE_SESSION && !st->damaged ? store_recover(st) :
 	    STORE_OK;
 }

@@ -65,7 +65,7 @@ store_view_park(struct store_view *v, struct parked_view *p)
 
 	*p = (struct parked_view){ .mailbox = v->m->id,
 	    .uidvalidity = v->m->uidvalidity, .uidnext = v->uidnext,
-	    .exists = v->exists, .nkeywords = (uint32_t)v->nkeywords,
+	    .exists = v->exists, .nkeywords = v->keywords_told,
 	    .readonly = (v->flags & STORE_VIEW_READONLY) != 0,
 	    .seq = v->st->tr.seq, .reported = v->reported };
 	if (v->deleted || v->lost || v->recents.n > PARKED_RECENT_MAX ||
@@ -174,8 +174,7 @@ store_view_wake(struct store_view **out, struct store *st,
 	v->next = m->views;
 	m->views = v;
 	v->reported = p->reported;
-	v->nkeywords = p->nkeywords < m->nkeywords ? p->nkeywords :
-	    m->nkeywords;
+	v->keywords_told = p->nkeywords;
 	if ((r = view_fill(v, p)) != STORE_OK ||
 	    recents_fill(&v->recents, p) == -1) {
 		store_view_close(v);

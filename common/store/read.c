@@ -133,13 +133,14 @@ static enum store_result
 facts_read(struct store *st, const struct store_msg *m, struct iovec *out)
 {
 	enum store_result r;
-	int version;
+	int version, fd;
 
 	if (m->facts_len == 0)
 		return STORE_NOTFOUND;
-	if (st->b.facts == -1 && (r = facts_open(st)) != STORE_OK)
+	r = facts_open(st, m->facts_segment, false, &fd);
+	if (r != STORE_OK)
 		return r;
-	r = window_get(&st->facts, st->b.facts, 0, m->facts_off,
+	r = window_get(&st->facts, fd, m->facts_segment, m->facts_off,
 	    FACTS_ENTRY + (size_t)m->facts_len, out);
 	if (r != STORE_OK)
 		return r;
@@ -183,6 +184,7 @@ has_facts(struct mailbox *mb, const struct store_msg *m)
 	x = mailbox_msg(mb, slot);
 	return x->uid == m->uid && x->segment == m->segment &&
 	    x->offset == m->offset && (x->flags & MSG_GONE) == 0 &&
+	    x->facts_segment == m->facts_segment &&
 	    x->facts_off == m->facts_off && x->facts_len == m->facts_len;
 }
 
@@ -195,6 +197,7 @@ static enum store_result
 facts_move(struct store *st, const struct store_msg *m, struct iovec *iov,
     uint32_t len)
 {
+	struct segwrite sw = { 0 };
 	struct mailbox *mb;
 	struct trailer tr;
 	enum store_result r;
@@ -204,6 +207,11 @@ facts_move(struct store *st, const struct store_msg *m, struct iovec *iov,
 	if ((r = store_begin(st)) != STORE_OK)
 		return r;
 	tr = st->tr;
+	if ((r = segment_for_facts(st, &sw, &tr)) != STORE_OK) {
+		store_abort(st);
+		return r;
+	}
+	(void)segment_record(&st->g, &sw, false);
 	for (i = 0; st->state != NULL && i < st->state->nnames; i++) {
 		mb = st->state->byname[i];
 		if (!has_facts(mb, m))
@@ -214,15 +222,20 @@ facts_move(struct store *st, const struct store_msg *m, struct iovec *iov,
 			put32(p + 4, m->uid);
 			put64(p + 8, tr.facts_end);
 			put32(p + 16, len);
+			put32(p + 20, tr.segment);
 		}
 	}
 	if (found == 0 ||
-	    facts_write(st, tr.facts_end, iov, 3) != STORE_OK) {
-		store_abort(st);
-		return STORE_OK;
-	}
+	    facts_write(st, tr.segment, tr.facts_end, iov, 3) != STORE_OK)
+		r = STORE_NOTFOUND;
 	tr.facts_end += FACTS_ROOM(len);
-	return store_finish(st, &tr);
+	if (r == STORE_OK)
+		r = store_group(st, &tr);
+	if (r != STORE_OK && st->b.locked) {
+		segment_rollback(st, &sw);
+		store_abort(st);
+	}
+	return r;
 }
 
 /* Best effort: without it the facts are made again the next time. */
@@ -241,7 +254,7 @@ facts_keep(struct store *st, const struct store_msg *m, const void *blob,
 	iov[1] = (struct iovec){ (void *)(uintptr_t)blob, n };
 	iov[2] = (struct iovec){ (void *)(uintptr_t)zeros, PAD8(n) - n };
 	if (m->facts_len == n)
-		(void)facts_write(st, m->facts_off, iov, 3);
+		(void)facts_write(st, m->facts_segment, m->facts_off, iov, 3);
 	else
 		(void)facts_move(st, m, iov, (uint32_t)n);
 }

@@ -43,7 +43,7 @@ store_recover_from(struct store *st, uint64_t pos, const struct mark *m)
 /* ---- looking ----------------------------------------------------- */
 
 static enum store_result
-lost_note(struct store *st, const struct rec *r, const struct store_msg *m)
+lost_note(struct store *st, const struct msgrec *r)
 {
 	struct lost *v;
 
@@ -52,45 +52,40 @@ lost_note(struct store *st, const struct rec *r, const struct store_msg *m)
 		return STORE_NOMEM;
 	st->lost = v;
 	v += st->nlost++;
-	v->segment = m->segment;
-	v->offset = m->offset;
-	if ((r->flags & REC_ADD_ID) != 0 &&
-	    r->n == REC_ADD_LEN + STORE_ID_LEN) {
+	v->segment = r->m.segment;
+	v->offset = r->m.offset;
+	if (r->id != NULL) {
 		v->hasid = true;
-		memcpy(v->id, r->p + REC_ADD_LEN, STORE_ID_LEN);
+		memcpy(v->id, r->id, STORE_ID_LEN);
 	}
 	return STORE_OK;
 }
 
 /* The rest of a message, as far as *budget goes.  BUSY: there is more. */
 static enum store_result
-look_message(struct store *st, const struct rec *r, uint64_t *budget)
+look_message(struct store *st, const struct msgrec *r, uint64_t *budget)
 {
 	struct look *lk = &st->look;
-	struct store_msg m = { 0 };
+	const struct store_msg *m = &r->m;
 	enum store_result res = STORE_OK;
 	uint32_t n;
 
-	m.size = get32(r->p + 12);
-	m.offset = get64(r->p + 32);
-	m.segment = get32(r->p + 52);
-	m.crc = get32(r->p + 60);
 	do {
 		if (*budget < LOOK_EACH)
 			return STORE_BUSY;
-		n = m.size - lk->done;
+		n = m->size - lk->done;
 		if (n > SEGMENT_PIECE)
 			n = SEGMENT_PIECE;
-		res = segment_piece(&st->b, &m, lk->done, n, &lk->crc,
+		res = segment_piece(&st->b, m, lk->done, n, &lk->crc,
 		    lk->rewrite);
 		*budget -= n < *budget - LOOK_EACH ? n + LOOK_EACH : *budget;
 		lk->since += n + LOOK_EACH;
 		if (res == STORE_OK)
 			lk->done += n;
-	} while (res == STORE_OK && lk->done < m.size);
+	} while (res == STORE_OK && lk->done < m->size);
 	if (res == STORE_NOTFOUND || res == STORE_DAMAGED ||
-	    (res == STORE_OK && lk->crc != m.crc))
-		return lost_note(st, r, &m);
+	    (res == STORE_OK && lk->crc != m->crc))
+		return lost_note(st, r);
 	return res;
 }
 
@@ -103,14 +98,16 @@ look_group(struct store *st, const struct loggroup *g, uint64_t *budget)
 	const uint8_t *p = g->recs;
 	size_t n = g->nrecs;
 	enum store_result res;
+	struct msgrec msg;
 	struct rec r;
 	uint32_t i = 0;
 
 	while (rec_next(&p, &n, &r) == 1) {
 		if (i++ < lk->rec)
 			continue;
-		if (r.type == REC_ADD && r.n >= REC_ADD_LEN &&
-		    (res = look_message(st, &r, budget)) != STORE_OK)
+		if (rec_is_message(&r) &&
+		    msgrec_decode(&r, g, 0, &msg) == 0 &&
+		    (res = look_message(st, &msg, budget)) != STORE_OK)
 			return res;
 		lk->rec = i;
 		lk->done = lk->crc = 0;

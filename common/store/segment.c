@@ -11,7 +11,7 @@
  *	before each	"MSG nonce size= prefix= crc= date= id=", 160 octets
  *	message		with CRLF; size octets follow, of which prefix are
  *			deliver's own headers, then CRLF
- *	bytes that a REC_ADD names are never written again
+ *	bytes that a REC_MSG names are never written again
  *	bytes that none names (a crash before the log) may be anything
  *	a shared one takes no message beyond 64 MiB: then it never changes
  */
@@ -111,31 +111,28 @@ segment_name(char name[32], uint32_t number)
 	(void)snprintf(name, 32, "mail.%04u", number);
 }
 
-/* A free place in the table of open segments; closes the one unused longest. */
-static struct segment *
-segment_slot(struct backend *b)
+/* A free place of n for open files; closes the one unused longest. */
+struct segment *
+segment_slot(struct segment *v, size_t n)
 {
-	struct segment *s = &b->seg[0];
-	size_t i, n = b->mode == STORE_DELIVER ? SEGMENT_CACHE_DELIVER :
-	    SEGMENT_CACHE;
+	struct segment *s = v;
+	size_t i;
 
 	for (i = 1; i < n; i++)
-		if (b->seg[i].used < s->used)
-			s = &b->seg[i];
-	if (s->number != 0)
+		if (v[i].used < s->used)
+			s = &v[i];
+	if (s->used != 0)
 		close(s->fd);
-	s->number = 0;
+	s->used = 0;
 	return s;
 }
 
 static int
 segment_keep(struct backend *b, uint32_t number, int fd)
 {
-	struct segment *s = segment_slot(b);
-
-	s->number = number;
-	s->fd = fd;
-	s->used = ++b->clock;
+	*segment_slot(b->seg, b->mode == STORE_DELIVER ?
+	    SEGMENT_CACHE_DELIVER : SEGMENT_CACHE) =
+	    (struct segment){ number, fd, ++b->clock };
 	return fd;
 }
 
@@ -148,7 +145,7 @@ segment_fd(struct backend *b, uint32_t number)
 	int fd;
 
 	for (i = 0; i < SEGMENT_CACHE; i++)
-		if (b->seg[i].number == number && number != 0) {
+		if (b->seg[i].number == number && b->seg[i].used != 0) {
 			b->seg[i].used = ++b->clock;
 			return b->seg[i].fd;
 		}
@@ -165,7 +162,7 @@ segment_forget(struct backend *b, uint32_t number)
 	size_t i;
 
 	for (i = 0; i < SEGMENT_CACHE; i++)
-		if (b->seg[i].number == number) {
+		if (b->seg[i].number == number && b->seg[i].used != 0) {
 			close(b->seg[i].fd);
 			memset(&b->seg[i], 0, sizeof(b->seg[i]));
 		}
@@ -292,20 +289,40 @@ segment_rollback(struct store *st, struct segwrite *w)
 		return;
 	}
 	segment_forget(&st->b, w->number);
+	if (st->seg == w->number)
+		st->seg = 0;		/* the number may be another's */
 	segment_name(name, w->number);
+	(void)unlinkat(st->b.dir, name, 0);
+	facts_name(name, w->number);
 	(void)unlinkat(st->b.dir, name, 0);
 	w->number = 0;
 }
 
-/* The log names it now: what the next writer has to know. */
+/* Messages go there now: what the next writer has to know. */
 void
 segment_done(struct store *st, const struct segwrite *w, struct trailer *tr)
 {
+	if (tr->segment != w->number)
+		tr->facts_end = FACTS_HEADER;
 	tr->segment = w->number;
 	if (w->next > tr->segment_next)
 		tr->segment_next = w->next;
 	st->seg = w->number;
 	st->seg_nonce = w->nonce;
+}
+
+/* Facts are to be written: beside a shared segment, which may have to be made
+ * for that (so far the account has large messages only). */
+enum store_result
+segment_for_facts(struct store *st, struct segwrite *w, struct trailer *tr)
+{
+	enum store_result r;
+
+	if (tr->segment != 0)
+		return STORE_OK;
+	if ((r = segment_begin(st, 0, w)) == STORE_OK)
+		segment_done(st, w, tr);
+	return r;
 }
 
 /* Tells the log of a segment that was made. */

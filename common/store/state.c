@@ -58,8 +58,7 @@ mailbox_free(struct mailbox *m)
 
 	if (m == NULL)
 		return;
-	for (i = 0; i < m->nkeywords; i++)
-		free(m->keywords[i]);
+	keywords_free(&m->kw);
 	for (i = 0; i < m->nchunks; i++)
 		free(m->tail[i]);
 	free(m->tail);
@@ -234,18 +233,6 @@ mailbox_recent(struct mailbox *m)
 		if ((mailbox_msg(m, i)->flags & MSG_GONE) == 0)
 			n++;
 	return n;
-}
-
-/* Bit of a keyword, -1 if the mailbox has none of that name. */
-int
-mailbox_keyword(const struct mailbox *m, const char *name)
-{
-	uint32_t i;
-
-	for (i = 0; i < m->nkeywords; i++)
-		if (slice_caseis(slice_str(name), m->keywords[i]))
-			return (int)i;
-	return -1;
 }
 
 /* Remembers an expunge; the oldest half goes when there are too many. */

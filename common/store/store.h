@@ -30,7 +30,8 @@
 #define STORE_NAME_MAX		512		/* mailbox name, bytes */
 #define STORE_MAILBOXES_MAX	4096		/* mailboxes of an account */
 #define STORE_SUBS_MAX		4096		/* subscriptions */
-#define STORE_KEYWORDS_MAX	60		/* keywords of a mailbox */
+#define STORE_KEYWORDS_MAX	1024		/* keywords of a mailbox */
+#define STORE_KEYWORDS_MSG	100		/* of them on one message */
 #define STORE_KEYWORD_LEN	128		/* one keyword, bytes */
 #define STORE_BATCH_MAX		256		/* messages of one group */
 #define STORE_LARGE		(1U << 20)	/* own segment from here on */
@@ -88,7 +89,7 @@ enum store_mode {
 
 /*
  * Opens the account in directory dirfd (kept by the caller; the store makes
- * its own duplicate; it holds at most 7 descriptors in deliver, 13 in a
+ * its own duplicate; it holds at most 7 descriptors in deliver, 16 in a
  * session, and one more with a watch).  All files are opened beneath it,
  * without symlinks, regular files only.  A new account's files are made
  * (store_create).  On success *st is freed by store_close().
@@ -291,16 +292,20 @@ enum store_result store_mailbox_subscribe(struct store *, const char *name,
 struct store_msg {
 	uint32_t	 uid;
 	uint32_t	 flags;		/* STORE_SEEN ...; mask STORE_FLAGS */
-	uint64_t	 keywords;	/* bit i: keyword i of the mailbox */
+	uint64_t	 email;		/* RFC 8474 EMAILID: the same in all
+					   copies, never another message's */
 	uint64_t	 modseq;	/* RFC 7162 */
 	int64_t		 date;		/* INTERNALDATE, seconds, UTC */
+	int64_t		 saved;		/* RFC 8514 SAVEDATE, seconds, UTC */
 	uint64_t	 offset;	/* of the prefix in the segment */
-	uint64_t	 facts_off;	/* of the blob in facts */
+	uint64_t	 facts_off;	/* of the blob in facts.NNNN */
 	uint32_t	 size;		/* RFC822.SIZE: prefix + body, octets */
 	uint32_t	 prefix;	/* octets of deliver's own headers */
 	uint32_t	 segment;	/* mail.NNNN */
+	uint32_t	 facts_segment;	/* facts.NNNN; 0: the old `facts` */
 	uint32_t	 facts_len;	/* 0: none yet */
 	uint32_t	 crc;		/* crc32c of prefix + body */
+	uint32_t	 kwset;		/* see store_view_keywords() */
 	uint32_t	 pad;
 };
 
@@ -340,15 +345,33 @@ struct store_view_info {
 	uint64_t	 highestmodseq;	/* all up to it was reported */
 	uint32_t	 mailbox_id;
 	size_t		 nkeywords;	/* defined keywords, see below */
+	uint32_t	 keywords_told;	/* another number when one was defined:
+					   FLAGS is due */
+	bool		 keywords_full;	/* no more can be: no "\\*" */
 	bool		 readonly;
 };
 void	 store_view_info(struct store_view *, struct store_view_info *);
 
-/* Name of keyword bit i, or NULL. */
+/*
+ * Keywords.  A mailbox has up to STORE_KEYWORDS_MAX names, each with a number
+ * from 0 on; the number of one that is on no message is given to another name
+ * when all are taken.  A message has a set of them, named by its kwset: two
+ * messages of a mailbox with the same kwset have the same keywords, 0 is the
+ * empty set.  Sets are good until the next call that reads or writes.
+ */
+
+/* Name of keyword i, or NULL. */
 const char *store_view_keyword(struct store_view *, size_t i);
 
-/* Bit of a keyword (compared without case), or -1 if not defined. */
-int	 store_view_keyword_bit(struct store_view *, const char *name);
+/* Number of a keyword (compared without case), or -1 if not defined. */
+int	 store_view_keyword_number(struct store_view *, const char *name);
+
+/* The numbers in a set, ascending, at most STORE_KEYWORDS_MSG. */
+const uint16_t *store_view_keywords(struct store_view *, uint32_t kwset,
+	    size_t *n);
+
+/* Is keyword i (-1: none) in the set? */
+bool	 store_view_keyword_in(struct store_view *, uint32_t kwset, int i);
 
 /*
  * Message by sequence number 1..exists, else NULL.  The pointer is good
@@ -414,7 +437,8 @@ bool	 store_view_remembers(const struct store_view *, uint64_t modseq);
 
 enum store_flagop { STORE_FLAGS_SET, STORE_FLAGS_ADD, STORE_FLAGS_DEL };
 
-/* Keywords beyond STORE_KEYWORDS_MAX of the mailbox are passed over. */
+/* Keywords beyond STORE_KEYWORDS_MAX of the mailbox, or STORE_KEYWORDS_MSG
+ * of the message, are passed over. */
 struct store_flagset {
 	uint32_t		 sys;		/* STORE_SEEN ... */
 	const char *const	*keywords;	/* names, atoms */

@@ -22,11 +22,12 @@
 
 #define SEGMENT_CACHE	8		/* open segments of an account */
 #define SEGMENT_CACHE_DELIVER 2		/* the same in deliver: many accounts */
+#define FACTS_CACHE	4		/* open facts.NNNN; in deliver one */
 
-struct segment {			/* an open mail.NNNN */
-	uint32_t	 number;	/* 0: slot is free */
+struct segment {			/* an open mail.NNNN or facts.NNNN */
+	uint32_t	 number;
 	int		 fd;
-	uint64_t	 used;		/* clock of the last use */
+	uint64_t	 used;		/* clock of the last use; 0: free */
 };
 
 struct backend {
@@ -34,10 +35,11 @@ struct backend {
 	int		 dir;
 	int		 lock;
 	int		 log;		/* "journal" */
-	int		 facts;		/* -1 until needed */
 	int		 notify;	/* directory, -1 until needed */
 	struct segment	 seg[SEGMENT_CACHE];
+	struct segment	 facts[FACTS_CACHE];
 	uint64_t	 clock;
+	uint32_t	 generation;	/* of the log; whose marks count */
 	bool		 locked;
 };
 
@@ -78,8 +80,9 @@ void	 backend_mark_damaged(struct backend *, uint32_t seed);
 
 /* ---- journal.c: groups of records -------------------------------- */
 
-#define LOG_VERSION	1
-#define LOG_HEADER	64
+#define LOG_VERSION	2
+#define LOG_HEADER	128		/* of version 2 */
+#define LOG_HEADER_1	64		/* of version 1 */
 #define LOG_GROUP_HEAD	32
 #define LOG_TRAILER	64
 #define LOG_REC_HEAD	8
@@ -93,11 +96,11 @@ enum rec_type {
 	REC_MAILBOX_RENAME,
 	REC_SUBSCRIBE,
 	REC_KEYWORD,
-	REC_ADD,
-	REC_FLAGS,
+	REC_ADD_1,		/* _1: a first form, only read any more */
+	REC_FLAGS_1,
 	REC_EXPUNGE,
-	REC_COPY,
-	REC_MOVE,
+	REC_COPY_1,
+	REC_MOVE_1,
 	REC_RECENT,
 	REC_FORGET,
 	REC_SEGMENT,
@@ -105,14 +108,24 @@ enum rec_type {
 	REC_LOST,
 	REC_QUOTA,		/* reserved: limits kept with the account */
 	REC_SIEVE,		/* reserved: script put, active, removed */
-	REC_COMPACT		/* reserved: bytes moved to another segment */
+	REC_COMPACT,		/* reserved: bytes moved to another segment */
+	REC_MSG,
+	REC_FLAGS,
+	REC_COPY,
+	REC_MOVE,
+	REC_JUMP
 };
 
 #define REC_MAY		0x8000	/* flag: who does not know it may skip it */
-#define REC_ADD_ID	0x0001	/* flag of REC_ADD: a delivery id follows */
+#define REC_MSG_ID	0x0001	/* flag of REC_MSG: a delivery id follows */
 
-#define REC_ADD_LEN	64	/* without the id */
-#define REC_COPY_LEN	88	/* before the ranges */
+#define REC_ADD_1_LEN	64	/* without the id */
+#define REC_MSG_LEN	88	/* without the id and the keywords */
+#define REC_FLAGS_LEN	24	/* before keywords and ranges */
+#define REC_COPY_LEN	24	/* before pairs and ranges */
+
+#define LOG_FORMS	0x1	/* feature: the forms of version 2 */
+#define LOG_FEATURES	LOG_FORMS
 
 struct trailer {
 	uint64_t	 seq;
@@ -122,13 +135,21 @@ struct trailer {
 	uint32_t	 inbox_uidnext;
 	uint32_t	 segment;	/* shared one now written, 0 none */
 	uint32_t	 segment_next;	/* lowest number never used */
-	uint32_t	 features;	/* a writer has to know: none yet */
+	uint32_t	 features;	/* that a writer has to know, LOG_ */
+	uint8_t		 warned;	/* percent of the quota, told the user */
+	uint8_t		 marks;		/* bit 0: a script is active */
 };
 
 struct loghead {
 	uint8_t		 uuid[16];
 	uint64_t	 generation;
 	uint64_t	 created;
+	uint64_t	 base;		/* MODSEQ of the snapshot it begins
+					   with, 0: none */
+	uint64_t	 end_seq;	/* the group it was begun to be */
+	uint64_t	 end_pos;	/* continued behind, and where */
+	uint32_t	 version;
+	uint32_t	 len;		/* the first group is there */
 };
 
 struct rec {
@@ -155,9 +176,9 @@ struct group {				/* one that is made */
 };
 
 void	 loghead_encode(const struct loghead *, uint8_t [LOG_HEADER]);
-enum store_result loghead_decode(const uint8_t [LOG_HEADER],
-	    struct loghead *);
+enum store_result loghead_decode(const uint8_t *, size_t, struct loghead *);
 bool	 loggroup_known(const struct loggroup *);
+bool	 loggroup_follows(const struct loggroup *, uint64_t seq);
 uint32_t log_seed(const uint8_t uuid[16]);
 void	 group_start(struct group *);
 uint8_t	*group_add(struct group *, enum rec_type, uint32_t flags, size_t n);
@@ -166,11 +187,36 @@ int	 group_finish(struct group *, uint32_t seed, uint64_t time,
 void	 group_free(struct group *);
 ssize_t	 loggroup_parse(const uint8_t *, size_t, uint32_t seed,
 	    struct loggroup *, size_t *want);
+void	 trailer_now(struct trailer *);
 void	 trailer_encode(uint8_t [LOG_TRAILER], const struct trailer *, size_t);
 int	 trailer_parse(const uint8_t [LOG_TRAILER], struct trailer *,
 	    size_t *len);
 int	 rec_next(const uint8_t **, size_t *, struct rec *);
 ssize_t	 log_resync(const uint8_t *, size_t, uint32_t seed);
+
+/* ---- record.c: messages and ranges in records -------------------- */
+
+struct kwlist {				/* numbers of keywords, ascending */
+	uint16_t	 v[STORE_KEYWORDS_MAX];
+	size_t		 n;
+};
+
+struct msgrec {				/* REC_MSG, or one of the first form */
+	uint32_t	 mailbox;
+	struct store_msg m;		/* without kwset */
+	struct kwlist	 kw;
+	const uint8_t	*id;		/* delivery id, or NULL */
+};
+
+bool	 rec_is_message(const struct rec *);
+int	 msgrec_decode(const struct rec *, const struct loggroup *,
+	    uint32_t ordinal, struct msgrec *);
+int	 msgrec_encode(struct group *, const struct msgrec *);
+int	 kwlist_get(const uint8_t *, uint32_t n, struct kwlist *);
+void	 kwlist_put(uint8_t *, const struct kwlist *);
+int	 get_ranges(const struct rec *, size_t off, uint32_t n);
+struct store_range range_at(const struct rec *, size_t off, uint32_t i);
+uint8_t	*put_ranges(uint8_t *, const struct store_range *, size_t n);
 
 /* ---- state.c: the account in memory ------------------------------ */
 
@@ -179,6 +225,24 @@ ssize_t	 log_resync(const uint8_t *, size_t, uint32_t seed);
 #define MAILBOX_IDS_MAX	(1U << 20)	/* mailboxes ever made */
 #define TAIL_CHUNK	256	/* messages allocated at once */
 #define TOMBS_MAX	4096		/* remembered expunges of a mailbox */
+
+struct kwset {				/* keywords of some messages */
+	uint16_t	*v;
+	uint32_t	 n;
+	uint32_t	 refs;		/* messages that have it; 0: free */
+	uint32_t	 next;		/* with the same hash, or free */
+};
+
+struct keywords {			/* of a mailbox; keywords.c */
+	char		**names;
+	uint32_t	 n, cap;
+	uint32_t	 told;		/* counts definitions */
+	struct kwset	*sets;		/* [0] is the empty set */
+	uint32_t	 nsets, capsets;
+	uint32_t	 spare;		/* first free set, 0 none */
+	uint32_t	*heads;		/* of sets with a hash, 0 none */
+	uint32_t	 nheads;
+};
 
 struct tomb {
 	struct store_range uids;
@@ -200,8 +264,7 @@ struct mailbox {
 	struct store_msg **tail;	/* chunks: messages never move */
 	uint32_t	 nbase, ntail, nchunks;
 	uint32_t	 ngone;
-	char		*keywords[STORE_KEYWORDS_MAX];
-	uint32_t	 nkeywords;
+	struct keywords	 kw;
 	struct tomb	*tombs;
 	uint32_t	 ntombs, captombs;
 	uint64_t	 tombs_from;	/* complete for modseqs above this */
@@ -231,6 +294,7 @@ struct state {
 	size_t		 mapn;
 	bool		 mapped;	/* else allocated */
 	struct store_view *mute;	/* its own changes, .SILENT */
+	uint32_t	 ordinal;	/* messages added by this group */
 };
 
 struct state *state_new(bool messages);
@@ -240,7 +304,6 @@ struct mailbox *mailbox_byid(struct state *, uint32_t);
 struct mailbox *mailbox_byname(struct state *, const char *);
 struct mailbox *mailbox_insert(struct state *, const char *name, uint32_t id);
 bool	 mailbox_children(struct state *, const struct mailbox *);
-int	 mailbox_keyword(const struct mailbox *, const char *);
 int	 mailbox_tomb(struct mailbox *, struct store_range, uint64_t modseq);
 void	 mailbox_free(struct mailbox *);
 uint32_t mailbox_recent(struct mailbox *);
@@ -265,6 +328,28 @@ mailbox_msg(struct mailbox *m, uint32_t slot)
 
 uint32_t mailbox_slot(struct mailbox *, uint32_t uid);
 
+/* ---- keywords.c -------------------------------------------------- */
+
+#define KWSET_NONE	UINT32_MAX	/* out of memory */
+
+int	 keyword_number(const struct keywords *, const char *);
+int	 keyword_define(struct keywords *, uint32_t number, const char *,
+	    size_t n);
+bool	 keywords_full(const struct keywords *);
+int	 keywords_spare(const struct keywords *, const uint8_t *taken);
+uint32_t kwset_find(struct keywords *, const uint16_t *, size_t n);
+const struct kwset *kwset_at(const struct keywords *, uint32_t);
+bool	 kwset_has(const struct kwset *, uint32_t number);
+void	 kwlist_add(struct kwlist *, uint16_t, size_t max);
+void	 kwlist_apply(const struct kwset *, enum store_flagop,
+	    const struct kwlist *, struct kwlist *out);
+void	 kwset_ref(struct keywords *, uint32_t);
+void	 kwset_unref(struct keywords *, uint32_t);
+uint32_t kwset_used(const struct keywords *);
+uint32_t *kwset_ranks(const struct keywords *);
+void	 kwset_trim(struct keywords *);
+void	 keywords_free(struct keywords *);
+
 /* ---- ids.c ------------------------------------------------------- */
 
 int	 idset_add(struct idset *, const uint8_t [STORE_ID_LEN], uint64_t time);
@@ -272,9 +357,24 @@ bool	 idset_has(const struct idset *, const uint8_t [STORE_ID_LEN]);
 void	 idset_del(struct idset *, const uint8_t [STORE_ID_LEN]);
 void	 idset_free(struct idset *);
 
+/* ---- apply_msg.c, for apply.c ------------------------------------ */
+
+int	 apply_message(struct state *, const struct rec *,
+	    const struct loggroup *);
+int	 apply_flags(struct state *, const struct rec *,
+	    const struct loggroup *);
+int	 apply_expunge(struct state *, const struct rec *,
+	    const struct loggroup *);
+int	 apply_copy(struct state *, const struct rec *,
+	    const struct loggroup *);
+int	 apply_facts(struct state *, const struct rec *,
+	    const struct loggroup *);
+int	 apply_lost(struct state *, const struct rec *,
+	    const struct loggroup *);
+
 /* ---- index.c: the checkpoint ------------------------------------- */
 
-#define INDEX_VERSION	1
+#define INDEX_VERSION	2
 
 struct index_at {			/* where the checkpoint stands */
 	uint64_t	 pos;
@@ -308,11 +408,14 @@ struct segwrite {		/* a segment that bytes go to */
 void	 segment_line(char [SEGMENT_LINE], uint64_t nonce,
 	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
 int	 segment_fd(struct backend *, uint32_t number);
+struct segment *segment_slot(struct segment *, size_t n);
 enum store_result segment_create(struct store *, struct segwrite *);
 enum store_result segment_begin(struct store *, size_t need,
 	    struct segwrite *);
 void	 segment_rollback(struct store *, struct segwrite *);
 void	 segment_done(struct store *, const struct segwrite *,
+	    struct trailer *);
+enum store_result segment_for_facts(struct store *, struct segwrite *,
 	    struct trailer *);
 int	 segment_record(struct group *, const struct segwrite *, bool own);
 enum store_result segment_piece(struct backend *, const struct store_msg *,
@@ -325,12 +428,16 @@ enum store_result segment_check(struct backend *, const struct store_msg *);
 #define FACTS_ENTRY	24	/* before each blob */
 #define FACTS_ROOM(n)	(FACTS_ENTRY + PAD8(n))
 
+void	 facts_name(char [32], uint32_t number);
 void	 facts_entry(struct store *, uint8_t [FACTS_ENTRY],
 	    const struct store_msg *, const void *, size_t);
-enum store_result facts_open(struct store *);
+enum store_result facts_open(struct store *, uint32_t number, bool make,
+	    int *fd);
 enum store_result facts_known(struct store *);
-enum store_result facts_write(struct store *, uint64_t off, struct iovec *,
-	    int);
+enum store_result facts_write(struct store *, uint32_t number, uint64_t off,
+	    struct iovec *, int);
+void	 facts_forget(struct backend *);
+void	 facts_remove(struct store *);
 int	 facts_check(struct store *, const uint8_t *, size_t,
 	    const struct store_msg *);
 
@@ -340,7 +447,7 @@ struct window {				/* read-ahead */
 	uint8_t		*p;
 	size_t		 n, cap;
 	uint64_t	 off;
-	uint32_t	 file;		/* segment number, or 0 for facts */
+	uint32_t	 file;		/* number of the segment or facts */
 	size_t		 ahead;
 };
 
@@ -415,8 +522,6 @@ enum store_result store_jump(struct store *, uint64_t pos);
 enum store_result store_load(struct store *, bool messages, uint64_t end);
 enum store_result store_need_state(struct store *, bool messages);
 uint8_t	*store_buffer(size_t n);
-int	 store_add_record(struct group *, uint32_t mailbox,
-	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
 bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
 
 /* ---- sync.c ------------------------------------------------------ */
@@ -457,7 +562,7 @@ struct store_view {
 	uint32_t	 seen;		/* slots of the mailbox looked at */
 	uint32_t	 exists;
 	uint32_t	 uidnext;
-	size_t		 nkeywords;	/* reported */
+	uint32_t	 keywords_told;	/* reported */
 	struct slots	 live;		/* slot of each seq; v NULL: the same */
 	struct slots	 changed;	/* slots, any order */
 	struct slots	 gone;		/* slots still in live */
@@ -482,17 +587,22 @@ int	 view_range_add(struct store_view *, uint32_t first, uint32_t last);
 
 struct keyset {			/* keywords a group defines in a mailbox */
 	struct mailbox	*m;
+	uint8_t		 taken[STORE_KEYWORDS_MAX / 8];	/* by this group */
 	uint32_t	 n;
+	uint16_t	 number[STORE_KEYWORDS_MAX];
 	const char	*name[STORE_KEYWORDS_MAX];
 };
 
 void	 keyset_start(struct keyset *, struct mailbox *);
-enum store_result keyset_bit(struct keyset *, struct group *,
-	    const char *name, uint32_t *bit);
-enum store_result keyset_bits(struct keyset *, struct group *,
-	    const struct store_flagset *, uint64_t *bits);
+enum store_result keyset_number(struct keyset *, struct group *,
+	    const char *name, uint16_t *);
+enum store_result keyset_list(struct keyset *, struct group *,
+	    const struct store_flagset *, struct kwlist *);
+void	 keyset_known(const struct mailbox *, const struct store_flagset *,
+	    struct kwlist *);
+void	 keywords_note(const struct mailbox *, uint32_t kwset, uint8_t *used);
 void	 copy_record(struct store *, struct mailbox *from,
 	    struct mailbox *to, const struct store_range *, size_t,
-	    uint32_t n, uint64_t keywords, bool move);
+	    uint32_t n, const uint8_t *keywords, bool move);
 
 #endif /* STORE_PRIV_H */

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -45,6 +44,7 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 {
 	const uint8_t *p = g->recs;
 	size_t n = g->nrecs;
+	struct msgrec msg;
 	struct rec r;
 
 	if (st->pos < st->durable)
@@ -53,11 +53,11 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 		if (r.type != REC_RECENT && r.type != REC_FORGET &&
 		    r.type != REC_FACTS)
 			st->want = st->pos + len;
-		if (r.type == REC_SEGMENT || st->pos == LOG_HEADER)
+		if (r.type == REC_SEGMENT || st->pos == st->head.len)
 			st->dirty_dir = true;
-		if (r.type != REC_ADD || r.n < REC_ADD_LEN)
-			continue;
-		store_dirty(st, get32(r.p + 52));
+		if (rec_is_message(&r) &&
+		    msgrec_decode(&r, g, 0, &msg) == 0)
+			store_dirty(st, msg.m.segment);
 	}
 }
 

@@ -193,10 +193,7 @@ store_rebuild(struct store *st)
 	if (st->state == NULL || !st->state->messages)
 		return STORE_INVALID;
 	(void)unlinkat(st->b.dir, "index", 0);
-	(void)unlinkat(st->b.dir, "facts", 0);
-	if (st->b.facts != -1)
-		close(st->b.facts);
-	st->b.facts = -1;
+	facts_remove(st);
 	st->facts.n = 0;
 	for (i = 0; i < st->state->nnames; i++)
 		check_mailbox(st, st->state->byname[i], &rp);

@@ -301,7 +301,7 @@ store_view_open(struct store_view **out, struct store *st, const char *name,
 		store_view_close(v);
 		return STORE_NOMEM;
 	}
-	v->nkeywords = m->nkeywords;
+	v->keywords_told = m->kw.told;
 	v->reported = v->told = m->modseq;
 	recents_claim(v);
 	*out = v;
@@ -364,20 +364,37 @@ store_view_info(struct store_view *v, struct store_view_info *info)
 	info->uidvalidity = v->m->uidvalidity;
 	info->highestmodseq = v->told;
 	info->mailbox_id = v->m->id;
-	info->nkeywords = v->m->nkeywords;
+	info->nkeywords = v->m->kw.n;
+	info->keywords_told = v->m->kw.told;
+	info->keywords_full = keywords_full(&v->m->kw);
 	info->readonly = (v->flags & STORE_VIEW_READONLY) != 0;
 }
 
 const char *
 store_view_keyword(struct store_view *v, size_t i)
 {
-	return i < v->m->nkeywords ? v->m->keywords[i] : NULL;
+	return i < v->m->kw.n ? v->m->kw.names[i] : NULL;
 }
 
 int
-store_view_keyword_bit(struct store_view *v, const char *name)
+store_view_keyword_number(struct store_view *v, const char *name)
 {
-	return mailbox_keyword(v->m, name);
+	return keyword_number(&v->m->kw, name);
+}
+
+const uint16_t *
+store_view_keywords(struct store_view *v, uint32_t kwset, size_t *n)
+{
+	const struct kwset *s = kwset_at(&v->m->kw, kwset);
+
+	*n = s->n;
+	return s->v;
+}
+
+bool
+store_view_keyword_in(struct store_view *v, uint32_t kwset, int i)
+{
+	return i >= 0 && kwset_has(kwset_at(&v->m->kw, kwset), (uint32_t)i);
 }
 
 /* ---- refresh ----------------------------------------------------- */
@@ -536,8 +553,8 @@ store_view_refresh(struct store_view *v, unsigned int flags,
 	d->grown = v->exists > before;
 	d->exists = v->exists;
 	d->recent = recents_count(v);
-	d->keywords = v->m->nkeywords > v->nkeywords;
-	v->nkeywords = v->m->nkeywords;
+	d->keywords = v->m->kw.told != v->keywords_told;
+	v->keywords_told = v->m->kw.told;
 	d->deleted = v->deleted;
 	return STORE_OK;
 }

@@ -49,18 +49,6 @@ seqs_add(struct store_view *v, size_t n, uint32_t seq)
 	return 0;
 }
 
-static uint8_t *
-put_ranges(uint8_t *p, const struct store_view *v)
-{
-	size_t i;
-
-	for (i = 0; i < v->nranges; i++, p += 8) {
-		put32(p, v->ranges[i].first);
-		put32(p + 4, v->ranges[i].last);
-	}
-	return p;
-}
-
 /* ---- walking the messages asked for ------------------------------ */
 
 struct pick {			/* those of seqs[] that are still there */
@@ -152,151 +140,76 @@ write_begin(struct store_view *v, const struct store_range *seqs, size_t n)
 	return STORE_OK;
 }
 
-/* ---- keywords ---------------------------------------------------- */
-
-static bool
-keyword_valid(const char *s)
-{
-	size_t i, n = strlen(s);
-
-	if (n == 0 || n > STORE_KEYWORD_LEN)
-		return false;
-	for (i = 0; i < n; i++)
-		if ((unsigned char)s[i] <= 0x20 || s[i] == 0x7f)
-			return false;
-	return true;
-}
-
-/* Defines keyword bit of mailbox m. */
-static int
-keyword_record(struct group *g, const struct mailbox *m, uint32_t bit,
-    const char *name)
-{
-	size_t n = strlen(name);
-	uint8_t *p;
-
-	if ((p = group_add(g, REC_KEYWORD, 0, 12 + n)) == NULL)
-		return -1;
-	put32(p, m->id);
-	put32(p + 4, bit);
-	put32(p + 8, (uint32_t)n);
-	memcpy(p + 12, name, n);
-	return 0;
-}
-
-void
-keyset_start(struct keyset *k, struct mailbox *m)
-{
-	memset(k, 0, sizeof(*k));
-	k->m = m;
-}
-
-/*
- * Bit of a keyword of the mailbox, with a record for one that is new.
- * OK, INVALID, LIMIT.
- */
-enum store_result
-keyset_bit(struct keyset *k, struct group *g, const char *name, uint32_t *bit)
-{
-	uint32_t i;
-	int b;
-
-	if (!keyword_valid(name))
-		return STORE_INVALID;
-	if ((b = mailbox_keyword(k->m, name)) != -1) {
-		*bit = (uint32_t)b;
-		return STORE_OK;
-	}
-	for (i = 0; i < k->n; i++)
-		if (slice_caseis(slice_str(name), k->name[i])) {
-			*bit = k->m->nkeywords + i;
-			return STORE_OK;
-		}
-	*bit = k->m->nkeywords + k->n;
-	if (*bit >= STORE_KEYWORDS_MAX)
-		return STORE_LIMIT;
-	k->name[k->n++] = name;
-	return keyword_record(g, k->m, *bit, name) == -1 ? STORE_LIMIT :
-	    STORE_OK;
-}
-
-/*
- * Bits of the keywords of a set.  One that the mailbox has no room for any
- * more is passed over, as in a copy; PERMANENTFLAGS lacks "\\*" then.
- */
-enum store_result
-keyset_bits(struct keyset *k, struct group *g, const struct store_flagset *fs,
-    uint64_t *bits)
-{
-	enum store_result r;
-	uint32_t bit;
-	size_t i;
-
-	*bits = 0;
-	for (i = 0; fs != NULL && i < fs->nkeywords; i++) {
-		r = keyset_bit(k, g, fs->keywords[i], &bit);
-		if (r == STORE_LIMIT && !g->failed)
-			continue;
-		if (r != STORE_OK)
-			return r;
-		*bits |= 1ULL << bit;
-	}
-	return STORE_OK;
-}
-
-/* The same for taking away: what is not defined is on no message. */
-static uint64_t
-keywords_known(const struct mailbox *m, const struct store_flagset *fs)
-{
-	uint64_t bits = 0;
-	size_t i;
-	int b;
-
-	for (i = 0; i < fs->nkeywords; i++)
-		if ((b = mailbox_keyword(m, fs->keywords[i])) != -1)
-			bits |= 1ULL << b;
-	return bits;
-}
-
 /* ---- flags ------------------------------------------------------- */
 
+struct flagging {			/* what STORE asks for */
+	enum store_flagop op;
+	uint32_t	 sys;
+	struct kwlist	 kw;
+	uint32_t	 set;		/* of these keywords the last answer */
+	bool		 differs;	/* was this; KWSET_NONE: none yet */
+};
+
+/* Would the keywords of a message be others?  Asked once a set. */
 static bool
-would_change(const struct store_msg *m, enum store_flagop op, uint32_t sys,
-    uint64_t kw)
+set_changes(const struct keywords *k, uint32_t set, struct flagging *f)
 {
-	switch (op) {
-	case STORE_FLAGS_SET:
-		return (m->flags & STORE_FLAGS) != sys || m->keywords != kw;
-	case STORE_FLAGS_ADD:
-		return (sys & ~m->flags) != 0 || (kw & ~m->keywords) != 0;
-	case STORE_FLAGS_DEL:
-		return (sys & m->flags) != 0 || (kw & m->keywords) != 0;
+	const struct kwset *s = kwset_at(k, set);
+	struct kwlist out;
+
+	if (set != f->set) {
+		kwlist_apply(s, f->op, &f->kw, &out);
+		f->set = set;
+		f->differs = out.n != s->n || (out.n > 0 &&
+		    memcmp(out.v, s->v, out.n * sizeof(out.v[0])) != 0);
 	}
-	return false;
+	return f->differs;
+}
+
+static bool
+would_change(const struct mailbox *mb, const struct store_msg *m,
+    struct flagging *f)
+{
+	switch (f->op) {
+	case STORE_FLAGS_SET:
+		if ((m->flags & STORE_FLAGS) != f->sys)
+			return true;
+		break;
+	case STORE_FLAGS_ADD:
+		if ((f->sys & ~m->flags) != 0)
+			return true;
+		break;
+	case STORE_FLAGS_DEL:
+		if ((f->sys & m->flags) != 0)
+			return true;
+		break;
+	}
+	return set_changes(&mb->kw, m->kwset, f);
 }
 
 static int
-flags_record(struct store_view *v, enum store_flagop op, uint32_t sys,
-    uint64_t kw)
+flags_record(struct store_view *v, const struct flagging *f)
 {
+	size_t n = PAD8(f->kw.n * 2);
 	uint8_t *p;
 
 	if ((p = group_add(&v->st->g, REC_FLAGS, 0,
-	    24 + v->nranges * 8)) == NULL)
+	    REC_FLAGS_LEN + n + v->nranges * 8)) == NULL)
 		return -1;
 	put32(p, v->m->id);
-	put32(p + 4, op);
-	put32(p + 8, sys);
+	put32(p + 4, f->op);
+	put32(p + 8, f->sys);
 	put32(p + 12, (uint32_t)v->nranges);
-	put64(p + 16, kw);
-	(void)put_ranges(p + 24, v);
+	put32(p + 16, (uint32_t)f->kw.n);
+	kwlist_put(p + REC_FLAGS_LEN, &f->kw);
+	(void)put_ranges(p + REC_FLAGS_LEN + n, v->ranges, v->nranges);
 	return 0;
 }
 
 /* Sorts the messages asked for into taken and refused. */
 static enum store_result
-flags_pick(struct pick *k, enum store_flagop op, uint32_t sys, uint64_t kw,
-    uint64_t since, struct store_changed *out)
+flags_pick(struct pick *k, struct flagging *f, uint64_t since,
+    struct store_changed *out)
 {
 	const struct store_msg *m;
 	uint32_t seq;
@@ -310,7 +223,7 @@ flags_pick(struct pick *k, enum store_flagop op, uint32_t sys, uint64_t kw,
 		}
 		if (pick_take(k, m, seq) == -1)
 			return STORE_NOMEM;
-		if (would_change(m, op, sys, kw))
+		if (would_change(k->v->m, m, f))
 			out->nchanged++;
 	}
 	out->modified = k->v->seqs;
@@ -323,11 +236,11 @@ store_flags(struct store_view *v, const struct store_range *seqs, size_t n,
     enum store_flagop op, const struct store_flagset *fs, uint64_t since,
     bool quiet, struct store_changed *out)
 {
+	struct flagging f = { .op = op, .sys = fs->sys, .set = KWSET_NONE };
 	struct trailer tr;
 	struct keyset ks;
 	struct pick k;
 	enum store_result r;
-	uint64_t kw;
 
 	memset(out, 0, sizeof(*out));
 	if ((fs->sys & ~(uint32_t)STORE_FLAGS) != 0)
@@ -335,17 +248,18 @@ store_flags(struct store_view *v, const struct store_range *seqs, size_t n,
 	if ((r = write_begin(v, seqs, n)) != STORE_OK)
 		return r;
 	keyset_start(&ks, v->m);
-	kw = keywords_known(v->m, fs);
-	if (op != STORE_FLAGS_DEL)
-		r = keyset_bits(&ks, &v->st->g, fs, &kw);
+	if (op == STORE_FLAGS_DEL)
+		keyset_known(v->m, fs, &f.kw);
+	else
+		r = keyset_list(&ks, &v->st->g, fs, &f.kw);
 	pick_start(&k, v, seqs, n);
 	if (r == STORE_OK)
-		r = flags_pick(&k, op, fs->sys, kw, since, out);
+		r = flags_pick(&k, &f, since, out);
 	if (r != STORE_OK || out->nchanged == 0) {
 		store_abort(v->st);
 		return r;
 	}
-	(void)flags_record(v, op, fs->sys, kw);
+	(void)flags_record(v, &f);
 	tr = v->st->tr;
 	v->st->state->mute = quiet ? v : NULL;
 	r = store_finish(v->st, &tr);
@@ -394,7 +308,7 @@ store_expunge(struct store_view *v, const struct store_range *seqs, size_t n,
 	    8 + v->nranges * 8)) != NULL) {
 		put32(p, v->m->id);
 		put32(p + 4, (uint32_t)v->nranges);
-		(void)put_ranges(p + 8, v);
+		(void)put_ranges(p + 8, v->ranges, v->nranges);
 	}
 	if (count != NULL)
 		*count = v->st->tr.messages - tr.messages;
@@ -403,60 +317,76 @@ store_expunge(struct store_view *v, const struct store_range *seqs, size_t n,
 
 /* ---- copy, move -------------------------------------------------- */
 
-/* Keyword bits of one mailbox in another; those that do not fit are 255. */
-static void
+/* Which of the keywords used here (a bit each) is which there; those that do
+ * not fit are left out.  Returns how many pairs. */
+static uint32_t
 keywords_between(struct store *st, struct mailbox *from, struct mailbox *to,
-    uint64_t used, uint8_t map[64])
+    const uint8_t *used, uint8_t pairs[4 * STORE_KEYWORDS_MAX])
 {
 	struct keyset ks;
-	uint32_t i, bit;
+	uint32_t i, n = 0;
+	uint16_t there;
 
-	memset(map, 255, 64);
 	keyset_start(&ks, to);
-	for (i = 0; i < from->nkeywords; i++)
-		if ((used >> i & 1) != 0 && keyset_bit(&ks, &st->g,
-		    from->keywords[i], &bit) == STORE_OK)
-			map[i] = (uint8_t)bit;
+	for (i = 0; i < from->kw.n; i++)
+		if ((used[i / 8] >> i % 8 & 1) != 0 && keyset_number(&ks,
+		    &st->g, from->kw.names[i], &there) == STORE_OK) {
+			put16(pairs + n * 4, (uint16_t)i);
+			put16(pairs + n * 4 + 2, there);
+			n++;
+		}
+	return n;
 }
 
 /* The record for the ranges of the view; n messages get UIDs from first. */
 void
 copy_record(struct store *st, struct mailbox *from, struct mailbox *to,
     const struct store_range *ranges, size_t nranges, uint32_t n,
-    uint64_t keywords, bool move)
+    const uint8_t *keywords, bool move)
 {
-	uint8_t map[64], *p;
-	size_t i;
+	uint8_t pairs[4 * STORE_KEYWORDS_MAX], *p;
+	uint32_t npairs = keywords_between(st, from, to, keywords, pairs);
+	size_t len = PAD8((size_t)npairs * 4);
 
-	keywords_between(st, from, to, keywords, map);
 	if ((p = group_add(&st->g, move ? REC_MOVE : REC_COPY, 0,
-	    REC_COPY_LEN + nranges * 8)) == NULL)
+	    REC_COPY_LEN + len + nranges * 8)) == NULL)
 		return;
 	put32(p, from->id);
 	put32(p + 4, to->id);
 	put32(p + 8, to->uidnext);
 	put32(p + 12, n);
 	put32(p + 16, (uint32_t)nranges);
-	memcpy(p + 24, map, sizeof(map));
-	for (i = 0, p += REC_COPY_LEN; i < nranges; i++, p += 8) {
-		put32(p, ranges[i].first);
-		put32(p + 4, ranges[i].last);
-	}
+	put32(p + 20, npairs);
+	memcpy(p + REC_COPY_LEN, pairs, (size_t)npairs * 4);
+	(void)put_ranges(p + REC_COPY_LEN + len, ranges, nranges);
+}
+
+/* Notes which keywords a message has, a bit each. */
+void
+keywords_note(const struct mailbox *m, uint32_t kwset, uint8_t *used)
+{
+	const struct kwset *s = kwset_at(&m->kw, kwset);
+	uint32_t i;
+
+	for (i = 0; i < s->n; i++)
+		used[s->v[i] / 8] |= (uint8_t)(1U << s->v[i] % 8);
 }
 
 static enum store_result
 copy_pick(struct pick *k, struct store_copied *out, uint64_t *bytes,
-    uint64_t *keywords)
+    uint8_t *keywords)
 {
 	const struct store_msg *m;
-	uint32_t seq;
+	uint32_t seq, set = 0;
 
-	*bytes = *keywords = 0;
+	*bytes = 0;
+	memset(keywords, 0, STORE_KEYWORDS_MAX / 8);
 	while ((m = pick_next(k, &seq)) != NULL) {
 		if (pick_take(k, m, seq) == -1)
 			return STORE_NOMEM;
 		*bytes += m->size;
-		*keywords |= m->keywords;
+		if (m->kwset != set)
+			keywords_note(k->v->m, set = m->kwset, keywords);
 		out->n++;
 	}
 	out->src = k->v->ranges;
@@ -475,7 +405,8 @@ store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
 	struct trailer tr;
 	struct pick k;
 	enum store_result r;
-	uint64_t bytes, kw;
+	uint64_t bytes;
+	uint8_t kw[STORE_KEYWORDS_MAX / 8];
 	bool move = (how & STORE_COPY_MOVE) != 0;
 
 	memset(out, 0, sizeof(*out));
@@ -492,7 +423,7 @@ store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
 		to = mailbox_byname(st->state, name);
 	if (to == NULL || (to->attr & STORE_MB_NOSELECT) != 0)
 		r = STORE_NOTFOUND;
-	else if ((r = copy_pick(&k, out, &bytes, &kw)) == STORE_OK &&
+	else if ((r = copy_pick(&k, out, &bytes, kw)) == STORE_OK &&
 	    out->n > 0) {
 		if (!move && !store_room(st, bytes, out->n))
 			r = STORE_OVERQUOTA;

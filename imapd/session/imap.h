@@ -66,7 +66,7 @@ struct session {
 	enum session_state state;
 	unsigned int	 enabled;	/* ENABLED_ */
 	bool		 again;		/* the line in cmd is the next one */
-	size_t		 nkeywords;	/* told in FLAGS */
+	uint32_t	 keywords_told;	/* in FLAGS */
 	bool		 deflate;	/* COMPRESS was answered OK */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
 	struct quota	 quota;		/* of the account, 0 no limit */

@@ -64,8 +64,8 @@ void
 out_flags(struct session *s, uint32_t seq, const struct store_msg *m)
 {
 	const char	*name;
-	uint64_t	 left = m->keywords;
-	size_t		 i;
+	const uint16_t	*kw;
+	size_t		 i, n;
 	bool		 some = false;
 
 	for (i = 0; i < NITEMS(flag_names); i++) {
@@ -80,9 +80,9 @@ out_flags(struct session *s, uint32_t seq, const struct store_msg *m)
 		frames_puts(s->io, some ? " \\Recent" : "\\Recent");
 		some = true;
 	}
-	for (i = 0; left != 0; i++, left >>= 1) {
-		if (!(left & 1) ||
-		    (name = store_view_keyword(s->view, i)) == NULL)
+	kw = store_view_keywords(s->view, m->kwset, &n);
+	for (i = 0; i < n; i++) {
+		if ((name = store_view_keyword(s->view, kw[i])) == NULL)
 			continue;
 		if (some)
 			frames_putc(s->io, ' ');
@@ -111,7 +111,7 @@ out_flags_line(struct session *s, bool permanent)
 	struct store_view_info	 info;
 
 	store_view_info(s->view, &info);
-	s->nkeywords = info.nkeywords;
+	s->keywords_told = info.keywords_told;
 	frames_puts(s->io, "* FLAGS (");
 	frames_puts(s->io, system);
 	out_keywords(s);
@@ -122,7 +122,7 @@ out_flags_line(struct session *s, bool permanent)
 	if (!info.readonly) {
 		frames_puts(s->io, system);
 		out_keywords(s);
-		if (info.nkeywords < STORE_KEYWORDS_MAX)
+		if (!info.keywords_full)
 			frames_puts(s->io, " \\*");
 	}
 	frames_puts(s->io, ")] Flags that stay\r\n");

@@ -365,13 +365,14 @@ parse_keyword(struct parse *p, int key)
 {
 	struct slice	 v;
 	char		 name[STORE_KEYWORD_LEN + 1];
-	int		 bit = -1;
+	int		 number = -1;
 
 	if (imap_atom(p->in, &v) == -1)
 		return parse_fail(p, reply_syntax(p->s, p->in));
 	if (slice_cpy(v, name, sizeof(name)) == 0)
-		bit = store_view_keyword_bit(p->s->view, name);
-	p->prog->key[key - 1].number = bit == -1 ? 0 : (uint64_t)1 << bit;
+		number = store_view_keyword_number(p->s->view, name);
+	/* One more: 0 is on no message. */
+	p->prog->key[key - 1].number = (uint64_t)(number + 1);
 	return key;
 }
 

@@ -129,6 +129,13 @@ match_key(struct look *l, int key)
 	return 0;
 }
 
+static bool
+has_keyword(const struct look *l, const struct search_key *k)
+{
+	return store_view_keyword_in(l->s->view, l->m.kwset,
+	    (int)k->number - 1);
+}
+
 /* Keys that the index alone can answer. */
 static int
 match_index(struct look *l, const struct search_key *k)
@@ -144,9 +151,9 @@ match_index(struct look *l, const struct search_key *k)
 	case KEY_NOFLAG:
 		return (m->flags & k->number) == 0;
 	case KEY_KEYWORD:
-		return (m->keywords & k->number) != 0;
+		return has_keyword(l, k);
 	case KEY_NOKEYWORD:
-		return (m->keywords & k->number) == 0;
+		return !has_keyword(l, k);
 	case KEY_RECENT:
 		return store_view_recent(l->s->view, l->seq);
 	case KEY_OLD:

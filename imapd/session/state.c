@@ -52,7 +52,7 @@ session_update(struct session *s, bool expunge)
 		frames_puts(s->io, " EXPUNGE\r\n");
 	}
 	store_view_info(s->view, &info);
-	if (info.nkeywords != s->nkeywords)
+	if (info.keywords_told != s->keywords_told)
 		out_flags_line(s, true);
 	if (d.grown)
 		out_exists(s, d.exists, d.recent);

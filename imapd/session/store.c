@@ -121,7 +121,7 @@ store_run(struct session *s, const struct storing *st,
 	    st->op != STORE_FLAGS_DEL)
 		told_messages(s, "deleted");
 	store_view_info(s->view, &info);
-	if (info.nkeywords != s->nkeywords)
+	if (info.keywords_told != s->keywords_told)
 		out_flags_line(s, true);
 	store_show(s, st, &changed);
 	/* RFC 2180 4.2; what has no UID any more is no error (3501 6.4.8). */

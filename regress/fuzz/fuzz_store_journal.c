@@ -79,10 +79,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	bare_records(p, n, true);
 	bare_records(p, n, false);
-	if (n < LOG_HEADER || loghead_decode(p, &h) != STORE_OK ||
+	if (loghead_decode(p, n, &h) != STORE_OK ||
 	    (s = state_new(true)) == NULL)
 		return 0;
-	for (off = LOG_HEADER; off < n; off += (size_t)len) {
+	for (off = h.len; off < n; off += (size_t)len) {
 		len = loggroup_parse(p + off, n - off, 0, &g, &want);
 		if (len <= 0) {
 			promise(len == -1 || want > n - off);

@@ -230,6 +230,20 @@ say(struct text *t, const char *fmt, ...)
 	t->n += (size_t)n;
 }
 
+/* The keywords of a message whose numbers are small, a bit each. */
+static unsigned int UNUSED
+kw_bits(struct store_view *v, const struct store_msg *m)
+{
+	const uint16_t *kw;
+	unsigned int bits = 0;
+	size_t i, n;
+
+	kw = store_view_keywords(v, m->kwset, &n);
+	for (i = 0; i < n; i++)
+		bits |= kw[i] < 32 ? 1U << kw[i] : 0;
+	return bits;
+}
+
 static void
 dump_view(struct text *t, struct store *st, const char *name)
 {
@@ -255,10 +269,12 @@ dump_view(struct text *t, struct store *st, const char *name)
 		}
 		assert_int_equal(crc, m->crc);
 		OK(store_facts(st, m, &f));
-		say(t, " %u uid %u flags %x kw %llx modseq %llu date %lld "
+		say(t, " %u uid %u flags %x kw %x modseq %llu date %lld "
+		    "saved %lld email %llx "
 		    "size %u prefix %u crc %x facts %zu %x\n", seq, m->uid,
-		    m->flags, (unsigned long long)m->keywords,
+		    m->flags, kw_bits(v, m),
 		    (unsigned long long)m->modseq, (long long)m->date,
+		    (long long)m->saved, (unsigned long long)m->email,
 		    m->size, m->prefix, m->crc, f.iov_len,
 		    crc32c(0, f.iov_base, f.iov_len));
 	}
@@ -312,9 +328,12 @@ slurp(const struct acct *a, const char *name, size_t *n)
 {
 	uint8_t *p;
 	int fd = openat(a->fd, name, O_RDONLY);
+	off_t size = file_size(a, name);
 
 	assert_int_not_equal(fd, -1);
-	*n = (size_t)file_size(a, name);
+	if (size < 0)
+		size = 0;
+	*n = (size_t)size;
 	p = malloc(*n + 1);
 	assert_non_null(p);
 	assert_int_equal(pread(fd, p, *n, 0), *n);

@@ -258,7 +258,7 @@ append_and_multiappend(void **state)
 	assert_int_equal(out.uids.last, 4);
 	v = view(st, "Drafts", 0);
 	assert_int_equal(store_view_msg(v, 3)->size, sizeof(big));
-	assert_int_equal(store_view_msg(v, 4)->keywords, 3);
+	assert_int_equal(kw_bits(v, store_view_msg(v, 4)), 3);
 	for (i = 1; i <= 4; i++)
 		OK(store_verify(st, store_view_msg(v, (uint32_t)i)));
 	store_view_close(v);

@@ -358,7 +358,7 @@ static void
 links_and_pipes(void **state)
 {
 	static const char *const names[] = { "journal", "lock", "mail.0001",
-	    "facts" };
+	    "facts.0001" };
 	struct acct a;
 	struct store *d;
 	enum store_result r, rd;

@@ -91,7 +91,7 @@ realloc(void *p, size_t n)
 #define FILES	6
 
 static const char *const files[FILES] = { "journal", "lock", "mail.0001",
-    "mail.0002", "facts", "index" };
+    "mail.0002", "facts.0001", "index" };
 
 struct saved {
 	uint8_t	*p[FILES];

@@ -146,8 +146,8 @@ rename_inbox(void **state)
 	assert_int_equal(s.uidnext, 6);
 	store_view_close(v);
 	v = view(st, "old/mail", 0);
-	assert_int_equal(store_view_keyword_bit(v, "key"), 0);
-	assert_int_equal(store_view_msg(v, 2)->keywords, 1);
+	assert_int_equal(store_view_keyword_number(v, "key"), 0);
+	assert_int_equal(kw_bits(v, store_view_msg(v, 2)), 1);
 	store_view_close(v);
 	deliver_ok(d, 5, 6);
 	store_close(st);

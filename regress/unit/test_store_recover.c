@@ -15,8 +15,8 @@ static void
 add_zeros(const struct acct *a, uint32_t uid, uint32_t segment, uint32_t size)
 {
 	static const char zeros[MIB];
-	struct store_msg m = { .uid = uid, .size = size, .offset = 320,
-	    .segment = segment };
+	struct msgrec m = { .mailbox = INBOX_ID, .m = { .uid = uid,
+	    .size = size, .offset = 320, .segment = segment } };
 	struct trailer tr;
 	struct store *st;
 	char name[32];
@@ -24,14 +24,14 @@ add_zeros(const struct acct *a, uint32_t uid, uint32_t segment, uint32_t size)
 	int fd;
 
 	for (i = 0; i < size / MIB; i++)
-		m.crc = crc32c(m.crc, zeros, MIB);
+		m.m.crc = crc32c(m.m.crc, zeros, MIB);
 	(void)snprintf(name, sizeof(name), "mail.%04u", segment);
 	fd = openat(a->fd, name, O_RDWR | O_CREAT, 0666);
 	assert_int_equal(ftruncate(fd, 320 + (off_t)size), 0);
 	close(fd);
 	st = session(a);
 	OK(store_begin(st));
-	assert_int_equal(store_add_record(&st->g, INBOX_ID, &m, NULL), 0);
+	assert_int_equal(msgrec_encode(&st->g, &m), 0);
 	tr = st->tr;
 	tr.messages++;
 	tr.bytes += size;
@@ -320,7 +320,7 @@ same(const struct acct *a, struct kept *k)
 static void
 newer(const struct acct *a, bool deliver)
 {
-	static const char *const names[] = { "journal", "index", "facts",
+	static const char *const names[] = { "journal", "index", "facts.0001",
 	    "lock", "mail.0001" };
 	struct kept k[NITEMS(names)];
 	struct store *st = NULL;
@@ -343,10 +343,11 @@ static void
 newer_head(void **state)
 {
 	static const struct { const char *name; size_t crc; } heads[] = {
-		{ "journal", 60 }, { "index", 252 }, { "facts", 60 },
+		{ "journal", 60 }, { "index", 252 }, { "facts.0001", 60 },
 	};
 	struct store *st;
 	struct acct a;
+	uint32_t was;
 	uint8_t *p;
 	size_t i, n;
 
@@ -356,11 +357,12 @@ newer_head(void **state)
 		OK(store_checkpoint(st));
 		store_close(st);
 		p = slurp(&a, heads[i].name, &n);
+		was = get32(p + 8);
 		put32(p + 8, 9);
 		put32(p + heads[i].crc, crc32c(0, p, heads[i].crc));
 		spew(&a, heads[i].name, p, n);
 		newer(&a, true);
-		put32(p + 8, 1);
+		put32(p + 8, was);
 		put32(p + heads[i].crc, crc32c(0, p, heads[i].crc));
 		spew(&a, heads[i].name, p, n);
 		st = deliverer(&a);
@@ -388,7 +390,7 @@ newer_record(void **state)
 			assert_non_null(group_add(&st->g, kind == 1 ?
 			    REC_RECENT : 99, kind == 2 ? REC_MAY : 0, 8));
 			tr = st->tr;
-			tr.features = kind == 1;
+			tr.features |= kind == 1 ? 1U << 31 : 0;
 			if (kind == 1)
 				put32(st->g.p + st->g.n - 8, 1);
 			assert_int_equal(store_finish(st, &tr), kind == 2 ?
@@ -428,15 +430,15 @@ newer_facts(void **state)
 	st = session(&a);
 	v = view(st, "INBOX", 0);
 	m = store_view_msg(v, 1);
-	p = slurp(&a, "facts", &n);
+	p = slurp(&a, "facts.0001", &n);
 	e = p + m->facts_off;
 	for (; facts_version((char *)e + FACTS_ENTRY, m->facts_len) <=
 	    FACTS_VERSION; e[FACTS_ENTRY + 4]++)
 		continue;
 	put32(e + 12, crc32c(crc32c(crc32c(st->seed, e, 12), e + 16, 8),
 	    e + FACTS_ENTRY, m->facts_len));
-	spew(&a, "facts", p, n);
-	keep(&a, &k, "facts");
+	spew(&a, "facts.0001", p, n);
+	keep(&a, &k, "facts.0001");
 	OK(store_facts(st, m, &f));
 	assert_int_equal(facts_version(f.iov_base, f.iov_len), FACTS_VERSION);
 	same(&a, &k);
@@ -463,19 +465,19 @@ older_facts(void **state)
 	st = session(&a);
 	v = view(st, "INBOX", 0);
 	m = store_view_msg(v, 1);
-	was = slurp(&a, "facts", &n);
-	p = slurp(&a, "facts", &n);
+	was = slurp(&a, "facts.0001", &n);
+	p = slurp(&a, "facts.0001", &n);
 	e = p + m->facts_off;
 	put32(e + FACTS_ENTRY + 4, FACTS_VERSION - 1);
 	e[FACTS_ENTRY + m->facts_len - 1] ^= 1;
 	put32(e + 12, crc32c(crc32c(crc32c(st->seed, e, 12), e + 16, 8),
 	    e + FACTS_ENTRY, m->facts_len));
-	spew(&a, "facts", p, n);
+	spew(&a, "facts.0001", p, n);
 	OK(store_facts(st, m, &f));
 	assert_int_equal(f.iov_len, m->facts_len);
 	assert_memory_equal(f.iov_base, was + m->facts_off + FACTS_ENTRY,
 	    f.iov_len);
-	now = slurp(&a, "facts", &nnow);
+	now = slurp(&a, "facts.0001", &nnow);
 	assert_int_equal(nnow, n);
 	assert_memory_equal(now, was, n);
 	store_view_close(v);

@@ -49,20 +49,20 @@ flags_and_keywords(void **state)
 	set_flags(t.v1, 2, 5, STORE_FLAGS_ADD, STORE_SEEN, "Work");
 	OK(store_commit(t.s1));
 	assert_int_equal(store_view_msg(t.v1, 3)->flags, STORE_SEEN);
-	assert_int_equal(store_view_keyword_bit(t.v1, "wOrK"), 0);
+	assert_int_equal(store_view_keyword_number(t.v1, "wOrK"), 0);
 	OK(store_view_refresh(t.v2, 0, &dl));
 	assert_int_equal(dl.nchanged, 4);
 	assert_int_equal(dl.changed[0], 2);
 	assert_true(dl.keywords);
 	assert_false(dl.grown);
-	assert_int_equal(store_view_msg(t.v2, 5)->keywords, 1);
+	assert_int_equal(kw_bits(t.v2, store_view_msg(t.v2, 5)), 1);
 	set_flags(t.v2, 3, 3, STORE_FLAGS_DEL, STORE_SEEN, "work");
 	set_flags(t.v2, 4, 4, STORE_FLAGS_SET, STORE_FLAGGED, NULL);
 	OK(store_view_refresh(t.v1, 0, &dl));
 	/* Those it changed itself and was not quiet about, and the others. */
 	assert_int_equal(dl.nchanged, 4);
 	assert_int_equal(store_view_msg(t.v1, 4)->flags, STORE_FLAGGED);
-	assert_int_equal(store_view_msg(t.v1, 4)->keywords, 0);
+	assert_int_equal(kw_bits(t.v1, store_view_msg(t.v1, 4)), 0);
 	assert_int_equal(store_view_msg(t.v1, 3)->flags, 0);
 	store_view_info(t.v1, &info);
 	assert_int_equal(info.unseen, 8);
@@ -86,42 +86,191 @@ flags_and_keywords(void **state)
 	two_close(&t);
 }
 
+#define MESSAGES	12	/* to carry all keywords there can be */
+
 static void
 keyword_limit(void **state)
 {
 	struct store_flagset fs = { 0, NULL, 1 };
 	struct store_changed c;
+	struct store_view_info info;
 	struct store_view *v;
 	struct store *st;
 	struct acct a;
 	char name[16];
 	const char *kw = name;
+	uint32_t told;
 	int i;
 
 	acct_new(&a);
 	st = session(&a);
-	OK(append_one(st, "INBOX", 1, 0, NULL, &(struct store_appended){ 0 }));
+	for (i = 1; i <= MESSAGES; i++)
+		OK(append_one(st, "INBOX", i, 0, NULL,
+		    &(struct store_appended){ 0 }));
 	v = view(st, "INBOX", 0);
 	fs.keywords = &kw;
 	for (i = 0; i < STORE_KEYWORDS_MAX; i++) {
 		(void)snprintf(name, sizeof(name), "k%d", i);
-		OK(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs, UINT64_MAX,
-		    false, &c));
+		OK(store_flags(v, SEQ(i % MESSAGES + 1, i % MESSAGES + 1),
+		    STORE_FLAGS_ADD, &fs, UINT64_MAX, false, &c));
+		assert_int_equal(c.nchanged, 1);
+		store_view_info(v, &info);
+		assert_int_equal(info.nkeywords, i + 1);
+		assert_int_equal(info.keywords_full,
+		    i + 1 == STORE_KEYWORDS_MAX);
 	}
 	(void)snprintf(name, sizeof(name), "more");
 	OK(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs, UINT64_MAX, false,
 	    &c));
 	assert_int_equal(c.nchanged, 0);
-	OK(store_flags(v, SEQ(1, 1), STORE_FLAGS_SET, &fs, UINT64_MAX, false,
+	assert_int_equal(store_view_keyword_number(v, "more"), -1);
+	OK(store_commit(st));
+	/* One that is on no message any more makes room for another name. */
+	told = info.keywords_told;
+	(void)snprintf(name, sizeof(name), "k777");
+	OK(store_flags(v, SEQ(1, MESSAGES), STORE_FLAGS_DEL, &fs, UINT64_MAX,
+	    false, &c));
+	assert_int_equal(c.nchanged, 1);
+	store_view_info(v, &info);
+	assert_false(info.keywords_full);
+	(void)snprintf(name, sizeof(name), "more");
+	OK(store_flags(v, SEQ(2, 2), STORE_FLAGS_ADD, &fs, UINT64_MAX, false,
 	    &c));
-	assert_int_equal(store_view_msg(v, 1)->keywords, 0);
-	assert_int_equal(store_view_keyword_bit(v, "more"), -1);
+	assert_int_equal(c.nchanged, 1);
+	assert_int_equal(store_view_keyword_number(v, "k777"), -1);
+	assert_int_equal(store_view_keyword_number(v, "more"), 777);
+	assert_true(store_view_keyword_in(v, store_view_msg(v, 2)->kwset,
+	    777));
+	store_view_info(v, &info);
+	assert_true(info.keywords_full);
+	assert_int_not_equal(info.keywords_told, told);
+	assert_int_equal(info.nkeywords, STORE_KEYWORDS_MAX);
 	(void)snprintf(name, sizeof(name), "two words");
 	assert_int_equal(store_flags(v, SEQ(1, 1), STORE_FLAGS_ADD, &fs,
 	    UINT64_MAX, false, &c), STORE_INVALID);
 	store_view_close(v);
 	store_close(st);
 	acct_free(&a);
+}
+
+/* A message takes so many keywords and passes over the rest; they go again,
+ * however many are named. */
+static void
+keywords_of_a_message(void **state)
+{
+	char names[STORE_KEYWORDS_MSG + 20][8];
+	const char *kw[NITEMS(names)];
+	struct store_flagset fs = { 0, kw, NITEMS(names) };
+	struct store_changed c;
+	struct store_copied cp;
+	struct store_view *v, *w;
+	struct store *st;
+	struct acct a;
+	char *want, *got;
+	size_t i, n;
+
+	for (i = 0; i < NITEMS(names); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		kw[i] = names[i];
+	}
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, 0, NULL, &(struct store_appended){ 0 }));
+	OK(append_one(st, "INBOX", 2, 0, "two", &(struct store_appended){ 0 }));
+	v = view(st, "INBOX", 0);
+	OK(store_flags(v, SEQ(1, 2), STORE_FLAGS_ADD, &fs, UINT64_MAX, false,
+	    &c));
+	for (i = 1; i <= 2; i++) {
+		(void)store_view_keywords(v, store_view_msg(v, i)->kwset, &n);
+		assert_int_equal(n, STORE_KEYWORDS_MSG);
+	}
+	assert_true(kw_bits(v, store_view_msg(v, 2)) & 1);
+	OK(store_copy(v, SEQ(1, 2), "Archive", 0, &cp));
+	w = view(st, "Archive", 0);
+	(void)store_view_keywords(w, store_view_msg(w, 1)->kwset, &n);
+	assert_int_equal(n, STORE_KEYWORDS_MSG);
+	OK(store_commit(st));
+	want = dump(&a);
+	OK(store_checkpoint(st));
+	got = dump(&a);
+	assert_string_equal(got, want);
+	OK(store_flags(v, SEQ(1, 2), STORE_FLAGS_DEL, &fs, UINT64_MAX, false,
+	    &c));
+	assert_int_equal(store_view_msg(v, 1)->kwset, 0);
+	assert_int_equal(kw_bits(v, store_view_msg(v, 2)), 1);
+	free(want);
+	free(got);
+	store_view_close(v);
+	store_view_close(w);
+	store_close(st);
+	acct_free(&a);
+}
+
+/* Sets of keywords come and go with the messages that have them. */
+static void
+keyword_sets_are_freed(void **state)
+{
+	struct store_view *v;
+	struct store *st;
+	struct acct a;
+	char name[8];
+	int i;
+
+	acct_new(&a);
+	st = session(&a);
+	for (i = 1; i <= 3; i++)
+		OK(append_one(st, "INBOX", i, 0, "base",
+		    &(struct store_appended){ 0 }));
+	v = view(st, "INBOX", 0);
+	for (i = 0; i < 400; i++) {
+		(void)snprintf(name, sizeof(name), "k%d", i % 40);
+		set_flags(v, 1, 2, i % 3 == 0 ? STORE_FLAGS_SET :
+		    STORE_FLAGS_ADD, 0, name);
+		set_flags(v, 2, 3, STORE_FLAGS_ADD, 0, name);
+	}
+	assert_true(v->m->kw.nsets < 12);
+	assert_true(kwset_used(&v->m->kw) <= 3);
+	store_view_close(v);
+	store_close(st);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+/* A message keeps its email id wherever it is copied or moved; no other one
+ * has it.  The time of the copy is its own. */
+static void
+email_id_stays(void **state)
+{
+	struct store_copied c;
+	struct store_view *v, *w;
+	struct store *st;
+	struct two t;
+	uint64_t id[4];
+	int i;
+
+	two_open(&t, 4);
+	for (i = 0; i < 4; i++) {
+		id[i] = store_view_msg(t.v1, (uint32_t)i + 1)->email;
+		assert_true(id[i] != 0 && (i == 0 || id[i] > id[i - 1]));
+		assert_true(store_view_msg(t.v1, 1)->saved > 1700000000);
+	}
+	OK(store_copy(t.v1, SEQ(1, 2), "Archive", 0, &c));
+	OK(store_copy(t.v1, SEQ(3, 3), "Archive", STORE_COPY_MOVE, &c));
+	OK(store_commit(t.s1));
+	OK(store_checkpoint(t.s1));
+	st = session(&t.a);
+	v = view(st, "Archive", 0);
+	w = view(t.s1, "Archive", 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(store_view_msg(v, (uint32_t)i + 1)->email,
+		    id[i]);
+		assert_int_equal(store_view_msg(v, (uint32_t)i + 1)->saved,
+		    store_view_msg(w, (uint32_t)i + 1)->saved);
+	}
+	store_view_close(v);
+	store_view_close(w);
+	store_close(st);
+	two_close(&t);
 }
 
 static void
@@ -318,9 +467,9 @@ copy_and_move(void **state)
 	assert_int_equal(bytes, bytes2);
 	assert_int_equal(file_size(&a, "mail.0001"), before);
 	w = view(st, "Archive", 0);
-	assert_int_equal(store_view_msg(w, 4)->keywords, 1);
+	assert_int_equal(kw_bits(w, store_view_msg(w, 4)), 1);
 	assert_string_equal(store_view_keyword(w, 0), "Blue");
-	assert_int_equal(store_view_msg(w, 5)->keywords, 0);
+	assert_int_equal(kw_bits(w, store_view_msg(w, 5)), 0);
 	store_view_close(v);
 	store_view_close(w);
 	store_close(st);
@@ -420,6 +569,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flags_and_keywords),
 		cmocka_unit_test(keyword_limit),
+		cmocka_unit_test(keywords_of_a_message),
+		cmocka_unit_test(keyword_sets_are_freed),
+		cmocka_unit_test(email_id_stays),
 		cmocka_unit_test(expunge_two_sessions),
 		cmocka_unit_test(vanished_is_all_that_went),
 		cmocka_unit_test(gone_are_counted),

@@ -73,7 +73,7 @@ def down():
 
 def cold():
     down()
-    for name in ("index", "facts"):
+    for name in ("index", "facts.*"):
         for path in glob.glob(f"{RUN}/store/*/{name}"):
             if os.environ.get("KEEP_FACTS") is None or name == "index":
                 os.unlink(path)
