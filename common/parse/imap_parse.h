@@ -111,6 +111,27 @@ int64_t	 imap_set_count(const struct imap_range *v, size_t n);
 ssize_t	 imap_set_print(const struct imap_range *v, size_t n, char *,
 	    size_t size);
 
+/* "$", and nothing of a word behind it (RFC 5182): 1 and taken, or 0. */
+int	 imap_saved(struct imap_in *);
+
+/* Places 1..n of a result, or of its end: both as they were given, which is
+ * in any order (RFC 9394 4). */
+struct imap_partial {
+	int		 last;		/* counted from the last message */
+	uint32_t	 from, to;
+};
+#define IMAP_PARTIAL_TEXT 32
+
+/* "1:500" or "-1:-100". */
+int	 imap_partial(struct imap_in *, struct imap_partial *);
+/* How many of a result, from the end that it counts from, have to be known. */
+uint32_t imap_partial_reach(const struct imap_partial *);
+/* Which of a result of n: how many, from *first (0..) on. */
+size_t	 imap_partial_pick(const struct imap_partial *, size_t n,
+	    size_t *first);
+/* As it was asked for; size IMAP_PARTIAL_TEXT is enough. */
+int	 imap_partial_print(const struct imap_partial *, char *, size_t size);
+
 #define IMAP_SEEN	0x01
 #define IMAP_ANSWERED	0x02
 #define IMAP_FLAGGED	0x04

@@ -29,7 +29,7 @@ static ssize_t	name_copy(struct slice, char *);
 static int	set_room(struct session *, size_t);
 static enum reply set_seqs(struct session *, struct imap_range *, size_t,
 	    uint32_t, struct imap_in *, size_t);
-static void	set_uids(struct session *, struct imap_range *, size_t);
+static void	set_uids(struct session *, const struct imap_range *, size_t);
 static void	set_add(struct session *, uint32_t, uint32_t);
 
 enum reply
@@ -73,6 +73,13 @@ arg_set(struct session *s, struct imap_in *in)
 	size_t			 i, start = in->off, max = 1;
 	ssize_t			 n;
 
+	if (imap_saved(in)) {
+		if (set_room(s, s->nsaved) == -1)
+			return reply_store(s, STORE_NOMEM);
+		s->nset = 0;
+		set_uids(s, s->saved, s->nsaved);
+		return REPLY_OK;
+	}
 	for (i = in->off; i < in->n && in->p[i] != ' '; i++)
 		max += in->p[i] == ',';
 	if (set_room(s, max) == -1 || (v = calloc(max, sizeof(*v))) == NULL)
@@ -143,7 +150,7 @@ set_seqs(struct session *s, struct imap_range *v, size_t n, uint32_t exists,
 
 /* UIDs that are not there are passed over (RFC 3501 6.4.8). */
 static void
-set_uids(struct session *s, struct imap_range *v, size_t n)
+set_uids(struct session *s, const struct imap_range *v, size_t n)
 {
 	uint32_t	 lo, hi;
 	size_t		 i;
@@ -173,6 +180,33 @@ set_add(struct session *s, uint32_t lo, uint32_t hi)
 	}
 	s->set[s->nset].first = lo;
 	s->set[s->nset++].last = hi;
+}
+
+void
+arg_set_page(struct session *s, const struct imap_partial *page)
+{
+	struct store_range	 v;
+	size_t			 i, n = 0, all = 0, len, first, left;
+
+	for (i = 0; i < s->nset; i++)
+		all += s->set[i].last - s->set[i].first + 1;
+	left = imap_partial_pick(page, all, &first);
+	for (i = 0; i < s->nset && left > 0; i++) {
+		v = s->set[i];
+		len = v.last - v.first + 1;
+		if (first >= len) {
+			first -= len;
+			continue;
+		}
+		v.first += (uint32_t)first;
+		len -= first;
+		first = 0;
+		if (len > left)
+			v.last = v.first + (uint32_t)left - 1;
+		left -= len < left ? len : left;
+		s->set[n++] = v;
+	}
+	s->nset = n;
 }
 
 int

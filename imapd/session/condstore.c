@@ -38,9 +38,13 @@ arg_fetch_modifiers(struct session *s, struct imap_in *in,
 				return reply_syntax(s, in);
 		} else if (!m->vanished && imap_word(in, "VANISHED"))
 			m->vanished = true;
-		else
-			return reply_expected(s, in, "CHANGEDSINCE or "
-			    "VANISHED, each once");
+		else if (m->page.from == 0 && imap_word(in, "PARTIAL")) {
+			if (imap_space(in) == -1 ||
+			    imap_partial(in, &m->page) == -1)
+				return reply_syntax(s, in);
+		} else
+			return reply_expected(s, in, "CHANGEDSINCE, VANISHED "
+			    "or PARTIAL, each once");
 	} while (imap_space(in) == 0);
 	if (imap_close(in) == -1)
 		return reply_syntax(s, in);
@@ -48,7 +52,10 @@ arg_fetch_modifiers(struct session *s, struct imap_in *in,
 	    !(s->enabled & ENABLED_QRESYNC)))
 		return reply_bad(s, "expected VANISHED only in UID FETCH with "
 		    "CHANGEDSINCE, and QRESYNC enabled");
-	session_enable(s, ENABLED_CONDSTORE);
+	if (m->page.from > 0 && !s->uid)
+		return reply_bad(s, "expected PARTIAL only in UID FETCH");
+	if (since)
+		session_enable(s, ENABLED_CONDSTORE);
 	return REPLY_OK;
 }
 

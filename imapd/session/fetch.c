@@ -148,6 +148,8 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 	if (imap_space(in) == 0 &&
 	    (r = arg_fetch_modifiers(s, in, &f->modifiers)) != REPLY_OK)
 		return r;
+	if (f->modifiers.page.from > 0)
+		arg_set_page(s, &f->modifiers.page);
 	if (imap_end(in) == -1)
 		return reply_syntax(s, in);
 	if (f->modifiers.since > 0 && fetch_add(in, f, ITEM_MODSEQ) == -1)

@@ -7,7 +7,8 @@
  *	told reply args out vanished enable state condstore qresync in
  *	append status list mailbox quota copy store
  *	fetch_body fetch_binary fetch idle compress
- *	search_field search_match search
+ *	search_prog search_string search_parse search_field search_match
+ *	search_return search
  *	cmd session
  */
 #ifndef IMAP_H
@@ -91,6 +92,9 @@ struct session {
 	struct store_range *set;	/* sequence numbers of the command */
 	size_t		 nset, set_size;
 	unsigned int	 nbad;
+
+	struct imap_range *saved;	/* "$" as UIDs, ascending (RFC 5182) */
+	size_t		 nsaved;
 };
 
 /* ---- session.c ----------------------------------------------------------- */
@@ -172,9 +176,12 @@ enum reply reply_commit(struct session *);
  * UTF-8 with NUL.  REPLY_OK or what to answer. */
 enum reply arg_mailbox(struct session *, struct imap_in *,
 	    char name[STORE_NAME_MAX + 1]);
-/* A set of sequence numbers, or of UIDs with s->uid, into s->set, as
+/* A set of sequence numbers, or of UIDs with s->uid, or "$", into s->set, as
  * ascending ranges of sequence numbers that exist. */
 enum reply arg_set(struct session *, struct imap_in *);
+
+/* Of s->set only a page is meant (RFC 9394 3.3). */
+void	 arg_set_page(struct session *, const struct imap_partial *);
 
 /* Flags as the store wants them, NUL-terminated.  Free with flagset_free. */
 struct flagset {
@@ -231,9 +238,10 @@ void	 session_enable(struct session *, unsigned int bits);
 
 /* ---- condstore.c --------------------------------------------------------- */
 
-struct fetch_modifiers {		/* RFC 7162 3.1.4.1, 3.2.6 */
+struct fetch_modifiers {		/* RFC 7162 3.1.4.1, 3.2.6; 9394 3.3 */
 	uint64_t	 since;		/* CHANGEDSINCE; 0 none */
 	bool		 vanished;
+	struct imap_partial page;	/* PARTIAL; from 0: none */
 };
 /* The list in parentheses. */
 enum reply arg_fetch_modifiers(struct session *, struct imap_in *,
@@ -354,53 +362,5 @@ enum store_result binary_size(struct session *, const struct store_msg *,
 	    struct slice facts, const struct imap_section *);
 /* PREVIEW: a string. */
 void	 preview_send(struct session *, struct slice facts);
-
-/* ---- search_field.c ------------------------------------------------------ */
-
-/* Is the text in a field's value, decoded?  1, 0; -1 out of memory. */
-int	 field_match(struct session *, struct slice value, struct slice text);
-/* The same for a list of addresses: in the value, or in a name or address as
- * it is parsed and decoded. */
-int	 field_match_list(struct session *, struct slice value,
-	    struct slice text);
-/* Does a field of this name have addresses (RFC 5322 3.6)? */
-bool	 field_is_list(struct slice name);
-
-/* ---- search_match.c ------------------------------------------------------ */
-
-enum search_op {
-	KEY_ALL, KEY_AND, KEY_OR, KEY_NOT,
-	KEY_FLAG, KEY_NOFLAG, KEY_KEYWORD, KEY_NOKEYWORD,
-	KEY_RECENT, KEY_OLD, KEY_NEW,
-	KEY_SEQ, KEY_UID, KEY_LARGER, KEY_SMALLER, KEY_MODSEQ,
-	KEY_BEFORE, KEY_ON, KEY_SINCE,
-	KEY_SENTBEFORE, KEY_SENTON, KEY_SENTSINCE,
-	KEY_SUBJECT, KEY_FROM, KEY_TO, KEY_CC, KEY_BCC,
-	KEY_HEADER, KEY_BODY, KEY_TEXT
-};
-
-/* A node; sub and next are indices + 1 into the program, 0 none. */
-struct search_key {
-	enum search_op	 op;
-	unsigned int	 cost;		/* 0 flags .. 3 the body */
-	int		 sub, next;
-	uint64_t	 number;	/* flag bits, keyword bit, size,
-					   mod-sequence */
-	int64_t		 day;
-	struct slice	 name, value;
-	char		*text;		/* the value made UTF-8; NULL: it was */
-	struct imap_range *set;		/* resolved; owned by the program */
-	size_t		 nset;
-};
-
-struct search_prog {
-	size_t			 n, size;
-	struct search_key	*key;
-	struct search		*needle;	/* scratch of BODY, TEXT */
-	bool			 modseq;	/* it has MODSEQ in it */
-};
-/* Does message seq match the program?  1, 0; -1 with *r. */
-int	 search_match(struct session *, const struct search_prog *,
-	    uint32_t seq, enum store_result *r);
 
 #endif

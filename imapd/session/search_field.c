@@ -19,6 +19,7 @@
 #include "net/frames.h"
 #include "store/store.h"
 #include "imapd/session/imap.h"
+#include "imapd/session/searching.h"
 
 static int	address_match(const struct addritem *, struct slice);
 

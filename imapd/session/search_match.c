@@ -25,6 +25,7 @@
 #include "net/frames.h"
 #include "store/store.h"
 #include "imapd/session/imap.h"
+#include "imapd/session/searching.h"
 
 #define DAY		86400
 #define BLOCK		8192	/* octets of a part decoded at a time */
@@ -36,6 +37,7 @@ struct look {
 	uint32_t		 seq;
 	struct store_msg	 m;
 	struct slice		 facts;	/* p NULL: not yet */
+	unsigned int		 fuzzy, exact;	/* of FUZZY's texts */
 	enum store_result	 error;
 };
 
@@ -44,6 +46,7 @@ static char	 raw[BLOCK + CTE_SLACK + CHARSET_CUT];
 static char	 text[CHARSET_UTF8_MAX(BLOCK + CTE_SLACK + CHARSET_CUT)];
 
 static int	match_key(struct look *, int);
+static int	match_fuzzy(struct look *, const struct search_key *);
 static int	match_index(struct look *, const struct search_key *);
 static int	match_sent(struct look *, const struct search_key *);
 static int	match_field(struct look *, const struct search_key *);
@@ -61,7 +64,7 @@ static int	look_error(struct look *, enum store_result);
 
 int
 search_match(struct session *s, const struct search_prog *prog, uint32_t seq,
-    enum store_result *r)
+    unsigned int *score, enum store_result *r)
 {
 	struct look		 l = { .s = s, .prog = prog, .seq = seq };
 	const struct store_msg	*m;
@@ -71,6 +74,7 @@ search_match(struct session *s, const struct search_prog *prog, uint32_t seq,
 		return 0;
 	l.m = *m;
 	match = match_key(&l, 1);
+	*score = l.fuzzy == 0 ? 100 : 1 + 99 * l.exact / l.fuzzy;
 	*r = l.error;
 	return match;
 }
@@ -93,6 +97,8 @@ match_key(struct look *l, int key)
 	case KEY_NOT:
 		r = match_key(l, k->sub);
 		return r == -1 ? -1 : !r;
+	case KEY_FUZZY:
+		return match_fuzzy(l, k);
 	case KEY_SENTBEFORE:
 	case KEY_SENTON:
 	case KEY_SENTSINCE:
@@ -124,9 +130,27 @@ match_key(struct look *l, int key)
 	case KEY_BEFORE:
 	case KEY_ON:
 	case KEY_SINCE:
+	case KEY_OLDER:
+	case KEY_YOUNGER:
 		return match_index(l, k);
 	}
 	return 0;
+}
+
+/* The text as it is, else all its words. */
+static int
+match_fuzzy(struct look *l, const struct search_key *k)
+{
+	int	 words = l->prog->key[k->sub - 1].next;
+	int	 exact = match_key(l, k->sub), r = exact;
+
+	if (r == 0 && words != 0)
+		r = match_key(l, words);
+	if (r == 1) {
+		l->fuzzy++;
+		l->exact += exact == 1;
+	}
+	return r;
 }
 
 static bool
@@ -177,6 +201,10 @@ match_index(struct look *l, const struct search_key *k)
 		return day == k->day;
 	case KEY_SINCE:
 		return day >= k->day;
+	case KEY_OLDER:
+		return m->date <= k->day;
+	case KEY_YOUNGER:
+		return m->date >= k->day;
 	default:
 		return 1;	/* ALL */
 	}

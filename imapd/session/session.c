@@ -68,6 +68,7 @@ session_free(void)
 	fbuf_free(&s->tmp);
 	fbuf_free(&s->hdr);
 	free(s->set);
+	free(s->saved);
 	memset(s, 0, sizeof(*s));
 }
 

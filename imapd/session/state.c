@@ -17,6 +17,7 @@ session_state(struct session *s, enum session_state state,
 		store_view_close(s->view);
 	s->view = view;
 	s->state = state;
+	s->nsaved = 0;
 }
 
 void

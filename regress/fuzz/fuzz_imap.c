@@ -12,6 +12,7 @@
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static int	 take(struct imap_in *, int);
+static int	 partial_check(struct imap_in *);
 static void	 set_check(const struct imap_range *, size_t);
 
 int
@@ -37,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	imap_start(&c, copy + 8, n - 8);
 	for (i = 0; i < 8 && c.off < c.n; i++) {
 		before = c.off;
-		rc = take(&c, in[i] % 18);
+		rc = take(&c, in[i] % 19);
 		if (c.off > c.n || (rc == -1 && (c.off != before ||
 		    c.err.why == NULL)))
 			abort();
@@ -77,12 +78,35 @@ take(struct imap_in *c, int what)
 	case 14: return imap_section(c, &sec);
 	case 15: return imap_id(c);
 	case 17: return imap_modseq(c, 0, &n64);
+	case 18: return partial_check(c);
 	}
 	if ((k = imap_set(c, v, NITEMS(v))) == -1)
 		return -1;
 	if (imap_set_count(v, (size_t)k) == 0)
 		abort();
 	set_check(v, imap_set_resolve(v, (size_t)k, 1000));
+	return 0;
+}
+
+/* A page of a result is within it. */
+static int
+partial_check(struct imap_in *c)
+{
+	struct imap_partial p;
+	char text[IMAP_PARTIAL_TEXT];
+	size_t n, first, count;
+
+	if (imap_saved(c))
+		return 0;
+	if (imap_partial(c, &p) == -1)
+		return -1;
+	if (imap_partial_print(&p, text, sizeof(text)) >= (int)sizeof(text))
+		abort();
+	for (n = 0; n < 100; n++) {
+		count = imap_partial_pick(&p, n, &first);
+		if (first > n || count > n - first)
+			abort();
+	}
 	return 0;
 }
 

@@ -617,6 +617,68 @@ test_cut(void **state)
 		cut_each(in[i], strlen(in[i]), walk);
 }
 
+/* Of 10 results: how many from which place on; n 0: none, -1: bad. */
+static void
+test_partial(void **state)
+{
+	static const struct {
+		const char	*text;
+		int		 n;
+		size_t		 first;
+		uint32_t	 reach;
+	} v[] = {
+		{ "1:3", 3, 0, 3 }, { "3:1", 3, 0, 3 }, { "10:10", 1, 9, 10 },
+		{ "9:4294967295", 2, 8, UINT32_MAX }, { "11:12", 0, 0, 12 },
+		{ "-1:-3", 3, 7, 3 }, { "-3:-1", 3, 7, 3 },
+		{ "-10:-10", 1, 0, 10 }, { "-4294967295:-9", 2, 0,
+		    UINT32_MAX },
+		{ "-11:-12", 0, 0, 12 }, { "0:1", -1, 0, 0 },
+		{ "1:0", -1, 0, 0 }, { "1", -1, 0, 0 }, { "1:", -1, 0, 0 },
+		{ "1:-2", -1, 0, 0 }, { "-1:2", -1, 0, 0 },
+		{ "-:-2", -1, 0, 0 }, { "1:*", -1, 0, 0 },
+		{ "4294967296:1", -1, 0, 0 }, { "", -1, 0, 0 },
+	};
+	struct imap_partial p;
+	struct imap_in in;
+	char text[IMAP_PARTIAL_TEXT];
+	size_t i, first;
+
+	for (i = 0; i < NITEMS(v); i++) {
+		in = start(v[i].text, strlen(v[i].text));
+		assert_int_equal(imap_partial(&in, &p), v[i].n < 0 ? -1 : 0);
+		if (v[i].n >= 0) {
+			assert_int_equal(imap_partial_reach(&p), v[i].reach);
+			assert_int_equal(imap_partial_pick(&p, 10, &first),
+			    v[i].n);
+			assert_int_equal(first, v[i].first);
+			assert_int_equal(imap_partial_pick(&p, 0, &first), 0);
+			imap_partial_print(&p, text, sizeof(text));
+			assert_string_equal(text, v[i].text);
+		} else
+			assert_int_equal(in.off, 0);
+		free(in.p);
+	}
+}
+
+static void
+test_saved(void **state)
+{
+	static const struct { const char *text; int want; } v[] = {
+		{ "$", 1 }, { "$ x", 1 }, { "$)", 1 }, { "$\r\n", 1 },
+		{ "$x", 0 }, { "$,1", 0 }, { "$:2", 0 }, { "1", 0 },
+		{ "", 0 },
+	};
+	struct imap_in in;
+	size_t i;
+
+	for (i = 0; i < NITEMS(v); i++) {
+		in = start(v[i].text, strlen(v[i].text));
+		assert_int_equal(imap_saved(&in), v[i].want);
+		assert_int_equal(in.off, v[i].want);
+		free(in.p);
+	}
+}
+
 /* Each front in each state and each session: what they always said. */
 static void
 test_capabilities(void **state)
@@ -627,7 +689,9 @@ test_capabilities(void **state)
 		const char	*want;
 	} v[] = {
 		{ false, CAP_SESSION, "IMAP4rev1 LITERAL+ SASL-IR ID IDLE "
-		    "UIDPLUS MOVE NAMESPACE UNSELECT CHILDREN SPECIAL-USE "
+		    "UIDPLUS MOVE NAMESPACE UNSELECT "
+		    "ESEARCH SEARCHRES PARTIAL WITHIN SEARCH=FUZZY "
+		    "CHILDREN SPECIAL-USE "
 		    "CREATE-SPECIAL-USE MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
 		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT BINARY PREVIEW "
 		    "CONDSTORE QRESYNC UIDONLY "
@@ -683,6 +747,8 @@ main(void)
 		cmocka_unit_test(test_literal),
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_partial),
+		cmocka_unit_test(test_saved),
 		cmocka_unit_test(test_capabilities),
 	};
 
