@@ -13,6 +13,7 @@ static const struct front_ops ops = {
 	.role = ROLE_IMAPD,
 	.tls = PROTO_IMAPS,
 	.deflate = true,
+	.still = "* OK Still here\r\n",
 	.greet = imap_greet,
 	.command = imap_command,
 	.answer = {

@@ -81,6 +81,7 @@ static const struct chan_handler front_handlers[] = {
 	COMMON_HANDLERS,
 	{ MAIN_ROW_EV,		control_on_row },
 	{ GRANT_AGAIN_EV,	grant_on_again },
+	{ GRANT_PARK_EV,	grant_on_park },
 	{ GRANT_RELEASE_EV,	grant_on_release },
 };
 static const struct chan_handler nursery_handlers[] = {

@@ -249,6 +249,19 @@ grant_on_again(struct chan *chan, struct msg *m, void *arg)
 		grant_fail(c->house, c->role, c->instance, e->conn, e->grant);
 }
 
+/* Its session handed over what it knew and waits for its end.  The grant
+ * stays: it is what the connection gets the next one by. */
+void
+grant_on_park(struct chan *chan, struct msg *m, void *arg)
+{
+	struct child *c = arg;
+	struct grant *g = grant_find(c->house->grants, c,
+	    m->body->grant_park_ev.grant);
+
+	if (g != NULL)
+		grant_shut(g);
+}
+
 void
 grant_on_release(struct chan *chan, struct msg *m, void *arg)
 {

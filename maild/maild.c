@@ -244,8 +244,8 @@ lock_pid(const struct conf *conf)
 		fatal("%s", conf->dir.pid);
 }
 
-/* Every connection is a descriptor in a front, and two more in flight; every
- * session is one in maild. */
+/* Every connection is two descriptors in a front: its own, and its session's
+ * or, when that is parked, what wakes it; every session is one in maild. */
 static void
 raise_limits(const struct conf *conf)
 {

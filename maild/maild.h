@@ -430,6 +430,7 @@ void	 grant_init(struct house *);
 void	 grant_front_died(struct house *, enum proc_role, uint16_t instance);
 void	 grant_on_open(struct chan *, struct msg *, void *);
 void	 grant_on_again(struct chan *, struct msg *, void *);
+void	 grant_on_park(struct chan *, struct msg *, void *);
 void	 grant_on_release(struct chan *, struct msg *, void *);
 void	 grant_on_revoke(struct chan *, struct msg *, void *);
 void	 grant_on_quota(struct chan *, struct msg *, void *);

@@ -70,6 +70,7 @@ struct conf {
 		unsigned int	 timeout;		/* s idle, 1800 (pop3 600) */
 		unsigned int	 max_connections;
 		unsigned int	 max_per_account;	/* 100 */
+		unsigned int	 park;			/* imap: s quiet, 5 */
 		uint64_t	 max_append;		/* octets, 50M */
 		bool		 mark_seen;		/* pop3: RETR, true */
 	} imap, pop3;

@@ -155,6 +155,8 @@ static const struct conf_key keys[] = {
 	    "12000", 1, 1000000, R_IMAP, "connections of one imapd"),
 	K("imap.max-per-account", CT_UINT, false, imap.max_per_account, "100",
 	    1, 100000, R_IMAP, "connections of one account"),
+	K("imap.park", CT_SEC, false, imap.park, "5s", 0, DAY, R_IMAP,
+	    "a client that is quiet so long has no process; 0: never"),
 	K("imap.max-append", CT_SIZE, false, imap.max_append, "50M",
 	    64 * KIB, 2 * GIB, R_IMAP, "largest message of APPEND"),
 

@@ -185,7 +185,9 @@ struct msg_addr {			/* network address of a peer */
 	/* a channel has ended, both of its processes live */		\
 	M(PROC_GONE_EV, proc_gone_ev, CHAN_MAIN, 36, SIDE_B, MF_EV)	\
 	/* authd: an account has another quota; its sessions hear of it */ \
-	M(GRANT_QUOTA_EV, grant_quota_ev, CHAN_MAIN, 37, SIDE_B, MF_EV)
+	M(GRANT_QUOTA_EV, grant_quota_ev, CHAN_MAIN, 37, SIDE_B, MF_EV)	\
+	/* a front has what a session knew: that one is over */		\
+	M(GRANT_PARK_EV, grant_park_ev, CHAN_MAIN, 38, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -236,6 +238,8 @@ struct msg_addr {			/* network address of a peer */
 #define GRANT_AGAIN_EV_FIELDS(F)	/* parked: the session once more */ \
 	F(u64, conn, 0) F(u64, grant, 0)
 #define GRANT_RELEASE_EV_FIELDS(F)					\
+	F(u64, grant, 0)
+#define GRANT_PARK_EV_FIELDS(F)						\
 	F(u64, grant, 0)
 #define GRANT_REVOKE_EV_FIELDS(F)	/* authd: account changed or gone */ \
 	F(u32, account, 0)

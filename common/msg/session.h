@@ -3,12 +3,20 @@
  * SOCK_SEQPACKET, at most MSG_MAX octets: u8 type, then the payload.
  *
  *   START  front -> session  first packet: list of item_arg key, value pairs:
- *          tag, user, host, remote, tls (0/1), state (opaque, after parking),
- *          conn (as the log has it), account (its number)
+ *          tag, user, host, remote, tls (0/1), conn (as the log has it),
+ *          account (its number), parked (1: PARK follows)
  *   DATA   both   octets of the client's stream (clear text, whole); of a
  *          session: up to the end of an answer, for it waits for a command
  *   MORE   session -> front  the same, in the midst of an answer or literal
- *   PARK   session -> front  state to be kept (opaque, <= 4 KiB)
+ *   PARK   session -> front  u64, octets of DATA received so far, u8 flags,
+ *          state to be kept (opaque), and maybe a descriptor that is readable
+ *          when the session should look again.  If that is all the client
+ *          said, the session is over: the front has its end closed, and the
+ *          session sees that.  Else DATA has crossed it: the front forgets
+ *          PARK, and the session goes on with that.  Nothing else comes
+ *          between.
+ *          front -> session  the same behind a START with "parked": what was
+ *          kept, and the descriptor
  *   COMPRESS  session -> front  u64, octets of DATA received so far: behind
  *          these and behind what was sent before it, the client's stream is
  *          DEFLATE (RFC 4978), which the front packs and unpacks; IMAP alone
@@ -29,4 +37,7 @@ enum session_type {
 #define SESSION_QUOTA_LEN	17	/* octets of that packet */
 #define SESSION_PAYLOAD	(MSG_MAX - 1)
 #define SESSION_COMPRESS_LEN 9	/* octets of COMPRESS, with its type */
+#define SESSION_PARK_HEAD 10	/* of PARK before its state */
+#define SESSION_PARK_MAX 4096	/* of its state */
+#define SESSION_PARK_STILL 0x01	/* it may be told that we are still here */
 #endif

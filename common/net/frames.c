@@ -23,7 +23,7 @@
 
 #define FBUF_FIRST	4096
 
-static ssize_t	frames_recv(struct frames *);
+static ssize_t	frames_recv(struct frames *, int);
 static bool	frames_skip(struct frames *, size_t);
 static enum frames_line line_check(const char *, size_t);
 
@@ -50,9 +50,10 @@ frames_quota(struct frames *f, ssize_t n)
 	return true;
 }
 
-/* One packet into in[]; its length, 0 when the other side is gone. */
+/* One packet into in[]; its length, 0 when the other side is gone; with
+ * MSG_DONTWAIT -1, there is none. */
 static ssize_t
-frames_recv(struct frames *f)
+frames_recv(struct frames *f, int flags)
 {
 	ssize_t	 n;
 
@@ -60,8 +61,10 @@ frames_recv(struct frames *f)
 	if (f->gone)
 		return 0;
 	do
-		n = recv(f->sock, f->in, sizeof(f->in), 0);
+		n = recv(f->sock, f->in, sizeof(f->in), flags);
 	while ((n == -1 && errno == EINTR) || frames_quota(f, n));
+	if (n == -1 && errno == EAGAIN)
+		return -1;
 	if (n <= 0 || n > MSG_MAX || f->in[0] == SESSION_BYE) {
 		f->gone = true;
 		return 0;
@@ -74,11 +77,54 @@ frames_start(struct frames *f, struct slice *payload)
 {
 	ssize_t	 n;
 
-	n = frames_recv(f);
+	n = frames_recv(f, 0);
 	if (n < 1 || f->in[0] != SESSION_START)
 		return -1;
 	*payload = slice_of(f->in + 1, (size_t)n - 1);
 	return 0;
+}
+
+int
+frames_parked(struct frames *f, struct slice *state, int *fd)
+{
+	union { struct cmsghdr h; char b[CMSG_SPACE(sizeof(int))]; } c = { 0 };
+	struct iovec	 iov = { f->in, sizeof(f->in) };
+	struct msghdr	 mh = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = c.b, .msg_controllen = sizeof(c.b) };
+	ssize_t		 n;
+
+	*fd = -1;
+	do {
+		mh.msg_controllen = sizeof(c.b);
+		n = recvmsg(f->sock, &mh, MSG_CMSG_CLOEXEC);
+	} while ((n == -1 && errno == EINTR) || frames_quota(f, n));
+	if (n > 0 && CMSG_FIRSTHDR(&mh) != NULL &&
+	    c.h.cmsg_type == SCM_RIGHTS && c.h.cmsg_len >=
+	    CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(&c.h), sizeof(int));
+	if (n < SESSION_PARK_HEAD || f->in[0] != SESSION_PARK) {
+		f->gone = true;
+		return -1;
+	}
+	*state = slice_of(f->in + SESSION_PARK_HEAD, (size_t)n -
+	    SESSION_PARK_HEAD);
+	return 0;
+}
+
+/* A packet of n octets is in in[]: is it input? */
+static bool
+frames_take(struct frames *f, ssize_t n)
+{
+	if (n == 0)
+		return false;
+	if (f->in[0] != SESSION_DATA) {
+		f->gone = true;
+		return false;
+	}
+	f->off = 1;
+	f->len = (size_t)n;
+	f->got += (size_t)n - 1;
+	return true;
 }
 
 bool
@@ -89,19 +135,20 @@ frames_fill(struct frames *f)
 	if (f->off < f->len)
 		return true;
 	frames_flush(f);
-	do {
-		n = frames_recv(f);
-		if (n == 0)
-			return false;
-	} while (n == 1 && f->in[0] == SESSION_DATA);
-	if (f->in[0] != SESSION_DATA) {
-		f->gone = true;
-		return false;
-	}
-	f->off = 1;
-	f->len = (size_t)n;
-	f->got += (size_t)n - 1;
-	return true;
+	do
+		n = frames_recv(f, 0);
+	while (n == 1 && f->in[0] == SESSION_DATA);
+	return frames_take(f, n);
+}
+
+bool
+frames_look(struct frames *f)
+{
+	ssize_t	 n = frames_recv(f, MSG_DONTWAIT);
+
+	if (n > 1 || (n == 1 && f->in[0] != SESSION_DATA))
+		frames_take(f, n);
+	return frames_ready(f);
 }
 
 bool
@@ -341,6 +388,43 @@ frames_tell(struct frames *f, const uint8_t *p, size_t len)
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		f->gone = true;
+}
+
+bool
+frames_park(struct frames *f, unsigned int flags, struct slice state, int fd)
+{
+	union { struct cmsghdr h; char b[CMSG_SPACE(sizeof(int))]; } c = { 0 };
+	uint8_t		 head[SESSION_PARK_HEAD] = { SESSION_PARK };
+	struct iovec	 iov[2] = { { head, sizeof(head) },
+			    { (void *)(uintptr_t)state.p, state.n } };
+	struct msghdr	 mh = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t		 n;
+
+	frames_flush(f);
+	if (f->gone)
+		return false;
+	put64(head + 1, f->got);
+	head[9] = (uint8_t)flags;
+	if (fd != -1) {
+		mh.msg_control = c.b;
+		mh.msg_controllen = sizeof(c.b);
+		c.h.cmsg_level = SOL_SOCKET;
+		c.h.cmsg_type = SCM_RIGHTS;
+		c.h.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&c.h), &fd, sizeof(int));
+	}
+	do
+		n = sendmsg(f->sock, &mh, MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	if (n == -1) {
+		f->gone = true;
+		return false;
+	}
+	f->in[0] = 0;
+	if ((n = frames_recv(f, 0)) == 0)
+		return f->in[0] != SESSION_BYE;
+	frames_take(f, n);
+	return false;
 }
 
 void

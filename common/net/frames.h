@@ -46,8 +46,13 @@ void	 frames_init(struct frames *, int sock);
 /* The SESSION_START packet: its payload in place, good until the next read.
  * 0, or -1 if it is not one or the front is gone. */
 int	 frames_start(struct frames *, struct slice *);
+/* Behind a START that says so: what the front kept (SESSION_PARK), good until
+ * the next read, and its descriptor, -1 none, the caller's.  0, -1 as above. */
+int	 frames_parked(struct frames *, struct slice *state, int *fd);
 /* Wait until input is there; false: gone.  Output is flushed first. */
 bool	 frames_fill(struct frames *);
+/* A packet is there: is it input, or the end?  Then frames_ready() is true. */
+bool	 frames_look(struct frames *);
 /* Is input here already, so that frames_fill would not wait? */
 bool	 frames_ready(const struct frames *);
 /*
@@ -82,6 +87,13 @@ void	 frames_flush(struct frames *);
 void	 frames_more(struct frames *);
 /* Flush; behind it the front packs, and unpacks what comes (SESSION_COMPRESS). */
 void	 frames_compress(struct frames *);
+/*
+ * Flush, then hand this to the front and wait for what it does: true, it has
+ * it and this session is over (and f is gone); false, go on: the client said
+ * something, or left.  fd: -1 none, stays the caller's.
+ */
+bool	 frames_park(struct frames *, unsigned int flags, struct slice state,
+	    int fd);
 /* Flush, then tell the front that this is the end. */
 void	 frames_bye(struct frames *);
 

@@ -153,6 +153,18 @@ front_may_deflate(void)
 	return front.ops->deflate;
 }
 
+const char *
+front_still(void)
+{
+	return front.ops->still;
+}
+
+unsigned int
+front_timeout(void)
+{
+	return front_limits()->timeout;
+}
+
 static struct serve_limits
 front_most(void)
 {
@@ -175,8 +187,10 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	struct front_conn	*c, **at;
 
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || (c->io = io_new(proc_base(), fd, on_io, c)) == NULL) {
+	if (c == NULL || front_live_new(c) == -1 ||
+	    (c->io = io_new(proc_base(), fd, on_io, c)) == NULL) {
 		conn_close(source);
+		free(c != NULL ? c->live : NULL);
 		free(c);
 		close(fd);
 		return;
@@ -186,7 +200,6 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	c->sock = -1;
 	c->plaintext = cl->plaintext_auth;
 	c->implicit = cl->protocol == front.ops->tls;
-	front_login_init(c);
 	at = &front.bucket[c->id % BUCKETS];
 	c->next = *at;
 	*at = c;
@@ -230,6 +243,8 @@ on_io(struct io *io, enum io_event ev, void *arg)
 		c->eof = true;
 		if (c->state == FRONT_PASS)
 			front_pass_input(c);
+		else if (c->state == FRONT_PARKED || c->state == FRONT_WAKE)
+			front_park_input(c);
 		else if (c->state == FRONT_COMMAND ||
 		    c->state == FRONT_HANDSHAKE)
 			front_quit(c);
@@ -239,7 +254,10 @@ on_io(struct io *io, enum io_event ev, void *arg)
 			front_pass_drained(c);
 		break;
 	case IO_DEADLINE:
-		front_end(c, FRONT_TIMEOUT);
+		if (c->state == FRONT_PARKED || c->state == FRONT_WAKE)
+			front_park_deadline(c);
+		else
+			front_end(c, FRONT_TIMEOUT);
 		break;
 	case IO_ERROR:
 		front_free(c);
@@ -266,6 +284,11 @@ front_input(struct front_conn *c)
 	if (c->state == FRONT_PASS) {
 		front_alive(c);
 		front_pass_input(c);
+		return;
+	}
+	if (c->state == FRONT_PARKED || c->state == FRONT_WAKE) {
+		front_alive(c);
+		front_park_input(c);
 		return;
 	}
 	for (i = 0; i < TURN_COMMANDS && c->state == FRONT_COMMAND; i++) {
@@ -340,6 +363,7 @@ front_bad(struct front_conn *c)
 void
 front_alive(struct front_conn *c)
 {
+	c->alive = now_sec_coarse();
 	io_deadline(c->io, front_limits()->timeout * 1000);
 }
 
@@ -392,11 +416,13 @@ front_free(struct front_conn *c)
 {
 	struct front_conn	**at;
 
+	front_park_forget(c);
 	front_login_forget(c);
 	conn_close(&c->source);
 	for (at = &front.bucket[c->id % BUCKETS]; *at != c; at = &(*at)->next)
 		continue;
 	*at = c->next;
 	explicit_bzero(c->user, sizeof(c->user));
+	free(c->live);
 	free(c);
 }

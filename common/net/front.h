@@ -32,7 +32,9 @@ enum front_state {
 	FRONT_AUTH,		/* authd's answer */
 	FRONT_DELAY,		/* the time authd wants an answer to take */
 	FRONT_GRANT,		/* maild's session */
-	FRONT_PASS		/* octets, both ways */
+	FRONT_PASS,		/* octets, both ways */
+	FRONT_PARKED,		/* an octet of the client, or a poke */
+	FRONT_WAKE		/* maild's session, once more */
 };
 
 enum front_end {		/* why a connection ends */
@@ -44,6 +46,12 @@ enum front_end {		/* why a connection ends */
 	FRONT_STOPPING,
 	FRONT_LOST,		/* the session died */
 	FRONT_ENDS
+};
+
+/* What a parked connection does without. */
+struct front_live {
+	struct event	 timer;		/* FRONT_DELAY, FRONT_GRANT, FRONT_WAKE */
+	struct event	 rd, wr;	/* of the session's end */
 };
 
 struct front_conn {
@@ -64,12 +72,14 @@ struct front_conn {
 	uint32_t	 granted;	/* whose session it is */
 	bool		 ungranted;	/* maild has none for this login */
 	enum auth_result result;
-	struct event	 timer;		/* FRONT_DELAY, FRONT_GRANT */
+	struct front_live *live;	/* NULL in FRONT_PARKED */
+	struct front_parked *parked;	/* in FRONT_PARKED, FRONT_WAKE */
+	uint64_t	 alive;		/* s, of the last sign of life */
+	uint64_t	 started;	/* ms, of its session */
 
 	/* the session's end of the pipe */
 	int		 sock;		/* -1 none */
 	uint64_t	 sent;		/* octets of the client that it got */
-	struct event	 rd, wr;
 	bool		 held;		/* not read: the client is slow */
 	bool		 stuck;		/* not written: the session is slow */
 	bool		 eof;		/* the client will say no more */
@@ -99,6 +109,8 @@ struct front_ops {
 	enum proc_role	 role;
 	enum conf_protocol tls;		/* the protocol that starts with TLS */
 	bool	 deflate;		/* sessions may ask for compression */
+	const char *still;		/* to an idle client now and then; NULL:
+					 * sessions do not park */
 	void	(*greet)(struct front_conn *);
 	/* Input is there (FRONT_COMMAND): take one command.  True: took one
 	 * and there may be more; false: wait. */
@@ -140,7 +152,10 @@ void	 front_plain(struct front_conn *, struct slice);
 /* ---- front_login.c: for front.c ---- */
 
 void	 front_login_authd(int fd);	/* a channel to authd */
-void	 front_login_init(struct front_conn *);
+/* The timer and the events of a session.  0, or -1: out of memory. */
+int	 front_live_new(struct front_conn *);
+/* Wait so long for the session that maild was asked for. */
+int	 front_wait_session(struct front_conn *);
 /* c goes: nothing is asked for it any more, what it had is given back. */
 void	 front_login_forget(struct front_conn *);
 /* Messages of maild about grants. */
@@ -159,6 +174,27 @@ int	 front_pass_start(struct front_conn *, struct event_base *,
 void	 front_pass_input(struct front_conn *);
 void	 front_pass_drained(struct front_conn *);
 void	 front_pass_stop(struct front_conn *);
+/* The session it had once goes on: what was kept of it, behind the start. */
+int	 front_pass_parked(struct front_conn *, struct slice packet, int fd);
+
+/* ---- front_park.c ---- */
+
+/*
+ * A session says that it may go (SESSION_PARK).  1: it is to go on; 0: it is
+ * parked, and the state FRONT_PARKED; -1: what it says cannot be.  fd, -1
+ * none, is taken.
+ */
+int	 front_park(struct front_conn *, struct slice packet, int fd);
+/* In FRONT_PARKED and FRONT_WAKE: the client said something, or left; its
+ * deadline; it goes.  The first two may end c. */
+void	 front_park_input(struct front_conn *);
+void	 front_park_deadline(struct front_conn *);
+void	 front_park_forget(struct front_conn *);
+/* Is this the session that was asked for?  Then c->sock is it, and it is
+ * started. */
+bool	 front_park_waits(const struct front_conn *, uint64_t grant,
+	    uint32_t account);
+void	 front_park_wake(struct front_conn *);
 
 /* ---- front.c: for the other two ---- */
 
@@ -167,6 +203,8 @@ struct front_conn *front_find(uint64_t id);	/* NULL: gone */
 unsigned int front_max_per_account(void);
 enum conf_protocol front_protocol(void);	/* as authd is told */
 bool	 front_may_deflate(void);
+const char *front_still(void);		/* NULL: nobody parks */
+unsigned int front_timeout(void);	/* s, without a sign of life */
 /* The session is gone; clean: it said so. */
 void	 front_pass_done(struct front_conn *, bool clean);
 void	 front_alive(struct front_conn *);	/* the idle time starts anew */

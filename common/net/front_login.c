@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <sys/time.h>
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,10 +61,21 @@ on_authd_gone(struct chan *c, void *arg)
 		authd = NULL;
 }
 
-void
-front_login_init(struct front_conn *c)
+int
+front_live_new(struct front_conn *c)
 {
-	evtimer_assign(&c->timer, proc_base(), on_timer, c);
+	if ((c->live = calloc(1, sizeof(*c->live))) == NULL)
+		return -1;
+	evtimer_assign(&c->live->timer, proc_base(), on_timer, c);
+	return 0;
+}
+
+int
+front_wait_session(struct front_conn *c)
+{
+	const struct timeval	 tv = { GRANT_S, 0 };
+
+	return evtimer_add(&c->live->timer, &tv);
 }
 
 void
@@ -72,7 +84,8 @@ front_login_forget(struct front_conn *c)
 	struct auth_close_ev	 e = { .conn = c->id };
 
 	front_ungrant(c);
-	evtimer_del(&c->timer);
+	if (c->live != NULL)
+		evtimer_del(&c->live->timer);
 	if (c->ask != 0 && authd != NULL)
 		chan_forget(authd, c->ask);
 	if ((c->account != 0 || c->ask != 0) && authd != NULL)
@@ -191,7 +204,7 @@ front_wait(struct front_conn *c, enum front_state state, unsigned int ms)
 	struct timeval	 tv = { ms / 1000, (ms % 1000) * 1000 };
 
 	c->state = state;
-	if (evtimer_add(&c->timer, &tv) == -1)
+	if (evtimer_add(&c->live->timer, &tv) == -1)
 		front_end(c, FRONT_LOST);
 }
 
@@ -202,6 +215,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	if (c->state == FRONT_DELAY && c->result == AUTH_OK)
 		front_session(c);
+	else if (c->state == FRONT_WAKE)
+		front_end(c, FRONT_LOST);
 	else
 		front_refuse(c, c->result == AUTH_OK ? AUTH_TEMP : c->result);
 }
@@ -232,6 +247,12 @@ front_on_session(struct chan *ch, struct msg *m, void *arg)
 	const struct grant_session_ev *e = &m->body->grant_session_ev;
 	struct front_conn	*c = front_find(e->conn);
 
+	if (c != NULL && front_park_waits(c, e->grant, e->account)) {
+		c->sock = m->fd[0];
+		m->fd[0] = -1;
+		front_park_wake(c);
+		return;
+	}
 	/* It may have left since, or this is one too many, or of a login
 	 * that took too long. */
 	if (c == NULL || c->grant != 0 || c->state == FRONT_COMMAND ||
@@ -255,9 +276,9 @@ front_on_fail(struct chan *ch, struct msg *m, void *arg)
 	if (c == NULL)
 		return;
 	if (c->state == FRONT_GRANT) {
-		evtimer_del(&c->timer);
+		evtimer_del(&c->live->timer);
 		front_refuse(c, AUTH_TEMP);
-	} else if (c->state == FRONT_PASS)
+	} else if (c->state == FRONT_PASS || c->state == FRONT_WAKE)
 		front_end(c, FRONT_LOST);
 	else				/* authd's answer is still to come */
 		c->ungranted = true;
@@ -286,7 +307,7 @@ front_session(struct front_conn *c)
 		front_wait(c, FRONT_GRANT, GRANT_S * 1000);
 		return;
 	}
-	evtimer_del(&c->timer);
+	evtimer_del(&c->live->timer);
 	if (!front_count_add(c->account, front_max_per_account())) {
 		front_told(c, AUTH_TEMP, slice_str(c->user), 0);
 		front_answer(c, FRONT_LOGIN_LATER);
@@ -300,7 +321,8 @@ front_session(struct front_conn *c)
 		return;
 	}
 	c->state = FRONT_PASS;
-	c->since = now_sec_coarse();
+	c->since = c->alive = now_sec_coarse();
+	c->started = now_ms_coarse();
 	front_told(c, AUTH_OK, slice_str(c->user), 0);
 	conn_known(&c->source);
 	io_deadline(c->io, FIRST_MS);

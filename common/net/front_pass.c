@@ -54,14 +54,39 @@ front_pass_start(struct front_conn *c, struct event_base *base,
 	    conn_text(&c->source.peer, remote)) == -1 ||
 	    start_put(buf, &n, "tls", c->tls ? "1" : "0") == -1 ||
 	    start_put(buf, &n, "conn", connid_text(c->id)) == -1 ||
-	    start_put(buf, &n, "account", account) == -1)
+	    start_put(buf, &n, "account", account) == -1 ||
+	    (c->parked != NULL && start_put(buf, &n, "parked", "1") == -1))
 		return -1;
-	event_assign(&c->rd, base, c->sock, EV_READ | EV_PERSIST, on_readable,
-	    c);
-	event_assign(&c->wr, base, c->sock, EV_WRITE, on_writable, c);
+	event_assign(&c->live->rd, base, c->sock, EV_READ | EV_PERSIST,
+	    on_readable, c);
+	event_assign(&c->live->wr, base, c->sock, EV_WRITE, on_writable, c);
+	c->sent = 0;
+	c->held = c->stuck = c->within = false;
 	if (pass_send(c, SESSION_START, (const char *)buf, n) != 1)
 		return -1;
-	return event_add(&c->rd, NULL);
+	return event_add(&c->live->rd, NULL);
+}
+
+int
+front_pass_parked(struct front_conn *c, struct slice packet, int fd)
+{
+	union { struct cmsghdr h; char b[CMSG_SPACE(sizeof(int))]; } cm = { 0 };
+	struct iovec	 iov = { (void *)(uintptr_t)packet.p, packet.n };
+	struct msghdr	 mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t		 r;
+
+	if (fd != -1) {
+		mh.msg_control = cm.b;
+		mh.msg_controllen = sizeof(cm.b);
+		cm.h.cmsg_level = SOL_SOCKET;
+		cm.h.cmsg_type = SCM_RIGHTS;
+		cm.h.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&cm.h), &fd, sizeof(int));
+	}
+	do
+		r = sendmsg(c->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (r == -1 && errno == EINTR);
+	return r == -1 ? -1 : 0;
 }
 
 static int
@@ -115,7 +140,7 @@ front_pass_input(struct front_conn *c)
 	if (r == 0 && !c->stuck) {
 		c->stuck = true;
 		io_pause(c->io);
-		event_add(&c->wr, NULL);
+		event_add(&c->live->wr, NULL);
 	}
 }
 
@@ -139,7 +164,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	if (io_queued(c->io) > IO_OUT_MAX) {
 		c->held = true;
-		event_del(&c->rd);
+		event_del(&c->live->rd);
 		return;
 	}
 	for (i = 0; i < PASS_TURN && r == 1 &&
@@ -147,18 +172,56 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		r = pass_packet(c);
 }
 
-/* One packet of the session: 1, 0 none there, -1: c is gone. */
+/* With the one descriptor that may be there, -1 none; others are closed. */
+static ssize_t
+pass_recv(struct front_conn *c, uint8_t *buf, size_t size, int *fd)
+{
+	union { struct cmsghdr h; char b[CMSG_SPACE(4 * sizeof(int))]; } cm;
+	struct iovec	 iov = { buf, size };
+	struct msghdr	 mh = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = cm.b, .msg_controllen = sizeof(cm.b) };
+	ssize_t		 n;
+	size_t		 i;
+	int		 v[4];
+
+	*fd = -1;
+	/* It is told once that the session ended without having read all;
+	 * what it said is there all the same. */
+	do
+		n = recvmsg(c->sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n == -1 && (errno == EINTR || errno == ECONNRESET));
+	if (n == -1 || CMSG_FIRSTHDR(&mh) == NULL ||
+	    cm.h.cmsg_type != SCM_RIGHTS)
+		return n;
+	memset(v, 0xff, sizeof(v));
+	memcpy(v, CMSG_DATA(&cm.h), cm.h.cmsg_len - CMSG_LEN(0));
+	*fd = v[0];
+	for (i = 1; i < NITEMS(v); i++)
+		if (v[i] != -1)
+			close(v[i]);
+	return n;
+}
+
+/* One packet of the session: 1, 0 none there, -1: it is no more c's, or c is
+ * gone. */
 static int
 pass_packet(struct front_conn *c)
 {
 	static uint8_t	 buf[MSG_MAX];
 	ssize_t		 n;
+	int		 fd, r;
 
-	do
-		n = recv(c->sock, buf, sizeof(buf), MSG_DONTWAIT);
-	while (n == -1 && errno == EINTR);
+	n = pass_recv(c, buf, sizeof(buf), &fd);
 	if (n == -1 && errno == EAGAIN)
 		return 0;
+	if (n > 0 && buf[0] == SESSION_PARK) {
+		r = front_park(c, slice_of((char *)buf, (size_t)n), fd);
+		if (r == -1)
+			front_pass_done(c, false);
+		return r == 1 ? 1 : -1;
+	}
+	if (fd != -1)
+		close(fd);
 	if (n > 0 && (buf[0] == SESSION_DATA || buf[0] == SESSION_MORE)) {
 		c->within = buf[0] == SESSION_MORE;
 		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
@@ -197,7 +260,7 @@ front_pass_drained(struct front_conn *c)
 	front_alive(c);
 	if (c->held) {
 		c->held = false;
-		event_add(&c->rd, NULL);
+		event_add(&c->live->rd, NULL);
 	}
 }
 
@@ -207,8 +270,8 @@ front_pass_stop(struct front_conn *c)
 	if (c->sock == -1)
 		return;
 	if (c->state == FRONT_PASS) {
-		event_del(&c->rd);
-		event_del(&c->wr);
+		event_del(&c->live->rd);
+		event_del(&c->live->wr);
 	}
 	close(c->sock);
 	c->sock = -1;

@@ -41,6 +41,8 @@ start_get(struct slice payload, struct start *st)
 		if (slice_is(key.text, "account") && slice_number(value.text,
 		    UINT32_MAX, &account) == 0)
 			st->account = (uint32_t)account;
+		if (slice_is(key.text, "parked"))
+			st->parked = slice_is(value.text, "1");
 	}
 	return tag ? 0 : -1;
 }

@@ -5,6 +5,7 @@
 #ifndef START_H
 #define START_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -19,6 +20,7 @@ struct start {
 	char		 user[SASL_FIELD_MAX + 1];
 	char		 peer[46];
 	uint32_t	 account;
+	bool		 parked;	/* PARK follows */
 };
 
 /* From the payload: what is missing is empty, what is unknown is passed over.

@@ -2,8 +2,8 @@
  * The state of a parked session (parked.h).  Little endian: u8 version, u8
  * flags, u32 enabled, u32 keywords told; of an idle one u8 n, tag[n]; of one
  * with a socket its name; of one with a view u32 mailbox, uidvalidity,
- * uidnext, exists, keywords, u64 seq, reported, and two lists of runs: u8 n,
- * {u32 first, last}[n].
+ * uidnext, exists, keywords, u64 seq, reported, told, and two lists of runs: u8
+ * n, {u32 first, last}[n].
  */
 #include "base/compat.h"
 
@@ -86,6 +86,7 @@ parked_put(const struct parked *k, uint8_t *p, size_t n)
 		put_number(&o, v->nkeywords, 4);
 		put_number(&o, v->seq, 8);
 		put_number(&o, v->reported, 8);
+		put_number(&o, v->told, 8);
 		put_runs(&o, v->recent, v->nrecent);
 		put_runs(&o, v->gone, v->ngone);
 	}
@@ -148,9 +149,11 @@ get_view(struct place *o, struct parked_view *v)
 	v->nkeywords = get_u32(o);
 	v->seq = get_number(o, 8);
 	v->reported = get_number(o, 8);
+	v->told = get_number(o, 8);
 	v->nrecent = get_runs(o, v->recent, PARKED_RECENT_MAX, v->uidnext);
 	v->ngone = get_runs(o, v->gone, PARKED_GONE_MAX, v->uidnext);
-	if (v->exists >= v->uidnext || v->reported > v->seq)
+	if (v->exists >= v->uidnext || v->reported > v->seq ||
+	    v->told > v->reported)
 		o->bad = true;
 }
 

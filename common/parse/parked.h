@@ -35,6 +35,7 @@ struct parked_view {
 	bool		 readonly;
 	uint64_t	 seq;		/* the log was known up to here */
 	uint64_t	 reported;	/* and flags were told up to here */
+	uint64_t	 told;		/* and all else */
 	size_t		 nrecent, ngone;
 	struct parked_run recent[PARKED_RECENT_MAX];
 	struct parked_run gone[PARKED_GONE_MAX]; /* in exists, not in seq */

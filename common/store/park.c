@@ -67,9 +67,9 @@ store_view_park(struct store_view *v, struct parked_view *p)
 	    .uidvalidity = v->m->uidvalidity, .uidnext = v->uidnext,
 	    .exists = v->exists, .nkeywords = v->keywords_told,
 	    .readonly = (v->flags & STORE_VIEW_READONLY) != 0,
-	    .seq = v->st->tr.seq, .reported = v->reported };
+	    .seq = v->st->tr.seq, .reported = v->reported, .told = v->told };
 	if (v->deleted || v->lost || v->recents.n > PARKED_RECENT_MAX ||
-	    v->reported > p->seq)
+	    v->reported > p->seq || v->told > v->reported)
 		return false;
 	for (i = 0; i < v->recents.n; i++)
 		p->recent[p->nrecent++] = (struct parked_run){
@@ -174,6 +174,7 @@ store_view_wake(struct store_view **out, struct store *st,
 	v->next = m->views;
 	m->views = v;
 	v->reported = p->reported;
+	v->told = p->told;
 	v->keywords_told = p->nkeywords;
 	if ((r = view_fill(v, p)) != STORE_OK ||
 	    recents_fill(&v->recents, p) == -1) {

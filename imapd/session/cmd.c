@@ -62,6 +62,7 @@ command_run(struct session *s, char *p, size_t n)
 	enum reply		 r;
 
 	imap_start(&in, p, n);
+	s->stays = false;
 	s->uid = false;
 	s->text = NULL;
 	s->code.n = 0;
@@ -87,6 +88,17 @@ command_run(struct session *s, char *p, size_t n)
 		command_done(s, c, r);
 	if (r == REPLY_OK && c->fn == cmd_compress)
 		frames_compress(s->io);
+}
+
+void
+command_idle(struct session *s)
+{
+	const struct command	*c = command_find(s, slice_str("IDLE"));
+	enum reply		 r;
+
+	strlcpy(s->verb, c->verb, sizeof(s->verb));
+	if ((r = idle_run(s)) != REPLY_GONE)
+		command_done(s, c, r);
 }
 
 /* Verb, state and whether arguments are due. */

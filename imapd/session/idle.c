@@ -6,8 +6,6 @@
 
 #include <sys/types.h>
 
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -19,18 +17,24 @@
 #include "store/store.h"
 #include "imapd/session/imap.h"
 
-static bool	idle_wait(struct session *, int);
 static enum reply idle_end(struct session *);
 static enum reply idle_next(struct session *, const char *, size_t);
 
 enum reply
 cmd_idle(struct session *s, struct imap_in *in)
 {
-	int	 fd;
+	frames_puts(s->io, "+ idling\r\n");
+	return idle_run(s);
+}
+
+enum reply
+idle_run(struct session *s)
+{
+	enum quiet	 q;
+	int		 fd;
 
 	if ((fd = store_watch(s->store)) == -1)
 		log_warn("imap-session: watch");
-	frames_puts(s->io, "+ idling\r\n");
 	do {
 		if (s->state == SELECTED)
 			session_update(s, true);
@@ -39,7 +43,13 @@ cmd_idle(struct session *s, struct imap_in *in)
 		frames_flush(s->io);
 		if (s->state == LOGGED_OUT)
 			break;
-	} while (!idle_wait(s, fd));
+		/* What is readable and has nothing is no socket of ours. */
+		while ((q = session_quiet(s, fd, true)) == QUIET_STIRRED &&
+		    !store_watch_drain(s->store))
+			fd = -1;
+	} while (q == QUIET_STIRRED);
+	if (s->parked)
+		return REPLY_GONE;
 	store_unwatch(s->store);
 	/* BYE was said; the client did not end the command, so nor do we. */
 	return s->state == LOGGED_OUT ? REPLY_GONE : idle_end(s);
@@ -85,28 +95,4 @@ idle_next(struct session *s, const char *p, size_t n)
 		return REPLY_GONE;
 	s->again = true;
 	return REPLY_OK;
-}
-
-/* True: the client said something, or left.  False: the mailbox stirred. */
-static bool
-idle_wait(struct session *s, int fd)
-{
-	struct pollfd	 pfd[2] = {
-		{ .fd = s->io->sock, .events = POLLIN },
-		{ .fd = fd, .events = POLLIN }
-	};
-
-	while (!frames_ready(s->io)) {
-		if (poll(pfd, 2, -1) == -1) {
-			if (errno == EINTR)
-				continue;
-			log_warn("imap-session: poll");
-			return true;
-		}
-		if (pfd[0].revents != 0)
-			return true;
-		if (store_watch_drain(s->store))
-			return false;
-	}
-	return true;
 }

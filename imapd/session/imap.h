@@ -4,7 +4,7 @@
  * blocking.
  *
  * Layers, lowest first; a file calls those before it:
- *	told reply args out vanished enable state condstore qresync in
+ *	told reply args out vanished enable state condstore qresync park in
  *	append status list mailbox quota copy store
  *	fetch_body fetch_binary fetch idle compress
  *	search_prog search_string search_parse search_field search_match
@@ -69,6 +69,10 @@ struct session {
 	bool		 again;		/* the line in cmd is the next one */
 	uint32_t	 keywords_told;	/* in FLAGS */
 	bool		 deflate;	/* COMPRESS was answered OK */
+	int		 park_ms;	/* quiet so long: it rests; -1 never */
+	bool		 stays;		/* not before the next command */
+	bool		 parked;	/* the front has all of this */
+	bool		 idle;		/* woken in IDLE */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
 	struct quota	 quota;		/* of the account, 0 no limit */
 
@@ -115,6 +119,21 @@ void	 session_bye(struct session *, const char *text);
 /* What others did to the mailbox; EXPUNGE only where RFC 3501 7.4.1 lets. */
 void	 session_update(struct session *, bool expunge);
 
+/* ---- park.c -------------------------------------------------------------- */
+
+enum quiet {
+	QUIET_SAID,		/* the client said something, or left */
+	QUIET_STIRRED,		/* fd is readable */
+	QUIET_PARKED		/* the front has it: this session is over */
+};
+/* Nothing is half said: wait for the client, and (fd not -1) for a poke, or
+ * rest. */
+enum quiet session_quiet(struct session *, int fd, bool idle);
+/* Behind QUIET_PARKED: let go of what the front has now. */
+void	 session_rested(struct session *);
+/* Go on with what a front kept; takes fd, -1 none.  0, or -1: BYE was said. */
+int	 session_wake(struct session *, struct slice state, int fd);
+
 /* ---- in.c ---------------------------------------------------------------- */
 
 enum input {
@@ -136,6 +155,8 @@ bool	 input_skip(struct session *, uint64_t n);
 
 /* Run one command and send its tagged line. */
 void	 command_run(struct session *, char *p, size_t n);
+/* The IDLE of a session that was woken goes on. */
+void	 command_idle(struct session *);
 /* What a session can.  Returns text, which has CAPABILITY_MAX octets. */
 const char *capabilities(const struct session *, char *text);
 
@@ -316,6 +337,11 @@ void	 resync_free(struct resync *);
 	enum reply fn(struct session *, struct imap_in *);
 COMMANDS(COMMAND)
 #undef COMMAND
+
+/* ---- idle.c -------------------------------------------------------------- */
+
+/* Behind "+ idling". */
+enum reply idle_run(struct session *);
 
 /* STATUS items, for LIST too. */
 struct status_items {

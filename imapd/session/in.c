@@ -34,6 +34,8 @@ input_command(struct session *s, char **p, size_t *n)
 	int		 flags;
 
 	s->literal = false;
+	if (s->cmd.n == 0 && session_quiet(s, -1, false) == QUIET_PARKED)
+		return INPUT_GONE;
 	for (;;) {
 		r = input_part(s, IMAP_LINE_MAX + (size_t)sum, p, n);
 		if (r != INPUT_COMMAND)

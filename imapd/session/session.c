@@ -29,6 +29,7 @@ static struct frames	frames;
 static struct session	session;
 
 static int	session_start(struct session *, const struct conf *);
+static int	session_open(struct session *);
 static void	session_quota(struct session *, const struct conf *,
 		    const struct quota *);
 static void	session_loop(struct session *, const struct conf *);
@@ -43,11 +44,17 @@ session_main(int sock, const struct conf *conf, const struct quota *quota)
 	s->state = AUTHENTICATED;
 	s->max_append = conf->imap.max_append < STORE_MESSAGE_MAX ?
 	    conf->imap.max_append : STORE_MESSAGE_MAX;
+	s->park_ms = conf->imap.park == 0 ? -1 : (int)conf->imap.park * 1000;
 	if (session_start(s, conf) == 0) {
 		session_quota(s, conf, s->io->raised ? &s->io->quota :
 		    quota);
+		if (s->idle)
+			command_idle(s);
 		session_loop(s, conf);
-		frames_bye(s->io);
+		if (s->parked)
+			session_rested(s);
+		else
+			frames_bye(s->io);
 		store_maintain(s->store);
 		store_unwatch(s->store);
 	}
@@ -77,15 +84,34 @@ session_free(void)
 static int
 session_start(struct session *s, const struct conf *conf)
 {
-	enum store_result r;
-	struct slice	 payload;
+	struct slice	 payload, state;
 	char		 text[CAPABILITY_MAX];
-	int		 dir;
+	int		 fd = -1;
 
 	if (frames_start(s->io, &payload) == -1 ||
 	    start_get(payload, &s->start) == -1)
 		return -1;
 	strlcpy(s->tag, s->start.tag, sizeof(s->tag));
+	if ((s->start.parked && frames_parked(s->io, &state, &fd) == -1) ||
+	    session_open(s) == -1) {
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	if (s->start.parked)
+		return session_wake(s, state, fd);
+	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
+	    capabilities(s, text));
+	return 0;
+}
+
+/* The account's store; who waits for it is told why there is none. */
+static int
+session_open(struct session *s)
+{
+	enum store_result r;
+	int		 dir;
+
 	if ((dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		r = STORE_IO;
 	else {
@@ -103,8 +129,6 @@ session_start(struct session *s, const struct conf *conf)
 		    "available now\r\n* BYE Try again later\r\n", s->tag);
 		return -1;
 	}
-	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
-	    capabilities(s, text));
 	return 0;
 }
 

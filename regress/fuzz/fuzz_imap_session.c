@@ -1,7 +1,8 @@
 /*
  * Fuzz entry: what a logged-in client sends to imap-session, on a real
- * store that is made anew from time to time.  Links imapd/session*.c but
- * for imapd/session/main.c.
+ * store that is made anew from time to time; what begins with a one, which no
+ * command does, is the state of a session that was parked.  Links
+ * imapd/session*.c but for imapd/session/main.c.
  */
 #include "base/compat.h"
 
@@ -57,7 +58,7 @@ drain(void *arg)
 static void
 packet(int type, const void *p, size_t n)
 {
-	char	 buf[INPUT_MAX + 1];
+	char	 buf[INPUT_MAX + 64];
 
 	buf[0] = (char)type;
 	memcpy(buf + 1, p, n);
@@ -65,18 +66,38 @@ packet(int type, const void *p, size_t n)
 		abort();
 }
 
+/* SESSION_START, and behind it what the front kept. */
+static void
+start(const uint8_t *state, size_t n)
+{
+	const struct item_arg v[] = { { SLICE_LIT("tag") },
+	    { SLICE_LIT("l") }, { SLICE_LIT("parked") }, { SLICE_LIT("1") } };
+	uint8_t		 buf[64], park[INPUT_MAX + SESSION_PARK_HEAD] = { 0 };
+	size_t		 i, off = 0;
+
+	for (i = 0; i < (state != NULL ? 4 : 2); i++)
+		item_arg_put(buf, sizeof(buf), &off, &v[i]);
+	packet(SESSION_START, buf, off);
+	if (state == NULL)
+		return;
+	memcpy(park + SESSION_PARK_HEAD - 1, state, n);
+	packet(SESSION_PARK, park, SESSION_PARK_HEAD - 1 + n);
+}
+
 static void
 run(const void *text, size_t n)
 {
-	struct item_arg	 key = { SLICE_LIT("tag") }, tag = { SLICE_LIT("l") };
-	uint8_t		 start[64];
+	static const char done[] = "DONE\r\nx UID FETCH 1:* (FLAGS)\r\n"
+	    "x EXPUNGE\r\nx STORE 1 +FLAGS (\\Seen)\r\nx LOGOUT\r\n";
 	char		 old[MSG_MAX];
-	size_t		 off = 0;
 
-	item_arg_put(start, sizeof(start), &off, &key);
-	item_arg_put(start, sizeof(start), &off, &tag);
-	packet(SESSION_START, start, off);
-	packet(SESSION_DATA, text, n);
+	if (n > 0 && *(const char *)text == 1) {
+		start(text, n);
+		packet(SESSION_DATA, done, sizeof(done) - 1);
+	} else {
+		start(NULL, 0);
+		packet(SESSION_DATA, text, n);
+	}
 	packet(SESSION_BYE, "", 0);
 	session_main(theirs, conf, &(struct quota){ 0 });
 	session_free();

@@ -29,8 +29,8 @@ class Gone(Exception):
 
 
 class Session:
-    def __init__(self, proto, directory, tag="l", wrap=(), greet=True, conf=(), log=None):
-        """log: a file for the lines of its log"""
+    def __init__(self, proto, directory, tag="l", wrap=(), greet=True, conf=(), log=None, parked=False):
+        """log: a file for the lines of its log; parked: PARK follows, which is the caller's"""
         self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         prog = f"{BUILD}/regress/unit/{proto}_session"
         self.proc = subprocess.Popen([*wrap, prog, "serve", str(theirs.fileno()), directory, *conf],
@@ -39,7 +39,7 @@ class Session:
         theirs.close()
         self.buf, self.bye, self.cut = b"", False, 0
         body = b"".join(item(x) for x in ("tag", tag, "user", "u", "host", "h", "remote", "192.0.2.1", "tls", "1",
-                                          "conn", "0f00c0ffee", "account", "7"))
+                                          "conn", "0f00c0ffee", "account", "7", *(("parked", "1") if parked else ())))
         self.sock.send(bytes([START]) + body)
         if greet:
             self.greeting = self.until(tag) if proto == "imap" else [self.line()]
@@ -61,8 +61,8 @@ class Session:
             raise TimeoutError(f"nothing came; have {self.buf[:200]!r}")
         try:
             p = self.sock.recv(20000)
-        except ConnectionResetError:
-            p = b""
+        except ConnectionResetError:    # it has not read all; what it said is there
+            p = self.sock.recv(20000)
         if not p or p[0] == BYE:
             self.bye = True
             if not p:

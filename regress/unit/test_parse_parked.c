@@ -22,7 +22,8 @@ static const struct parked all = {
 	.nkeywords = 60, .tag = "A.0001+", .watch = "w0123456789abcdef",
 	.view = { .mailbox = 7, .uidvalidity = 4000000000, .uidnext = 1000,
 	    .exists = 998, .nkeywords = 59, .readonly = true,
-	    .seq = 1ULL << 40, .reported = (1ULL << 40) - 1, .nrecent = 2,
+	    .seq = 1ULL << 40, .reported = (1ULL << 40) - 1,
+	    .told = (1ULL << 40) - 2, .nrecent = 2,
 	    .ngone = 1, .recent = { { 1, 1 }, { 3, 999 } },
 	    .gone = { { 500, 600 } } },
 };
@@ -152,6 +153,9 @@ test_what_cannot_be(void **state)
 	refused(&k);
 	k = all;
 	k.view.reported = k.view.seq + 1;
+	refused(&k);
+	k = all;
+	k.view.told = k.view.reported + 1;
 	refused(&k);
 	for (i = 0; i < 4; i++) {
 		k = all;
