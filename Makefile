@@ -89,6 +89,7 @@ LD.imapd =	-ltls -lssl -lcrypto -levent_core -lsodium -lz
 LD.imap-session = $(STATIC) -lz
 LD.pop3d =	-ltls -lssl -lcrypto -levent_core -lsodium -lz
 LD.pop3-session = $(STATIC)
+LD.store =	$(STATIC)
 LD.authd =	-lsqlite3 -lsodium -levent_core -lcrypto -lidn2
 LD.authd-hash =	-lsodium -levent_core -lcrypto
 LD.signd =	-lcrypto -lsodium -levent_core
@@ -100,12 +101,13 @@ PROGS :=	$(sort $(patsubst LD.%,%,$(filter LD.%,$(.VARIABLES))))
 
 # A folder has its program's name, with a slash for a dash where that is one.
 DIR.keygen =	maild/keygen
+DIR.store =	maild/store
 DIR.imap-session = imapd/session
 DIR.pop3-session = pop3d/session
 folder =	$(or $(DIR.$(1)),$(wildcard $(subst -,/,$(1))),$(1))
 srcs =		$(wildcard $(call folder,$(1))/*.c)
 
-# The session programs are static: a fork of them touches few pages.
+# The session programs and store are static: a fork of them touches few pages.
 ifneq ($(SAN),1)
 STATIC =	-static-pie
 endif

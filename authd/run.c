@@ -73,6 +73,7 @@ static void	 state_tell(uint32_t, uint32_t, bool, const char *, ...)
 		    __attribute__((format(printf, 4, 5)));
 static void	 account_list(uint32_t, const struct args *);
 static void	 account_show(uint32_t, const struct args *);
+static void	 account_number(uint32_t, const struct args *);
 static void	 alias_list(uint32_t, const struct args *);
 static void	 domain_list(uint32_t, const struct args *);
 static void	 guard_list(uint32_t, const struct args *);
@@ -90,6 +91,8 @@ static const struct command commands[] = {
 	{ "account", "show", 1, 1, false, account_show, "ADDRESS" },
 	{ "account", "quota", 1, 3, false, account_quota_run,
 	    "ADDRESS [SIZE [MESSAGES] | default | none]" },
+	/* of maild */
+	{ "account", "number", 1, 1, false, account_number, NULL },
 	{ "alias", "add", 2, DIR_TARGETS_MAX + 1, true, alias_add,
 	    "ADDRESS|@DOMAIN TARGET ... [--force]" },
 	{ "alias", "del", 1, DIR_TARGETS_MAX + 1, true, alias_del,
@@ -510,6 +513,16 @@ account_show(uint32_t ask, const struct args *args)
 		return;
 	list_account_row(ask, a, NULL);
 	proc_done(ask, EX_OK, "%s", "");
+}
+
+/* For store, which runs for accounts by their number, disabled ones too. */
+static void
+account_number(uint32_t ask, const struct args *args)
+{
+	const struct account *a = args_account(ask, args->v[2]);
+
+	if (a != NULL)
+		proc_done(ask, EX_OK, "%u", a->id);
 }
 
 /* ---- aliases ------------------------------------------------------------- */

@@ -23,7 +23,8 @@
 #include "msg/msg.h"
 #include "mailctl/mailctl.h"
 
-#define ANSWER_MS	120000		/* longest wait for the next message */
+#define ANSWER_MS	660000		/* longest wait for the next message: maild
+					 * gives up before, and says why */
 
 void
 stdio_open(void)
@@ -161,6 +162,44 @@ send_command(int s, int argc, char **argv, const char *password)
 	return r;
 }
 
+/* How far it is, in place of what stood there; "": it is over. */
+static void
+far_show(const char *text, size_t n)
+{
+	static bool shown;
+
+	if (!isatty(STDERR_FILENO) || (n == 0 && !shown))
+		return;
+	shown = n > 0;
+	fprintf(stderr, "\r\033[K%.*s", (int)n, text);
+	fflush(stderr);
+}
+
+/* Is it a row that only says how far it is? */
+static bool
+row_is_far(struct slice cells)
+{
+	struct item_cell c;
+	size_t off = 0;
+
+	if (item_cell_get(cells, &off, &c) != 1 || c.type != 'p')
+		return false;
+	if (text_is_plain(c.value))
+		far_show(c.value.p, c.value.n);
+	return true;
+}
+
+static void
+row_take(struct table *table, const struct msg *m)
+{
+	const struct ctl_row_ev *e = &m->body->ctl_row_ev;
+
+	if (m->type == CTL_ROW_EV && row_is_far(e->cells))
+		return;
+	if (m->type != CTL_ROW_EV || table_add(table, e->cells) == -1)
+		errx(EX_PROTOCOL, "damaged answer");
+}
+
 int
 answer_read(int s, struct table *table, struct ctl_run_r *end)
 {
@@ -171,12 +210,11 @@ answer_read(int s, struct table *table, struct ctl_run_r *end)
 
 	while ((r = msg_recv(s, CHAN_CTL, SIDE_B, buf, &m, ANSWER_MS)) == 1) {
 		if (m.type == CTL_RUN_R) {
+			far_show("", 0);
 			*end = body.ctl_run_r;
 			return 1;
 		}
-		if (m.type != CTL_ROW_EV ||
-		    table_add(table, body.ctl_row_ev.cells) == -1)
-			errx(EX_PROTOCOL, "damaged answer");
+		row_take(table, &m);
 	}
 	return r;
 }

@@ -28,6 +28,8 @@ void	 table_lines(struct table *);
 bool	 table_is_empty(const struct table *);
 /* Lines of text and a newline, safe for a terminal as a table's cells are. */
 void	 text_print(FILE *, struct slice);
+/* Has it no controls, so that a terminal may show it as it is? */
+bool	 text_is_plain(struct slice);
 void	 table_free(struct table *);
 
 /* ---- password.c: a password that is no argument ------------------------- */

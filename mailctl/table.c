@@ -135,6 +135,18 @@ put_plain(struct slice s)
 	}
 }
 
+bool
+text_is_plain(struct slice s)
+{
+	uint32_t c;
+	size_t i;
+
+	for (i = 0; i < s.n; i += character(s, i, &c))
+		if (utf8_get(s.p + i, s.n - i, &c) <= 0 || is_control(c))
+			return false;
+	return true;
+}
+
 /* Lines, with LF or CRLF, and tabs are left as they are. */
 void
 text_print(FILE *fp, struct slice s)

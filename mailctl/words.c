@@ -44,6 +44,10 @@ static const struct noun {
 	    "  domain add|del DOMAIN [--force] | list\n"
 	    "                                  the domains mail is taken for\n"
 	    },
+	{ "store", "check rebuild",
+	    "  store check|rebuild ACCOUNT     read all of an account and say\n"
+	    "                                  what is wrong; make again what\n"
+	    "                                  can be made again\n" },
 	{ "guard", "list",
 	    "  guard list                      who wrote to how many outside\n"
 	    },

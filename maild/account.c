@@ -202,6 +202,7 @@ account_on_state(struct chan *chan, struct msg *m, void *arg)
 		log_info("account %s id=%u", e->closed ? "closed" : "open",
 		    e->account);
 		if (e->closed) {
+			run_closed(h, e->account);
 			account_shut(authd, m->id, e->account);
 			return;
 		}

@@ -88,6 +88,10 @@ static const struct chan_handler nursery_handlers[] = {
 	COMMON_HANDLERS,
 	{ NURSERY_EXIT_EV,	grant_on_exit },
 };
+static const struct chan_handler runs_handlers[] = {
+	COMMON_HANDLERS,
+	{ NURSERY_EXIT_EV,	run_on_exit },
+};
 
 static const struct {
 	const struct chan_handler *row;
@@ -99,6 +103,7 @@ static const struct {
 	[SAYS_KEYS] =		SAYS(dkim_handlers),
 	[SAYS_FRONT] =		SAYS(front_handlers),
 	[SAYS_SESSIONS] =	SAYS(nursery_handlers),
+	[SAYS_RUNS] =		SAYS(runs_handlers),
 #undef SAYS
 };
 

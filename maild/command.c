@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "base/slice.h"
 #include "base/util.h"
 #include "msg/chan.h"
@@ -67,6 +69,21 @@ command_done(struct command *cmd, int code, const char *fmt, ...)
 	if (cmd->peer != NULL)
 		chan_reply(cmd->peer->chan, cmd->ask, CTL_RUN_R, &r, NULL, 0);
 	command_free(cmd);
+}
+
+bool
+command_left(const struct command *cmd)
+{
+	return cmd->peer == NULL;
+}
+
+void
+command_lasts(struct command *cmd)
+{
+	const struct timeval tv = { PEER_SECONDS, 0 };
+
+	if (cmd->peer != NULL)
+		event_add(cmd->peer->timer, &tv);
 }
 
 bool

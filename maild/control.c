@@ -31,7 +31,6 @@
 #include "maild/maild.h"
 
 #define PEERS_MAX	32
-#define PEER_SECONDS	900	/* a connection lasts no longer */
 #define ARGS_MAX	128		/* an alias with all its targets */
 #define OWNER_MS	600000	/* an owner's answer */
 #define GROUPS_MAX	256
@@ -50,6 +49,7 @@ static void	 run_stop(struct command *, char **, size_t);
 static void	 run_reload(struct command *, char **, size_t);
 static void	 run_dkim(struct command *, char **, size_t);
 static void	 run_domain(struct command *, char **, size_t);
+static void	 run_store(struct command *, char **, size_t);
 
 static const struct chan_handler handlers[] = {
 	{ CTL_RUN,	on_run },
@@ -74,6 +74,7 @@ static const struct {
 	{ "queue",	NULL,	NULL,		ROLE_QUEUE },
 	{ "reports",	"pending", NULL,	ROLE_REPORT_OUT },
 	{ "reports",	NULL,	NULL,		ROLE_REPORT_IN },
+	{ "store",	NULL,	run_store,	ROLE_MAILD },
 	{ "log",	NULL,	NULL,		ROLE_LOGD },
 	{ "why",	NULL,	NULL,		ROLE_LOGD },
 };
@@ -546,4 +547,10 @@ static void
 run_domain(struct command *cmd, char **args, size_t n)
 {
 	domain_run(cmd->house, cmd, cmd->peer->uid, args, n);
+}
+
+static void
+run_store(struct command *cmd, char **args, size_t n)
+{
+	run_command(cmd->house, cmd, args, n);
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PEER_SECONDS	900	/* a connection lasts no longer */
+
 struct chan;
 struct event;
 struct house;

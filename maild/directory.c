@@ -458,3 +458,13 @@ out:
 		close(fd);
 	return ret;
 }
+
+int
+directory_open(const struct house *h, uint32_t account)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", account);
+	return openat(h->storefd, name,
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}

@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,17 +154,6 @@ grant_fail(struct house *h, enum proc_role front, uint16_t instance,
 		chan_send(c->chan, GRANT_FAIL_EV, &ev, NULL, 0);
 }
 
-/* The account's directory: by number, beneath the store, never a link. */
-static int
-account_open(const struct house *h, uint32_t account)
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "%u", account);
-	return openat(h->storefd, name,
-	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* A session in the account's directory, its other end to the front; one that
  * the grant had before ends. */
 static int
@@ -181,7 +169,7 @@ grant_session(struct house *h, struct grant *g, uint64_t conn)
 
 	if (f == NULL || n == NULL || n->silent)
 		return -1;
-	if ((fds[0] = account_open(h, g->account)) == -1) {
+	if ((fds[0] = directory_open(h, g->account)) == -1) {
 		log_warn("grant account=%u", g->account);
 		return -1;
 	}

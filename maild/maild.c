@@ -334,6 +334,7 @@ start(struct house *h)
 	random_bytes(h->secret_sender, sizeof(h->secret_sender));
 	ticket_init(h);
 	grant_init(h);
+	run_init(h);
 	account_init(h);
 	if (control_open(h, err, sizeof(err)) == -1)
 		refuse(err);

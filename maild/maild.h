@@ -4,7 +4,7 @@
  * Layers, lowest first; a file calls those before it:
  *	options finding danger port impaired program key directory signkey
  *	files listen conf_words conf_yaml domain_line mark_file mark owner look
- *	slot ticket account grant share (absent graph) command status
+ *	slot ticket command run account grant share (absent graph) status
  *	(alive child control dkim dkim_make domain reload stop)
  *	trial maild
  */
@@ -99,6 +99,7 @@ struct house {
 	struct children	 children;
 	struct conditions conditions;		/* what impairs the service */
 	struct grants	*grants;
+	struct runs	*runs;
 	struct accounts	*accounts;		/* those that are closed */
 	struct control	*control;
 	struct reload	*reload;		/* NULL: none under way */
@@ -405,6 +406,9 @@ int	 directory_account(struct house *, uint32_t account, char *err,
 /* The highest number of an account's directory in the store, 0 when there is
  * none.  0, or -1 with errno: the store cannot be read. */
 int	 directory_highest(const struct house *, uint32_t *);
+/* The account's directory: by number, beneath the store, never a link.  For
+ * those who enter it (O_PATH); -1 with errno. */
+int	 directory_open(const struct house *, uint32_t account);
 const char *directory_user(enum proc_role);	/* name of its user */
 /* Where it is confined to. */
 const char *directory_root(const struct conf *, enum proc_role);
@@ -425,6 +429,28 @@ bool	 mark_ours(const struct house *, const char *path, char *why,
 int	 mark_adopt(const struct conf *, const char *dir, char *text,
 	    size_t size);
 
+/* ---- command.c: a command under way for one mailctl ---- */
+struct command;
+void	 command_row(struct command *, const struct row *);
+/* Answer and forget it. */
+void	 command_done(struct command *, int code, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+/* Nobody waits for the answer any more. */
+bool	 command_left(const struct command *);
+/* It is at work: its connection lasts on. */
+void	 command_lasts(struct command *);
+/* Takes --force out of the words of a command; was it there? */
+bool	 command_force(char **args, size_t *n);
+
+/* ---- run.c: runs of store ---- */
+void	 run_init(struct house *);
+/* mailctl store VERB ACCOUNT ...; answers it in the end. */
+void	 run_command(struct house *, struct command *, char **args, size_t n);
+/* That account is closed: a run of it ends at once. */
+void	 run_closed(struct house *, uint32_t account);
+/* From the store-nursery. */
+void	 run_on_exit(struct chan *, struct msg *, void *);
+
 /* ---- grant.c ---- */
 void	 grant_init(struct house *);
 void	 grant_front_died(struct house *, enum proc_role, uint16_t instance);
@@ -435,15 +461,6 @@ void	 grant_on_release(struct chan *, struct msg *, void *);
 void	 grant_on_revoke(struct chan *, struct msg *, void *);
 void	 grant_on_quota(struct chan *, struct msg *, void *);
 void	 grant_on_exit(struct chan *, struct msg *, void *);
-
-/* ---- command.c: a command under way for one mailctl ---- */
-struct command;
-void	 command_row(struct command *, const struct row *);
-/* Answer and forget it. */
-void	 command_done(struct command *, int code, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
-/* Takes --force out of the words of a command; was it there? */
-bool	 command_force(char **args, size_t *n);
 
 /* ---- status.c: mailctl status ---- */
 void	 status_run(const struct house *, struct command *);

@@ -50,6 +50,7 @@ enum chan_kind {	/* numbers go over the wire */
 	CHAN_SIGN,	/* A smtpd imapd pop3d relay queue, B signd */
 	CHAN_LOG,	/* A every process, B logd; datagrams, see base/log.h */
 	CHAN_SESSION,	/* A front, B session; frames, see session.h */
+	CHAN_STORE,	/* A maild, B store, for one run */
 	CHAN_MAX
 };
 
@@ -187,7 +188,11 @@ struct msg_addr {			/* network address of a peer */
 	/* authd: an account has another quota; its sessions hear of it */ \
 	M(GRANT_QUOTA_EV, grant_quota_ev, CHAN_MAIN, 37, SIDE_B, MF_EV)	\
 	/* a front has what a session knew: that one is over */		\
-	M(GRANT_PARK_EV, grant_park_ev, CHAN_MAIN, 38, SIDE_B, MF_EV)
+	M(GRANT_PARK_EV, grant_park_ev, CHAN_MAIN, 38, SIDE_B, MF_EV)	\
+	/* what takes long with one account */				\
+	M(STORE_RUN, store_run, CHAN_STORE, 1, SIDE_A, MF_ASK | MF_FDOPT) \
+	M(STORE_RUN_R, store_run_r, CHAN_STORE, 2, SIDE_B, MF_ANSWER)	\
+	M(STORE_ROW_EV, store_row_ev, CHAN_STORE, 3, SIDE_B, MF_EV)
 
 /*
  * Fields: F(type, name, max).  Types: u8 u16 u32 u64 (max 0), mac, id, addr
@@ -464,6 +469,16 @@ struct msg_addr {			/* network address of a peer */
 #define SIGN_DKIM_R_FIELDS(F)	/* signature: whole fields with CRLF */	\
 	F(u8, result, 0) F(blob, signature, 8192)
 
+#define STORE_RUN_FIELDS(F)	/* fd: what is written to or read from */ \
+	F(u8, job, 0)		/* enum store_job */			\
+	F(u64, from, 0) F(u64, to, 0)	/* seconds UTC, 0: open */	\
+	F(str, arg, 512)
+#define STORE_RUN_R_FIELDS(F)	/* code: sysexits */		\
+	F(u8, code, 0) F(str, text, 4096)				\
+	F(u8, due, 0)		/* enum store_job, what should follow */
+#define STORE_ROW_EV_FIELDS(F)	/* cells: list of item_cell */		\
+	F(blob, cells, 14336)
+
 /* Items of lists in blobs, a u16 with the length of its fields before each:
  * I(NAME, name) with NAME_FIELDS */
 #define ITEM_LIST(I)							\
@@ -481,7 +496,8 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_ARG_FIELDS(F)						\
 	F(str, text, 8192)
 #define ITEM_CELL_FIELDS(F)	/* type: 's' string, 'b' bool, 't' as 's', */ \
-	/* but no column, 'n' number ("": none) */			\
+	/* but no column, 'n' number ("": none); 'p' alone in a row: how far */ \
+	/* it is, shown while it lasts and not kept */			\
 	F(u8, type, 0) F(str, name, 64) F(str, value, 8192)
 #define ITEM_ROUTE_FIELDS(F)	/* type: enum route_type */		\
 	F(u8, type, 0) F(u32, account, 0) F(str, address, 330)
@@ -538,6 +554,12 @@ enum report_override {
 	OVERRIDE_NONE,
 	OVERRIDE_LOCAL_POLICY, OVERRIDE_TRUSTED_FORWARDER,
 	OVERRIDE_POLICY_TEST_MODE
+};
+/* What store is to do with an account. */
+enum store_job {
+	JOB_NONE,
+	JOB_CHECK,		/* read all, say what is wrong */
+	JOB_REBUILD		/* make index and facts again */
 };
 /* Of which form of the message a signature is. */
 enum sign_form { SIGN_AS_IT_CAME, SIGN_7BIT };

@@ -52,7 +52,8 @@ enum role_says {
 	SAYS_ACCOUNTS,		/* grants, and what becomes of accounts */
 	SAYS_KEYS,		/* records seen in the DNS */
 	SAYS_FRONT,		/* connections that are over or back */
-	SAYS_SESSIONS		/* sessions that ended */
+	SAYS_SESSIONS,		/* sessions that ended */
+	SAYS_RUNS		/* runs of store that ended */
 };
 
 /* What a new configuration is to it; an upgrade is a new start of all. */
@@ -161,6 +162,16 @@ enum role_reload {
 	/* with the user of the signd whose key it makes */		\
 	P(KEYGEN, 19, "keygen", "keygen", NULL,				\
 	    empty, ROOT_BARE, MAY_LOCK | MAY_WRITE, 256,		\
+	    NONE, STAGE_NEVER, SAYS_PLAIN, MAX, RELOAD_NEVER)		\
+	/* the limit is its runs' too */				\
+	P(STORE_NURSERY, 20, "store-nursery", "store", NULL,		\
+	    empty, ROOT_BARE,						\
+	    MAY_FORK | MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024,	\
+	    ONE, STAGE_SESSIONS, SAYS_RUNS, MAX, RELOAD_TOLD)		\
+	/* an account's messages twice, as the index and as the journal	\
+	 * have them, 72 octets each */					\
+	P(STORE, 21, "store", "store", NULL,				\
+	    empty, ROOT_BARE, MAY_FILES | MAY_NOTIFY | MAY_MKDIR, 1024,	\
 	    NONE, STAGE_NEVER, SAYS_PLAIN, MAX, RELOAD_NEVER)
 
 #define ROLE_ENUM(NAME, no, ...) ROLE_##NAME = no,

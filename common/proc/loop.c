@@ -191,48 +191,6 @@ on_run(struct chan *c, struct msg *m, void *arg)
 		proc_state.role->run(m->id, r->uid, r->args);
 }
 
-static void
-row_cell(struct row *r, int type, const char *name, struct slice value)
-{
-	struct item_cell cell = { (uint8_t)type, slice_str(name), value };
-
-	if (item_cell_put(r->buf, sizeof(r->buf), &r->n, &cell) == -1)
-		log_warnx("row: cell %s does not fit", name);
-}
-
-void
-row_str(struct row *r, const char *name, struct slice value)
-{
-	row_cell(r, 's', name, value);
-}
-
-void
-row_num(struct row *r, const char *name, long long value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%lld", value);
-	row_cell(r, 'n', name, slice_str(text));
-}
-
-void
-row_none(struct row *r, const char *name)
-{
-	row_cell(r, 'n', name, slice_str(""));
-}
-
-void
-row_long(struct row *r, const char *name, struct slice value)
-{
-	row_cell(r, 't', name, value);
-}
-
-void
-row_bool(struct row *r, const char *name, bool value)
-{
-	row_cell(r, 'b', name, slice_str(value ? "true" : "false"));
-}
-
 void
 proc_row(uint32_t ask, const struct row *row)
 {

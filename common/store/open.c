@@ -189,6 +189,29 @@ store_open(struct store **out, int dirfd, enum store_mode mode)
 	return STORE_OK;
 }
 
+/* The same account, with nothing read yet but the head: what is known of it
+ * afterwards, the journal alone has said. */
+struct store *
+store_again(struct store *of, enum store_result *r)
+{
+	struct store *st = calloc(1, sizeof(*st));
+
+	*r = STORE_NOMEM;
+	if (st == NULL)
+		return NULL;
+	st->watch = -1;
+	st->tr.segment_next = 1;
+	if ((*r = backend_open(&st->b, of->b.dir, STORE_SESSION)) == STORE_OK)
+		*r = open_head(st);
+	st->pos = st->head.len;
+	if (*r == STORE_OK && (st->state = state_new(true)) == NULL)
+		*r = STORE_NOMEM;
+	if (*r == STORE_OK)
+		return st;
+	store_close(st);
+	return NULL;
+}
+
 void
 store_close(struct store *st)
 {

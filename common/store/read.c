@@ -129,7 +129,7 @@ store_verify(struct store *st, const struct store_msg *m)
  * The blob as the file has it; NOTFOUND if it is missing, not whole or of an
  * older release, so that it is to be made again.
  */
-static enum store_result
+enum store_result
 facts_read(struct store *st, const struct store_msg *m, struct iovec *out)
 {
 	enum store_result r;

@@ -646,13 +646,28 @@ uint64_t store_log(struct store *);
 enum store_result store_maintain(struct store *);
 enum store_result store_checkpoint(struct store *);
 
+/* ---- check (store alone) ------------------------------------------ */
+
+enum store_found {
+	STORE_FOUND_WRONG,	/* something is lost, or will be */
+	STORE_FOUND_NOTE,	/* what is made again when it is needed */
+	STORE_FOUND_FAR		/* how far it is; may be passed over */
+};
+typedef void store_found_fn(void *arg, enum store_found, const char *text);
+
 /*
- * Reads everything: every group, every message's checksum, every facts blob.
- * Calls back for each thing wrong, with text; returns the first result that
- * was not OK.  rebuild also makes index and facts new.
+ * Reads everything: every group of the journal, every message's checksum,
+ * every facts blob, the index, which is compared with what the journal says.
+ * fn, unless NULL, is called with each thing that was found, in words.
+ * Changes nothing.  Returns OK, or the first result of what is wrong.
  */
-enum store_result store_check(struct store *,
-	    void (*fn)(void *, enum store_result, const char *), void *);
-enum store_result store_rebuild(struct store *);
+enum store_result store_check(struct store *, store_found_fn *fn, void *arg);
+
+/*
+ * Drops facts and index and makes them again from messages and journal.  The
+ * old index stays unless the journal can be read from its start to its end.
+ */
+enum store_result store_rebuild(struct store *, store_found_fn *fn,
+	    void *arg);
 
 #endif /* STORE_H */

@@ -451,6 +451,9 @@ struct window {				/* read-ahead */
 	size_t		 ahead;
 };
 
+enum store_result facts_read(struct store *, const struct store_msg *,
+	    struct iovec *);
+
 /* ---- account.c: catch up, transactions --------------------------- */
 
 #define DIRTY_MAX	16		/* segments to sync one by one */
@@ -523,6 +526,10 @@ enum store_result store_load(struct store *, bool messages, uint64_t end);
 enum store_result store_need_state(struct store *, bool messages);
 uint8_t	*store_buffer(size_t n);
 bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
+
+/* ---- open.c ------------------------------------------------------ */
+
+struct store *store_again(struct store *, enum store_result *);
 
 /* ---- sync.c ------------------------------------------------------ */
 

@@ -316,7 +316,8 @@ standin_load(const struct conf *conf)
 {
 	enum proc_role session = st.id == ROLE_IMAP_NURSERY ?
 	    ROLE_IMAP_SESSION : st.id == ROLE_POP3_NURSERY ?
-	    ROLE_POP3_SESSION : ROLE_MAX;
+	    ROLE_POP3_SESSION : st.id == ROLE_STORE_NURSERY ?
+	    ROLE_STORE : ROLE_MAX;
 
 	st.uid_base = conf->proc.uid_base;
 	st.uid_count = conf->proc.uid_count;
@@ -354,7 +355,7 @@ main(int argc, char *argv[])
 	static struct role role;
 	enum proc_role id;
 
-	for (id = ROLE_LOGD; id < ROLE_KEYGEN; id++)
+	for (id = ROLE_LOGD; id < ROLE_MAX - 1; id++)
 		if (strcmp(proc_program(id), argv[0]) == 0)
 			break;
 	if (id == ROLE_SIGND_TLS && argc > 1 && strcmp(argv[1], "dkim") == 0)

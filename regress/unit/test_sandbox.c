@@ -51,8 +51,9 @@
 #define R(role)		(1U << ROLE_##role)
 #define ALL		(((1U << ROLE_MAX) - 1) & ~R(MAILD))
 #define NONE		0U
-#define SESSIONS	(R(IMAP_SESSION) | R(POP3_SESSION))
-#define NURSERIES	(R(IMAP_NURSERY) | R(POP3_NURSERY))
+#define SESSIONS	(R(IMAP_SESSION) | R(POP3_SESSION) | R(STORE))
+#define NURSERIES	(R(IMAP_NURSERY) | R(POP3_NURSERY) |		\
+			    R(STORE_NURSERY))
 #define ACCOUNTS	(SESSIONS | NURSERIES)
 #define FRONTS		(R(SMTPD) | R(IMAPD) | R(POP3D))
 #define OUTSIDE		(R(RESOLVE) | R(RELAY))

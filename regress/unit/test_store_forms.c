@@ -87,6 +87,7 @@ first_form_goes_on(void **state)
 	store_view_close(v);
 	OK(store_commit(st));
 	OK(store_check(st, NULL, NULL));
+	OK(store_checkpoint(st));
 	store_close(st);
 	assert_true(group_says(&a, REC_ADD_1, false));
 	assert_true(group_says(&a, REC_MSG, true));

@@ -35,7 +35,7 @@ deleted_files_come_back(void **state)
 		free(got);
 	}
 	st = session(&a);
-	OK(store_rebuild(st));
+	OK(store_rebuild(st, NULL, NULL));
 	OK(store_check(st, NULL, NULL));
 	store_close(st);
 	got = dump(&a);
