@@ -35,6 +35,7 @@
 #define FULL_SIZE	65536	/* octets of mail that tells no SIZE= */
 
 static void	 on_login(struct chan *, struct msg *, void *);
+static void	 on_step(struct chan *, struct msg *, void *);
 static void	 on_close(struct chan *, struct msg *, void *);
 static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
@@ -43,12 +44,14 @@ static void	 on_sent(struct chan *, struct msg *, void *);
 
 static const struct chan_handler smtpd_handlers[] = {
 	{ AUTH_LOGIN,		on_login },
+	{ AUTH_STEP,		on_step },
 	{ AUTH_CLOSE_EV,	on_close },
 	{ DIR_SENDER,		on_sender },
 	{ DIR_RCPT,		on_rcpt },
 };
 static const struct chan_handler login_handlers[] = {
 	{ AUTH_LOGIN,		on_login },
+	{ AUTH_STEP,		on_step },
 	{ AUTH_CLOSE_EV,	on_close },
 };
 static const struct chan_handler queue_handlers[] = {
@@ -66,19 +69,38 @@ static struct {
 
 /* ---- what they ask ------------------------------------------------------- */
 
+/* Is that a connection of its own that logs in, and not one too many? */
+static bool
+front_may(struct front *f, uint64_t conn)
+{
+	if (!front_owns(f, conn))
+		front_cut(f, "login for another's connection");
+	else if (!front_room(f))
+		front_cut(f, "too many logins held");
+	else
+		return true;
+	return false;
+}
+
 static void
 on_login(struct chan *c, struct msg *m, void *arg)
 {
 	struct front *f = arg;
 	const struct auth_login *q = &m->body->auth_login;
 
-	if (!front_owns(f, q->conn))
-		front_cut(f, "login for another's connection");
-	else if (!front_room(f))
-		front_cut(f, "too many logins held");
-	else
+	if (front_may(f, q->conn))
 		login_ask(f, m->id, q);
 	explicit_bzero((void *)(uintptr_t)q->password.p, q->password.n);
+}
+
+static void
+on_step(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	const struct auth_step *q = &m->body->auth_step;
+
+	if (front_may(f, q->conn))
+		scram_step(f, m->id, q);
 }
 
 static void
@@ -89,6 +111,7 @@ on_close(struct chan *c, struct msg *m, void *arg)
 	struct proved *p = proved_find(f, conn);
 
 	login_forget(f, conn);
+	scram_forget(f, conn);
 	if (p != NULL)
 		front_disprove(f, p);
 }
@@ -308,11 +331,21 @@ on_tick(evutil_socket_t fd, short ev, void *arg)
 
 	pool_tick();
 	base_tick();
+	keys_tick();
+	scram_tick();
 	if (now >= st.save_at) {
 		slow_save(now_sec());
 		guard_save(now_sec());
 		st.save_at = now + SAVE_SECONDS;
 	}
+}
+
+/* The directory can be used, for the first time or again. */
+static void
+on_opened(void)
+{
+	front_catch_up_all();
+	keys_opened();
 }
 
 /* ---- the role ------------------------------------------------------------ */
@@ -354,7 +387,7 @@ authd_start(const struct conf *conf)
 	recent_init();
 	login_init();
 	st.save_at = now_ms() / 1000 + SAVE_SECONDS;
-	base_open(front_catch_up_all);
+	base_open(on_opened);
 	st.tick = event_new(proc_base(), -1, EV_PERSIST, on_tick, NULL);
 	if (st.tick == NULL || event_add(st.tick, &second) == -1)
 		fatalx("authd: no event");
@@ -364,14 +397,14 @@ static void
 front_channel(enum proc_role role, uint16_t instance, int fd)
 {
 	if (role == ROLE_SMTPD)
-		front_new(role, instance, fd, smtpd_handlers,
-		    NITEMS(smtpd_handlers));
+		keys_tell_new(front_new(role, instance, fd, smtpd_handlers,
+		    NITEMS(smtpd_handlers)));
 	else if (role == ROLE_QUEUE)
 		front_catch_up(front_new(role, instance, fd, queue_handlers,
 		    NITEMS(queue_handlers)));
 	else
-		front_new(role, instance, fd, login_handlers,
-		    NITEMS(login_handlers));
+		keys_tell_new(front_new(role, instance, fd, login_handlers,
+		    NITEMS(login_handlers)));
 }
 
 void
@@ -393,6 +426,7 @@ authd_reload(const struct conf *conf)
 {
 	login_init();
 	base_reload();
+	keys_opened();
 }
 
 void

@@ -7,7 +7,8 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	table loose guard slow recent dir near resolve db
- *	base front pool login args list orphan domain alias quota run authd
+ *	base front pool keys login scram args list orphan domain alias quota
+ *	run authd
  */
 #ifndef AUTHD_H
 #define AUTHD_H
@@ -65,6 +66,19 @@ void	 table_clear(struct table *, void (*fn)(struct node *));
 #define DIR_TARGETS_MAX	100	/* routes of one recipient */
 #define DIR_ROUTES_MAX	8000	/* octets of them, as queue can take */
 
+#define KEYS_SALT	16	/* octets */
+#define KEYS_COUNT	32768	/* rounds that keys are made with */
+#define KEYS_COUNT_MIN	4096	/* that keys may have (RFC 7677 4), */
+#define KEYS_COUNT_MAX	1000000	/* for a client has to do them */
+
+/* What SCRAM-SHA-256 needs of a password (RFC 5802 3). */
+struct keys {
+	bool		 there;
+	uint32_t	 count;
+	uint8_t		 salt[KEYS_SALT];
+	uint8_t		 stored[32], server[32];
+};
+
 struct account {
 	struct node	 byaddress;	/* first: see dir.c */
 	struct node	 byid;
@@ -77,6 +91,7 @@ struct account {
 	uint64_t	 full_size;	/* octets that had no room */
 	struct quota	 full_quota;	/* when it was so */
 	char		*hash;		/* of crypto_pwhash_str */
+	struct keys	 keys;		/* of the same password */
 	char		 address[];	/* lower case, "local@domain" */
 };
 
@@ -130,7 +145,9 @@ size_t	 dir_accounts(const struct dir *);
 struct account *dir_account_add(struct dir *, uint32_t id, const char *address,
 	    const char *hash, bool enabled, uint64_t created);
 void	 dir_account_del(struct dir *, struct account *);
-void	 dir_account_hash(struct account *, const char *hash);
+/* A new password, with its keys if there are. */
+void	 dir_account_hash(struct account *, const char *hash,
+	    const struct keys *);
 /* What it may hold; 0 is no limit. */
 struct quota account_quota(const struct account *);
 bool	 account_has_quota(const struct account *);	/* one of its own */
@@ -235,9 +252,21 @@ uint32_t db_highest(void);
  * the reason from db_error().  insert makes the row in a state that is
  * dropped at the next load until db_account_state says otherwise. */
 int	 db_account_insert(const char *address, const char *hash,
-	    uint64_t created, uint32_t *id);
+	    const struct keys *, uint64_t created, uint32_t *id);
 int	 db_account_state(uint32_t id, bool enabled);
-int	 db_account_hash(uint32_t id, const char *hash);
+/* The keys are of the same password; there false: it has none. */
+int	 db_account_hash(uint32_t id, const char *hash, const struct keys *);
+/* Keys that were made later, of n accounts, each good as long as the hash of
+ * its row is this one. */
+struct db_keys {
+	uint32_t	 id;
+	char		 hash[256];
+	struct keys	 keys;
+};
+int	 db_keys_add(const struct db_keys *, size_t n);
+int	 db_keys_forget(void);		/* of all accounts */
+/* 32 octets that are this directory's for ever. */
+const uint8_t *db_secret(void);
 int	 db_account_delete(uint32_t id);
 int	 db_account_quota(uint32_t id, const struct quota *);
 /* No number up to this is given from now on. */
@@ -363,6 +392,8 @@ void	 front_revoke_all(uint32_t account, enum auth_revoked why);
 void	 front_restore_all(uint32_t account);
 /* To every queue: what that account may hold from now on. */
 void	 front_quota_all(const struct account *);
+/* Call fn for every front. */
+void	 front_each(void (*fn)(struct front *));
 /* What a queue missed while it was away; to all: while we were. */
 void	 front_catch_up(struct front *);
 void	 front_catch_up_all(void);
@@ -392,28 +423,90 @@ void	 base_on_highest(struct chan *, struct msg *, void *);
 /* mailctl account adopt: the directory is the store's from now on. */
 void	 base_adopt(uint32_t ask);
 
+/* ---- keys.c: keys of SCRAM, made and offered ----------------------------- */
+
+/* Are keys to be made at all? */
+bool	 keys_wanted(void);
+/* Salt and count that a login of that name is told, and that keys of that
+ * account (NULL: there is none) are made with: those it has, or what is the
+ * name's for ever, whether there is an account or not. */
+void	 keys_salt(const struct account *, const char *name, struct keys *);
+/* That password of the account was right: it gets keys if it has none. */
+void	 keys_learn(const struct account *, struct slice password);
+/* Accounts or the configuration changed. */
+void	 keys_changed(void);
+/* The directory was opened. */
+void	 keys_opened(void);
+void	 keys_tick(void);	/* every second: writes, and tells fronts */
+/* A front came: whether it is offered. */
+void	 keys_tell_new(struct front *);
+
 /* ---- login.c: logins ----------------------------------------------------- */
 
+/* Who logs in, by whatever mechanism. */
+struct asker {
+	uint32_t	 front;		/* serial */
+	uint32_t	 ask;		/* its number */
+	enum msg_type	 answer;	/* to be given */
+	uint64_t	 conn;
+	struct slow_key	 byname, bynet;
+	char		 who[DIR_ADDRESS_MAX];	/* for the log */
+};
+
 void	 login_init(void);
+/* user is as it was given, name the address it means, "" none. */
+void	 login_asker(struct asker *, const struct front *, uint32_t ask,
+	    enum msg_type answer, uint64_t conn, const struct msg_addr *peer,
+	    struct slice user, const char *name);
+/* The client proved who it is: what others failed of its name is forgotten.
+ * Returns the ms that it waits for its answer all the same, as one that
+ * failed does. */
+uint32_t login_pause(const struct asker *);
+/* Each answers, if the front is still there: the client proved to be that
+ * account; it did not, which is counted; it cannot be told now. */
+void	 login_done(const struct asker *, const struct account *,
+	    uint32_t wait);
+void	 login_wrong(const struct asker *);
+void	 login_later(const struct asker *);
 /* Answers AUTH_LOGIN number ask of that front, now or later. */
 void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
 /* That connection of a front is gone: nobody waits for its login. */
 void	 login_forget(const struct front *, uint64_t conn);
 
+/* ---- scram.c: exchanges of SCRAM ----------------------------------------- */
+
+/* Answers AUTH_STEP number ask of that front. */
+void	 scram_step(struct front *, uint32_t ask, const struct auth_step *);
+/* That connection of a front is gone. */
+void	 scram_forget(const struct front *, uint64_t conn);
+void	 scram_tick(void);	/* every second: who waited too long */
+
 /* ---- pool.c: the hash workers and who waits for them --------------------- */
 
 #define POOL_WORKERS	64
 
-/* ok: 1 right, 0 wrong, -1 could not be found out.  hash: what was made.
- * Exactly once, never from within the asking call. */
-typedef void (*pool_cb)(int ok, struct slice hash, void *arg);
+struct pool_answer {
+	int		 ok;	/* 1 right, 0 wrong, -1 could not be found out */
+	struct slice	 hash;		/* that was made */
+	bool		 keys;		/* stored and server were */
+	struct msg_mac	 stored, server;
+};
+
+/* Exactly once, never from within the asking call. */
+typedef void (*pool_cb)(const struct pool_answer *, void *arg);
 
 void	 pool_worker(uint16_t instance, int fd);
 /* Is there room for one more to wait? */
 bool	 pool_room(unsigned int max);
-/* Verify a password against a hash, or (hash empty) make its hash; the
- * latter goes first, an operator waits. */
-void	 pool_ask(struct slice password, struct slice hash, pool_cb,
+/* Verify a password against a hash. */
+void	 pool_verify(struct slice password, struct slice hash, pool_cb,
+	    void *arg);
+/* Make its hash, and keys with that salt and count (count 0: none); goes
+ * first, an operator waits. */
+void	 pool_make(struct slice password, const struct keys *, pool_cb,
+	    void *arg);
+/* Make its keys alone; goes last, nobody waits.  false: too many are. */
+bool	 pool_keys(struct slice password, const struct keys *, pool_cb,
 	    void *arg);
 void	 pool_tick(void);	/* every second: who waited too long */
 

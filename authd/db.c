@@ -9,7 +9,10 @@
  * not be there yet; it is dropped when the database is opened.  gone has the
  * numbers of accounts deleted lately, for a queue that was away.  quota has
  * those whose quota is not the default: 0 for what is as configured, -1 for
- * no limit.  The column account.quota was never used.
+ * no limit.  The column account.quota was never used.  scram has
+ * keys of passwords: a row counts only while its hash is the account's, so
+ * that what a program that knows no keys does to a password ends them.
+ * secret has what salts of names that are no accounts are made of.
  */
 #include "base/compat.h"
 
@@ -38,7 +41,7 @@
 
 enum stmt {
 	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_QUOTA,
-	S_QUOTA_DEL, S_ALIAS_ADD, S_ALIAS_DEL, S_MAX
+	S_QUOTA_DEL, S_ALIAS_ADD, S_ALIAS_DEL, S_KEYS_ADD, S_KEYS_DEL, S_MAX
 };
 
 static const char *const text[S_MAX] = {
@@ -53,7 +56,10 @@ static const char *const text[S_MAX] = {
 	    "VALUES(?1, ?2, ?3)"),
 	[S_QUOTA_DEL] = "DELETE FROM quota WHERE account = ?1",
 	[S_ALIAS_ADD] = "INSERT INTO alias(address, target) VALUES(?1, ?2)",
-	[S_ALIAS_DEL] = "DELETE FROM alias WHERE address = ?1"
+	[S_ALIAS_DEL] = "DELETE FROM alias WHERE address = ?1",
+	[S_KEYS_ADD] = ("INSERT OR REPLACE INTO scram(account, hash, count, "
+	    "salt, stored, server) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"),
+	[S_KEYS_DEL] = "DELETE FROM scram WHERE account = ?1"
 };
 
 static const char schema[] =
@@ -70,13 +76,20 @@ static const char added[] =
     "CREATE TABLE IF NOT EXISTS gone(account INTEGER PRIMARY KEY,"
     " at INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS quota(account INTEGER PRIMARY KEY,"
-    " octets INTEGER NOT NULL, messages INTEGER NOT NULL);";
+    " octets INTEGER NOT NULL, messages INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS scram(account INTEGER PRIMARY KEY,"
+    " hash TEXT NOT NULL, count INTEGER NOT NULL, salt BLOB NOT NULL,"
+    " stored BLOB NOT NULL, server BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS secret(name TEXT PRIMARY KEY,"
+    " value BLOB NOT NULL) WITHOUT ROWID;"
+    "INSERT OR IGNORE INTO secret VALUES('salt', randomblob(32));";
 
 static struct {
 	sqlite3		*db;
 	sqlite3_stmt	*stmt[S_MAX];
 	enum db_result	 result;	/* of what error tells */
 	uint32_t	 highest;	/* account number ever given */
+	uint8_t		 secret[32];
 	char		 error[256];
 } st;
 
@@ -103,6 +116,12 @@ uint32_t
 db_highest(void)
 {
 	return st.highest;
+}
+
+const uint8_t *
+db_secret(void)
+{
+	return st.secret;
 }
 
 static int
@@ -334,6 +353,43 @@ load_gone(struct dir *d, sqlite3_stmt *q)
 	return 0;
 }
 
+/* Octets of a column, of exactly that size. */
+static bool
+load_blob(sqlite3_stmt *q, int column, uint8_t *out, size_t n)
+{
+	const void *p = sqlite3_column_blob(q, column);
+
+	if (p == NULL || sqlite3_column_bytes(q, column) != (int)n)
+		return false;
+	memcpy(out, p, n);
+	return true;
+}
+
+/* Those that are not as we make them are made again. */
+static int
+load_keys(struct dir *d, sqlite3_stmt *q)
+{
+	struct account *a = dir_account_id(d,
+	    (uint32_t)sqlite3_column_int64(q, 0));
+	int64_t count = sqlite3_column_int64(q, 1);
+	struct keys k = { .there = true, .count = (uint32_t)count };
+
+	if (a != NULL && count >= KEYS_COUNT_MIN && count <= KEYS_COUNT_MAX &&
+	    load_blob(q, 2, k.salt, sizeof(k.salt)) &&
+	    load_blob(q, 3, k.stored, sizeof(k.stored)) &&
+	    load_blob(q, 4, k.server, sizeof(k.server)))
+		a->keys = k;
+	explicit_bzero(&k, sizeof(k));
+	return 0;
+}
+
+static int
+load_secret(struct dir *d, sqlite3_stmt *q)
+{
+	return load_blob(q, 0, st.secret, sizeof(st.secret)) ? 0 :
+	    db_says(DB_DAMAGED, "the secret of salts is damaged");
+}
+
 static int
 load_highest(struct dir *d, sqlite3_stmt *q)
 {
@@ -346,6 +402,7 @@ static void
 db_sweep(void)
 {
 	sqlite3_exec(st.db, "DELETE FROM account WHERE state = 0;"
+	    "DELETE FROM scram WHERE account NOT IN (SELECT id FROM account);"
 	    "DELETE FROM gone WHERE at < unixepoch() - " XSTR(GONE_SECONDS),
 	    NULL, NULL, NULL);
 }
@@ -369,6 +426,11 @@ db_load(struct dir *d)
 	    db_each("SELECT address, target FROM alias", load_alias,
 	    d) == -1 ||
 	    db_each("SELECT account FROM gone", load_gone, d) == -1 ||
+	    db_each("SELECT scram.account, scram.count, salt, stored, server "
+	    "FROM scram JOIN account ON account.id = scram.account AND "
+	    "account.hash = scram.hash", load_keys, d) == -1 ||
+	    db_each("SELECT value FROM secret WHERE name = 'salt'",
+	    load_secret, d) == -1 ||
 	    db_each("SELECT seq FROM sqlite_sequence WHERE name = 'account'",
 	    load_highest, d) == -1)
 		return -1;
@@ -470,9 +532,39 @@ account_insert(const char *address, const char *hash, uint64_t created,
 	return 0;
 }
 
+static int
+keys_delete(uint32_t id)
+{
+	sqlite3_stmt *q = stmt_get(S_KEYS_DEL);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, id);
+	return stmt_run(q);
+}
+
+/* The keys it has from now on; none. */
+static int
+keys_put(uint32_t id, const char *hash, const struct keys *k)
+{
+	sqlite3_stmt *q;
+
+	if (!k->there)
+		return keys_delete(id);
+	if ((q = stmt_get(S_KEYS_ADD)) == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, id);
+	sqlite3_bind_text(q, 2, hash, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(q, 3, k->count);
+	sqlite3_bind_blob(q, 4, k->salt, sizeof(k->salt), SQLITE_STATIC);
+	sqlite3_bind_blob(q, 5, k->stored, sizeof(k->stored), SQLITE_STATIC);
+	sqlite3_bind_blob(q, 6, k->server, sizeof(k->server), SQLITE_STATIC);
+	return stmt_run(q);
+}
+
 int
-db_account_insert(const char *address, const char *hash, uint64_t created,
-    uint32_t *id)
+db_account_insert(const char *address, const char *hash,
+    const struct keys *keys, uint64_t created, uint32_t *id)
 {
 	int r;
 
@@ -480,6 +572,8 @@ db_account_insert(const char *address, const char *hash, uint64_t created,
 		return -1;
 	if ((r = account_stale(address)) == 0)
 		r = account_insert(address, hash, created, id);
+	if (r == 0)
+		r = keys_put(*id, hash, keys);
 	if ((r = db_end(r)) == 0)
 		st.highest = *id;
 	return r;
@@ -497,8 +591,8 @@ db_account_state(uint32_t id, bool enabled)
 	return stmt_run_one(q);
 }
 
-int
-db_account_hash(uint32_t id, const char *hash)
+static int
+account_hash(uint32_t id, const char *hash)
 {
 	sqlite3_stmt *q = stmt_get(S_HASH);
 
@@ -507,6 +601,37 @@ db_account_hash(uint32_t id, const char *hash)
 	sqlite3_bind_int64(q, 1, id);
 	sqlite3_bind_text(q, 2, hash, -1, SQLITE_STATIC);
 	return stmt_run_one(q);
+}
+
+int
+db_account_hash(uint32_t id, const char *hash, const struct keys *keys)
+{
+	int r;
+
+	if (db_begin() == -1)
+		return -1;
+	if ((r = account_hash(id, hash)) == 0)
+		r = keys_put(id, hash, keys);
+	return db_end(r);
+}
+
+int
+db_keys_add(const struct db_keys *k, size_t n)
+{
+	size_t i;
+	int r = 0;
+
+	if (db_begin() == -1)
+		return -1;
+	for (i = 0; r == 0 && i < n; i++)
+		r = keys_put(k[i].id, k[i].hash, &k[i].keys);
+	return db_end(r);
+}
+
+int
+db_keys_forget(void)
+{
+	return db_exec("DELETE FROM scram");
 }
 
 static int
@@ -565,7 +690,8 @@ db_account_delete(uint32_t id)
 
 	if (db_begin() == -1)
 		return -1;
-	if ((r = account_delete(id)) == 0 && (r = quota_delete(id)) == 0)
+	if ((r = account_delete(id)) == 0 && (r = quota_delete(id)) == 0 &&
+	    (r = keys_delete(id)) == 0)
 		r = account_gone(id);
 	return db_end(r);
 }

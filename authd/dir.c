@@ -59,6 +59,7 @@ account_free(struct node *n)
 	struct account *a = OF_ADDRESS(n);
 
 	freezero(a->hash, strlen(a->hash));
+	explicit_bzero(&a->keys, sizeof(a->keys));
 	free(a);
 }
 
@@ -302,10 +303,11 @@ dir_account_del(struct dir *d, struct account *a)
 }
 
 void
-dir_account_hash(struct account *a, const char *hash)
+dir_account_hash(struct account *a, const char *hash, const struct keys *keys)
 {
 	freezero(a->hash, strlen(a->hash));
 	a->hash = xstrdup(hash);
+	a->keys = *keys;
 }
 
 struct quota

@@ -58,6 +58,16 @@ front_find(uint32_t serial)
 	return NULL;
 }
 
+void
+front_each(void (*fn)(struct front *))
+{
+	size_t i;
+
+	for (i = 0; i < FRONTS_MAX; i++)
+		if (st.front[i] != NULL)
+			fn(st.front[i]);
+}
+
 struct front *
 front_of(uint64_t conn)
 {
@@ -263,9 +273,5 @@ front_catch_up(struct front *f)
 void
 front_catch_up_all(void)
 {
-	size_t i;
-
-	for (i = 0; i < FRONTS_MAX; i++)
-		if (st.front[i] != NULL)
-			front_catch_up(st.front[i]);
+	front_each(front_catch_up);
 }

@@ -53,6 +53,8 @@ list_account_row(uint32_t ask, const struct account *a, const char *password)
 	row_str(&r, "address", slice_str(a->address));
 	row_num(&r, "id", a->id);
 	row_bool(&r, "enabled", a->enabled);
+	row_str(&r, "keys", slice_str(a->keys.there ? "argon2id, scram" :
+	    "argon2id"));
 	row_num(&r, "quota", (long long)quota.octets);
 	row_num(&r, "quota-messages", (long long)quota.messages);
 	row_bool(&r, "quota-own", account_has_quota(a));

@@ -33,12 +33,8 @@
 
 struct login {
 	LIST_ENTRY(login) entry;
-	uint32_t	 front;		/* serial */
-	uint32_t	 ask;
-	uint64_t	 conn;
+	struct asker	 asker;
 	uint32_t	 account;	/* 0: no such user */
-	struct slow_key	 byname, bynet;
-	char		 who[DIR_ADDRESS_MAX];	/* for the log */
 	char		 hash[256];	/* of the account when it was asked */
 	size_t		 passwordn;
 	char		 password[1024];
@@ -93,30 +89,23 @@ login_dummy(const struct slow_key *byname, char *hash, size_t size)
 	strlcat(hash, st.dummy, size);
 }
 
+/* In the form that belongs to what was asked. */
 static void
-login_answer(struct front *f, uint32_t ask, enum auth_result result,
-    uint32_t account, const char *user, uint32_t wait)
+login_answer(const struct asker *k, enum auth_result result, uint32_t account,
+    const char *user, uint32_t wait)
 {
-	struct auth_login_r r = { .result = (uint8_t)result,
-	    .account = account, .user = slice_str(user), .wait_ms = wait };
+	struct front *f = k->conn == 0 ? NULL : front_find(k->front);
+	struct auth_login_r login = { (uint8_t)result, account,
+	    slice_str(user), wait };
+	struct auth_step_r step = { (uint8_t)result, account, slice_str(user),
+	    wait, { NULL, 0 } };
 
-	chan_reply(f->chan, ask, AUTH_LOGIN_R, &r, NULL, 0);
-}
-
-/* The client proved to be account: tell who must know before the front. */
-static void
-login_ok(struct front *f, uint32_t ask, uint64_t conn,
-    const struct account *a, uint32_t wait)
-{
-	struct grant_open_ev grant = { .front = (uint8_t)f->role,
-	    .instance = f->instance, .conn = conn, .account = a->id,
-	    .octets = a->quota.octets, .messages = a->quota.messages };
-
-	if (f->role == ROLE_SMTPD)
-		front_prove(f, conn, a->id);
-	else if (proc_main() != NULL)
-		chan_send(proc_main(), GRANT_OPEN_EV, &grant, NULL, 0);
-	login_answer(f, ask, AUTH_OK, a->id, a->address, wait);
+	if (f == NULL)
+		return;		/* whoever asked has gone */
+	if (k->answer == AUTH_STEP_R)
+		chan_reply(f->chan, k->ask, AUTH_STEP_R, &step, NULL, 0);
+	else
+		chan_reply(f->chan, k->ask, k->answer, &login, NULL, 0);
 }
 
 static uint32_t
@@ -125,51 +114,81 @@ login_wait(const struct slow_key *k, uint64_t now)
 	return slow_wait(slow_count(k, now), proc_conf()->auth.max_failures);
 }
 
-static void
-login_bad(struct front *f, uint32_t ask, const struct slow_key *byname,
-    const struct slow_key *bynet, const char *who)
+/* Who must know is told before the front. */
+void
+login_done(const struct asker *k, const struct account *a, uint32_t wait)
+{
+	struct front *f = k->conn == 0 ? NULL : front_find(k->front);
+	struct grant_open_ev grant = { .conn = k->conn, .account = a->id,
+	    .octets = a->quota.octets, .messages = a->quota.messages };
+
+	if (f == NULL)
+		return;
+	grant.front = (uint8_t)f->role;
+	grant.instance = f->instance;
+	if (f->role == ROLE_SMTPD)
+		front_prove(f, k->conn, a->id);
+	else if (proc_main() != NULL)
+		chan_send(proc_main(), GRANT_OPEN_EV, &grant, NULL, 0);
+	login_answer(k, AUTH_OK, a->id, a->address, wait);
+}
+
+uint32_t
+login_pause(const struct asker *k)
+{
+	uint64_t now = now_sec();
+	uint32_t wait = login_wait(&k->byname, now);
+	uint32_t waitnet = login_wait(&k->bynet, now);
+
+	if (wait > LOGIN_OK_WAIT)
+		wait = LOGIN_OK_WAIT;
+	slow_clear(&k->byname);
+	return wait > waitnet ? wait : waitnet;
+}
+
+void
+login_wrong(const struct asker *k)
 {
 	uint64_t now = now_sec();
 	uint32_t a, b;
 
-	slow_fail(byname, now);
-	slow_fail(bynet, now);
-	a = login_wait(byname, now);
-	b = login_wait(bynet, now);
-	login_answer(f, ask, AUTH_BAD, 0, who, a > b ? a : b);
+	if (k->conn == 0)
+		return;
+	slow_fail(&k->byname, now);
+	slow_fail(&k->bynet, now);
+	a = login_wait(&k->byname, now);
+	b = login_wait(&k->bynet, now);
+	login_answer(k, AUTH_BAD, 0, k->who, a > b ? a : b);
+}
+
+void
+login_later(const struct asker *k)
+{
+	login_answer(k, AUTH_TEMP, 0, "", 0);
 }
 
 /* A worker says whether the password is right. */
 static void
-on_verified(int ok, struct slice hash, void *arg)
+on_verified(const struct pool_answer *r, void *arg)
 {
 	struct login *l = arg;
-	struct front *f = l->conn == 0 ? NULL : front_find(l->front);
+	struct slice password = { l->password, l->passwordn };
 	struct dir *d = authd_dir(NULL);
 	struct account *a = NULL;
-	uint64_t now = now_sec();
-	uint32_t wait, waitnet;
 
 	LIST_REMOVE(l, entry);
 	if (d != NULL && l->account != 0)
 		a = dir_account_id(d, l->account);
 	if (a != NULL && (!a->enabled || strcmp(a->hash, l->hash) != 0))
 		a = NULL;	/* changed meanwhile */
-	if (f == NULL)
-		;		/* whoever asked has gone */
-	else if (ok == -1 || d == NULL)
-		login_answer(f, l->ask, AUTH_TEMP, 0, "", 0);
-	else if (ok == 0 || a == NULL)
-		login_bad(f, l->ask, &l->byname, &l->bynet, l->who);
-	else {
-		wait = login_wait(&l->byname, now);
-		wait = wait > LOGIN_OK_WAIT ? LOGIN_OK_WAIT : wait;
-		waitnet = login_wait(&l->bynet, now);
-		slow_clear(&l->byname);
-		recent_add(a->id, slice_of(l->password, l->passwordn),
-		    now_ms() / 1000);
-		login_ok(f, l->ask, l->conn, a, wait > waitnet ? wait :
-		    waitnet);
+	if (r->ok == -1 || d == NULL)
+		login_later(&l->asker);
+	else if (r->ok == 0 || a == NULL)
+		login_wrong(&l->asker);
+	else if (l->asker.conn != 0) {
+		recent_add(a->id, password, now_ms() / 1000);
+		login_done(&l->asker, a, login_pause(&l->asker));
+		keys_learn(a, password);
 	}
 	freezero(l, sizeof(*l));
 }
@@ -184,7 +203,8 @@ login_crowded(const struct slow_key *bynet, uint64_t now)
 	if (bynet->kind == 0 || login_wait(bynet, now) == 0)
 		return false;
 	LIST_FOREACH(l, &st.list, entry)
-		if (memcmp(&l->bynet, bynet, sizeof(*bynet)) == 0)
+		if (memcmp(&l->asker.bynet, bynet,
+		    sizeof(*bynet)) == 0)
 			n++;
 	return n >= LOGIN_PENDING;
 }
@@ -215,62 +235,67 @@ login_who(struct slice user, const char *name, char who[DIR_ADDRESS_MAX])
 	}
 }
 
+void
+login_asker(struct asker *k, const struct front *f, uint32_t ask,
+    enum msg_type answer, uint64_t conn, const struct msg_addr *peer,
+    struct slice user, const char *name)
+{
+	*k = (struct asker){ .front = f->serial, .ask = ask, .answer = answer,
+	    .conn = conn, .bynet = slow_network(peer) };
+	if (name[0] != '\0')
+		k->byname = slow_name(name);
+	login_who(user, name, k->who);
+}
+
 static void
-login_verify(struct front *f, uint32_t ask, const struct auth_login *m,
-    const struct account *a, const char *name, const struct slow_key *bynet)
+login_verify(const struct asker *k, struct slice password,
+    const struct account *a)
 {
 	struct login *l = xcalloc(1, sizeof(*l));
 
-	l->front = f->serial;
-	l->ask = ask;
-	l->conn = m->conn;
+	l->asker = *k;
 	l->account = a != NULL ? a->id : 0;
-	l->byname = slow_name(name);
-	l->bynet = *bynet;
-	login_who(m->user, name, l->who);
 	if (a != NULL)
 		strlcpy(l->hash, a->hash, sizeof(l->hash));
 	else
-		login_dummy(&l->byname, l->hash, sizeof(l->hash));
-	memcpy(l->password, m->password.p, m->password.n);
-	l->passwordn = m->password.n;
+		login_dummy(&k->byname, l->hash, sizeof(l->hash));
+	memcpy(l->password, password.p, password.n);
+	l->passwordn = password.n;
 	LIST_INSERT_HEAD(&st.list, l, entry);
-	pool_ask(m->password, slice_str(l->hash), on_verified, l);
+	pool_verify(password, slice_str(l->hash), on_verified, l);
 }
 
 void
 login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 {
-	struct slow_key bynet = slow_network(&m->peer), none = { 0 };
 	struct dir *d = authd_dir(NULL);
 	struct account *a;
-	char name[DIR_ADDRESS_MAX], who[DIR_ADDRESS_MAX];
+	struct asker k;
+	char name[DIR_ADDRESS_MAX];
 	uint64_t now = now_sec();
 
 	if (d == NULL) {
-		login_answer(f, ask, AUTH_TEMP, 0, "", 0);
+		k = (struct asker){ .front = f->serial, .ask = ask,
+		    .conn = m->conn, .answer = AUTH_LOGIN_R };
+		login_later(&k);
 		return;
 	}
 	a = dir_login(d, m->user, name);
-	if (name[0] == '\0' || !sasl_field_valid(m->password)) {
-		login_who(m->user, name, who);
-		login_bad(f, ask, &none, &bynet, who);
-		return;
-	}
-	if (a == NULL && base_strange()) {	/* it may well be right */
-		login_answer(f, ask, AUTH_TEMP, 0, "", 0);
-		return;
-	}
-	if (recent_has(a != NULL ? a->id : 0, m->password,
+	login_asker(&k, f, ask, AUTH_LOGIN_R, m->conn, &m->peer, m->user,
+	    name);
+	if (name[0] == '\0' || !sasl_field_valid(m->password))
+		login_wrong(&k);
+	else if (a == NULL && base_strange())	/* it may well be right */
+		login_later(&k);
+	else if (recent_has(a != NULL ? a->id : 0, m->password,
 	    now_ms() / 1000) && a != NULL && a->enabled)
-		login_ok(f, ask, m->conn, a, 0);
+		login_done(&k, a, 0);
 	else if (!pool_room(proc_conf()->auth.max_waiting) ||
-	    login_crowded(&bynet, now)) {
+	    login_crowded(&k.bynet, now)) {
 		log_notice("%s login result=busy", connid_text(m->conn));
-		login_answer(f, ask, AUTH_TEMP, 0, "",
-		    login_wait(&bynet, now));
+		login_answer(&k, AUTH_TEMP, 0, "", login_wait(&k.bynet, now));
 	} else
-		login_verify(f, ask, m, a, name, &bynet);
+		login_verify(&k, m->password, a);
 }
 
 void
@@ -279,6 +304,6 @@ login_forget(const struct front *f, uint64_t conn)
 	struct login *l;
 
 	LIST_FOREACH(l, &st.list, entry)
-		if (l->front == f->serial && l->conn == conn)
-			l->conn = 0;
+		if (l->asker.front == f->serial && l->asker.conn == conn)
+			l->asker.conn = 0;
 }

@@ -61,6 +61,7 @@ struct change {
 	char		 address[DIR_ADDRESS_MAX];
 	char		 password[SASL_FIELD_MAX + 1];
 	char		 hash[256];
+	struct keys	 keys;
 };
 
 static void	 account_add(uint32_t, const struct args *);
@@ -169,13 +170,25 @@ change_making(const char *address)
 	return false;
 }
 
+/* Its hash and its keys are made.  The salt stays the account's. */
+static void
+change_hash(struct change *c, const struct account *a, pool_cb done)
+{
+	if (keys_wanted())
+		keys_salt(a, c->address, &c->keys);
+	pool_make(slice_str(c->password), &c->keys, done, c);
+}
+
 /* The hash is there, or answers why not. */
 static bool
-change_hashed(struct change *c, int ok, struct slice hash)
+change_hashed(struct change *c, const struct pool_answer *r)
 {
 	const char *why;
 
-	if (ok != 1 || slice_cpy(hash, c->hash, sizeof(c->hash)) == -1)
+	c->keys.there = r->keys;
+	memcpy(c->keys.stored, r->stored.b, sizeof(c->keys.stored));
+	memcpy(c->keys.server, r->server.b, sizeof(c->keys.server));
+	if (r->ok != 1 || slice_cpy(r->hash, c->hash, sizeof(c->hash)) == -1)
 		proc_done(c->ask, EX_TEMPFAIL, "the password could not be "
 		    "hashed now, nothing was changed");
 	else if (authd_dir(&why) == NULL)
@@ -206,6 +219,8 @@ account_made(struct change *c)
 		args_failed(c->ask);
 		return;
 	}
+	a->keys = c->keys;
+	keys_changed();
 	log_info("account add address=%s id=%u", a->address, a->id);
 	list_account_row(c->ask, a, c->generated ? c->password : NULL);
 	proc_done(c->ask, EX_OK, "%s", "");
@@ -232,12 +247,12 @@ on_created(struct chan *chan, struct msg *m, void *arg)
 }
 
 static void
-on_add_hashed(int ok, struct slice hash, void *arg)
+on_add_hashed(const struct pool_answer *r, void *arg)
 {
 	struct change *c = arg;
 	struct account_create q;
 
-	if (!change_hashed(c, ok, hash)) {
+	if (!change_hashed(c, r)) {
 		change_free(c);
 		return;
 	}
@@ -248,7 +263,8 @@ on_add_hashed(int ok, struct slice hash, void *arg)
 		change_free(c);
 		return;
 	}
-	if (db_account_insert(c->address, c->hash, now_sec(), &c->id) == -1) {
+	if (db_account_insert(c->address, c->hash, &c->keys, now_sec(),
+	    &c->id) == -1) {
 		args_failed(c->ask);
 		change_free(c);
 		return;
@@ -297,8 +313,7 @@ account_add(uint32_t ask, const struct args *args)
 		    "reports to it would go to the account and not be read by "
 		    "mailctl reports; --force does that", key);
 	else if ((c = change_new(ask, key, args)) != NULL)
-		pool_ask(slice_str(c->password), slice_of(NULL, 0),
-		    on_add_hashed, c);
+		change_hash(c, NULL, on_add_hashed);
 }
 
 static void
@@ -389,6 +404,7 @@ on_orphans(uint32_t ask, size_t nowhere, void *arg)
 		postmaster_of(d, g->id, of);
 		dir_account_del(d, a);
 		base_account_changed(g->address);
+		keys_changed();
 		dir_gone_add(d, g->id);
 		front_revoke_all(g->id, REVOKED_DELETED);
 		postmaster_tell(d, of, post, sizeof(post));
@@ -414,19 +430,20 @@ account_del(uint32_t ask, const struct args *args)
 }
 
 static void
-on_passwd_hashed(int ok, struct slice hash, void *arg)
+on_passwd_hashed(const struct pool_answer *r, void *arg)
 {
 	struct change *c = arg;
 	struct account *a;
 
-	if (!change_hashed(c, ok, hash))
+	if (!change_hashed(c, r))
 		;
 	else if ((a = dir_account_id(authd_dir(NULL), c->id)) == NULL)
 		proc_done(c->ask, EX_NOUSER, "%s: no such account", c->address);
-	else if (db_account_hash(a->id, c->hash) == -1)
+	else if (db_account_hash(a->id, c->hash, &c->keys) == -1)
 		args_failed(c->ask);
 	else {
-		dir_account_hash(a, c->hash);
+		dir_account_hash(a, c->hash, &c->keys);
+		keys_changed();
 		front_revoke_all(a->id, REVOKED_PASSWORD);
 		log_info("account passwd address=%s id=%u", a->address, a->id);
 		if (c->generated)
@@ -445,8 +462,7 @@ account_passwd(uint32_t ask, const struct args *args)
 	if (a == NULL || (c = change_new(ask, a->address, args)) == NULL)
 		return;
 	c->id = a->id;
-	pool_ask(slice_str(c->password), slice_of(NULL, 0), on_passwd_hashed,
-	    c);
+	change_hash(c, a, on_passwd_hashed);
 }
 
 static void
@@ -462,6 +478,7 @@ account_state(uint32_t ask, const struct args *args, bool enabled)
 	}
 	a->enabled = enabled;
 	base_account_changed(a->address);
+	keys_changed();
 	if (enabled)
 		front_restore_all(a->id);
 	else

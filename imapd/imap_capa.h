@@ -6,9 +6,9 @@
 #define IMAP_CAPA_H
 
 #include "parse/capability.h"
-#include "parse/sasl.h"
 
-/* APPENDLIMIT is told with its number, by the session (RFC 7889 2). */
+/* APPENDLIMIT is told with its number, by the session (RFC 7889 2); AUTH= of
+ * net/mech.h by the front. */
 static const struct capability imap_capabilities[] = {
 	{ "IMAP4rev1",		CAP_ALWAYS },
 	{ "LITERAL+",		CAP_ALWAYS },
@@ -43,7 +43,6 @@ static const struct capability imap_capabilities[] = {
 	{ "QUOTA=RES-STORAGE",	CAP_SESSION },
 	{ "QUOTA=RES-MESSAGE",	CAP_SESSION },
 	{ "STARTTLS",		CAP_TLS },
-	{ "AUTH=" SASL_PLAIN,	CAP_LOGIN },
 	{ "LOGINDISABLED",	CAP_NOLOGIN },
 };
 

@@ -21,13 +21,19 @@
 #include "net/conn.h"
 #include "net/front.h"
 #include "net/io.h"
+#include "net/mech.h"
 #include "imapd/imap_capa.h"
 #include "imapd/imapd.h"
 
 #define COMMAND_LITERALS (2 * IMAP_ID_MAX)	/* of one: all of an ID */
+/* octets of a tag, AUTHENTICATE, a mechanism and a response */
+#define AUTHENTICATE_MAX (FRONT_TAG_MAX + 14 + SASL_NAME_MAX + 1 + \
+			    SASL_LINE_MAX + 2)
+
+_Static_assert(IMAP_ID_LINE_MAX >= AUTHENTICATE_MAX, "what a command may have");
 
 static int	command_ready(struct front_conn *, struct slice *, size_t *);
-static size_t	command_max(struct slice);
+static size_t	command_max(const struct front_conn *, struct slice);
 static bool	line_valid(struct slice, size_t, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
@@ -61,9 +67,17 @@ static const struct {
 static const char *
 capabilities(struct front_conn *c, char *text)
 {
-	return capability_print(imap_capabilities, NITEMS(imap_capabilities),
+	char	 names[SASL_NAMES_MAX];
+
+	capability_print(imap_capabilities, NITEMS(imap_capabilities),
 	    capability_front(front_may_starttls(c), front_may_login(c)), " ",
 	    text);
+	if (front_may_login(c)) {
+		strlcat(text, " AUTH=", CAPABILITY_MAX);
+		strlcat(text, sasl_names(c->io, " AUTH=", names),
+		    CAPABILITY_MAX);
+	}
+	return text;
 }
 
 void
@@ -115,7 +129,7 @@ command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 	struct slice	 in = io_peek(c->io);
 	unsigned int	 literals = 0;
 	uint64_t	 size;
-	size_t		 at = 0, seen = 0, end, max = command_max(in);
+	size_t		 at = 0, seen = 0, end, max = command_max(c, in);
 	int		 flags, r;
 
 	for (;;) {
@@ -127,8 +141,8 @@ command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 		seen = end + 1;
 		*cmd = slice_of(in.p, end + 1);
 		*last = at;
-		r = imap_literal(slice_of(in.p + at, end - 1 - at), &size,
-		    &flags);
+		r = c->sasl != NULL ? 0 : imap_literal(slice_of(in.p + at,
+		    end - 1 - at), &size, &flags);
 		if (r == 0)
 			return 1;
 		if (r == -1 || size > max - end - 1 ||
@@ -145,17 +159,21 @@ command_ready(struct front_conn *c, struct slice *cmd, size_t *last)
 	}
 }
 
-/* ID alone may be longer (RFC 2971 3.3); what a connection holds of it is in
- * its input buffer, whatever it sends. */
+/* ID (RFC 2971 3.3) and what SASL takes may be longer; what a connection holds
+ * of it is in its input buffer, whatever it sends. */
 static size_t
-command_max(struct slice in)
+command_max(const struct front_conn *c, struct slice in)
 {
 	struct slice	 tail;
 	size_t		 i = slice_find(in, ' ');
 
+	if (c->sasl != NULL)
+		return SASL_LINE_MAX + 2;
 	if (i >= in.n || i > FRONT_TAG_MAX)
 		return FRONT_LINE_MAX;
 	tail = slice_of(in.p + i + 1, in.n - i - 1);
+	if (slice_casestarts(tail, "AUTHENTICATE "))
+		return AUTHENTICATE_MAX;
 	return slice_casestarts(tail, "ID ") ? IMAP_ID_LINE_MAX :
 	    FRONT_LINE_MAX;
 }
@@ -175,9 +193,8 @@ command_run(struct front_conn *c, char *p, size_t n)
 	struct imap_in	 in;
 	struct slice	 tag;
 
-	if (c->sasl) {
-		c->sasl = false;
-		front_plain(c, slice_of(p, n - 2));
+	if (c->sasl != NULL) {
+		front_sasl_line(c, slice_of(p, n - 2));
 		return;
 	}
 	strlcpy(c->tag, "*", sizeof(c->tag));
@@ -293,21 +310,22 @@ cmd_login(struct front_conn *c, struct imap_in *in)
 		front_login(c, user, password);
 }
 
-/* PLAIN with or without an initial response (RFC 4959). */
+/* With or without an initial response (RFC 4959). */
 static void
 cmd_authenticate(struct front_conn *c, struct imap_in *in)
 {
+	struct slice	 name;
+
 	if (!front_login_allowed(c))
 		return;
-	if (!imap_word(in, SASL_PLAIN))
-		io_printf(c->io, "%s NO Only " SASL_PLAIN "\r\n", c->tag);
-	else if (imap_end(in) == 0) {
-		c->sasl = true;
-		io_printf(c->io, "+ \r\n");
-	} else if (imap_space(in) == -1)
+	if (imap_atom(in, &name) == -1)
+		unexpected(c, "AUTHENTICATE", in, "a mechanism");
+	else if (imap_end(in) == 0)
+		front_sasl_start(c, name, slice_of("", 0));
+	else if (imap_space(in) == -1)
 		unexpected(c, "AUTHENTICATE", in,
 		    "a blank and a response, or the end of the line,");
 	else
-		front_plain(c, slice_trim(slice_of(in->p + in->off,
+		front_sasl_start(c, name, slice_trim(slice_of(in->p + in->off,
 		    in->n - in->off)));
 }

@@ -26,8 +26,9 @@ static const struct front_ops ops = {
 		[FRONT_LOGIN_LATER] = "NO [UNAVAILABLE] Authentication is not "
 		    "possible now",
 		[FRONT_SASL_CANCELLED] = "BAD AUTHENTICATE: cancelled by the client",
-		[FRONT_SASL_BAD] = "BAD AUTHENTICATE: expected base64 of a name and "
-		    "a password, each behind a NUL",
+		[FRONT_SASL_NONE] = "NO AUTHENTICATE: no such mechanism here",
+		[FRONT_SASL_BAD] = "BAD AUTHENTICATE: expected base64 of what "
+		    "the mechanism says",
 		[FRONT_SASL_OTHER] = "NO [AUTHORIZATIONFAILED] Not for somebody "
 		    "else",
 	},

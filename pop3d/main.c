@@ -23,7 +23,8 @@ static const struct front_ops ops = {
 		[FRONT_LOGIN_LATER] = "-ERR [SYS/TEMP] Authentication is not "
 		    "possible now",
 		[FRONT_SASL_CANCELLED] = "-ERR Cancelled",
-		[FRONT_SASL_BAD] = "-ERR Not a PLAIN response",
+		[FRONT_SASL_NONE] = "-ERR No such mechanism here",
+		[FRONT_SASL_BAD] = "-ERR Not a response of that mechanism",
 		[FRONT_SASL_OTHER] = "-ERR [AUTH] Not for somebody else",
 	},
 	.bye = {

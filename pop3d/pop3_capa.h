@@ -1,12 +1,11 @@
 /*
  * POP3's capabilities (RFC 2449), of pop3d before the login and of
- * pop3-session after it.
+ * pop3-session after it; SASL with its mechanisms is told by pop3d.
  */
 #ifndef POP3_CAPA_H
 #define POP3_CAPA_H
 
 #include "parse/capability.h"
-#include "parse/sasl.h"
 
 static const struct capability pop3_capabilities[] = {
 	{ "TOP",		CAP_ALWAYS },
@@ -17,7 +16,6 @@ static const struct capability pop3_capabilities[] = {
 	{ "EXPIRE NEVER",	CAP_ALWAYS },
 	{ "STLS",		CAP_TLS },
 	{ "USER",		CAP_LOGIN },
-	{ "SASL " SASL_PLAIN,	CAP_LOGIN },
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * pop3d: the POP3 front: the AUTHORIZATION state of RFC 1939 with STLS
- * (2595), CAPA (2449), AUTH PLAIN (5034); logins go to
+ * (2595), CAPA (2449), AUTH (5034); logins go to
  * common/net/front_login.c; from then on octets only pass through.
  */
 #include "base/compat.h"
@@ -19,10 +19,12 @@
 #include "net/conn.h"
 #include "net/front.h"
 #include "net/io.h"
+#include "net/mech.h"
 #include "pop3d/pop3_capa.h"
 #include "pop3d/pop3d.h"
 
-#define LINE_MAX_OCTETS	(SASL_BASE64_MAX + 16)	/* AUTH PLAIN fits */
+/* octets of AUTH, a mechanism and a response (RFC 5034 4) */
+#define LINE_MAX_OCTETS	(5 + SASL_NAME_MAX + 1 + SASL_LINE_MAX + 2)
 
 static void	command_run(struct front_conn *, struct slice);
 static bool	bad(struct front_conn *, const char *);
@@ -78,10 +80,9 @@ pop3_command(struct front_conn *c)
 	memcpy(buf, line.p, line.n);
 	explicit_bzero((char *)line.p, line.n);
 	line.p = buf;
-	if (c->sasl) {
-		c->sasl = false;
-		front_plain(c, line);
-	} else
+	if (c->sasl != NULL)
+		front_sasl_line(c, line);
+	else
 		command_run(c, line);
 	explicit_bzero(buf, line.n);
 	return true;
@@ -148,36 +149,36 @@ cmd_pass(struct front_conn *c, struct slice arg)
 	front_login(c, slice_str(user), arg);
 }
 
+/* With or without an initial response; without all, the list that old clients
+ * ask for. */
 static void
 cmd_auth(struct front_conn *c, struct slice arg)
 {
 	size_t	 n = slice_find(arg, ' ');
+	char	 names[SASL_NAMES_MAX];
 
-	if (arg.n == 0) {	/* the list of old clients */
-		io_printf(c->io, front_may_login(c) ?
-		    "+OK\r\n" SASL_PLAIN "\r\n.\r\n" : "+OK\r\n.\r\n");
-		return;
-	}
-	if (!front_login_allowed(c))
-		return;
-	if (!slice_caseis(slice_of(arg.p, n), SASL_PLAIN))
-		bad(c, "-ERR Only " SASL_PLAIN "\r\n");
-	else if (n == arg.n) {
-		c->sasl = true;
-		io_printf(c->io, "+ \r\n");
-	} else
-		front_plain(c, slice_trim(slice_of(arg.p + n, arg.n - n)));
+	if (arg.n == 0)
+		io_printf(c->io, "+OK\r\n%s%s.\r\n", front_may_login(c) ?
+		    sasl_names(c->io, "\r\n", names) : "",
+		    front_may_login(c) ? "\r\n" : "");
+	else if (front_login_allowed(c))
+		front_sasl_start(c, slice_of(arg.p, n),
+		    slice_trim(slice_of(arg.p + n, arg.n - n)));
 }
 
 static void
 cmd_capa(struct front_conn *c, struct slice arg)
 {
-	char	 text[CAPABILITY_MAX];
+	char	 text[CAPABILITY_MAX], names[SASL_NAMES_MAX];
 
-	io_printf(c->io, "+OK\r\n%s\r\n.\r\n",
+	io_printf(c->io, "+OK\r\n%s\r\n",
 	    capability_print(pop3_capabilities, NITEMS(pop3_capabilities),
 	    capability_front(front_may_starttls(c), front_may_login(c)),
 	    "\r\n", text));
+	if (front_may_login(c))
+		io_printf(c->io, "SASL %s\r\n",
+		    sasl_names(c->io, " ", names));
+	io_printf(c->io, ".\r\n");
 }
 
 static void

@@ -1,40 +1,31 @@
 /*
- * AUTH PLAIN and LOGIN (RFC 4954, 4616): only for submission, only under TLS
- * unless the listener says otherwise.  The password goes to authd and is
- * wiped here; an answer to a failed login comes when authd says it may.
+ * AUTH (RFC 4954): only for submission, only under TLS unless the listener
+ * says otherwise.  What the client says goes through net/mech.c to authd and
+ * is wiped here; an answer comes when authd says it may.
  */
 #include "base/compat.h"
 
 #include <sys/types.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/slice.h"
-#include "parse/sasl.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/mech.h"
 #include "smtpd/smtpd.h"
 
 #define PENALTY_LOGIN	10
 
-static void	 auth_plain(struct session *, struct slice);
-static void	 auth_login_user(struct session *, struct slice);
+static void	 auth_next(struct session *, enum sasl_next);
+static void	 auth_challenge(struct session *);
 static void	 auth_send(struct session *);
 static void	 on_login(struct session *, struct msg *, struct rcpt_slot *);
-
-/* What is said when the client sends no response at once, and what takes it. */
-static const struct mechanism {
-	const char	*name;
-	enum reply	 challenge;
-	void		(*initial)(struct session *, struct slice b64);
-} mechanisms[] = {
-	{ "PLAIN",	REPLY_SASL,		auth_plain },
-	{ "LOGIN",	REPLY_SASL_USER,	auth_login_user },
-};
 
 bool
 auth_offered(const struct session *s)
@@ -44,32 +35,18 @@ auth_offered(const struct session *s)
 }
 
 int
-auth_print(char *p, size_t size)
+auth_print(const struct session *s, char *p, size_t size)
 {
-	size_t i, n = 0;
+	char names[SASL_NAMES_MAX];
 
-	for (i = 0; i < NITEMS(mechanisms) && n < size; i++)
-		n += (size_t)snprintf(p + n, size - n, " %s",
-		    mechanisms[i].name);
-	return (int)n;
-}
-
-static const struct mechanism *
-mechanism_find(struct slice name)
-{
-	size_t i;
-
-	for (i = 0; i < NITEMS(mechanisms); i++)
-		if (slice_caseis(name, mechanisms[i].name))
-			return &mechanisms[i];
-	return NULL;
+	return snprintf(p, size, " %s", sasl_names(s->io, " ", names));
 }
 
 void
 auth_forget(struct session *s)
 {
-	freezero(s->cred, s->cred != NULL ? sizeof(*s->cred) : 0);
-	s->cred = NULL;
+	sasl_free(s->sasl);
+	s->sasl = NULL;
 	s->delayed = REPLY_NONE;
 }
 
@@ -82,33 +59,11 @@ auth_fail(struct session *s, enum reply why)
 	reply_error(s, why);
 }
 
-static void
-auth_plain(struct session *s, struct slice b64)
-{
-	if (sasl_plain(b64, s->cred, NULL) == -1)
-		auth_fail(s, REPLY_SASL_BAD);
-	else if (s->cred->authzid[0] != '\0' &&
-	    strcmp(s->cred->authzid, s->cred->authcid) != 0)
-		auth_fail(s, REPLY_LOGIN_OTHER);
-	else
-		auth_send(s);
-}
-
-static void
-auth_login_user(struct session *s, struct slice b64)
-{
-	if (sasl_login_user(b64, s->cred, NULL) == -1) {
-		auth_fail(s, REPLY_SASL_BAD);
-		return;
-	}
-	session_state(s, SMTP_RESPONSE);
-	reply(s, REPLY_SASL_PASSWORD);
-}
-
 void
 auth_command(struct session *s, struct slice arg)
 {
-	const struct mechanism *mech;
+	struct sasl_peer peer = { s->id, s->proto, s->conn.peer, s->io };
+	const struct sasl_mech *mech;
 	struct slice name, initial;
 
 	if (s->proto == PROTO_SMTP) {
@@ -125,36 +80,43 @@ auth_command(struct session *s, struct slice arg)
 	}
 	name = slice_of(arg.p, slice_find(arg, ' '));
 	initial = slice_trim(slice_of(arg.p + name.n, arg.n - name.n));
-	if ((mech = mechanism_find(name)) == NULL) {
+	if ((mech = sasl_find(name, s->io)) == NULL) {
 		reply_error(s, REPLY_MECHANISM);
 		return;
 	}
-	if ((s->cred = calloc(1, sizeof(*s->cred))) == NULL) {
+	if ((s->sasl = sasl_new(mech, &peer)) == NULL) {
 		reply(s, REPLY_LOGIN_LATER);
 		return;
 	}
-	s->login = mech->initial == auth_login_user;
-	if (initial.n > 0)
-		mech->initial(s, initial);
-	else {
-		session_state(s, SMTP_RESPONSE);
-		reply(s, mech->challenge);
-	}
+	auth_next(s, sasl_begin(s->sasl, initial));
 }
 
 void
 auth_line(struct session *s, struct slice line)
 {
-	if (slice_is(line, "*"))
-		auth_fail(s, REPLY_SASL_STOP);
-	else if (!s->login)
-		auth_plain(s, line);
-	else if (s->cred->authcid[0] == '\0')
-		auth_login_user(s, line);
-	else if (sasl_login_pass(line, s->cred, NULL) == -1)
-		auth_fail(s, REPLY_SASL_BAD);
-	else
+	auth_next(s, sasl_line(s->sasl, line));
+}
+
+static void
+auth_next(struct session *s, enum sasl_next next)
+{
+	switch (next) {
+	case SASL_CHALLENGE:
+		auth_challenge(s);
+		return;
+	case SASL_ASK:
 		auth_send(s);
+		return;
+	case SASL_STOPPED:
+		auth_fail(s, REPLY_SASL_STOP);
+		return;
+	case SASL_BAD:
+		auth_fail(s, REPLY_SASL_BAD);
+		return;
+	case SASL_OTHER:
+		auth_fail(s, REPLY_LOGIN_OTHER);
+		return;
+	}
 }
 
 void
@@ -164,47 +126,55 @@ auth_line_refused(struct session *s)
 }
 
 static void
+auth_challenge(struct session *s)
+{
+	session_state(s, SMTP_RESPONSE);
+	replyf(s, REPLY_SASL, "%s", s->sasl->challenge);
+}
+
+static void
 auth_send(struct session *s)
 {
-	struct auth_login ask = { 0 };
+	struct auth_step_r none;
 
-	ask.conn = s->id;
-	ask.protocol = (uint8_t)s->proto;
-	ask.peer = s->conn.peer;
-	ask.user = slice_str(s->cred->authcid);
-	ask.password = slice_str(s->cred->passwd);
 	s->loginsent = true;
-	if (session_ask(s, smtpd()->authd, AUTH_LOGIN, &ask, NULL,
-	    SMTP_ASK_MS, on_login) == -1) {
-		told_login(s, NULL);
+	if (session_ask(s, smtpd()->authd, s->sasl->ask.type,
+	    &s->sasl->ask.body, NULL, SMTP_ASK_MS, on_login) == -1) {
+		sasl_answer(NULL, &none);
+		told_login(s, &none);
 		auth_fail(s, REPLY_LOGIN_LATER);
-	} else
-		auth_forget(s);
+	}
 }
 
 static void
 on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 {
-	const struct auth_login_r *r;
+	struct auth_step_r r;
 
-	told_login(s, m != NULL ? &m->body->auth_login_r : NULL);
-	if (m == NULL || m->body->auth_login_r.result == AUTH_TEMP) {
-		s->delayed = REPLY_LOGIN_LATER;
-		auth_delayed(s);
-		return;
-	}
-	r = &m->body->auth_login_r;
-	if (r->result == AUTH_OK) {
+	sasl_answer(m, &r);
+	if (r.result != AUTH_MORE)
+		told_login(s, &r);
+	switch ((enum auth_result)r.result) {
+	case AUTH_OK:
 		s->authed = true;
-		s->account = r->account;
-		slice_cpy(r->user, s->user, sizeof(s->user));
+		s->account = r.account;
+		slice_cpy(r.user, s->user, sizeof(s->user));
 		s->delayed = REPLY_WELCOME;
-	} else {
+		break;
+	case AUTH_BAD:
 		s->loginsent = false;
 		s->delayed = REPLY_LOGIN_BAD;
+		break;
+	case AUTH_TEMP:
+		s->delayed = REPLY_LOGIN_LATER;
+		break;
+	case AUTH_MORE:
+		sasl_more(s->sasl, &r);
+		s->delayed = REPLY_SASL;
+		break;
 	}
-	if (r->wait_ms > 0)
-		io_deadline(s->io, r->wait_ms);
+	if (r.wait_ms > 0 && r.result != AUTH_TEMP)
+		io_deadline(s->io, r.wait_ms);
 	else
 		auth_delayed(s);
 }
@@ -214,7 +184,12 @@ auth_delayed(struct session *s)
 {
 	enum reply r = s->delayed;
 
-	s->delayed = REPLY_NONE;
+	if (r == REPLY_SASL) {
+		s->delayed = REPLY_NONE;
+		auth_challenge(s);
+		return;
+	}
+	auth_forget(s);
 	session_state(s, SMTP_MAIL);
 	if (r == REPLY_WELCOME) {
 		reply(s, r);

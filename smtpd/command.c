@@ -21,6 +21,7 @@
 #include "proc/proc.h"
 #include "net/conn.h"
 #include "net/io.h"
+#include "net/mech.h"
 #include "net/serve.h"
 #include "net/tlskey.h"
 #include "smtpd/smtpd.h"
@@ -30,8 +31,8 @@
 #define MOVES		0x04	/* moves mail on: not counted as idle */
 #define TOLD		0x08	/* HELP names it */
 
-/* octets of AUTH, a name (RFC 4422 3.1) and a response */
-#define AUTH_COMMAND	(5 + 20 + 1 + SMTP_AUTH_LINE)
+/* octets of AUTH, a mechanism and a response */
+#define AUTH_COMMAND	(5 + SASL_NAME_MAX + 1 + SASL_LINE_MAX)
 
 #define ANY	(IN(SMTP_HELLO) | IN(SMTP_MAIL) | IN(SMTP_RCPT) | IN(SMTP_DATA))
 #define GREETED	(IN(SMTP_MAIL) | IN(SMTP_RCPT) | IN(SMTP_DATA))
@@ -95,11 +96,11 @@ struct extension {
 	const char	*keyword;
 	bool		(*offered)(const struct session *); /* NULL: always */
 	/* print what stands behind the keyword; NULL: nothing does */
-	int		(*param)(char *, size_t);
+	int		(*param)(const struct session *, char *, size_t);
 };
 
 static bool	 starttls_offered(const struct session *);
-static int	 size_print(char *, size_t);
+static int	 size_print(const struct session *, char *, size_t);
 
 static const struct extension extensions[] = {
 	{ "PIPELINING",		NULL,			NULL },
@@ -174,7 +175,7 @@ size_t
 command_max(const struct session *s)
 {
 	if (s->state == SMTP_RESPONSE)
-		return SMTP_AUTH_LINE;
+		return SASL_LINE_MAX;
 	return command_is_auth(s) ? AUTH_COMMAND : SMTP_LINE;
 }
 
@@ -218,7 +219,7 @@ starttls_offered(const struct session *s)
 }
 
 static int
-size_print(char *p, size_t size)
+size_print(const struct session *s, char *p, size_t size)
 {
 	return snprintf(p, size, " %llu",
 	    (unsigned long long)proc_conf()->smtp.max_size);
@@ -227,10 +228,10 @@ size_print(char *p, size_t size)
 static void
 ehlo_line(struct session *s, const struct extension *e, bool last)
 {
-	char param[64] = "";
+	char param[SASL_NAMES_MAX + 1] = "";
 
 	if (e->param != NULL)
-		e->param(param, sizeof(param));
+		e->param(s, param, sizeof(param));
 	io_printf(s->io, "%u%c%s%s\r\n", reply_code(REPLY_HELLO),
 	    last ? ' ' : '-', e->keyword, param);
 }

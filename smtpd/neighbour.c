@@ -20,6 +20,7 @@
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "net/io.h"
+#include "net/mech.h"
 #include "net/tlskey.h"
 #include "smtpd/smtpd.h"
 
@@ -34,6 +35,7 @@ static void	 hold_look(void);
 static void	 authd_missing(bool);
 static void	 on_queue_state(struct chan *, struct msg *, void *);
 static void	 on_revoked(struct chan *, struct msg *, void *);
+static void	 on_offer(struct chan *, struct msg *, void *);
 
 static const struct chan_handler queue_handlers[] = {
 	{ QUEUE_STATE_EV, on_queue_state },
@@ -41,6 +43,7 @@ static const struct chan_handler queue_handlers[] = {
 
 static const struct chan_handler authd_handlers[] = {
 	{ AUTH_REVOKED_EV, on_revoked },
+	{ AUTH_OFFER_EV, on_offer },
 };
 
 static const struct chan_ops chan_ops = { on_gone, on_full };
@@ -181,6 +184,7 @@ on_gone(struct chan *c, void *arg)
 {
 	if (c == self.all.authd) {
 		self.all.authd = NULL;
+		sasl_offer(NULL);
 		authd_missing(true);
 		self.ops->logins_over(0, REPLY_LOGIN_LOST);
 	} else if (c == self.all.resolve) {
@@ -215,6 +219,12 @@ on_revoked(struct chan *c, struct msg *m, void *arg)
 	case REVOKED_END:
 		break;
 	}
+}
+
+static void
+on_offer(struct chan *c, struct msg *m, void *arg)
+{
+	sasl_offer(&m->body->auth_offer_ev);
 }
 
 /* Is a send queue that feeds on mail full? */

@@ -28,8 +28,6 @@ struct session;
 	R(REPLY_VRFY, 252, "2.5.0",					\
 	    "send some mail, I will try my best")			\
 	B(REPLY_SASL, 334, "")						\
-	B(REPLY_SASL_USER, 334, "VXNlcm5hbWU6")	/* Username: */		\
-	B(REPLY_SASL_PASSWORD, 334, "UGFzc3dvcmQ6")	/* Password: */	\
 	B(REPLY_GO_ON, 354, "go on, end with a line of one dot")	\
 	/* the session ends, or does not begin */			\
 	R(REPLY_STOPPING, 421, "4.3.2", "going down, try later")	\

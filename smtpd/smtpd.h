@@ -53,7 +53,6 @@ enum smtp_state {
 
 /* Limits that are not configured. */
 #define SMTP_LINE	2046	/* octets of a command; RFC 5321 wants 510 */
-#define SMTP_AUTH_LINE	12288	/* of a SASL response (RFC 4954 4) */
 #define SMTP_TURN	64	/* commands of one session a loop turn */
 #define SMTP_PENDING	32	/* RCPTs asked and not yet answered */
 #define SMTP_HELO_MAX	255
@@ -95,7 +94,6 @@ struct session {
 	bool		 plaintext_auth;
 	bool		 esmtp;		/* said EHLO */
 	bool		 tls;
-	bool		 login;		/* AUTH LOGIN, not PLAIN */
 	bool		 authed;
 	bool		 loginsent;	/* authd may think conn logged in */
 	bool		 eof;		/* the client sends no more */
@@ -110,7 +108,7 @@ struct session {
 	struct rcpt_slot slot[SMTP_PENDING];
 	unsigned int	 slot0, nslots;
 	struct mail	*mail;
-	struct sasl_cred *cred;		/* of AUTH LOGIN in progress */
+	struct sasl	*sasl;		/* AUTH in progress */
 	char		 user[256];	/* who logged in */
 	char		 helo[SMTP_HELO_MAX + 1];
 };
@@ -242,8 +240,9 @@ void	 question_forget(struct question **);
 
 /* Of the session, once; the others here do it first. */
 void	 told_connect(struct session *);
-/* authd's answer to a login, NULL: none came; and its end, if it had one. */
-void	 told_login(struct session *, const struct auth_login_r *);
+/* authd's answer to a login, AUTH_TEMP if none came; and its end, if it had
+ * one. */
+void	 told_login(struct session *, const struct auth_step_r *);
 void	 told_logout(const struct session *);
 /* s->mail is with queue, under that id. */
 void	 told_message(struct session *, const char *queue_id);
@@ -367,8 +366,8 @@ bool	 data_waited(struct session *);
 void	 auth_command(struct session *, struct slice arg);
 void	 auth_line(struct session *, struct slice line);
 bool	 auth_offered(const struct session *);
-/* The mechanisms, a blank before each. */
-int	 auth_print(char *, size_t);
+/* The mechanisms of a session, a blank before each. */
+int	 auth_print(const struct session *, char *, size_t);
 /* A line that is none came in the place of a response. */
 void	 auth_line_refused(struct session *);
 /* The reply that had to wait for its time. */

@@ -46,15 +46,14 @@ told_connect(struct session *s)
 }
 
 void
-told_login(struct session *s, const struct auth_login_r *r)
+told_login(struct session *s, const struct auth_step_r *r)
 {
-	struct login l = { s->id, &s->conn.peer, s->proto,
-	    r != NULL ? r->user : slice_of("", 0),
-	    r != NULL ? r->account : 0 };
+	struct login l = { s->id, &s->conn.peer, s->proto, r->user,
+	    r->account };
 
 	told_connect(s);
-	login_log(&l, r != NULL ? (enum auth_result)r->result : AUTH_TEMP,
-	    s->tls ? s->cipher : "none", r != NULL ? r->wait_ms : 0);
+	login_log(&l, (enum auth_result)r->result,
+	    s->tls ? s->cipher : "none", r->wait_ms);
 }
 
 void

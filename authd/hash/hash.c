@@ -1,13 +1,16 @@
 /*
- * authd-hash: verifies and makes password hashes (argon2id) for authd, one
- * at a time, so that authd never waits.  Holds nothing, sees only what it
- * is asked now; no files, no network.
+ * authd-hash: verifies and makes password hashes (argon2id) for authd, and
+ * keys of SCRAM-SHA-256, one at a time, so that authd never waits.  Holds
+ * nothing, sees only what it is asked now; no files, no network.
  */
 #include "base/compat.h"
 
 #include <string.h>
 
 #include <event2/event.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <sodium.h>
 
 #include "base/log.h"
@@ -20,14 +23,17 @@
 #include "authd/hash/pwhash.h"
 
 #define HASH_TEXT_MAX	256
+#define KEYS_COUNT_MAX	1000000	/* rounds, about a second of work */
 
 static void	 on_verify(struct chan *, struct msg *, void *);
 static void	 on_make(struct chan *, struct msg *, void *);
+static void	 on_keys(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 
 static const struct chan_handler handlers[] = {
 	{ HASH_VERIFY,	on_verify },
 	{ HASH_MAKE,	on_make },
+	{ HASH_KEYS,	on_keys },
 };
 
 static struct {
@@ -50,6 +56,32 @@ on_verify(struct chan *c, struct msg *m, void *arg)
 	chan_reply(c, m->id, HASH_VERIFY_R, &r, NULL, 0);
 }
 
+/* StoredKey and ServerKey (RFC 5802 3).  0, -1. */
+static int
+keys_make(struct slice password, struct slice salt, uint32_t count,
+    struct msg_mac *stored, struct msg_mac *server)
+{
+	static const uint8_t client_key[] = "Client Key";
+	static const uint8_t server_key[] = "Server Key";
+	uint8_t salted[32], client[32];
+	int r = -1;
+
+	if (salt.n == 0 || count == 0 || count > KEYS_COUNT_MAX)
+		return -1;
+	if (PKCS5_PBKDF2_HMAC(password.p, (int)password.n,
+	    (const uint8_t *)salt.p, (int)salt.n, (int)count, EVP_sha256(),
+	    sizeof(salted), salted) == 1 &&
+	    HMAC(EVP_sha256(), salted, sizeof(salted), client_key,
+	    sizeof(client_key) - 1, client, NULL) != NULL &&
+	    HMAC(EVP_sha256(), salted, sizeof(salted), server_key,
+	    sizeof(server_key) - 1, server->b, NULL) != NULL &&
+	    SHA256(client, sizeof(client), stored->b) != NULL)
+		r = 0;
+	explicit_bzero(salted, sizeof(salted));
+	explicit_bzero(client, sizeof(client));
+	return r;
+}
+
 static void
 on_make(struct chan *c, struct msg *m, void *arg)
 {
@@ -63,10 +95,26 @@ on_make(struct chan *c, struct msg *m, void *arg)
 	    crypto_pwhash_ALG_ARGON2ID13) == 0) {
 		r.ok = 1;
 		r.hash = slice_str(hash);
+		r.keys = keys_make(q->password, q->salt, q->count, &r.stored,
+		    &r.server) == 0;
 	} else
 		log_warn("no memory for a password hash");
 	explicit_bzero((void *)(uintptr_t)q->password.p, q->password.n);
 	chan_reply(c, m->id, HASH_MAKE_R, &r, NULL, 0);
+	explicit_bzero(&r, sizeof(r));
+}
+
+static void
+on_keys(struct chan *c, struct msg *m, void *arg)
+{
+	const struct hash_keys *q = &m->body->hash_keys;
+	struct hash_keys_r r = { 0 };
+
+	r.ok = keys_make(q->password, q->salt, q->count, &r.stored,
+	    &r.server) == 0;
+	explicit_bzero((void *)(uintptr_t)q->password.p, q->password.n);
+	chan_reply(c, m->id, HASH_KEYS_R, &r, NULL, 0);
+	explicit_bzero(&r, sizeof(r));
 }
 
 static void

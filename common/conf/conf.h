@@ -34,6 +34,9 @@ struct conf_cert {
 /* Which names of failed logins the log tells: what is no whole address of ours
  * may be a password that was typed in its place. */
 enum conf_names { NAMES_NONE, NAMES_OURS, NAMES_ALL };
+/* When SCRAM is offered: while every enabled account has keys for it, always,
+ * never. */
+enum conf_scram { SCRAM_AUTO, SCRAM_YES, SCRAM_NO };
 /* What becomes of a message that fails, the mildest first. */
 enum conf_action { ACTION_MARK, ACTION_JUNK, ACTION_REJECT };
 /* What the DMARC policies of other domains are worth. */
@@ -110,6 +113,7 @@ struct conf {
 		unsigned int	 max_waiting;	/* 256 */
 		unsigned int	 max_failures;	/* before slowing down, 5 */
 		unsigned int	 log_names;	/* enum conf_names, ours */
+		unsigned int	 scram;		/* enum conf_scram, auto */
 	} auth;
 	struct {			/* guard: outside, for an account */
 		unsigned int	 hour;	/* recipients, 300; 0 any */

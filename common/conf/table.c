@@ -235,6 +235,8 @@ static const struct conf_key keys[] = {
 	    1, 1000, R(AUTHD), "failed logins before they slow down"),
 	C("auth.log-names", auth.log_names, "none, ours, all", "ours",
 	    R(AUTHD), "which names of failed logins the log tells"),
+	C("auth.scram", auth.scram, "auto, yes, no", "auto",
+	    R(AUTHD), "whether SCRAM is offered; auto: when all have keys"),
 
 	K("guard.recipients-hour", CT_UINT, false, guard.hour, "300",
 	    0, 10000000, R(AUTHD),

@@ -136,10 +136,18 @@ struct msg_addr {			/* network address of a peer */
 	M(AUTH_REVOKED_EV, auth_revoked_ev, CHAN_AUTH, 9, SIDE_B, MF_EV) \
 	M(GUARD_SENT_EV, guard_sent_ev, CHAN_AUTH, 10, SIDE_A, MF_EV)	\
 	M(DIR_QUOTA_EV, dir_quota_ev, CHAN_AUTH, 11, SIDE_B, MF_EV)	\
+	/* SASL: which mechanisms there are; other ways to log in */	\
+	M(AUTH_OFFER_EV, auth_offer_ev, CHAN_AUTH, 12, SIDE_B, MF_EV)	\
+	M(AUTH_STEP, auth_step, CHAN_AUTH, 13, SIDE_A, MF_ASK | MF_SECRET) \
+	M(AUTH_STEP_R, auth_step_r, CHAN_AUTH, 14, SIDE_B, MF_ANSWER)	\
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, 1, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, 2, SIDE_B, MF_ANSWER) \
 	M(HASH_MAKE, hash_make, CHAN_HASH, 3, SIDE_A, MF_ASK | MF_SECRET) \
-	M(HASH_MAKE_R, hash_make_r, CHAN_HASH, 4, SIDE_B, MF_ANSWER)	\
+	M(HASH_MAKE_R, hash_make_r, CHAN_HASH, 4, SIDE_B, \
+	    MF_ANSWER | MF_SECRET)					\
+	M(HASH_KEYS, hash_keys, CHAN_HASH, 5, SIDE_A, MF_ASK | MF_SECRET) \
+	M(HASH_KEYS_R, hash_keys_r, CHAN_HASH, 6, SIDE_B, \
+	    MF_ANSWER | MF_SECRET)					\
 	/* queue */							\
 	M(QUEUE_STATE_EV, queue_state_ev, CHAN_QUEUE, 1, SIDE_B, MF_EV)	\
 	M(QUEUE_FILE, queue_file, CHAN_QUEUE, 2, SIDE_A, MF_ASK)	\
@@ -305,6 +313,21 @@ struct msg_addr {			/* network address of a peer */
 #define AUTH_LOGIN_R_FIELDS(F)	/* result: enum auth_result */		\
 	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
 	F(u32, wait_ms, 0)	/* answer the client after so long */
+#define AUTH_OFFER_EV_FIELDS(F)	/* 1: it may be offered */		\
+	F(u8, scram, 0)
+#define AUTH_STEP_FIELDS(F)	/* a response of SCRAM-SHA-256; first: it */ \
+	/* begins an exchange, with what binds it to conn's TLS ("": not, and */ \
+	/* then no -PLUS was offered) */				\
+	F(u64, conn, 0) F(u8, protocol, 0) F(addr, peer, 0)		\
+	F(u8, first, 0)							\
+	F(u8, plus, 0)		/* 1: of SCRAM-SHA-256-PLUS */		\
+	F(blob, response, 2048)						\
+	F(blob, exporter, 64)	/* tls-exporter (RFC 9266) */		\
+	F(blob, endpoint, 64)	/* tls-server-end-point (RFC 5929) */
+#define AUTH_STEP_R_FIELDS(F)	/* AUTH_MORE: say the challenge, and ask */ \
+	/* again with what the client answers */			\
+	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
+	F(u32, wait_ms, 0) F(blob, challenge, 2048)
 #define AUTH_CLOSE_EV_FIELDS(F)	/* forget what conn proved */		\
 	F(u64, conn, 0)
 #define DIR_SENDER_FIELDS(F)	/* may conn send as this address? */	\
@@ -336,10 +359,15 @@ struct msg_addr {			/* network address of a peer */
 	F(str, password, 1024) F(str, hash, 256)
 #define HASH_VERIFY_R_FIELDS(F)						\
 	F(u8, ok, 0)
-#define HASH_MAKE_FIELDS(F)						\
-	F(str, password, 1024)
-#define HASH_MAKE_R_FIELDS(F)						\
-	F(u8, ok, 0) F(str, hash, 256)
+#define HASH_MAKE_FIELDS(F)	/* salt "": no keys of SCRAM */		\
+	F(str, password, 1024) F(blob, salt, 64) F(u32, count, 0)
+#define HASH_MAKE_R_FIELDS(F)	/* keys: 1, stored and server are there */ \
+	F(u8, ok, 0) F(str, hash, 256)					\
+	F(u8, keys, 0) F(mac, stored, 0) F(mac, server, 0)
+#define HASH_KEYS_FIELDS(F)	/* of SCRAM-SHA-256 */			\
+	F(str, password, 1024) F(blob, salt, 64) F(u32, count, 0)
+#define HASH_KEYS_R_FIELDS(F)						\
+	F(u8, ok, 0) F(mac, stored, 0) F(mac, server, 0)
 
 #define QUEUE_STATE_EV_FIELDS(F)	/* tells before MAIL: 452 or not */ \
 	F(u8, accepting, 0) F(u64, free_bytes, 0)
@@ -521,7 +549,9 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_ACCOUNT_FIELDS(F)						\
 	F(u32, account, 0)
 
-enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP };
+enum auth_result { AUTH_OK, AUTH_BAD, AUTH_TEMP,
+	AUTH_MORE		/* of AUTH_STEP alone: not yet */
+};
 /* Why what an account proved is over. */
 enum auth_revoked {
 	REVOKED_DISABLED,	/* queue holds what it still has of it */

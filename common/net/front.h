@@ -88,7 +88,7 @@ struct front_conn {
 	/* of the protocol */
 	char		 tag[FRONT_TAG_MAX + 1]; /* answers begin with it */
 	unsigned int	 literals;	/* "+" sent for this command */
-	bool		 sasl;		/* a SASL response is due */
+	struct sasl	*sasl;		/* an exchange; NULL: none */
 	char		 user[SASL_FIELD_MAX + 1];
 };
 
@@ -99,8 +99,9 @@ enum front_answer {		/* to a command that the front decides */
 	FRONT_TLS_FIRST,	/* a login without it */
 	FRONT_LOGIN_BAD,	/* AUTH_BAD */
 	FRONT_LOGIN_LATER,	/* AUTH_TEMP */
+	FRONT_SASL_NONE,	/* no mechanism of that name */
 	FRONT_SASL_CANCELLED,
-	FRONT_SASL_BAD,		/* not a response of PLAIN */
+	FRONT_SASL_BAD,		/* not a response of its mechanism */
 	FRONT_SASL_OTHER,	/* with a right to be somebody else */
 	FRONT_ANSWERS
 };
@@ -146,12 +147,27 @@ bool	 front_login_allowed(struct front_conn *);
 /* Ask authd; c->tag is what the session answers with. */
 void	 front_login(struct front_conn *, struct slice user,
 	    struct slice password);
-/* A response of PLAIN, in base64: answer, or front_login(). */
-void	 front_plain(struct front_conn *, struct slice);
+
+/* ---- front_sasl.c: for the protocol, in FRONT_COMMAND ---- */
+
+/* The client names a mechanism, with a response at once or an empty one: ask
+ * authd, or answer. */
+void	 front_sasl_start(struct front_conn *, struct slice name,
+	    struct slice initial);
+/* c->sasl is there: this line is a response of it. */
+void	 front_sasl_line(struct front_conn *, struct slice);
+
+/* ---- front_sasl.c: for front_login.c ---- */
+
+/* authd has said what the challenge is. */
+void	 front_sasl_challenge(struct front_conn *);
+void	 front_sasl_forget(struct front_conn *);
 
 /* ---- front_login.c: for front.c ---- */
 
 void	 front_login_authd(int fd);	/* a channel to authd */
+/* Ask authd about this login; answered and logged is it in all cases. */
+void	 front_ask(struct front_conn *, enum msg_type, const void *);
 /* The timer and the events of a session.  0, or -1: out of memory. */
 int	 front_live_new(struct front_conn *);
 /* Wait so long for the session that maild was asked for. */

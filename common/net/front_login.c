@@ -26,6 +26,7 @@
 #include "net/front.h"
 #include "net/io.h"
 #include "net/login.h"
+#include "net/mech.h"
 
 #define AUTH_MS		20000	/* authd answers, else: try later */
 #define GRANT_S		20	/* maild gives a session in it */
@@ -35,8 +36,16 @@
 
 static struct chan	*authd;		/* NULL: gone, for now */
 
+static void	on_offer(struct chan *, struct msg *, void *);
+
+static const struct chan_handler authd_handlers[] = {
+	{ AUTH_OFFER_EV,	on_offer },
+};
+
 static void	on_authd_gone(struct chan *, void *);
-static void	on_login(struct chan *, struct msg *, void *);
+static void	on_answer(struct chan *, struct msg *, void *);
+static void	front_answered(struct front_conn *);
+static void	front_more(struct front_conn *);
 static void	on_timer(evutil_socket_t, short, void *);
 static void	front_wait(struct front_conn *, enum front_state, unsigned int);
 static void	front_refuse(struct front_conn *, enum auth_result);
@@ -50,15 +59,24 @@ front_login_authd(int fd)
 	static const struct chan_ops ops = { .gone = on_authd_gone };
 
 	chan_free(authd);
-	authd = chan_new(proc_base(), fd, CHAN_AUTH, SIDE_A, NULL, 0, &ops,
-	    NULL);
+	sasl_offer(NULL);
+	authd = chan_new(proc_base(), fd, CHAN_AUTH, SIDE_A, authd_handlers,
+	    NITEMS(authd_handlers), &ops, NULL);
 }
 
 static void
 on_authd_gone(struct chan *c, void *arg)
 {
-	if (authd == c)
-		authd = NULL;
+	if (authd != c)
+		return;
+	authd = NULL;
+	sasl_offer(NULL);
+}
+
+static void
+on_offer(struct chan *c, struct msg *m, void *arg)
+{
+	sasl_offer(&m->body->auth_offer_ev);
 }
 
 int
@@ -83,12 +101,15 @@ front_login_forget(struct front_conn *c)
 {
 	struct auth_close_ev	 e = { .conn = c->id };
 
+	bool			 asked = c->ask != 0 || c->sasl != NULL;
+
 	front_ungrant(c);
+	front_sasl_forget(c);
 	if (c->live != NULL)
 		evtimer_del(&c->live->timer);
 	if (c->ask != 0 && authd != NULL)
 		chan_forget(authd, c->ask);
-	if ((c->account != 0 || c->ask != 0) && authd != NULL)
+	if ((c->account != 0 || asked) && authd != NULL)
 		chan_send(authd, AUTH_CLOSE_EV, &e, NULL, 0);
 	if (c->counted)
 		front_count_del(c->account);
@@ -121,27 +142,6 @@ front_login_allowed(struct front_conn *c)
 }
 
 void
-front_plain(struct front_conn *c, struct slice b64)
-{
-	struct sasl_cred	 cred;
-
-	if (slice_is(b64, "*")) {
-		front_answer(c, FRONT_SASL_CANCELLED);
-		return;
-	}
-	if (sasl_plain(b64, &cred, NULL) == -1) {
-		front_answer(c, FRONT_SASL_BAD);
-		front_bad(c);
-	} else if (cred.authzid[0] != '\0' &&
-	    strcmp(cred.authzid, cred.authcid) != 0)
-		front_answer(c, FRONT_SASL_OTHER);
-	else
-		front_login(c, slice_str(cred.authcid),
-		    slice_str(cred.passwd));
-	explicit_bzero(&cred, sizeof(cred));
-}
-
-void
 front_login(struct front_conn *c, struct slice user, struct slice password)
 {
 	struct auth_login	 ask = { .conn = c->id, .peer = c->source.peer,
@@ -155,10 +155,17 @@ front_login(struct front_conn *c, struct slice user, struct slice password)
 		front_refuse(c, AUTH_BAD);
 		return;
 	}
+	front_ask(c, AUTH_LOGIN, &ask);
+}
+
+void
+front_ask(struct front_conn *c, enum msg_type type, const void *body)
+{
+	c->result = AUTH_TEMP;
 	c->ungranted = false;
 	if (authd != NULL)
-		c->ask = chan_ask(authd, AUTH_LOGIN, &ask, NULL, 0,
-		    AUTH_MS, on_login, c);
+		c->ask = chan_ask(authd, type, body, NULL, 0, AUTH_MS,
+		    on_answer, c);
 	if (c->ask == 0) {
 		front_told(c, AUTH_TEMP, slice_of("", 0), 0);
 		front_refuse(c, AUTH_TEMP);
@@ -170,32 +177,54 @@ front_login(struct front_conn *c, struct slice user, struct slice password)
 
 /* Wrong and unknown look the same and take as long as authd says. */
 static void
-on_login(struct chan *ch, struct msg *m, void *arg)
+on_answer(struct chan *ch, struct msg *m, void *arg)
 {
 	struct front_conn	*c = arg;
-	const struct auth_login_r *r;
-	unsigned int		 wait = 0;
+	struct auth_step_r	 r;
 
 	c->ask = 0;
-	c->result = AUTH_TEMP;
-	if (m != NULL) {
-		r = &m->body->auth_login_r;
-		if (r->result == AUTH_OK || r->result == AUTH_BAD)
-			c->result = r->result;
-		c->account = r->account;
-		wait = r->wait_ms;
-		if (c->result == AUTH_OK)
-			slice_cpy(r->user, c->user, sizeof(c->user));
-	}
-	if (c->result != AUTH_OK)
-		front_told(c, c->result, m != NULL ?
-		    m->body->auth_login_r.user : slice_of("", 0), wait);
-	if (wait > 0)
-		front_wait(c, FRONT_DELAY, wait);
-	else if (c->result != AUTH_OK)
-		front_refuse(c, c->result);
+	sasl_answer(m, &r);
+	c->result = r.result;
+	if (r.result == AUTH_MORE && c->sasl == NULL)
+		c->result = AUTH_TEMP;
+	c->account = r.account;
+	if (c->result == AUTH_OK)
+		slice_cpy(r.user, c->user, sizeof(c->user));
+	else if (c->result == AUTH_MORE)
+		sasl_more(c->sasl, &r);
 	else
+		front_told(c, c->result, r.user, r.wait_ms);
+	if (r.wait_ms > 0)
+		front_wait(c, FRONT_DELAY, r.wait_ms);
+	else
+		front_answered(c);
+}
+
+static void
+front_answered(struct front_conn *c)
+{
+	switch (c->result) {
+	case AUTH_OK:
 		front_session(c);
+		break;
+	case AUTH_BAD:
+	case AUTH_TEMP:
+		front_refuse(c, c->result);
+		break;
+	case AUTH_MORE:
+		front_more(c);
+		break;
+	}
+}
+
+/* The client is told a challenge; what it answers is the exchange's. */
+static void
+front_more(struct front_conn *c)
+{
+	c->state = FRONT_COMMAND;
+	front_sasl_challenge(c);
+	io_resume(c->io);
+	io_again(c->io);
 }
 
 static void
@@ -213,12 +242,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct front_conn	*c = arg;
 
-	if (c->state == FRONT_DELAY && c->result == AUTH_OK)
-		front_session(c);
+	if (c->state == FRONT_DELAY)
+		front_answered(c);
 	else if (c->state == FRONT_WAKE)
 		front_end(c, FRONT_LOST);
 	else
-		front_refuse(c, c->result == AUTH_OK ? AUTH_TEMP : c->result);
+		front_refuse(c, AUTH_TEMP);
 }
 
 static void
@@ -227,6 +256,7 @@ front_refuse(struct front_conn *c, enum auth_result why)
 	if (c->result == AUTH_OK)	/* right, but there is no session */
 		front_told(c, why, slice_str(c->user), 0);
 	front_ungrant(c);
+	front_sasl_forget(c);
 	c->state = FRONT_COMMAND;
 	front_answer(c, why == AUTH_BAD ? FRONT_LOGIN_BAD : FRONT_LOGIN_LATER);
 	if (why == AUTH_BAD)
@@ -320,6 +350,7 @@ front_session(struct front_conn *c)
 		front_end(c, FRONT_LOST);
 		return;
 	}
+	front_sasl_forget(c);
 	c->state = FRONT_PASS;
 	c->since = c->alive = now_sec_coarse();
 	c->started = now_ms_coarse();

@@ -161,6 +161,7 @@ io_free(struct io *io)
 	io->wr_on = false;
 	tls_free(io->tls);
 	io->tls = NULL;
+	io->ssl = NULL;
 	close(io->fd);
 	io->fd = -1;
 	ioq_clear(&io->out);

@@ -52,7 +52,7 @@ struct tls *io_tls(struct io *);	/* NULL: clear text */
 /* "TLSv1.3/TLS_AES_256_GCM_SHA384", as the log has it, or "none". */
 #define IO_TLS_TEXT	64
 const char *io_tls_text(struct io *, char out[IO_TLS_TEXT]);
-/* After io_start_tls: the SSL beneath, no longer than the io.  Else NULL. */
+/* The SSL beneath TLS, no longer than the io; NULL: clear text. */
 struct ssl_st *io_ssl(struct io *);
 
 /* Output: queued, written at the end of the loop turn (one writev for many

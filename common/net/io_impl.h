@@ -75,7 +75,7 @@ struct io {
 	void		*flate;		/* the filter's */
 	struct ioqueue	 cipher;	/* TLS records (and text before TLS) */
 	struct tls	*tls;
-	struct ssl_st	*ssl;		/* of tls, a client's */
+	struct ssl_st	*ssl;		/* of tls */
 	enum io_tls_state tls_state;
 	char		*err;
 	uint64_t	 tick;		/* of the wheel, the earlier of: */

@@ -33,7 +33,8 @@ io_accept_tls(struct io *io, struct tls *server)
 {
 	if (io->tls != NULL || io_peek(io).n > 0)
 		return -1;
-	if (tlsssl_accept(server, &io->tls, raw_read, raw_write, io) == -1) {
+	if (tlsssl_accept(server, &io->tls, raw_read, raw_write, io,
+	    &io->ssl) == -1) {
 		io->tls = NULL;
 		return -1;
 	}

@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include "base/util.h"
 #include "net/tlsssl.h"
@@ -111,7 +113,7 @@ tlsssl_configure(struct tls *server, struct tls_config *config,
 
 int
 tlsssl_accept(struct tls *server, struct tls **conn, tls_read_cb rd,
-    tls_write_cb wr, void *arg)
+    tls_write_cb wr, void *arg, struct ssl_st **ssl)
 {
 	struct server *s = server_find(server);
 
@@ -124,6 +126,7 @@ tlsssl_accept(struct tls *server, struct tls **conn, tls_read_cb rd,
 		return -1;
 	}
 	s->connections++;
+	*ssl = made.ssl;
 	return 0;
 }
 
@@ -147,6 +150,50 @@ tlsssl_connect(struct tls *client, tls_read_cb rd, tls_write_cb wr, void *arg,
 		return -1;
 	SSL_set_mode(made.ssl, SSL_MODE_RELEASE_BUFFERS);
 	*ssl = made.ssl;
+	return 0;
+}
+
+/* ---- channel bindings ---------------------------------------------------- */
+
+bool
+tlsssl_bindable(struct ssl_st *ssl)
+{
+	if (!SSL_is_init_finished(ssl))
+		return false;
+	return SSL_version(ssl) >= TLS1_3_VERSION ||
+	    SSL_get_extms_support(ssl) == 1;
+}
+
+int
+tlsssl_exporter(struct ssl_st *ssl, uint8_t out[32])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	static const uint8_t context[1];	/* zero octets of it */
+
+	return tlsssl_bindable(ssl) && SSL_export_keying_material(ssl, out, 32,
+	    label, sizeof(label) - 1, context, 0, 1) == 1 ? 0 : -1;
+}
+
+/* By the digest of the certificate's own signature, but never a weaker one
+ * than SHA-256. */
+int
+tlsssl_endpoint(struct ssl_st *ssl, uint8_t *out, size_t *n)
+{
+	X509 *cert = SSL_get_certificate(ssl);
+	const EVP_MD *md = NULL;
+	unsigned int size = 0;
+	int nid = NID_undef;
+
+	if (cert == NULL ||
+	    X509_get_signature_info(cert, &nid, NULL, NULL, NULL) != 1)
+		return -1;
+	if (nid == NID_md5 || nid == NID_sha1)
+		nid = NID_sha256;
+	md = EVP_get_digestbynid(nid);
+	if (md == NULL || (size_t)EVP_MD_size(md) > *n ||
+	    X509_digest(cert, md, out, &size) != 1)
+		return -1;
+	*n = size;
 	return 0;
 }
 

@@ -6,6 +6,9 @@
 #ifndef TLSSSL_H
 #define TLSSSL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <tls.h>
 
 struct ssl_st;			/* SSL */
@@ -15,9 +18,10 @@ struct ssl_ctx_st;		/* SSL_CTX */
  * It lives as long as they and the struct tls.  0, -1 (tls_error). */
 int	 tlsssl_configure(struct tls *, struct tls_config *,
 	    struct ssl_ctx_st **);
-/* tls_accept_cbs; the server is there as long as this connection. */
+/* tls_accept_cbs; the server is there as long as this connection, whose SSL
+ * is given. */
 int	 tlsssl_accept(struct tls *server, struct tls **, tls_read_cb,
-	    tls_write_cb, void *arg);
+	    tls_write_cb, void *arg, struct ssl_st **);
 /* tls_free of a server from tlsssl_configure, when the last connection that
  * it has now is gone.  NULL: nothing. */
 void	 tlsssl_free(struct tls *server);
@@ -26,5 +30,16 @@ void	 tlsssl_free(struct tls *server);
  * yet begun.  0, -1 (tls_error). */
 int	 tlsssl_connect(struct tls *, tls_read_cb, tls_write_cb, void *arg,
 	    const char *servername, struct ssl_st **);
+
+/*
+ * What binds an authentication to a connection whose handshake is done.
+ * bindable: can it be bound by tls-exporter (RFC 9266)?  TLS 1.3 always, 1.2
+ * when it has the extended master secret.  Then exporter gives it, and
+ * endpoint the digest of the certificate that was shown (tls-server-end-point,
+ * RFC 5929 4.1), *n octets of at most *n.  0, -1.
+ */
+bool	 tlsssl_bindable(struct ssl_st *);
+int	 tlsssl_exporter(struct ssl_st *, uint8_t out[32]);
+int	 tlsssl_endpoint(struct ssl_st *, uint8_t *out, size_t *n);
 
 #endif

@@ -21,7 +21,7 @@ def conn(role="ROLE_SMTPD", n=1, instance=0):
 
 class Authd(Part):
     def __init__(self, accounts=("alice@me.test", "bob@me.test"), aliases=(), conf=None, **kw):
-        conf = dict({"hostname": "mail.me.test", "domains": ["me.test", "two.test"]}, **(conf or {}))
+        conf = dict({"hostname": "mail.me.test", "domains": ["me.test", "two.test"], "auth.scram": "no"}, **(conf or {}))
         kw.setdefault("secrets", {"SECRET_RCPT": RCPT, "SECRET_SENDER": SENDER})
         self.conf = conf
         super().__init__("authd", conf, **kw)
@@ -83,9 +83,10 @@ class Authd(Part):
             if m is not None and m.name == "DIR_QUOTA_EV":
                 self.quotas.append((m.account, m.octets, m.messages))
                 continue
-            if m is None or m.name != "AUTH_REVOKED_EV":
+            if m is None or m.name not in ("AUTH_REVOKED_EV", "AUTH_OFFER_EV"):
                 return m
-            self.revoked.append((m.account, m.why))
+            if m.name == "AUTH_REVOKED_EV":
+                self.revoked.append((m.account, m.why))
 
     def rcpt(self, address, c=None, chan=None, peer=OUTSIDE, size=0):
         chan = chan or self.smtpd

@@ -9,7 +9,7 @@ DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
 		fetchmail strace netcat-openbsd e2fsprogs xfsprogs iproute2 \
 		opendkim opendkim-tools opendmarc python3-authheaders \
 		python3-spf spfquery libmail-spf-perl libxml2-utils unbound \
-		fail2ban bind9-dnsutils certbot nftables pebble sqlite3 \
+		fail2ban bind9-dnsutils certbot nftables pebble sqlite3 gsasl \
 		$(DEPS_NPM)
 # for mailauth; who has npm of somewhere else keeps it
 DEPS_NPM =	$(if $(shell command -v npm),,nodejs npm)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 #include <sodium.h>
+#include <sqlite3.h>
 
 #include "base/slice.h"
 #include "base/util.h"
@@ -342,6 +343,7 @@ test_db(void **state)
 	static char t1[] = "alice@a.test", t2[] = "x'); DROP TABLE account;--";
 	char *const targets[] = { t1, t2 };
 	char dirname[] = "/tmp/maild-db.XXXXXX", path[64], err[256];
+	const struct keys none = { 0 };
 	struct dir *d = dir_new();
 	uint32_t id, id2;
 	FILE *f;
@@ -349,11 +351,15 @@ test_db(void **state)
 	assert_non_null(mkdtemp(dirname));
 	snprintf(path, sizeof(path), "%s/directory.db", dirname);
 	assert_int_equal(db_open(path, d, err, sizeof(err)), 0);
-	assert_int_equal(db_account_insert("alice@a.test", "h'1", 5, &id), 0);
+	assert_int_equal(db_account_insert("alice@a.test", "h'1", &none, 5,
+	    &id), 0);
 	assert_int_equal(db_account_state(id, true), 0);
-	assert_int_equal(db_account_insert("alice@a.test", "h", 5, &id2), -1);
-	assert_int_equal(db_account_insert("bob@a.test", "h", 5, &id2), 0);
-	assert_int_equal(db_account_insert("bob@a.test", "h", 5, &id2), 0);
+	assert_int_equal(db_account_insert("alice@a.test", "h", &none, 5,
+	    &id2), -1);
+	assert_int_equal(db_account_insert("bob@a.test", "h", &none, 5,
+	    &id2), 0);
+	assert_int_equal(db_account_insert("bob@a.test", "h", &none, 5,
+	    &id2), 0);
 	assert_int_equal(db_alias_set("i@a.test", targets, 2), 0);
 	db_close();
 	assert_int_equal(db_account_delete(id), -1);
@@ -364,7 +370,8 @@ test_db(void **state)
 	assert_int_equal(dir_accounts(d), 1);	/* bob was never finished */
 	assert_string_equal(dir_account_id(d, id)->hash, "h'1");
 	assert_int_equal(dir_alias(d, slice_str("i@a.test"))->ntargets, 2);
-	assert_int_equal(db_account_insert("carol@a.test", "h", 5, &id2), 0);
+	assert_int_equal(db_account_insert("carol@a.test", "h", &none, 5,
+	    &id2), 0);
 	assert_true(id2 > id + 1);		/* nor is his number free */
 	db_close();
 	dir_free(d);
@@ -384,6 +391,82 @@ test_db(void **state)
 	assert_int_equal(rmdir(dirname), 0);
 }
 
+static struct dir *
+open_again(const char *path)
+{
+	struct dir *d = dir_new();
+	char err[256];
+
+	db_close();
+	assert_int_equal(db_open(path, d, err, sizeof(err)), DB_OK);
+	return d;
+}
+
+/* What another program, or the operator's sqlite3, does to it. */
+static void
+change(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/*
+ * Keys are those of the hash that is there: a program that knows no keys and
+ * sets a password, or deletes an account, ends them.  Damaged ones are none.
+ */
+static void
+test_db_keys(void **state)
+{
+	struct keys k = { .there = true, .count = KEYS_COUNT };
+	static const char *const damage[] = {
+		"UPDATE account SET hash = 'h9'",
+		"UPDATE scram SET hash = 'h9'",
+		"UPDATE scram SET count = 4095", "UPDATE scram SET count = -1",
+		"UPDATE scram SET count = 4294971392",
+		"UPDATE scram SET salt = x'00'",
+		"UPDATE scram SET stored = zeroblob(31)",
+		"UPDATE scram SET server = 5",
+	};
+	char dirname[] = "/tmp/maild-db.XXXXXX", path[64], err[256];
+	struct dir *d = dir_new();
+	uint8_t secret[32];
+	uint32_t id;
+	size_t i;
+
+	memset(k.stored, 's', sizeof(k.stored));
+	assert_non_null(mkdtemp(dirname));
+	snprintf(path, sizeof(path), "%s/directory.db", dirname);
+	assert_int_equal(db_open(path, d, err, sizeof(err)), DB_OK);
+	memcpy(secret, db_secret(), sizeof(secret));
+	assert_int_equal(db_account_insert("a@a.test", "h1", &k, 5, &id), 0);
+	assert_int_equal(db_account_state(id, true), 0);
+	for (i = 0; i < NITEMS(damage); i++) {
+		dir_free(d);
+		d = open_again(path);
+		assert_true(dir_account_id(d, id)->keys.there);
+		assert_memory_equal(dir_account_id(d, id)->keys.stored,
+		    k.stored, sizeof(k.stored));
+		assert_memory_equal(db_secret(), secret, sizeof(secret));
+		change(path, damage[i]);
+		dir_free(d);
+		d = open_again(path);
+		assert_false(dir_account_id(d, id)->keys.there);
+		assert_int_equal(db_account_hash(id, "h1", &k), 0);
+	}
+	k.there = false;		/* a password without */
+	assert_int_equal(db_account_hash(id, "h2", &k), 0);
+	dir_free(d);
+	d = open_again(path);
+	assert_false(dir_account_id(d, id)->keys.there);
+	db_close();
+	dir_free(d);
+	unlink(path);
+	rmdir(dirname);
+}
+
 int
 main(void)
 {
@@ -400,6 +483,7 @@ main(void)
 		cmocka_unit_test(test_slow_clock_and_crowd),
 		cmocka_unit_test(test_cidr),
 		cmocka_unit_test(test_db),
+		cmocka_unit_test(test_db_keys),
 	};
 
 	if (sodium_init() == -1)

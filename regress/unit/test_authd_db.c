@@ -34,6 +34,7 @@
 #define USERS	40		/* some pages of them */
 #define NEVER	UINT64_MAX
 
+static const struct keys none;
 static char dirname[64], path[96], journal[112];
 static struct fault {
 	uint64_t	 left;		/* calls that still go well */
@@ -217,7 +218,8 @@ setup(void **state)
 	memset(hash, 'h', sizeof(hash) - 1);
 	hash[sizeof(hash) - 1] = '\0';
 	for (i = 1; i <= USERS; i++) {
-		assert_int_equal(db_account_insert(user(a, i), hash, 5, &id),
+		assert_int_equal(db_account_insert(user(a, i), hash, &none, 5,
+		    &id),
 		    0);
 		assert_int_equal(id, i);
 		assert_int_equal(db_account_state(id, true), 0);
@@ -315,7 +317,7 @@ make_once(struct dir **d, uint64_t n, int error, uint32_t *id)
 	int made;
 
 	fault = (struct fault){ .left = n, .error = error };
-	made = db_account_insert("new@a.test", "h", 5, id);
+	made = db_account_insert("new@a.test", "h", &none, 5, id);
 	if (made == 0)
 		made = db_account_state(*id, true);
 	else
@@ -348,7 +350,8 @@ test_changes_fail_at_every_call(void **state)
 		hit = fault.hits > 0;
 		assert_true(id == 0 || id > last);
 		last = id > last ? id : last;
-		if (db_account_insert("new@a.test", "h", 5, &id) == -1)
+		if (db_account_insert("new@a.test", "h", &none, 5,
+		    &id) == -1)
 			fail_msg("after failure %u: %s", (unsigned int)n,
 			    db_error());
 		assert_true(id > last);
@@ -550,7 +553,8 @@ test_adopt(void **state)
 	assert_int_equal(db_open(path, d, err, sizeof(err)), DB_OK);
 	assert_int_equal(db_highest(), 5000);
 	assert_int_equal(dir_accounts(d), USERS - 1);
-	assert_int_equal(db_account_insert("new@a.test", "h", 5, &id), 0);
+	assert_int_equal(db_account_insert("new@a.test", "h", &none, 5,
+		    &id), 0);
 	assert_int_equal(id, 5001);
 	db_close();
 	dir_free(d);

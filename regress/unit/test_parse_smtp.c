@@ -20,6 +20,7 @@
 #include "parse/data.h"
 #include "parse/err.h"
 #include "parse/sasl.h"
+#include "parse/scram.h"
 #include "parse/smtp.h"
 #include "cut.h"
 
@@ -594,6 +595,111 @@ test_sasl_cut(void **state)
 	CUT_LIT("AHVzZXIAcGFzcw==", sasl_cut);
 }
 
+/* RFC 7677 3, and what stands at the edges. */
+static void
+test_scram_first(void **state)
+{
+	static const char *const good[] = {
+		"n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+		"y,a=o=2Cx=3D,n=u=3D=2C,r=!~,x=1,b=2=,y=",
+		"p=tls-exporter,,n=\xc3\xbc,r=a",
+	};
+	static const char *const bad[] = {
+		"", "n", "n,", "n,,", "n,,n=user", "n,,n=user,r=", "n,,n=,r=a",
+		"n,,m=x,n=user,r=a", "n,,n=user,r=a,m=x", "n,,n=user,r=a,x",
+		"n,,n=u=2cx,r=a", "n,,n=u=,r=a", "n,,n=u=2,r=a",
+		"n,,n=u=3Dx=,r=a", "n,,r=a,n=user", "p=,,n=user,r=a",
+		"p,,n=user,r=a", "x,,n=user,r=a", "N,,n=user,r=a",
+		"n,user,n=user,r=a", "n,a=,n=user,r=a", "n,,n=us\ner,r=a",
+		"n,,n=user,r=a b", "n,,n=user,r=\x7f", "n,,n=\xff,r=a",
+		"n,,n=user,r=\xc3\xbc", "n,,n=user,r=a,",
+	};
+	struct scram_first f;
+	char text[SCRAM_MESSAGE_MAX + 2];
+	size_t i;
+
+	for (i = 0; i < NITEMS(good); i++)
+		assert_int_equal(scram_first(slice_str(good[i]), &f, NULL),
+		    0);
+	for (i = 0; i < NITEMS(bad); i++)
+		assert_int_equal(scram_first(slice_str(bad[i]), &f, NULL),
+		    -1);
+	assert_int_equal(scram_first(slice_str(good[1]), &f, NULL), 0);
+	assert_int_equal(f.bind, SCRAM_BIND_THOUGHT);
+	assert_string_equal(f.authzid, "o,x=");
+	assert_string_equal(f.user, "u=,");
+	assert_true(slice_is(f.gs2, "y,a=o=2Cx=3D,"));
+	assert_true(slice_is(f.bare, "n=u=3D=2C,r=!~,x=1,b=2=,y="));
+	assert_true(slice_is(f.nonce, "!~"));
+	assert_int_equal(scram_first(slice_str(good[2]), &f, NULL), 0);
+	assert_int_equal(f.bind, SCRAM_BIND_USED);
+	assert_true(slice_is(f.type, "tls-exporter"));
+
+	assert_int_equal(scram_first(slice_of("n,,n=us\0er,r=a", 14), &f,
+	    NULL), -1);
+	for (i = SCRAM_NONCE_MAX; i <= SCRAM_NONCE_MAX + 1; i++) {
+		snprintf(text, sizeof(text), "n,,n=user,r=%0*d", (int)i, 0);
+		assert_int_equal(scram_first(slice_str(text), &f, NULL),
+		    i == SCRAM_NONCE_MAX ? 0 : -1);
+	}
+	for (i = SASL_FIELD_MAX; i <= SASL_FIELD_MAX + 1; i++) {
+		snprintf(text, sizeof(text), "n,,n=%0*d,r=a", (int)i, 0);
+		assert_int_equal(scram_first(slice_str(text), &f, NULL),
+		    i == SASL_FIELD_MAX ? 0 : -1);
+	}
+	for (i = SCRAM_MESSAGE_MAX; i <= SCRAM_MESSAGE_MAX + 1; i++) {
+		snprintf(text, sizeof(text), "n,,n=u,r=a,x=%0*d",
+		    (int)i - 13, 0);
+		assert_int_equal(strlen(text), i);
+		assert_int_equal(scram_first(slice_str(text), &f, NULL),
+		    i == SCRAM_MESSAGE_MAX ? 0 : -1);
+	}
+}
+
+#define PROOF	"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+
+static void
+test_scram_final(void **state)
+{
+	static const char *const bad[] = {
+		"", "c=biws", "c=biws,r=a", "c=biws,r=a,", "c=biws,r=a,p=",
+		"c=biws,r=a,p=AAAA", "c=biws,r=,p=" PROOF, "r=a,c=biws,p=" PROOF,
+		"c=biws,r=a,p=" PROOF ",x=1", "c=biws,r=a,p=" PROOF ",",
+		"c=biws,r=a,m=1,p=" PROOF, "c=biws,r=a,x,p=" PROOF,
+		"c=biws,r=a,p=" PROOF "AAAA", "c=biws,r=a,,p=" PROOF,
+	};
+	struct scram_final f;
+	size_t i;
+
+	assert_int_equal(scram_final(SLICE_LIT("c=biws,r=rOprNG%0,x=,p="
+	    PROOF), &f, NULL), 0);
+	assert_true(slice_is(f.binding, "biws"));
+	assert_true(slice_is(f.nonce, "rOprNG%0"));
+	assert_true(slice_is(f.bare, "c=biws,r=rOprNG%0,x="));
+	assert_int_equal(f.proof[0], 0x74);
+	assert_int_equal(f.proof[31], 0x54);
+	for (i = 0; i < NITEMS(bad); i++)
+		assert_int_equal(scram_final(slice_str(bad[i]), &f, NULL),
+		    -1);
+}
+
+static void
+scram_cut(char *p, size_t n)
+{
+	struct scram_first f;
+	struct scram_final l;
+
+	scram_first(slice_of(p, n), &f, NULL);
+	scram_final(slice_of(p, n), &l, NULL);
+}
+
+static void
+test_scram_cut(void **state)
+{
+	CUT_LIT("p=tls-exporter,a=u=2C,n=us=3Der,r=nonce,x=y", scram_cut);
+	CUT_LIT("c=biws,r=nonce,x=y,p=" PROOF, scram_cut);
+}
+
 int
 main(void)
 {
@@ -618,6 +724,9 @@ main(void)
 		cmocka_unit_test(test_sasl),
 		cmocka_unit_test(test_attack_sasl),
 		cmocka_unit_test(test_sasl_cut),
+		cmocka_unit_test(test_scram_first),
+		cmocka_unit_test(test_scram_final),
+		cmocka_unit_test(test_scram_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,11 +145,12 @@ shake_hands(SSL *c, struct tls *s)
 static struct tls *
 accept_client(struct tls *server)
 {
+	struct ssl_st *ssl;
 	struct tls *s;
 
 	up.n = down.n = 0;
 	assert_int_equal(tlsssl_accept(server, &s, server_read, server_write,
-	    NULL), 0);
+	    NULL, &ssl), 0);
 	return s;
 }
 
