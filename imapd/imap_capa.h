@@ -39,6 +39,7 @@ static const struct capability imap_capabilities[] = {
 	{ "CONDSTORE",		CAP_SESSION },
 	{ "QRESYNC",		CAP_SESSION },
 	{ "UIDONLY",		CAP_SESSION },
+	{ "UIDBATCHES",		CAP_SESSION },
 	{ "QUOTA",		CAP_SESSION },
 	{ "QUOTA=RES-STORAGE",	CAP_SESSION },
 	{ "QUOTA=RES-MESSAGE",	CAP_SESSION },

@@ -5,7 +5,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	told reply args out vanished enable state condstore qresync park in
- *	append status list mailbox quota copy store
+ *	append status list mailbox quota copy store uidbatches
  *	fetch_body fetch_binary fetch idle compress
  *	search_prog search_string search_parse search_field search_match
  *	search_return search
@@ -316,6 +316,7 @@ void	 resync_free(struct resync *);
 	C("CHECK", SELECTED, 0, NONE, cmd_noop)				\
 	C("CLOSE", SELECTED, F_NOUPDATE, NONE, cmd_close)		\
 	C("UNSELECT", SELECTED, F_NOUPDATE, NONE, cmd_unselect)		\
+	C("UIDBATCHES", SELECTED, 0, SOME, cmd_uidbatches)		\
 	C("CREATE", ANY, 0, SOME, cmd_create)				\
 	C("DELETE", ANY, 0, SOME, cmd_delete)				\
 	C("RENAME", ANY, 0, SOME, cmd_rename)				\
