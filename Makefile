@@ -7,6 +7,7 @@
 #   make demo       try it: build, start on loopback, send, read, verify
 #   make regress    all tests; ends with "N passed, N failed"
 #   make regress-quick  unit, conf, script, man: under two minutes
+#   make regress-views  sessions on one mailbox against a model, for long
 #   make bench      side by side with Postfix, its milters and Dovecot, as ratios
 #   make arm64      the house for that processor, its unit tests emulated
 #   make fuzz       fuzz every parser for FUZZ_SECONDS each

@@ -389,8 +389,8 @@ uint32_t store_view_seq_from(struct store_view *, uint32_t uid);
 bool	 store_view_recent(struct store_view *, uint32_t seq);
 
 /*
- * Its mod-sequence; of one that others expunged, what the client was told so
- * far: it must not take that expunge for known.
+ * Its mod-sequence; of one that others expunged, the last before that: the
+ * client must not take the expunge for known, and it never falls.
  */
 uint64_t store_view_modseq(struct store_view *, uint32_t seq);
 

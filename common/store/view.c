@@ -146,8 +146,7 @@ store_view_modseq(struct store_view *v, uint32_t seq)
 
 	if (msg == NULL)
 		return 0;
-	return (msg->flags & MSG_GONE) != 0 && msg->modseq > v->told ?
-	    v->told : msg->modseq;
+	return msg->modseq - ((msg->flags & MSG_GONE) != 0);
 }
 
 /* ---- \Recent ----------------------------------------------------- */
@@ -240,6 +239,26 @@ recents_claim(struct store_view *v)
 	(void)store_finish(v->st, &tr);
 }
 
+/*
+ * Catches up, and claims what came since, before anything of it is shown:
+ * the claim reads what others wrote meanwhile, which has to be durable too
+ * and belongs to what is told now, not half of it (flags) now and half of it
+ * (expunges) later.
+ */
+static enum store_result
+view_catch_up(struct store_view *v)
+{
+	enum store_result r;
+	uint64_t seq;
+
+	if ((r = store_refresh(v->st)) != STORE_OK ||
+	    v->seen == mailbox_slots(v->m))
+		return r;
+	seq = v->st->tr.seq;
+	recents_claim(v);
+	return v->st->tr.seq > seq + 1 ? store_refresh(v->st) : STORE_OK;
+}
+
 /* ---- open, close ------------------------------------------------- */
 
 /* Takes in slots that came since; those gone already are never shown. */
@@ -297,13 +316,14 @@ store_view_open(struct store_view **out, struct store *st, const char *name,
 	v->flags = flags;
 	v->next = m->views;
 	m->views = v;
-	if (view_grow(v) == -1) {
+	if ((r = view_catch_up(v)) == STORE_OK && view_grow(v) == -1)
+		r = STORE_NOMEM;
+	if (r != STORE_OK) {
 		store_view_close(v);
-		return STORE_NOMEM;
+		return r;
 	}
 	v->keywords_told = m->kw.told;
 	v->reported = v->told = m->modseq;
-	recents_claim(v);
 	*out = v;
 	return STORE_OK;
 }
@@ -535,7 +555,7 @@ store_view_refresh(struct store_view *v, unsigned int flags,
 	uint32_t before;
 
 	memset(d, 0, sizeof(*d));
-	if ((r = store_refresh(v->st)) != STORE_OK)
+	if ((r = view_catch_up(v)) != STORE_OK)
 		return r;
 	if ((flags & STORE_REFRESH_EXPUNGE) != 0 &&
 	    (v->gone.n > 0 || v->lost) &&
@@ -548,8 +568,6 @@ store_view_refresh(struct store_view *v, unsigned int flags,
 		v->lost = false;
 	if (v->gone.n == 0 && !v->lost)
 		v->told = v->m->modseq;
-	if (v->exists > before)
-		recents_claim(v);
 	d->grown = v->exists > before;
 	d->exists = v->exists;
 	d->recent = recents_count(v);

@@ -389,9 +389,30 @@ copy_pick(struct pick *k, struct store_copied *out, uint64_t *bytes,
 			keywords_note(k->v->m, set = m->kwset, keywords);
 		out->n++;
 	}
-	out->src = k->v->ranges;
-	out->nsrc = k->v->nranges;
 	out->ngone = k->ngone;
+	return STORE_OK;
+}
+
+/* A record's ranges reach over UIDs that are nobody's any more; a client
+ * counts them (RFC 4315 3, COPYUID). */
+static enum store_result
+copy_sources(struct store_view *v, const struct store_range *seqs, size_t n,
+    struct store_copied *out)
+{
+	const struct store_msg *m;
+	struct pick k;
+	uint32_t seq;
+
+	pick_start(&k, v, seqs, n);
+	while ((m = pick_next(&k, &seq)) != NULL) {
+		if (v->nranges > 0 &&
+		    v->ranges[v->nranges - 1].last + 1 == m->uid)
+			v->ranges[v->nranges - 1].last = m->uid;
+		else if (view_range_add(v, m->uid, m->uid) == -1)
+			return STORE_NOMEM;
+	}
+	out->src = v->ranges;
+	out->nsrc = v->nranges;
 	return STORE_OK;
 }
 
@@ -441,6 +462,11 @@ store_copy(struct store_view *v, const struct store_range *seqs, size_t n,
 	out->dst.first = to->uidnext;
 	out->dst.last = to->uidnext + out->n - 1;
 	copy_record(st, v->m, to, v->ranges, v->nranges, out->n, kw, move);
+	if ((r = copy_sources(v, seqs, n, out)) != STORE_OK) {
+		store_abort(st);
+		out->n = 0;
+		return r;
+	}
 	if (!move) {
 		tr.messages += out->n;
 		tr.bytes += bytes;

@@ -38,6 +38,7 @@ struct fetch {
 	size_t		 n;
 	bool		 facts;		/* an item needs facts */
 	bool		 flags;		/* FLAGS was asked for */
+	bool		 modseq;	/* MODSEQ is told */
 	bool		 seen;		/* an item sets \Seen */
 	struct fetch_modifiers modifiers;
 	size_t		 set;		/* where the set begins */
@@ -118,7 +119,7 @@ cmd_fetch(struct session *s, struct imap_in *in)
 	enum reply	 r;
 
 	f.n = f.nnow_seen = f.at = 0;
-	f.facts = f.flags = f.seen = false;
+	f.facts = f.flags = f.modseq = f.seen = false;
 	f.now_seen = NULL;
 	f.modifiers = (struct fetch_modifiers){ 0 };
 	if ((r = fetch_args(s, in, &f)) == REPLY_OK && f.modifiers.vanished)
@@ -156,9 +157,13 @@ fetch_args(struct session *s, struct imap_in *in, struct fetch *f)
 		return reply_syntax(s, in);
 	for (i = 0; i < f->n; i++) {
 		f->flags = f->flags || f->item[i].kind == ITEM_FLAGS;
-		if (f->item[i].kind == ITEM_MODSEQ)
-			session_enable(s, ENABLED_CONDSTORE);
+		f->modseq = f->modseq || f->item[i].kind == ITEM_MODSEQ;
 	}
+	if (f->modseq)
+		session_enable(s, ENABLED_CONDSTORE);
+	/* RFC 7162 3.1: flags come with it for who knows what it is. */
+	if (f->flags && s->enabled & ENABLED_CONDSTORE)
+		f->modseq = fetch_add(in, f, ITEM_MODSEQ) == 0;
 	return REPLY_OK;
 }
 
@@ -517,7 +522,7 @@ fetch_message(struct session *s, struct fetch *f, uint32_t seq)
 	if (f->nnow_seen > 0 && !f->flags && fetch_was_seen(f, seq)) {
 		frames_putc(s->io, ' ');
 		fetch_put(s, &flags, seq, &m, facts);
-		if (s->enabled & ENABLED_CONDSTORE) {
+		if (s->enabled & ENABLED_CONDSTORE && !f->modseq) {
 			frames_putc(s->io, ' ');
 			fetch_put(s, &modseq, seq, &m, facts);
 		}

@@ -109,4 +109,8 @@ regress-fast: all unit $(O)/regress/vectors
 regress-quick: all unit
 	regress/run $(O) $(GROUPS_QUICK)
 
-.PHONY: regress-build regress-fast regress-quick
+# Sessions on one mailbox against a model, for long.
+regress-views: all unit
+	VIEWS_STEPS=5000 regress/run $(O) kill/t_views
+
+.PHONY: regress-build regress-fast regress-quick regress-views

@@ -478,6 +478,45 @@ copy_and_move(void **state)
 	acct_free(&a);
 }
 
+/* UIDs that nobody has any more are between them, and no slot is: not one
+ * of them is named. */
+static void
+copy_names_no_holes(void **state)
+{
+	struct store_copied c;
+	struct acct a;
+	struct store *d, *st;
+	struct store_view *v;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 8);
+	st = session(&a);
+	v = view(st, "INBOX", 0);
+	OK(store_expunge(v, SEQ(3, 4), true, NULL));
+	OK(store_commit(st));
+	OK(store_checkpoint(st));
+	store_view_close(v);
+	store_close(st);
+	st = session(&a);
+	v = view(st, "INBOX", 0);
+	OK(store_copy(v, SEQ(2, 5), "Archive", 0, &c));
+	assert_int_equal(c.n, 4);
+	assert_int_equal(c.nsrc, 2);
+	assert_int_equal(c.src[0].first, 2);
+	assert_int_equal(c.src[0].last, 2);
+	assert_int_equal(c.src[1].first, 5);
+	assert_int_equal(c.src[1].last, 7);
+	OK(store_copy(v, SEQ(1, 3), "Archive", STORE_COPY_MOVE, &c));
+	assert_int_equal(c.nsrc, 2);
+	assert_int_equal(c.src[1].last, 5);
+	store_view_close(v);
+	store_close(st);
+	store_close(d);
+	free(dump(&a));
+	acct_free(&a);
+}
+
 static void
 copy_into_itself(void **state)
 {
@@ -576,6 +615,7 @@ main(void)
 		cmocka_unit_test(vanished_is_all_that_went),
 		cmocka_unit_test(gone_are_counted),
 		cmocka_unit_test(copy_and_move),
+		cmocka_unit_test(copy_names_no_holes),
 		cmocka_unit_test(copy_into_itself),
 		cmocka_unit_test(recent_once),
 	};
