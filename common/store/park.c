@@ -119,12 +119,6 @@ view_fill(struct store_view *v, const struct parked_view *p)
 	}
 	if ((same ? end : n) != p->exists)
 		return STORE_INVALID;
-	/* Nothing that was not told yet is behind it. */
-	for (v->told = p->reported, i = 0; i < v->gone.n; i++) {
-		msg = mailbox_msg(v->m, v->gone.v[i]);
-		if (msg->modseq <= v->told)
-			v->told = msg->modseq - 1;
-	}
 	v->seen = end;
 	v->exists = p->exists;
 	v->uidnext = p->uidnext;
