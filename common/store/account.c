@@ -246,7 +246,8 @@ store_load(struct store *st, bool messages, uint64_t end)
 	enum store_result r;
 
 	r = index_load(&st->b, st->head.uuid, &st->state, messages, &at);
-	if (r == STORE_OK && at.pos > end) {
+	if (r == STORE_OK && (at.pos > end ||
+	    at.generation != (uint32_t)st->head.generation)) {
 		state_free(st->state);
 		if ((st->state = state_new(messages)) == NULL)
 			return STORE_NOMEM;

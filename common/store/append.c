@@ -339,7 +339,7 @@ write_records(struct store_append *a, struct mailbox *mb,
 		if (r != STORE_OK)
 			return r;
 		if (m->own.number != 0) {
-			(void)segment_record(&st->g, &m->own, true);
+			(void)segment_record(&st->g, &m->own, SEGMENT_OWN);
 			if (m->own.next > tr->segment_next)
 				tr->segment_next = m->own.next;
 		}
@@ -348,7 +348,7 @@ write_records(struct store_append *a, struct mailbox *mb,
 		(void)msgrec_encode(&st->g, &msg);
 	}
 	if (sw->number != 0)
-		(void)segment_record(&st->g, sw, false);
+		(void)segment_record(&st->g, sw, SEGMENT_SHARED);
 	tr->messages += (uint32_t)a->n;
 	tr->bytes += a->bytes;
 	if (mb->id == INBOX_ID)

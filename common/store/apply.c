@@ -70,7 +70,9 @@ static int	(*const apply[])(struct state *, const struct rec *,
 	[REC_FLAGS] = apply_flags,
 	[REC_COPY] = apply_copy,
 	[REC_MOVE] = apply_copy,
-	[REC_JUMP] = apply_jump
+	[REC_COMPACT] = apply_compact,
+	[REC_JUMP] = apply_jump,
+	[REC_PURGE] = apply_purge
 };
 
 static int
@@ -116,7 +118,8 @@ get_name(const struct rec *r, size_t off, char out[STORE_NAME_MAX + 1])
 	return name_canon(buf, out);
 }
 
-/* Takes a mailbox out of the tree; views on it live on. */
+/* Takes a mailbox out of the tree; views on it live on, and it may be
+ * remembered for the messages it had. */
 static void
 tree_remove(struct state *s, struct mailbox *m)
 {
@@ -130,7 +133,7 @@ tree_remove(struct state *s, struct mailbox *m)
 	s->byid[m->id] = NULL;
 	if (m->views != NULL)
 		view_deleted(m);
-	else
+	else if (!m->removed)
 		mailbox_free(m);
 }
 
@@ -188,6 +191,9 @@ apply_delete(struct state *s, const struct rec *r, const struct loggroup *g)
 	id = m->id;
 	(void)strlcpy(name, m->name, sizeof(name));
 	children = mailbox_children(s, m);
+	mailbox_empty(m, g);
+	if (mailbox_slots(m) > 0 && mailbox_remember(s, m) == -1)
+		return -1;
 	tree_remove(s, m);
 	if (!children) {
 		tree_prune(s, name);

@@ -13,6 +13,10 @@
  *		keyword; range[]
  *	FACTS	0 mailbox, 4 uid, 8 offset, 16 length, 20 of which facts.NNNN
  *	LOST	0 segment, 4 1 if an id follows, 8 offset, 16 id[16]
+ *	COMPACT	0 from, 4 to (segments), 8 n, 12 0, then n times what moved,
+ *		ascending: 0 segment, 4 length of the facts, 8 offset,
+ *		16 offset now, 24 offset of the facts now
+ *	PURGE	0 MODSEQ up to which expunged messages are forgotten
  *
  * and of the first form, which had 60 keywords, a bit each:
  *
@@ -227,6 +231,26 @@ slot_gone(struct mailbox *m, uint32_t slot, const struct loggroup *g)
 	view_gone(m, slot);
 }
 
+/* All of a mailbox that is deleted: its views are told by another way. */
+void
+mailbox_empty(struct mailbox *m, const struct loggroup *g)
+{
+	struct store_msg *msg;
+	uint32_t i;
+
+	for (i = 0; i < mailbox_slots(m); i++) {
+		msg = mailbox_msg(m, i);
+		if ((msg->flags & MSG_GONE) != 0)
+			continue;
+		msg->flags |= MSG_GONE;
+		msg->modseq = g->seq;
+		msg->saved = (int64_t)g->time;
+		m->ngone++;
+	}
+	m->messages = m->unseen = 0;
+	m->bytes = 0;
+}
+
 /* All live messages of a range go. */
 static int
 range_gone(struct mailbox *m, struct store_range u, const struct loggroup *g)
@@ -433,5 +457,127 @@ apply_lost(struct state *s, const struct rec *r, const struct loggroup *g)
 				return -1;
 		}
 	}
+	return 0;
+}
+
+/* ---- what was moved, and forgotten ------------------------------- */
+
+/* The item for the bytes at a place, or NULL. */
+static const uint8_t *
+moved_find(const struct rec *r, uint32_t segment, uint64_t offset)
+{
+	const uint8_t *v = r->p + REC_COMPACT_LEN, *p;
+	uint32_t lo = 0, hi = get32(r->p + 8), mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		p = v + (size_t)mid * REC_MOVED_LEN;
+		if (get32(p) < segment ||
+		    (get32(p) == segment && get64(p + 8) < offset))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	p = v + (size_t)lo * REC_MOVED_LEN;
+	return lo < get32(r->p + 8) && get32(p) == segment &&
+	    get64(p + 8) == offset ? p : NULL;
+}
+
+static int
+moved_check(const struct rec *r)
+{
+	const uint8_t *p = r->p + REC_COMPACT_LEN, *before = NULL;
+	uint32_t i, n;
+
+	if (r->n < REC_COMPACT_LEN || get32(r->p) == 0 ||
+	    get32(r->p) == get32(r->p + 4))
+		return -1;
+	n = get32(r->p + 8);
+	if (n != (r->n - REC_COMPACT_LEN) / REC_MOVED_LEN ||
+	    (r->n - REC_COMPACT_LEN) % REC_MOVED_LEN != 0 ||
+	    (n > 0 && get32(r->p + 4) == 0))
+		return -1;
+	for (i = 0; i < n; i++, before = p, p += REC_MOVED_LEN)
+		if (get32(p + 4) > STORE_FACTS_MAX ||
+		    get64(p + 8) > INT64_MAX / 2 ||
+		    get64(p + 16) > INT64_MAX / 2 ||
+		    get64(p + 24) > INT64_MAX / 2 || (before != NULL &&
+		    (get32(p) < get32(before) || (get32(p) == get32(before) &&
+		    get64(p + 8) <= get64(before + 8)))))
+			return -1;
+	return 0;
+}
+
+/* One message, or what is remembered of one: where its bytes and its facts
+ * are now.  -1: it is there, and its bytes would be nowhere. */
+static int
+msg_moved(struct store_msg *m, const struct rec *r)
+{
+	uint32_t from = get32(r->p), to = get32(r->p + 4);
+	const uint8_t *p;
+
+	if (m->segment != from && m->facts_segment != from)
+		return 0;
+	p = moved_find(r, m->segment, m->offset);
+	if (p == NULL && m->segment == from) {
+		if ((m->flags & MSG_GONE) == 0)
+			return -1;
+		m->segment = 0;
+	}
+	if (p == NULL) {
+		m->facts_len = 0;
+		m->facts_segment = m->segment == 0 ? 0 : to;
+		return 0;
+	}
+	m->facts_segment = to;
+	m->facts_off = get64(p + 24);
+	m->facts_len = get32(p + 4);
+	if (m->segment == from) {
+		m->segment = to;
+		m->offset = get64(p + 16);
+	}
+	return 0;
+}
+
+/* A segment is no more: what is needed of it lies in another one. */
+int
+apply_compact(struct state *s, const struct rec *r, const struct loggroup *g)
+{
+	struct mailbox *m;
+	uint32_t slot;
+	size_t i = 0;
+
+	if (moved_check(r) == -1)
+		return -1;
+	while (s->messages && (m = mailbox_next(s, &i)) != NULL)
+		for (slot = 0; slot < mailbox_slots(m); slot++)
+			if (msg_moved(mailbox_msg(m, slot), r) == -1)
+				return -1;
+	return 0;
+}
+
+/* Expunged messages can be brought back no longer. */
+int
+apply_purge(struct state *s, const struct rec *r, const struct loggroup *g)
+{
+	struct store_msg *msg;
+	struct mailbox *m;
+	uint32_t slot;
+	size_t i = 0;
+
+	if (r->n != 8 || get64(r->p) >= g->seq)
+		return -1;
+	if (get64(r->p) > s->gone_from)
+		s->gone_from = get64(r->p);
+	while (s->messages && (m = mailbox_next(s, &i)) != NULL)
+		for (slot = 0; m->ngone > 0 && slot < mailbox_slots(m); slot++) {
+			msg = mailbox_msg(m, slot);
+			if ((msg->flags & MSG_GONE) == 0 ||
+			    msg_remembered(s, msg) || msg->kwset == 0)
+				continue;
+			kwset_unref(&m->kw, msg->kwset);
+			msg->kwset = 0;
+		}
+	removed_trim(s);
 	return 0;
 }

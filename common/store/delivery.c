@@ -316,11 +316,11 @@ write_records(struct store *st, size_t n, const struct segwrite *sw,
 
 	tr->inbox_uidnext = st->tr.inbox_uidnext;
 	if (sw->number != 0)
-		(void)segment_record(&st->g, sw, false);
+		(void)segment_record(&st->g, sw, SEGMENT_SHARED);
 	for (i = 0; i < n; i++) {
 		w = &works[i];
 		if (w->own.number != 0 && w->mailbox != 0) {
-			(void)segment_record(&st->g, &w->own, true);
+			(void)segment_record(&st->g, &w->own, SEGMENT_OWN);
 			if (w->own.next > tr->segment_next)
 				tr->segment_next = w->own.next;
 		}

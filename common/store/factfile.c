@@ -217,6 +217,19 @@ facts_write(struct store *st, uint32_t number, uint64_t off, struct iovec *iov,
 	return backend_write(fd, off, iov, n);
 }
 
+/* Closes one. */
+void
+facts_gone(struct backend *b, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < FACTS_CACHE; i++)
+		if (b->facts[i].used != 0 && b->facts[i].number == number) {
+			close(b->facts[i].fd);
+			b->facts[i].used = 0;
+		}
+}
+
 /* Closes all of them. */
 void
 facts_forget(struct backend *b)

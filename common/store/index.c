@@ -13,17 +13,20 @@
  *		80 offset, 88 number, 96 crc of the ids, 100 last
  *		uidvalidity given,
  *		104 trailer of the last group [64], 168 last mailbox id given,
- *		172..251 0, 252 crc of 0..251
+ *		172 generation of the log, 176 MODSEQ up to which expunged
+ *		messages are forgotten, 184 deleted mailboxes that are
+ *		remembered, 188..251 0, 252 crc of 0..251
  *	tree	a mailbox: 0 id, 4 attributes, 8 uidvalidity, 12 uidnext,
  *		16 recent, 20 messages, 24 unseen, 28 keywords, 32 tombstones,
  *		36 crc of messages, 40 bytes, 48 modseq, 56 tombs_from,
  *		64 offset of messages, 72 sets of keywords, 76 keywords told of,
- *		n + name,
+ *		80 messages, expunged ones with them, 84 0, n + name,
  *		n + keyword ..., of each set n and its numbers (16 bit) and
  *		tombstone: 0 first, 4 last, 8 modseq; then n + name of each
  *		subscription (n: 32 bit, all padded to 8)
  *	ids	0 id[16], 16 time
- *	messages struct store_msg in host order, ascending UIDs, none expunged
+ *	messages struct store_msg in host order, ascending UIDs; those
+ *		that were expunged and are remembered have their flag
  *
  *	everything is durable before the rename; pos is durable before that
  */
@@ -50,7 +53,7 @@
 #define INDEX_TREE_MAX	(64U << 20)
 #define INDEX_MAX	(8ULL << 30)
 #define INDEX_DELIVER	(64ULL << 20)	/* that deliver reads at most */
-#define MAILBOX_LEN	80
+#define MAILBOX_LEN	88
 #define TOMB_LEN	16
 #define ID_LEN		24
 #define ID_DAYS		30	/* then nobody asks any more */
@@ -68,7 +71,7 @@ struct tree {			/* the tree being written */
 };
 
 struct ixhead {
-	uint32_t	 nmailboxes, nsubs, tree_crc, ids_crc;
+	uint32_t	 nmailboxes, nremoved, nsubs, tree_crc, ids_crc;
 	uint64_t	 pos, size, tree, treen, ids, nids;
 	struct trailer	 tr;
 };
@@ -127,6 +130,7 @@ head_parse(const uint8_t *p, uint64_t size, const uint8_t uuid[16],
 	h->ids = get64(p + 80);
 	h->nids = get64(p + 88);
 	h->ids_crc = get32(p + 96);
+	h->nremoved = get32(p + 184);
 	if (trailer_parse(p + 104, &h->tr, &len) == -1 || h->size != size ||
 	    h->size > INDEX_MAX || h->nmailboxes > STORE_MAILBOXES_MAX ||
 	    h->nsubs > STORE_SUBS_MAX || h->treen > INDEX_TREE_MAX ||
@@ -156,14 +160,17 @@ messages_check(struct mailbox *m, uint32_t crc)
 	for (i = 0; i < m->nbase; i++) {
 		if (m->base[i].uid <= before ||
 		    m->base[i].prefix > m->base[i].size ||
-		    (m->base[i].flags & ~(uint32_t)STORE_FLAGS) != 0 ||
+		    (m->base[i].flags & ~(uint32_t)(STORE_FLAGS |
+		    MSG_GONE)) != 0 ||
 		    (m->base[i].kwset != 0 && m->base[i].kwset >= m->kw.nsets))
 			return -1;
 		before = m->base[i].uid;
+		m->ngone += (m->base[i].flags & MSG_GONE) != 0;
 		kwset_ref(&m->kw, m->base[i].kwset);
 	}
 	kwset_trim(&m->kw);
-	return before < m->uidnext ? 0 : -1;
+	return before < m->uidnext && m->nbase - m->ngone == m->messages ? 0 :
+	    -1;
 }
 
 static int
@@ -224,8 +231,26 @@ mailbox_lists(struct cursor *c, struct mailbox *m, const uint8_t *head)
 	return 0;
 }
 
+/* One that was deleted and is remembered. */
+static struct mailbox *
+mailbox_removed(struct state *s, const char *name, uint32_t id)
+{
+	struct mailbox *m;
+
+	if (id == 0 || id >= MAILBOX_IDS_MAX ||
+	    (m = calloc(1, sizeof(*m))) == NULL)
+		return NULL;
+	m->id = id;
+	if ((m->name = strdup(name)) == NULL || mailbox_remember(s, m) == -1) {
+		mailbox_free(m);
+		return NULL;
+	}
+	return m;
+}
+
 static int
-mailbox_parse(struct cursor *c, struct state *s, uint8_t *map, size_t n)
+mailbox_parse(struct cursor *c, struct state *s, uint8_t *map, size_t n,
+    bool removed)
 {
 	const uint8_t *p;
 	struct mailbox *m;
@@ -235,7 +260,8 @@ mailbox_parse(struct cursor *c, struct state *s, uint8_t *map, size_t n)
 	if ((p = take(c, MAILBOX_LEN)) == NULL ||
 	    (name = take_string(c, STORE_NAME_MAX)) == NULL)
 		return -1;
-	m = mailbox_insert(s, name, get32(p));
+	m = removed ? mailbox_removed(s, name, get32(p)) :
+	    mailbox_insert(s, name, get32(p));
 	free(name);
 	if (m == NULL)
 		return -1;
@@ -257,10 +283,10 @@ mailbox_parse(struct cursor *c, struct state *s, uint8_t *map, size_t n)
 	if (!s->messages)
 		return 0;
 	if (off > n || off % 8 != 0 ||
-	    m->messages > (n - off) / sizeof(struct store_msg))
+	    get32(p + 80) > (n - off) / sizeof(struct store_msg))
 		return -1;
 	m->base = (struct store_msg *)(void *)(map + off);
-	m->nbase = m->messages;
+	m->nbase = get32(p + 80);
 	return messages_check(m, get32(p + 36));
 }
 
@@ -297,7 +323,10 @@ index_parse(uint8_t *p, size_t n, const uint8_t uuid[16], struct state *s,
 		return -1;
 	c = (struct cursor){ p + h.tree, h.treen };
 	for (i = 0; i < h.nmailboxes; i++)
-		if (mailbox_parse(&c, s, p, n) == -1)
+		if (mailbox_parse(&c, s, p, n, false) == -1)
+			return -1;
+	for (i = 0; i < h.nremoved; i++)
+		if (mailbox_parse(&c, s, p, n, true) == -1)
 			return -1;
 	for (i = 0; i < h.nsubs; i++) {
 		if ((name = take_string(&c, STORE_NAME_MAX)) == NULL)
@@ -312,7 +341,9 @@ index_parse(uint8_t *p, size_t n, const uint8_t uuid[16], struct state *s,
 	s->uidvalidity = get32(p + 100);
 	if (get32(p + 168) > s->lastid)
 		s->lastid = get32(p + 168);
+	s->gone_from = get64(p + 176);
 	at->pos = h.pos;
+	at->generation = get32(p + 172);
 	at->tr = h.tr;
 	return 0;
 }
@@ -501,7 +532,7 @@ put_sets(struct tree *t, const struct keywords *k)
 
 static int
 mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
-    uint32_t crc)
+    uint32_t n, uint32_t crc)
 {
 	uint8_t *p;
 	uint32_t i;
@@ -524,6 +555,7 @@ mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
 	put64(p + 64, off);
 	put32(p + 72, kwset_used(&m->kw));
 	put32(p + 76, m->kw.told);
+	put32(p + 80, n);
 	if (put_string(t, m->name) == -1)
 		return -1;
 	for (i = 0; i < m->kw.n; i++)
@@ -541,16 +573,35 @@ mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
 	return 0;
 }
 
-/* The live messages of a mailbox, one after the other, to out. */
+/* Is it there, or remembered? */
+static bool
+msg_stays(const struct state *s, const struct store_msg *m)
+{
+	return (m->flags & MSG_GONE) == 0 || msg_remembered(s, m);
+}
+
+static uint32_t
+messages_staying(const struct state *s, struct mailbox *m)
+{
+	uint32_t i, n = m->messages;
+
+	for (i = 0; m->ngone > 0 && i < mailbox_slots(m); i++)
+		n += msg_remembered(s, mailbox_msg(m, i));
+	return n;
+}
+
+/* Those messages of a mailbox that are there or remembered, one after the
+ * other, to out. */
 static int
-messages_put(struct mailbox *m, struct store_msg *out, uint32_t *crc)
+messages_put(const struct state *s, struct mailbox *m, struct store_msg *out,
+    uint32_t *crc)
 {
 	uint32_t i, n = 0, *rank;
 
 	if ((rank = kwset_ranks(&m->kw)) == NULL)
 		return -1;
 	for (i = 0; i < mailbox_slots(m); i++) {
-		if ((mailbox_msg(m, i)->flags & MSG_GONE) != 0)
+		if (!msg_stays(s, mailbox_msg(m, i)))
 			continue;
 		out[n] = *mailbox_msg(m, i);
 		out[n].kwset = out[n].kwset == 0 ? 0 : rank[out[n].kwset];
@@ -567,22 +618,22 @@ tree_put(struct tree *t, struct state *s, struct store_msg *out,
     uint64_t off)
 {
 	struct mailbox *m;
-	uint32_t crc;
-	size_t i;
+	uint32_t crc, n;
+	size_t i = 0, k;
 
 	t->n = 0;
-	for (i = 0; i < s->nnames; i++) {
-		m = s->byname[i];
+	while ((m = mailbox_next(s, &i)) != NULL) {
 		crc = 0;
-		if ((out != NULL && messages_put(m, out, &crc) == -1) ||
-		    mailbox_put(t, m, off, crc) == -1)
+		n = messages_staying(s, m);
+		if ((out != NULL && messages_put(s, m, out, &crc) == -1) ||
+		    mailbox_put(t, m, off, n, crc) == -1)
 			return -1;
-		off += (uint64_t)m->messages * sizeof(struct store_msg);
+		off += (uint64_t)n * sizeof(struct store_msg);
 		if (out != NULL)
-			out += m->messages;
+			out += n;
 	}
-	for (i = 0; i < s->nsubs; i++)
-		if (put_string(t, s->subs[i]) == -1)
+	for (k = 0; k < s->nsubs; k++)
+		if (put_string(t, s->subs[k]) == -1)
 			return -1;
 	return 0;
 }
@@ -626,6 +677,9 @@ head_put(uint8_t *p, const uint8_t uuid[16], const struct state *s,
 	put32(p + 76, (uint32_t)s->nsubs);
 	put32(p + 100, s->uidvalidity);
 	put32(p + 168, s->lastid);
+	put32(p + 172, at->generation);
+	put64(p + 176, s->gone_from);
+	put32(p + 184, (uint32_t)s->nremoved);
 	trailer_encode(t, &at->tr, LOG_GROUP_MIN);
 }
 
@@ -639,12 +693,13 @@ index_write(struct backend *b, const uint8_t uuid[16], struct state *s,
 	struct iovec iov[4];
 	struct store_msg *out = NULL;
 	uint8_t *ids = NULL;
-	size_t i, nids, n = 0;
+	struct mailbox *m;
+	size_t i = 0, nids, n = 0;
 	uint64_t off;
 	enum store_result r = STORE_NOMEM;
 
-	for (i = 0; i < s->nnames; i++)
-		n += s->byname[i]->messages;
+	while ((m = mailbox_next(s, &i)) != NULL)
+		n += messages_staying(s, m);
 	if ((ids = ids_put(s, now, &nids)) == NULL ||
 	    (out = calloc(n + 1, sizeof(*out))) == NULL ||
 	    tree_put(&t, s, NULL, 0) == -1)

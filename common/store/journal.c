@@ -296,8 +296,8 @@ rec_next(const uint8_t **p, size_t *n, struct rec *r)
 static bool
 rec_known(uint32_t type)
 {
-	return type >= REC_MAILBOX_CREATE && type <= REC_JUMP &&
-	    type != REC_QUOTA && type != REC_SIEVE && type != REC_COMPACT;
+	return type >= REC_MAILBOX_CREATE && type <= REC_LAST &&
+	    type != REC_QUOTA && type != REC_SIEVE;
 }
 
 /* Do we know all that this group says?  If not a newer release wrote it:

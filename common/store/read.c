@@ -76,51 +76,96 @@ window_get(struct window *w, int fd, uint32_t file, uint64_t off, size_t want,
 	return STORE_OK;
 }
 
-static enum store_result
-message_fd(struct store *st, const struct store_msg *m, int *fd)
+/* Where the bytes of a message are that moved, by its email id: its copies
+ * have the same. */
+static bool
+message_find(struct store *st, struct store_msg *m)
 {
-	if ((*fd = segment_fd(&st->b, m->segment)) == -1)
+	const struct store_msg *x;
+	struct mailbox *mb;
+	size_t i = 0;
+	uint32_t slot;
+
+	while (st->state != NULL && (mb = mailbox_next(st->state, &i)) != NULL)
+		for (slot = 0; slot < mailbox_slots(mb); slot++) {
+			x = mailbox_msg(mb, slot);
+			if (x->email == m->email && x->segment != 0 &&
+			    x->size == m->size && x->crc == m->crc) {
+				m->segment = x->segment;
+				m->offset = x->offset;
+				return true;
+			}
+		}
+	return false;
+}
+
+/*
+ * Opens the segment of a message, of which m is a copy.  One that is not
+ * there was compacted: the log says where its messages went.  NOTFOUND: it
+ * was expunged, and is no more.
+ */
+static enum store_result
+message_fd(struct store *st, struct store_msg *m, int *fd)
+{
+	enum store_result r;
+
+	if (m->segment != 0 && (*fd = segment_fd(&st->b, m->segment)) != -1)
+		return STORE_OK;
+	if (m->segment != 0 && errno != ENOENT)
 		return backend_errno(errno);
-	return STORE_OK;
+	if ((r = store_refresh(st)) != STORE_OK)
+		return r;
+	if (!message_find(st, m))
+		return STORE_NOTFOUND;
+	*fd = segment_fd(&st->b, m->segment);
+	return *fd == -1 ? backend_errno(errno) : STORE_OK;
 }
 
 enum store_result
-store_read(struct store *st, const struct store_msg *m, uint32_t off,
+store_read(struct store *st, const struct store_msg *msg, uint32_t off,
     void *buf, uint32_t len)
 {
+	struct store_msg m = *msg;
 	enum store_result r;
 	size_t got;
 	int fd;
 
-	if (off > m->size || len > m->size - off)
+	if (off > m.size || len > m.size - off)
 		return STORE_INVALID;
-	if ((r = message_fd(st, m, &fd)) != STORE_OK)
+	if ((r = message_fd(st, &m, &fd)) != STORE_OK)
 		return r;
-	r = backend_read(fd, m->offset + off, buf, len, &got);
+	r = backend_read(fd, m.offset + off, buf, len, &got);
 	return r == STORE_OK && got != len ? STORE_IO : r;
 }
 
 enum store_result
-store_peek(struct store *st, const struct store_msg *m, uint32_t off,
+store_peek(struct store *st, const struct store_msg *msg, uint32_t off,
     uint32_t want, struct iovec *out)
 {
+	struct store_msg m = *msg;
 	enum store_result r;
 	int fd;
 
-	if (off > m->size || want > m->size - off)
+	if (off > m.size || want > m.size - off)
 		return STORE_INVALID;
 	if (want > WINDOW_MAX)
 		want = WINDOW_MAX;
-	if ((r = message_fd(st, m, &fd)) != STORE_OK)
+	if ((r = message_fd(st, &m, &fd)) != STORE_OK)
 		return r;
-	r = window_get(&st->mail, fd, m->segment, m->offset + off, want, out);
+	r = window_get(&st->mail, fd, m.segment, m.offset + off, want, out);
 	return r == STORE_OK && out->iov_len != want ? STORE_IO : r;
 }
 
 enum store_result
-store_verify(struct store *st, const struct store_msg *m)
+store_verify(struct store *st, const struct store_msg *msg)
 {
-	return segment_check(&st->b, m);
+	struct store_msg m = *msg;
+	enum store_result r;
+	int fd;
+
+	if ((r = message_fd(st, &m, &fd)) != STORE_OK)
+		return r;
+	return segment_check(&st->b, &m);
 }
 
 /* ---- facts ------------------------------------------------------- */
@@ -211,7 +256,7 @@ facts_move(struct store *st, const struct store_msg *m, struct iovec *iov,
 		store_abort(st);
 		return r;
 	}
-	(void)segment_record(&st->g, &sw, false);
+	(void)segment_record(&st->g, &sw, SEGMENT_SHARED);
 	for (i = 0; st->state != NULL && i < st->state->nnames; i++) {
 		mb = st->state->byname[i];
 		if (!has_facts(mb, m))
@@ -283,6 +328,16 @@ facts_build(struct store *st, const struct store_msg *m, bool keep,
 	}
 	mime_free(mime);
 	return r;
+}
+
+/* The same, but what has to be made again is not kept: its message moves. */
+enum store_result
+facts_fetch(struct store *st, const struct store_msg *m, struct iovec *out)
+{
+	enum store_result r = facts_read(st, m, out);
+
+	return r == STORE_OK || r == STORE_NOMEM ? r :
+	    facts_build(st, m, false, out);
 }
 
 enum store_result

@@ -152,21 +152,16 @@ look_chunk(struct store *st, size_t *need, uint64_t *budget)
 
 /* ---- giving up, marking ------------------------------------------ */
 
-static void
-lost_record(struct store *st, const struct lost *l, struct trailer *tr)
+/* The octets of all messages whose bytes are there, and how many. */
+static uint32_t
+lost_named(struct store *st, const struct lost *l, uint64_t *bytes)
 {
 	struct mailbox *m;
 	struct store_msg *msg;
-	uint32_t slot;
-	uint8_t *p;
+	uint32_t slot, n = 0;
 	size_t k;
 
-	if ((p = group_add(&st->g, REC_LOST, 0, 32)) == NULL)
-		return;
-	put32(p, l->segment);
-	put32(p + 4, l->hasid ? 1 : 0);
-	put64(p + 8, l->offset);
-	memcpy(p + 16, l->id, STORE_ID_LEN);
+	*bytes = 0;
 	for (k = 0; k < st->state->nnames; k++) {
 		m = st->state->byname[k];
 		for (slot = 0; slot < mailbox_slots(m); slot++) {
@@ -175,10 +170,31 @@ lost_record(struct store *st, const struct lost *l, struct trailer *tr)
 			    msg->offset != l->offset ||
 			    (msg->flags & MSG_GONE) != 0)
 				continue;
-			tr->messages--;
-			tr->bytes -= msg->size;
+			n++;
+			*bytes += msg->size;
 		}
 	}
+	return n;
+}
+
+/* Gives up what is lost; what nobody names any more has moved since, or was
+ * expunged, and its delivery was a good one. */
+static void
+lost_record(struct store *st, const struct lost *l, struct trailer *tr)
+{
+	uint64_t bytes;
+	uint32_t n;
+	uint8_t *p;
+
+	if ((n = lost_named(st, l, &bytes)) == 0 ||
+	    (p = group_add(&st->g, REC_LOST, 0, 32)) == NULL)
+		return;
+	put32(p, l->segment);
+	put32(p + 4, l->hasid ? 1 : 0);
+	put64(p + 8, l->offset);
+	memcpy(p + 16, l->id, STORE_ID_LEN);
+	tr->messages -= n;
+	tr->bytes -= bytes;
 }
 
 /* One group that gives up the messages on the list. */

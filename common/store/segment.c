@@ -105,7 +105,7 @@ segment_line(char line[SEGMENT_LINE], uint64_t nonce,
 	line[SEGMENT_LINE - 1] = '\n';
 }
 
-static void
+void
 segment_name(char name[32], uint32_t number)
 {
 	(void)snprintf(name, 32, "mail.%04u", number);
@@ -168,6 +168,14 @@ segment_forget(struct backend *b, uint32_t number)
 		}
 }
 
+/* A segment is no more: no descriptor of ours keeps its octets on the disk. */
+void
+segment_gone(struct backend *b, uint32_t number)
+{
+	segment_forget(b, number);
+	facts_gone(b, number);
+}
+
 static enum store_result
 segment_head(struct store *st, struct segwrite *w)
 {
@@ -217,6 +225,35 @@ segment_create(struct store *st, struct segwrite *w)
 	if (r != STORE_OK)
 		segment_rollback(st, w);
 	return r;
+}
+
+/* Its descriptor is the caller's: others that are opened do not close it. */
+void
+segment_hold(struct backend *b, struct segwrite *w)
+{
+	size_t i;
+
+	for (i = 0; i < SEGMENT_CACHE; i++)
+		if (b->seg[i].used != 0 && b->seg[i].number == w->number)
+			b->seg[i].used = 0;
+}
+
+/* The line before a message, with another segment's nonce. */
+enum store_result
+segment_line_again(struct backend *b, const struct store_msg *m,
+    uint64_t nonce, char line[SEGMENT_LINE])
+{
+	enum store_result r;
+	int fd;
+
+	if (m->offset < SEGMENT_LINE)
+		return STORE_DAMAGED;
+	if ((fd = segment_fd(b, m->segment)) == -1)
+		return backend_errno(errno);
+	r = backend_range(fd, m->offset - SEGMENT_LINE, line, SEGMENT_LINE);
+	if (r == STORE_OK)
+		(void)hex64(line + 4, nonce);
+	return r == STORE_NOTFOUND ? STORE_DAMAGED : r;
 }
 
 /* Reads the nonce of the shared segment. */
@@ -327,7 +364,8 @@ segment_for_facts(struct store *st, struct segwrite *w, struct trailer *tr)
 
 /* Tells the log of a segment that was made. */
 int
-segment_record(struct group *g, const struct segwrite *w, bool own)
+segment_record(struct group *g, const struct segwrite *w,
+    enum segment_kind kind)
 {
 	uint8_t *p;
 
@@ -336,7 +374,7 @@ segment_record(struct group *g, const struct segwrite *w, bool own)
 	if ((p = group_add(g, REC_SEGMENT, 0, 16)) == NULL)
 		return -1;
 	put32(p, w->number);
-	put32(p + 4, own ? 1 : 0);
+	put32(p + 4, kind);
 	put64(p + 8, w->nonce);
 	return 0;
 }

@@ -38,6 +38,9 @@ state_free(struct state *s)
 		return;
 	for (i = 0; i < s->nnames; i++)
 		mailbox_free(s->byname[i]);
+	for (i = 0; i < s->nremoved; i++)
+		mailbox_free(s->removed[i]);
+	free(s->removed);
 	for (i = 0; i < s->nsubs; i++)
 		free(s->subs[i]);
 	free(s->subs);
@@ -257,6 +260,68 @@ mailbox_tomb(struct mailbox *m, struct store_range r, uint64_t modseq)
 	}
 	m->tombs[m->ntombs++] = (struct tomb){ r, modseq };
 	return 0;
+}
+
+/* It is deleted, but the messages it had can be brought back.  0 or -1. */
+int
+mailbox_remember(struct state *s, struct mailbox *m)
+{
+	size_t cap = s->capremoved == 0 ? 8 : s->capremoved * 2;
+	struct mailbox **v;
+
+	if (s->nremoved == s->capremoved) {
+		v = reallocarray(s->removed, cap, sizeof(struct mailbox *));
+		if (v == NULL)
+			return -1;
+		s->removed = v;
+		s->capremoved = cap;
+	}
+	s->removed[s->nremoved++] = m;
+	m->removed = true;
+	return 0;
+}
+
+static bool
+has_remembered(const struct state *s, struct mailbox *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < mailbox_slots(m); i++)
+		if (msg_remembered(s, mailbox_msg(m, i)))
+			return true;
+	return false;
+}
+
+/* Deleted mailboxes of which nothing is remembered any more are no more. */
+void
+removed_trim(struct state *s)
+{
+	struct mailbox *m;
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nremoved; i++) {
+		m = s->removed[i];
+		if (has_remembered(s, m)) {
+			s->removed[n++] = m;
+			continue;
+		}
+		m->removed = false;
+		if (m->views == NULL)
+			mailbox_free(m);
+	}
+	s->nremoved = n;
+}
+
+/* All mailboxes, also the deleted ones that are remembered; *i starts at 0. */
+struct mailbox *
+mailbox_next(const struct state *s, size_t *i)
+{
+	size_t k = (*i)++;
+
+	if (k < s->nnames)
+		return s->byname[k];
+	k -= s->nnames;
+	return k < s->nremoved ? s->removed[k] : NULL;
 }
 
 static size_t

@@ -646,6 +646,37 @@ uint64_t store_log(struct store *);
 enum store_result store_maintain(struct store *);
 enum store_result store_checkpoint(struct store *);
 
+/* How long expunged mail is kept. */
+struct store_keep {
+	int64_t		 seconds;	/* 0: not at all */
+	uint64_t	 bytes;		/* so many octets of it at most */
+};
+
+struct store_due {		/* what it would be good to do */
+	uint64_t	 log;		/* octets of the journal */
+	uint64_t	 log_need;	/* about what a new one would have */
+	uint64_t	 gone;		/* expunged messages remembered */
+	uint64_t	 gone_bytes;	/* octets of those that are kept */
+	uint64_t	 dead;		/* octets of mail.NNNN nobody needs */
+	bool		 journal;	/* a new journal pays */
+	bool		 segments;	/* compaction of mail.NNNN pays */
+};
+
+/* The figures of an account, caught up; one pass over all its messages. */
+enum store_result store_due(struct store *, const struct store_keep *,
+	    struct store_due *);
+
+/*
+ * Gives space back, one piece a call: deletes segments that nobody needs,
+ * moves what is needed of one that is mostly dead (all: of any that has
+ * something to give), or makes the journal anew.  *more: there is more to do.
+ * The lock is held for an append or a rename alone.  BUSY: too much was
+ * written meanwhile; NOSPACE, DAMAGED (a message is not what its checksum
+ * says): nothing was changed.
+ */
+enum store_result store_compact(struct store *, const struct store_keep *,
+	    bool all, bool *more);
+
 /* ---- check (store alone) ------------------------------------------ */
 
 enum store_found {

@@ -108,12 +108,14 @@ enum rec_type {
 	REC_LOST,
 	REC_QUOTA,		/* reserved: limits kept with the account */
 	REC_SIEVE,		/* reserved: script put, active, removed */
-	REC_COMPACT,		/* reserved: bytes moved to another segment */
+	REC_COMPACT,
 	REC_MSG,
 	REC_FLAGS,
 	REC_COPY,
 	REC_MOVE,
-	REC_JUMP
+	REC_JUMP,
+	REC_PURGE,
+	REC_LAST = REC_PURGE
 };
 
 #define REC_MAY		0x8000	/* flag: who does not know it may skip it */
@@ -123,6 +125,8 @@ enum rec_type {
 #define REC_MSG_LEN	88	/* without the id and the keywords */
 #define REC_FLAGS_LEN	24	/* before keywords and ranges */
 #define REC_COPY_LEN	24	/* before pairs and ranges */
+#define REC_COMPACT_LEN	16	/* before the items */
+#define REC_MOVED_LEN	32	/* an item */
 
 #define LOG_FORMS	0x1	/* feature: the forms of version 2 */
 #define LOG_FEATURES	LOG_FORMS
@@ -269,6 +273,7 @@ struct mailbox {
 	uint32_t	 ntombs, captombs;
 	uint64_t	 tombs_from;	/* complete for modseqs above this */
 	struct store_view *views;
+	bool		 removed;	/* kept for its gone messages */
 };
 
 struct idset {				/* delivery ids not yet forgotten */
@@ -295,7 +300,18 @@ struct state {
 	bool		 mapped;	/* else allocated */
 	struct store_view *mute;	/* its own changes, .SILENT */
 	uint32_t	 ordinal;	/* messages added by this group */
+	uint64_t	 gone_from;	/* gone messages are known for modseqs
+					   above this */
+	struct mailbox	**removed;	/* that have such */
+	size_t		 nremoved, capremoved;
 };
+
+/* Is it expunged, and to be remembered? */
+static inline bool
+msg_remembered(const struct state *s, const struct store_msg *m)
+{
+	return (m->flags & MSG_GONE) != 0 && m->modseq > s->gone_from;
+}
 
 struct state *state_new(bool messages);
 void	 state_free(struct state *);
@@ -306,6 +322,9 @@ struct mailbox *mailbox_insert(struct state *, const char *name, uint32_t id);
 bool	 mailbox_children(struct state *, const struct mailbox *);
 int	 mailbox_tomb(struct mailbox *, struct store_range, uint64_t modseq);
 void	 mailbox_free(struct mailbox *);
+int	 mailbox_remember(struct state *, struct mailbox *);
+void	 removed_trim(struct state *);
+struct mailbox *mailbox_next(const struct state *, size_t *);
 uint32_t mailbox_recent(struct mailbox *);
 int	 subs_set(struct state *, const char *name, bool on);
 bool	 subs_has(struct state *, const char *name);
@@ -350,6 +369,48 @@ uint32_t *kwset_ranks(const struct keywords *);
 void	 kwset_trim(struct keywords *);
 void	 keywords_free(struct keywords *);
 
+/* ---- space.c ----------------------------------------------------- */
+
+struct extent {				/* octets of a segment */
+	struct store_msg *msg;
+	uint64_t	 offset;
+	uint32_t	 segment;
+	bool		 gone;		/* the message is expunged */
+	bool		 again;		/* as one before, or nothing */
+	int64_t		 since;		/* when it was expunged */
+};
+
+struct segspace {
+	uint32_t	 number;
+	uint64_t	 need;		/* octets with their lines */
+	uint64_t	 size;		/* of the file */
+	bool		 facts;		/* of messages elsewhere lie beside */
+	bool		 overdue;	/* expunged mail is in it for long */
+};
+
+struct space {
+	struct extent	*v;		/* by place */
+	size_t		 n;
+	struct segspace	*seg;		/* by number */
+	size_t		 nsegs, capsegs;
+	uint64_t	 keep_from;	/* MODSEQ: bytes expunged behind it are
+					   kept */
+	uint64_t	 drop_to;	/* those up to it are forgotten */
+	uint64_t	 gone, gone_bytes;
+	bool		 old_facts;	/* `facts` is needed */
+};
+
+enum store_result space_take(struct store *, const struct store_keep *,
+	    struct space *);
+bool	 extent_needed(const struct space *, const struct extent *);
+struct segspace *segspace_find(const struct space *, uint32_t number);
+void	 space_free(struct space *);
+
+/* ---- rewrite.c: a new journal ------------------------------------ */
+
+uint64_t journal_need(const struct store *);
+bool	 journal_long(const struct store *);
+
 /* ---- ids.c ------------------------------------------------------- */
 
 int	 idset_add(struct idset *, const uint8_t [STORE_ID_LEN], uint64_t time);
@@ -371,6 +432,11 @@ int	 apply_facts(struct state *, const struct rec *,
 	    const struct loggroup *);
 int	 apply_lost(struct state *, const struct rec *,
 	    const struct loggroup *);
+int	 apply_compact(struct state *, const struct rec *,
+	    const struct loggroup *);
+int	 apply_purge(struct state *, const struct rec *,
+	    const struct loggroup *);
+void	 mailbox_empty(struct mailbox *, const struct loggroup *);
 
 /* ---- index.c: the checkpoint ------------------------------------- */
 
@@ -378,6 +444,7 @@ int	 apply_lost(struct state *, const struct rec *,
 
 struct index_at {			/* where the checkpoint stands */
 	uint64_t	 pos;
+	uint32_t	 generation;	/* of the log that is in */
 	struct trailer	 tr;
 };
 
@@ -395,6 +462,13 @@ enum store_result index_write(struct backend *, const uint8_t uuid[16],
 #define SEGMENT_TAIL	2	/* CRLF behind it */
 #define SEGMENT_PIECE	65536	/* of a message, at most, for segment_piece */
 
+enum segment_kind {		/* as REC_SEGMENT says */
+	SEGMENT_SHARED,
+	SEGMENT_OWN,		/* of one large message */
+	SEGMENT_MOVED,		/* what was needed of another one */
+	SEGMENT_SEALED		/* it was shared, and is written no more */
+};
+
 struct segwrite {		/* a segment that bytes go to */
 	uint32_t	 number;
 	uint32_t	 next;		/* trailer's segment_next afterwards */
@@ -408,6 +482,7 @@ struct segwrite {		/* a segment that bytes go to */
 void	 segment_line(char [SEGMENT_LINE], uint64_t nonce,
 	    const struct store_msg *, const uint8_t id[STORE_ID_LEN]);
 int	 segment_fd(struct backend *, uint32_t number);
+void	 segment_gone(struct backend *, uint32_t number);
 struct segment *segment_slot(struct segment *, size_t n);
 enum store_result segment_create(struct store *, struct segwrite *);
 enum store_result segment_begin(struct store *, size_t need,
@@ -417,7 +492,12 @@ void	 segment_done(struct store *, const struct segwrite *,
 	    struct trailer *);
 enum store_result segment_for_facts(struct store *, struct segwrite *,
 	    struct trailer *);
-int	 segment_record(struct group *, const struct segwrite *, bool own);
+int	 segment_record(struct group *, const struct segwrite *,
+	    enum segment_kind);
+void	 segment_name(char [32], uint32_t number);
+void	 segment_hold(struct backend *, struct segwrite *);
+enum store_result segment_line_again(struct backend *,
+	    const struct store_msg *, uint64_t nonce, char [SEGMENT_LINE]);
 enum store_result segment_piece(struct backend *, const struct store_msg *,
 	    uint32_t off, uint32_t n, uint32_t *crc, bool again);
 enum store_result segment_check(struct backend *, const struct store_msg *);
@@ -437,6 +517,7 @@ enum store_result facts_known(struct store *);
 enum store_result facts_write(struct store *, uint32_t number, uint64_t off,
 	    struct iovec *, int);
 void	 facts_forget(struct backend *);
+void	 facts_gone(struct backend *, uint32_t number);
 void	 facts_remove(struct store *);
 int	 facts_check(struct store *, const uint8_t *, size_t,
 	    const struct store_msg *);
@@ -451,6 +532,8 @@ struct window {				/* read-ahead */
 	size_t		 ahead;
 };
 
+enum store_result facts_fetch(struct store *, const struct store_msg *,
+	    struct iovec *);
 enum store_result facts_read(struct store *, const struct store_msg *,
 	    struct iovec *);
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -34,6 +35,18 @@ store_dirty(struct store *st, uint32_t segment)
 		st->dirty[st->ndirty++] = segment;
 }
 
+/* What a group says of bytes, and of names of files. */
+static void
+seen_record(struct store *st, const struct rec *r, const struct loggroup *g)
+{
+	struct msgrec msg;
+
+	if (r->type == REC_SEGMENT)
+		st->dirty_dir = true;
+	if (rec_is_message(r) && msgrec_decode(r, g, 0, &msg) == 0)
+		store_dirty(st, msg.m.segment);
+}
+
 /*
  * A group of len octets at st->pos is taken in: what of it is not durable,
  * what may be lost?  Losing claims of \Recent, forgotten ids and new places
@@ -44,20 +57,19 @@ store_seen(struct store *st, size_t len, const struct loggroup *g)
 {
 	const uint8_t *p = g->recs;
 	size_t n = g->nrecs;
-	struct msgrec msg;
 	struct rec r;
 
-	if (st->pos < st->durable)
-		return;
 	while (rec_next(&p, &n, &r) == 1) {
+		if (r.type == REC_COMPACT && r.n >= REC_COMPACT_LEN)
+			segment_gone(&st->b, get32(r.p));
+		if (st->pos < st->durable)
+			continue;
 		if (r.type != REC_RECENT && r.type != REC_FORGET &&
 		    r.type != REC_FACTS)
 			st->want = st->pos + len;
-		if (r.type == REC_SEGMENT || st->pos == st->head.len)
+		if (st->pos == st->head.len)
 			st->dirty_dir = true;
-		if (rec_is_message(&r) &&
-		    msgrec_decode(&r, g, 0, &msg) == 0)
-			store_dirty(st, msg.m.segment);
+		seen_record(st, &r, g);
 	}
 }
 

@@ -77,6 +77,7 @@ store_checkpoint(struct store *st)
 	if ((r = store_sync(st)) != STORE_OK)
 		return r;
 	at.pos = st->pos;
+	at.generation = (uint32_t)st->head.generation;
 	at.tr = st->tr;
 	r = index_write(&st->b, st->head.uuid, st->state, &at,
 	    now_sec());

@@ -338,7 +338,7 @@ store_view_close(struct store_view *v)
 	for (p = &v->m->views; *p != v; p = &(*p)->next)
 		continue;
 	*p = v->next;
-	if (v->deleted && v->m->views == NULL)
+	if (v->deleted && v->m->views == NULL && !v->m->removed)
 		mailbox_free(v->m);
 	free(v->live.v);
 	free(v->changed.v);

@@ -1,15 +1,10 @@
 #!/usr/bin/python3
 """recover.py DIR [OUT]: the mail of an account by its `journal` and `mail.NNNN` alone, a line for each message; with OUT
 also as a Maildir++ there, flags in the names.  Uses nothing of maild; maild-store(5) has the formats."""
-import os, struct, sys
-T = list(range(256))
-for _ in range(8):
-    T = [c >> 1 ^ (0x82f63b78 if c & 1 else 0) for c in T]
+import functools, os, struct, sys
+T = [functools.reduce(lambda c, _: c >> 1 ^ (0x82f63b78 if c & 1 else 0), range(8), c) for c in range(256)]
 def crc32c(data, crc=0):
-    crc ^= 0xffffffff
-    for b in data:
-        crc = crc >> 8 ^ T[(crc ^ b) & 255]
-    return crc ^ 0xffffffff
+    return functools.reduce(lambda c, b: c >> 8 ^ T[(c ^ b) & 255], data, crc ^ 0xffffffff) ^ 0xffffffff
 u32, u64 = [lambda p, o, f=f: struct.unpack_from(f, p, o)[0] for f in ("<I", "<Q")]
 root, out, pad = sys.argv[1], (sys.argv + [None])[2], lambda n: n + 7 & ~7
 log = open(os.path.join(root, "journal"), "rb").read()
@@ -42,6 +37,10 @@ def record(kind, p):
     elif kind == 15:                    # LOST
         for b in boxes.values():
             b[1] = {u: m for u, m in b[1].items() if m[1] != (u32(p, 0), u64(p, 8))}
+    elif kind == 18:                    # COMPACT
+        to = {(u32(p, o), u64(p, o + 8)): (u32(p, 4), u64(p, o + 16)) for o in range(16, len(p), 32) if u32(p, o) == u32(p, 0)}
+        for m in [m for b in boxes.values() for m in b[1].values()]:
+            m[1] = to.get(m[1], m[1])
 while at + 96 <= len(log) and crc32c(log[at:at + u32(log, at + 4) - 4], crc32c(log[16:32])) == u32(log, at + u32(log, at + 4) - 4):
     at, end, r = at + u32(log, at + 4), at + u32(log, at + 4) - 64, at + 32
     while r < end:

@@ -42,3 +42,4 @@ WRAP.queue_faults = openat pread pwrite fstat fdopendir readdir fsync fdatasync 
 LD.test_queue_faults = $(WRAP.queue_faults:%=-Wl,--wrap=%)
 LINK.store_faults = regress/unit/store_calls.c
 LINK.store_between = regress/unit/store_calls.c
+LINK.store_compact = regress/unit/store_calls.c
