@@ -40,6 +40,8 @@ static const struct capability imap_capabilities[] = {
 	{ "QRESYNC",		CAP_SESSION },
 	{ "UIDONLY",		CAP_SESSION },
 	{ "UIDBATCHES",		CAP_SESSION },
+	{ "OBJECTID",		CAP_SESSION },
+	{ "SAVEDATE",		CAP_SESSION },
 	{ "QUOTA",		CAP_SESSION },
 	{ "QUOTA=RES-STORAGE",	CAP_SESSION },
 	{ "QUOTA=RES-MESSAGE",	CAP_SESSION },

@@ -22,7 +22,8 @@
 #include "imapd/session/imap.h"
 
 enum item_kind {
-	ITEM_FLAGS, ITEM_UID, ITEM_INTERNALDATE, ITEM_SIZE, ITEM_MODSEQ,
+	ITEM_FLAGS, ITEM_UID, ITEM_INTERNALDATE, ITEM_SAVEDATE, ITEM_SIZE,
+	ITEM_MODSEQ, ITEM_EMAILID, ITEM_THREADID,
 	ITEM_ENVELOPE, ITEM_BODY, ITEM_BODYSTRUCTURE,
 	ITEM_PREVIEW, ITEM_SECTION, ITEM_BINARY, ITEM_BINARY_SIZE
 };
@@ -55,6 +56,9 @@ static const struct {
 	{ "INTERNALDATE",	ITEM_INTERNALDATE },
 	{ "RFC822.SIZE",	ITEM_SIZE },
 	{ "MODSEQ",		ITEM_MODSEQ },
+	{ "SAVEDATE",		ITEM_SAVEDATE },
+	{ "EMAILID",		ITEM_EMAILID },
+	{ "THREADID",		ITEM_THREADID },
 	{ "ENVELOPE",		ITEM_ENVELOPE },
 	{ "BODYSTRUCTURE",	ITEM_BODYSTRUCTURE },
 };
@@ -109,6 +113,9 @@ static enum store_result fetch_put(struct session *, const struct item *,
 	    uint32_t, const struct store_msg *, struct slice);
 static enum store_result fetch_put_section(struct session *,
 	    const struct item *, const struct store_msg *, struct slice);
+static enum store_result fetch_put_binary(struct session *,
+	    const struct item *, const struct store_msg *, struct slice);
+static void	fetch_put_date(struct session *, const char *, int64_t);
 static void	fetch_put_facts(struct session *, const char *, struct slice,
 	    enum facts_field);
 
@@ -535,8 +542,6 @@ static enum store_result
 fetch_put(struct session *s, const struct item *it, uint32_t seq,
     const struct store_msg *m, struct slice facts)
 {
-	char	 date[DATE_TEXT_MAX];
-
 	switch (it->kind) {
 	case ITEM_FLAGS:
 		frames_puts(s->io, "FLAGS (");
@@ -548,10 +553,16 @@ fetch_put(struct session *s, const struct item *it, uint32_t seq,
 		frames_num(s->io, m->uid);
 		break;
 	case ITEM_INTERNALDATE:
-		frames_puts(s->io, "INTERNALDATE \"");
-		frames_write(s->io, date,
-		    imapdate_print(m->date, date, sizeof(date)));
-		frames_putc(s->io, '"');
+		fetch_put_date(s, "INTERNALDATE", m->date);
+		break;
+	case ITEM_SAVEDATE:
+		fetch_put_date(s, "SAVEDATE", m->saved);
+		break;
+	case ITEM_EMAILID:
+		out_emailid(s, m);
+		break;
+	case ITEM_THREADID:
+		frames_puts(s->io, "THREADID NIL");
 		break;
 	case ITEM_SIZE:
 		frames_puts(s->io, "RFC822.SIZE ");
@@ -577,17 +588,34 @@ fetch_put(struct session *s, const struct item *it, uint32_t seq,
 	case ITEM_SECTION:
 		return fetch_put_section(s, it, m, facts);
 	case ITEM_BINARY:
-		frames_puts(s->io, "BINARY");
-		out_section(s, it->section);
-		frames_putc(s->io, ' ');
-		return binary_send(s, m, facts, it->section);
 	case ITEM_BINARY_SIZE:
-		frames_puts(s->io, "BINARY.SIZE");
-		out_section(s, it->section);
-		frames_putc(s->io, ' ');
-		return binary_size(s, m, facts, it->section);
+		return fetch_put_binary(s, it, m, facts);
 	}
 	return STORE_OK;
+}
+
+static enum store_result
+fetch_put_binary(struct session *s, const struct item *it,
+    const struct store_msg *m, struct slice facts)
+{
+	bool	 size = it->kind == ITEM_BINARY_SIZE;
+
+	frames_puts(s->io, size ? "BINARY.SIZE" : "BINARY");
+	out_section(s, it->section);
+	frames_putc(s->io, ' ');
+	return size ? binary_size(s, m, facts, it->section) :
+	    binary_send(s, m, facts, it->section);
+}
+
+static void
+fetch_put_date(struct session *s, const char *label, int64_t t)
+{
+	char	 date[DATE_TEXT_MAX];
+
+	frames_puts(s->io, label);
+	frames_puts(s->io, " \"");
+	frames_write(s->io, date, imapdate_print(t, date, sizeof(date)));
+	frames_putc(s->io, '"');
 }
 
 static void

@@ -4,7 +4,7 @@
  * blocking.
  *
  * Layers, lowest first; a file calls those before it:
- *	told reply args out vanished enable state condstore qresync park in
+ *	told reply args out objectid vanished enable state condstore qresync park in
  *	append status list mailbox quota copy store uidbatches
  *	fetch_body fetch_binary fetch idle compress
  *	search_prog search_string search_parse search_field search_match
@@ -243,6 +243,17 @@ void	 out_fetch_modseq(struct session *, uint32_t seq);
 void	 out_section(struct session *, const struct imap_section *);
 /* UID ranges "1:4,7" to a text. */
 int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
+
+/* ---- objectid.c ---------------------------------------------------------- */
+
+/* "MAILBOXID (F1796052995-7)", "EMAILID (M1e0001)" */
+void	 out_mailboxid(struct session *, uint32_t uidvalidity, uint32_t id);
+void	 out_emailid(struct session *, const struct store_msg *);
+/* MAILBOXID of a mailbox that there is, for the tagged line. */
+void	 code_mailboxid(struct session *, const char *name);
+/* What stands behind EMAILID in SEARCH; 0 is no message's.  0, or -1 with
+ * in->err. */
+int	 arg_emailid(struct imap_in *, uint64_t *);
 
 /* ---- vanished.c ---------------------------------------------------------- */
 

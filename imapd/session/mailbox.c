@@ -106,6 +106,9 @@ mailbox_show(struct session *s, const char *name)
 	    "* OK [UIDNEXT %u] Next UID\r\n"
 	    "* OK [HIGHESTMODSEQ %" PRIu64 "] All up to it is here\r\n",
 	    i.uidvalidity, i.uidnext, i.highestmodseq);
+	frames_puts(s->io, "* OK [");
+	out_mailboxid(s, i.uidvalidity, i.mailbox_id);
+	frames_puts(s->io, "] Its id\r\n");
 }
 
 /* Not by CLOSE or UNSELECT, whose answer says it (RFC 7162 3.2.11). */
@@ -174,7 +177,11 @@ cmd_create(struct session *s, struct imap_in *in)
 	if (n > 1 && name[n - 1] == STORE_SEP)
 		name[n - 1] = '\0';
 	sr = store_mailbox_create(s->store, name, special);
-	return sr == STORE_OK ? reply_commit(s) : reply_store(s, sr);
+	if (sr != STORE_OK)
+		return reply_store(s, sr);
+	if ((r = reply_commit(s)) == REPLY_OK)
+		code_mailboxid(s, name);
+	return r;
 }
 
 /* "(USE (\\Sent \\Archive))", RFC 6154 3. */

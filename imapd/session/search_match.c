@@ -47,6 +47,7 @@ static char	 text[CHARSET_UTF8_MAX(BLOCK + CTE_SLACK + CHARSET_CUT)];
 
 static int	match_key(struct look *, int);
 static int	match_fuzzy(struct look *, const struct search_key *);
+static int	match_day(unsigned int, int64_t, int64_t);
 static int	match_index(struct look *, const struct search_key *);
 static int	match_sent(struct look *, const struct search_key *);
 static int	match_field(struct look *, const struct search_key *);
@@ -95,8 +96,7 @@ match_key(struct look *l, int key)
 				return r;
 		return k->op == KEY_AND;
 	case KEY_NOT:
-		r = match_key(l, k->sub);
-		return r == -1 ? -1 : !r;
+		return (r = match_key(l, k->sub)) == -1 ? -1 : !r;
 	case KEY_FUZZY:
 		return match_fuzzy(l, k);
 	case KEY_SENTBEFORE:
@@ -132,6 +132,12 @@ match_key(struct look *l, int key)
 	case KEY_SINCE:
 	case KEY_OLDER:
 	case KEY_YOUNGER:
+	case KEY_SAVEDBEFORE:
+	case KEY_SAVEDON:
+	case KEY_SAVEDSINCE:
+	case KEY_EMAILID:
+	case KEY_UIDAFTER:
+	case KEY_UIDBEFORE:
 		return match_index(l, k);
 	}
 	return 0;
@@ -160,15 +166,23 @@ has_keyword(const struct look *l, const struct search_key *k)
 	    (int)k->number - 1);
 }
 
+/* Is the day of t before (0), on (1) or since (2) a day? */
+static int
+match_day(unsigned int how, int64_t t, int64_t than)
+{
+	int64_t	 day = t / DAY;
+
+	if (t < 0 && t % DAY != 0)
+		day--;
+	return how == 0 ? day < than : how == 1 ? day == than : day >= than;
+}
+
 /* Keys that the index alone can answer. */
 static int
 match_index(struct look *l, const struct search_key *k)
 {
 	const struct store_msg	*m = &l->m;
-	int64_t			 day = m->date / DAY;
 
-	if (m->date < 0 && m->date % DAY != 0)
-		day--;
 	switch (k->op) {
 	case KEY_FLAG:
 		return (m->flags & k->number) != 0;
@@ -196,11 +210,19 @@ match_index(struct look *l, const struct search_key *k)
 	case KEY_SMALLER:
 		return m->size < k->number;
 	case KEY_BEFORE:
-		return day < k->day;
 	case KEY_ON:
-		return day == k->day;
 	case KEY_SINCE:
-		return day >= k->day;
+		return match_day(k->op - KEY_BEFORE, m->date, k->day);
+	case KEY_SAVEDBEFORE:
+	case KEY_SAVEDON:
+	case KEY_SAVEDSINCE:
+		return match_day(k->op - KEY_SAVEDBEFORE, m->saved, k->day);
+	case KEY_EMAILID:
+		return k->number != 0 && m->email == k->number;
+	case KEY_UIDAFTER:
+		return m->uid > k->number;
+	case KEY_UIDBEFORE:
+		return m->uid < k->number;
 	case KEY_OLDER:
 		return m->date <= k->day;
 	case KEY_YOUNGER:

@@ -20,10 +20,11 @@
 #include "imapd/session/imap.h"
 #include "imapd/session/search_priv.h"
 
-#define WORD_MAX	16	/* letters of the longest key, and some */
+#define WORD_MAX	20	/* letters of the longest key, and some */
 enum arg {
 	ARG_NONE, ARG_STRING, ARG_HEADER, ARG_KEYWORD, ARG_DATE, ARG_NUMBER,
-	ARG_AGE, ARG_UIDS, ARG_MODSEQ, ARG_NOT, ARG_OR, ARG_FUZZY
+	ARG_AGE, ARG_UIDS, ARG_MODSEQ, ARG_EMAILID,
+	ARG_THREADID, ARG_NOT, ARG_OR, ARG_FUZZY
 };
 
 /* number: the flag bits of KEY_FLAG and KEY_NOFLAG */
@@ -42,6 +43,7 @@ static const struct word {
 	{ "CC",		KEY_CC,		ARG_STRING, 1, 0 },
 	{ "DELETED",	KEY_FLAG,	ARG_NONE, 0, STORE_DELETED },
 	{ "DRAFT",	KEY_FLAG,	ARG_NONE, 0, STORE_DRAFT },
+	{ "EMAILID",	KEY_EMAILID,	ARG_EMAILID, 0, 0 },
 	{ "FLAGGED",	KEY_FLAG,	ARG_NONE, 0, STORE_FLAGGED },
 	{ "FROM",	KEY_FROM,	ARG_STRING, 1, 0 },
 	{ "FUZZY",	KEY_AND,	ARG_FUZZY, 0, 0 },
@@ -56,6 +58,10 @@ static const struct word {
 	{ "ON",		KEY_ON,		ARG_DATE, 0, 0 },
 	{ "OR",		KEY_OR,		ARG_OR, 0, 0 },
 	{ "RECENT",	KEY_RECENT,	ARG_NONE, 0, 0 },
+	{ "SAVEDATESUPPORTED", KEY_ALL,	ARG_NONE, 0, 0 },
+	{ "SAVEDBEFORE", KEY_SAVEDBEFORE, ARG_DATE, 0, 0 },
+	{ "SAVEDON",	KEY_SAVEDON,	ARG_DATE, 0, 0 },
+	{ "SAVEDSINCE",	KEY_SAVEDSINCE,	ARG_DATE, 0, 0 },
 	{ "SEEN",	KEY_FLAG,	ARG_NONE, 0, STORE_SEEN },
 	{ "SENTBEFORE",	KEY_SENTBEFORE,	ARG_DATE, 1, 0 },
 	{ "SENTON",	KEY_SENTON,	ARG_DATE, 1, 0 },
@@ -64,8 +70,11 @@ static const struct word {
 	{ "SMALLER",	KEY_SMALLER,	ARG_NUMBER, 0, 0 },
 	{ "SUBJECT",	KEY_SUBJECT,	ARG_STRING, 1, 0 },
 	{ "TEXT",	KEY_TEXT,	ARG_STRING, 3, 0 },
+	{ "THREADID",	KEY_EMAILID,	ARG_THREADID, 0, 0 },
 	{ "TO",		KEY_TO,		ARG_STRING, 1, 0 },
 	{ "UID",	KEY_UID,	ARG_UIDS, 0, 0 },
+	{ "UIDAFTER",	KEY_UIDAFTER,	ARG_NUMBER, 0, 0 },
+	{ "UIDBEFORE",	KEY_UIDBEFORE,	ARG_NUMBER, 0, 0 },
 	{ "UNANSWERED",	KEY_NOFLAG,	ARG_NONE, 0, STORE_ANSWERED },
 	{ "UNDELETED",	KEY_NOFLAG,	ARG_NONE, 0, STORE_DELETED },
 	{ "UNDRAFT",	KEY_NOFLAG,	ARG_NONE, 0, STORE_DRAFT },
@@ -220,6 +229,12 @@ parse_arg(struct search_parse *p, const struct word *w, int key, int depth)
 	case ARG_MODSEQ:
 		ok = arg_search_modseq(p->s, p->in, &k->number) == 0;
 		p->prog->modseq = true;
+		break;
+	case ARG_EMAILID:
+		ok = arg_emailid(p->in, &k->number) == 0;
+		break;
+	case ARG_THREADID:	/* there are none */
+		ok = imap_atom(p->in, &k->value) == 0;
 		break;
 	case ARG_NOT:
 		return parse_sub(p, key, depth);

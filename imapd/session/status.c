@@ -17,12 +17,13 @@
 
 enum {
 	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, DELETED,
-	DELETED_STORAGE, APPENDLIMIT, HIGHESTMODSEQ
+	DELETED_STORAGE, APPENDLIMIT, HIGHESTMODSEQ, MAILBOXID
 };
 
 static const char *const item_names[] = {
 	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
-	"DELETED", "DELETED-STORAGE", "APPENDLIMIT", "HIGHESTMODSEQ"
+	"DELETED", "DELETED-STORAGE", "APPENDLIMIT", "HIGHESTMODSEQ",
+	"MAILBOXID"
 };
 
 struct figures {
@@ -51,7 +52,8 @@ status_items(struct imap_in *in, struct status_items *items)
 		if (i == NITEMS(item_names))
 			return imap_fail(in, "MESSAGES, RECENT, UIDNEXT, "
 			    "UIDVALIDITY, UNSEEN, SIZE, DELETED, "
-			    "DELETED-STORAGE, APPENDLIMIT or HIGHESTMODSEQ");
+			    "DELETED-STORAGE, APPENDLIMIT, HIGHESTMODSEQ or "
+			    "MAILBOXID");
 		if (items->n == IMAP_STATUS_ITEMS)
 			return imap_fail(in, "at most "
 			    IMAP_NUMBER(IMAP_STATUS_ITEMS) " items");
@@ -94,11 +96,14 @@ enum store_result
 status_send(struct session *s, const char *name,
     const struct status_items *items)
 {
+	struct store_mailbox	 mb;
 	struct figures		 f;
 	enum store_result	 r;
 	size_t			 i;
 
 	r = store_status(s->store, name, &f.st);
+	if (r == STORE_OK && !store_mailbox_find(s->store, name, &mb))
+		r = STORE_NOTFOUND;
 	if (r == STORE_OK)
 		r = deleted_count(s, name, items, &f);
 	if (r != STORE_OK)
@@ -110,6 +115,10 @@ status_send(struct session *s, const char *name,
 	out_mailbox(s, name);
 	for (i = 0; i < items->n; i++) {
 		frames_puts(s->io, i == 0 ? " (" : " ");
+		if (items->item[i] == MAILBOXID) {
+			out_mailboxid(s, f.st.uidvalidity, mb.id);
+			continue;
+		}
 		frames_puts(s->io, item_names[items->item[i]]);
 		frames_putc(s->io, ' ');
 		frames_num(s->io, item_value(s, &f, items->item[i]));

@@ -695,11 +695,12 @@ test_capabilities(void **state)
 		    "CREATE-SPECIAL-USE MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
 		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT BINARY PREVIEW "
 		    "CONDSTORE QRESYNC UIDONLY "
-		    "UIDBATCHES QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE" },
+		    "UIDBATCHES OBJECTID SAVEDATE QUOTA QUOTA=RES-STORAGE "
+		    "QUOTA=RES-MESSAGE" },
 		{ false, capability_front(true, true), "IMAP4rev1 LITERAL+ "
-		    "SASL-IR ID ENABLE STARTTLS AUTH=PLAIN" },
+		    "SASL-IR ID ENABLE STARTTLS" },
 		{ false, capability_front(false, true), "IMAP4rev1 LITERAL+ "
-		    "SASL-IR ID ENABLE AUTH=PLAIN" },
+		    "SASL-IR ID ENABLE" },
 		{ false, capability_front(true, false), "IMAP4rev1 LITERAL+ "
 		    "SASL-IR ID ENABLE STARTTLS LOGINDISABLED" },
 		{ false, capability_front(false, false), "IMAP4rev1 LITERAL+ "
@@ -707,8 +708,7 @@ test_capabilities(void **state)
 		{ true, CAP_SESSION, "TOP|UIDL|PIPELINING|RESP-CODES|"
 		    "AUTH-RESP-CODE|EXPIRE NEVER" },
 		{ true, capability_front(true, true), "TOP|UIDL|PIPELINING|"
-		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER|STLS|USER|"
-		    "SASL PLAIN" },
+		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER|STLS|USER" },
 		{ true, capability_front(false, false), "TOP|UIDL|PIPELINING|"
 		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER" },
 	};
