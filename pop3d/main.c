@@ -22,6 +22,8 @@ static const struct front_ops ops = {
 		[FRONT_LOGIN_BAD] = "-ERR [AUTH] Authentication failed",
 		[FRONT_LOGIN_LATER] = "-ERR [SYS/TEMP] Authentication is not "
 		    "possible now",
+		[FRONT_LOGIN_SOON] = "-ERR [LOGIN-DELAY] Too soon after the "
+		    "last login",
 		[FRONT_SASL_CANCELLED] = "-ERR Cancelled",
 		[FRONT_SASL_NONE] = "-ERR No such mechanism here",
 		[FRONT_SASL_BAD] = "-ERR Not a response of that mechanism",

@@ -14,6 +14,9 @@ static const struct capability pop3_capabilities[] = {
 	{ "RESP-CODES",		CAP_ALWAYS },
 	{ "AUTH-RESP-CODE",	CAP_ALWAYS },
 	{ "EXPIRE NEVER",	CAP_ALWAYS },
+	{ "IMPLEMENTATION maild", CAP_ALWAYS },
+	{ "LANG",		CAP_ALWAYS },
+	{ "UTF8",		CAP_ALWAYS },
 	{ "STLS",		CAP_TLS },
 	{ "USER",		CAP_LOGIN },
 };

@@ -21,6 +21,7 @@
 #include "net/io.h"
 #include "net/mech.h"
 #include "pop3d/pop3_capa.h"
+#include "pop3d/pop3_lang.h"
 #include "pop3d/pop3d.h"
 
 /* octets of AUTH, a mechanism and a response (RFC 5034 4) */
@@ -32,6 +33,8 @@ static void	cmd_user(struct front_conn *, struct slice);
 static void	cmd_pass(struct front_conn *, struct slice);
 static void	cmd_auth(struct front_conn *, struct slice);
 static void	cmd_capa(struct front_conn *, struct slice);
+static void	cmd_lang(struct front_conn *, struct slice);
+static void	cmd_utf8(struct front_conn *, struct slice);
 static void	cmd_stls(struct front_conn *, struct slice);
 static void	cmd_quit(struct front_conn *, struct slice);
 
@@ -44,6 +47,8 @@ static const struct {
 	{ "PASS",	true,	cmd_pass },
 	{ "AUTH",	true,	cmd_auth },
 	{ "CAPA",	false,	cmd_capa },
+	{ "LANG",	true,	cmd_lang },
+	{ "UTF8",	false,	cmd_utf8 },
 	{ "STLS",	false,	cmd_stls },
 	{ "QUIT",	false,	cmd_quit },
 };
@@ -178,7 +183,25 @@ cmd_capa(struct front_conn *c, struct slice arg)
 	if (front_may_login(c))
 		io_printf(c->io, "SASL %s\r\n",
 		    sasl_names(c->io, " ", names));
+	if (front_login_delay() != 0)
+		io_printf(c->io, "LOGIN-DELAY %u\r\n", front_login_delay());
 	io_printf(c->io, ".\r\n");
+}
+
+static void
+cmd_lang(struct front_conn *c, struct slice arg)
+{
+	const char	*text = pop3_lang(slice_trim(arg));
+
+	io_write(c->io, text, strlen(text));
+}
+
+/* Messages go out as they are stored in any case: octets above 127 in their
+ * headers are no less there for who does not ask for them. */
+static void
+cmd_utf8(struct front_conn *c, struct slice arg)
+{
+	io_printf(c->io, "+OK UTF8 enabled\r\n");
 }
 
 static void

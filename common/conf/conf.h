@@ -42,6 +42,9 @@ enum conf_action { ACTION_MARK, ACTION_JUNK, ACTION_REJECT };
 /* What the DMARC policies of other domains are worth. */
 enum conf_dmarc { DMARC_OFF, DMARC_REPORT_ONLY, DMARC_ENFORCE };
 
+/* How a UID is written for UIDL: VALIDITY.UID, or as Dovecot does it. */
+enum conf_uidl { UIDL_DOTTED, UIDL_DOVECOT };
+
 /* How long what a client is told is true. */
 enum conf_lasting { LASTING_TEMPORARY, LASTING_PERMANENT };
 
@@ -76,6 +79,9 @@ struct conf {
 		unsigned int	 park;			/* imap: s quiet, 5 */
 		uint64_t	 max_append;		/* octets, 50M */
 		bool		 mark_seen;		/* pop3: RETR, true */
+		char		*folder;		/* pop3: INBOX */
+		unsigned int	 uidl;			/* pop3: enum conf_uidl */
+		unsigned int	 login_delay;		/* pop3: s, 0 none */
 	} imap, pop3;
 	struct {			/* queue: */
 		unsigned int	 retry_min;		/* s, 300 */

@@ -170,6 +170,12 @@ static const struct conf_key keys[] = {
 	    1, 100000, R_POP3, "connections of one account"),
 	K("pop3.mark-seen", CT_BOOL, false, pop3.mark_seen, "true",
 	    0, 0, R(POP3_NURSERY), "RETR sets \\Seen"),
+	K("pop3.folder", CT_STR, false, pop3.folder, "INBOX", 0, 512,
+	    R(POP3_NURSERY), "folder that POP3 shows"),
+	C("pop3.uidl", pop3.uidl, "maild, dovecot", "maild",
+	    R(POP3_NURSERY), "how UIDL writes a message's name"),
+	K("pop3.login-delay", CT_SEC, false, pop3.login_delay, "0",
+	    0, DAY, R_POP3, "least time between logins of an account"),
 
 	K("queue.retry-min", CT_SEC, false, queue.retry_min, "5m",
 	    1, DAY, R(QUEUE), "first wait before another attempt"),

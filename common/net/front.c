@@ -141,6 +141,12 @@ front_max_per_account(void)
 	return front_limits()->max_per_account;
 }
 
+unsigned int
+front_login_delay(void)
+{
+	return front_limits()->login_delay;
+}
+
 enum conf_protocol
 front_protocol(void)
 {

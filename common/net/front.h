@@ -99,6 +99,7 @@ enum front_answer {		/* to a command that the front decides */
 	FRONT_TLS_FIRST,	/* a login without it */
 	FRONT_LOGIN_BAD,	/* AUTH_BAD */
 	FRONT_LOGIN_LATER,	/* AUTH_TEMP */
+	FRONT_LOGIN_SOON,	/* before the time between logins is over */
 	FRONT_SASL_NONE,	/* no mechanism of that name */
 	FRONT_SASL_CANCELLED,
 	FRONT_SASL_BAD,		/* not a response of its mechanism */
@@ -217,6 +218,7 @@ void	 front_park_wake(struct front_conn *);
 void	 front_answer(struct front_conn *, enum front_answer);
 struct front_conn *front_find(uint64_t id);	/* NULL: gone */
 unsigned int front_max_per_account(void);
+unsigned int front_login_delay(void);	/* seconds, 0 none */
 enum conf_protocol front_protocol(void);	/* as authd is told */
 bool	 front_may_deflate(void);
 const char *front_still(void);		/* NULL: nobody parks */
@@ -224,6 +226,12 @@ unsigned int front_timeout(void);	/* s, without a sign of life */
 /* The session is gone; clean: it said so. */
 void	 front_pass_done(struct front_conn *, bool clean);
 void	 front_alive(struct front_conn *);	/* the idle time starts anew */
+
+/* ---- front_delay.c: the time between logins of an account ---- */
+
+/* May that account log in now, at least so many seconds after the last time?
+ * Then that is the last time. */
+bool	 front_delay_over(uint32_t account, unsigned int seconds);
 
 /* ---- front_count.c: connections of each account in this process ---- */
 

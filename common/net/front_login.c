@@ -338,6 +338,12 @@ front_session(struct front_conn *c)
 		return;
 	}
 	evtimer_del(&c->live->timer);
+	if (!front_delay_over(c->account, front_login_delay())) {
+		front_told(c, AUTH_TEMP, slice_str(c->user), 0);
+		front_answer(c, FRONT_LOGIN_SOON);
+		front_quit(c);
+		return;
+	}
 	if (!front_count_add(c->account, front_max_per_account())) {
 		front_told(c, AUTH_TEMP, slice_str(c->user), 0);
 		front_answer(c, FRONT_LOGIN_LATER);

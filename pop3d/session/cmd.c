@@ -13,17 +13,20 @@
 #include "base/slice.h"
 #include "msg/msg.h"
 #include "msg/session.h"
+#include "conf/conf.h"
 #include "net/frames.h"
 #include "store/store.h"
 #include "pop3d/pop3_capa.h"
+#include "pop3d/pop3_lang.h"
 #include "pop3d/session/pop3.h"
 
-enum args { ARGS_NONE, ARGS_OPT, ARGS_MSG, ARGS_TOP };
+enum args { ARGS_NONE, ARGS_OPT, ARGS_MSG, ARGS_TOP, ARGS_TEXT };
 
 /* What a command was given; msg 0: nothing. */
 struct args_given {
 	uint32_t	 msg;
 	uint64_t	 lines;
+	struct slice	 text;
 };
 
 static void	cmd_stat(struct session *, const struct args_given *);
@@ -35,6 +38,7 @@ static void	cmd_dele(struct session *, const struct args_given *);
 static void	cmd_rset(struct session *, const struct args_given *);
 static void	cmd_noop(struct session *, const struct args_given *);
 static void	cmd_capa(struct session *, const struct args_given *);
+static void	cmd_lang(struct session *, const struct args_given *);
 static void	cmd_quit(struct session *, const struct args_given *);
 
 static const struct command {
@@ -52,6 +56,7 @@ static const struct command {
 	{ "NOOP",	ARGS_NONE,	cmd_noop },
 	{ "RSET",	ARGS_NONE,	cmd_rset },
 	{ "CAPA",	ARGS_NONE,	cmd_capa },
+	{ "LANG",	ARGS_TEXT,	cmd_lang },
 };
 
 static bool	args_parse(struct session *, const struct command *,
@@ -65,7 +70,7 @@ static void	put_all(struct session *,
 void
 command_run(struct session *s, struct slice line)
 {
-	struct args_given	 given = { 0, 0 };
+	struct args_given	 given = { 0 };
 	struct slice		 verb, rest;
 	size_t			 i, n;
 
@@ -90,6 +95,9 @@ args_parse(struct session *s, const struct command *c, struct slice rest,
 	size_t		 n = slice_find(rest, ' ');
 	bool		 ok;
 
+	given->text = rest;
+	if (c->args == ARGS_TEXT)
+		return true;
 	if (rest.n == 0 && (c->args == ARGS_NONE || c->args == ARGS_OPT))
 		return true;
 	ok = c->args != ARGS_NONE &&
@@ -134,15 +142,26 @@ put_list(struct session *s, uint32_t msg)
 	frames_puts(s->io, "\r\n");
 }
 
-/* The same for ever: a UID never means another message. */
+/* The same for ever: a UID never means another message.  Dovecot's default is
+ * "%08Xu%08Xv", so that mail that came from there with its UIDs is not fetched
+ * again. */
 static void
 put_uidl(struct session *s, uint32_t msg)
 {
+	uint32_t	 uid = store_view_msg(s->view, msg)->uid;
+
 	frames_num(s->io, msg);
 	frames_putc(s->io, ' ');
-	frames_num(s->io, s->uidvalidity);
-	frames_putc(s->io, '.');
-	frames_num(s->io, store_view_msg(s->view, msg)->uid);
+	switch (s->uidl) {
+	case UIDL_DOTTED:
+		frames_num(s->io, s->uidvalidity);
+		frames_putc(s->io, '.');
+		frames_num(s->io, uid);
+		break;
+	case UIDL_DOVECOT:
+		frames_printf(s->io, "%08x%08x", uid, s->uidvalidity);
+		break;
+	}
 	frames_puts(s->io, "\r\n");
 }
 
@@ -236,9 +255,19 @@ cmd_capa(struct session *s, const struct args_given *given)
 {
 	char	 text[CAPABILITY_MAX];
 
-	frames_printf(s->io, "+OK\r\n%s\r\n.\r\n",
+	frames_printf(s->io, "+OK\r\n%s\r\n",
 	    capability_print(pop3_capabilities, NITEMS(pop3_capabilities),
 	    CAP_SESSION, "\r\n", text));
+	if (s->login_delay != 0)
+		frames_printf(s->io, "LOGIN-DELAY %u\r\n",
+		    s->login_delay);
+	frames_puts(s->io, ".\r\n");
+}
+
+static void
+cmd_lang(struct session *s, const struct args_given *given)
+{
+	frames_puts(s->io, pop3_lang(given->text));
 }
 
 enum store_result
@@ -263,11 +292,12 @@ static void
 told_expunged(struct session *s)
 {
 	const struct store_range *v;
-	char			 more[2048];
+	const char		*box = s->folder;
+	char			 more[4096];
 	size_t			 n;
 
 	v = store_view_touched(s->view, &n);
-	snprintf(more, sizeof(more), "box=\"INBOX\" %s",
+	snprintf(more, sizeof(more), "box=%s %s", log_quote(box, strlen(box)),
 	    start_whose(&s->start));
 	store_told(s->start.id, "expunged", s->start.account, s->uidvalidity,
 	    v, n, more);

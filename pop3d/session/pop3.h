@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "conf/conf.h"
 #include "net/frames.h"
 #include "net/start.h"
 #include "store/store.h"
@@ -24,13 +25,16 @@ struct session {
 	struct store_view *view;
 	uint32_t	 n;		/* messages, deleted ones included */
 	uint32_t	 uidvalidity;
+	bool		 mark_seen;	/* RETR sets \Seen (pop3.mark-seen) */
+	enum conf_uidl	 uidl;
+	unsigned int	 login_delay;	/* s, told in CAPA; 0 none */
+	char		 folder[STORE_NAME_MAX + 1];
 	uint32_t	 ndeleted;
 	unsigned char	*deleted;	/* bit per message; NULL: none yet */
 	unsigned char	*retrieved;	/* whole, by RETR; NULL: none yet */
 	unsigned char	*noeol;		/* do not end in CRLF */
 	uint64_t	 octets;	/* as sent, of those not deleted, once */
 	bool		 sized;		/* noeol is known */
-	bool		 mark_seen;	/* RETR sets \Seen (pop3.mark-seen) */
 	struct fbuf	 cmd;		/* a line not in one packet */
 	unsigned int	 nbad;
 	bool		 quit;
@@ -39,7 +43,6 @@ struct session {
 
 /* ---- session.c ---- */
 
-struct conf;
 struct quota;
 int	 session_main(int sock, const struct conf *, const struct quota *);
 

@@ -1,6 +1,6 @@
 /*
  * pop3-session: the TRANSACTION and UPDATE states of RFC 1939 for one
- * connection.  INBOX as it was at login; nothing is removed but by QUIT.
+ * connection.  One folder as it was at login; nothing is removed but by QUIT.
  */
 #include "base/compat.h"
 
@@ -23,7 +23,7 @@
 static struct frames	frames;
 static struct session	session;
 
-static int	session_start(struct session *);
+static int	session_start(struct session *, const struct conf *);
 static void	session_free(struct session *);
 static enum store_result session_open(struct session *);
 static void	session_loop(struct session *);
@@ -36,8 +36,7 @@ session_main(int sock, const struct conf *conf, const struct quota *quota)
 
 	frames_init(&frames, sock);
 	s->io = &frames;
-	if (session_start(s) == 0) {
-		s->mark_seen = conf->pop3.mark_seen;
+	if (session_start(s, conf) == 0) {
 		session_loop(s);
 		session_leave(s);
 		frames_bye(s->io);
@@ -60,9 +59,9 @@ session_free(struct session *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* The answer to PASS or AUTH is given here, when INBOX is open. */
+/* The answer to PASS or AUTH is given here, when the folder is open. */
 static int
-session_start(struct session *s)
+session_start(struct session *s, const struct conf *conf)
 {
 	enum store_result	 r;
 	struct slice		 payload;
@@ -70,7 +69,17 @@ session_start(struct session *s)
 	if (frames_start(s->io, &payload) == -1 ||
 	    start_get(payload, &s->start) == -1)
 		return -1;
-	if ((r = session_open(s)) != STORE_OK) {
+	s->mark_seen = conf->pop3.mark_seen;
+	s->uidl = (enum conf_uidl)conf->pop3.uidl;
+	s->login_delay = conf->pop3.login_delay;
+	strlcpy(s->folder, conf->pop3.folder, sizeof(s->folder));
+	r = session_open(s);
+	if (r == STORE_NOTFOUND) {
+		frames_puts(s->io, "-ERR [SYS/PERM] This account has no folder "
+		    "for POP3\r\n");
+		return -1;
+	}
+	if (r != STORE_OK) {
 		log_warnx("pop3-session: store: %s (%s)", store_strerror(r),
 		    store_why(NULL));
 		frames_puts(s->io, "-ERR [SYS/TEMP] Mailbox is not available "
@@ -97,7 +106,7 @@ session_open(struct session *s)
 		    "what stands behind is not shown", (unsigned int)getuid(),
 		    (unsigned long long)store_damaged(s->store));
 	if (r == STORE_OK)
-		r = store_view_open(&s->view, s->store, "INBOX",
+		r = store_view_open(&s->view, s->store, s->folder,
 		    STORE_VIEW_NORECENT);
 	if (r != STORE_OK)
 		return r;

@@ -706,11 +706,14 @@ test_capabilities(void **state)
 		{ false, capability_front(false, false), "IMAP4rev1 LITERAL+ "
 		    "SASL-IR ID ENABLE LOGINDISABLED" },
 		{ true, CAP_SESSION, "TOP|UIDL|PIPELINING|RESP-CODES|"
-		    "AUTH-RESP-CODE|EXPIRE NEVER" },
+		    "AUTH-RESP-CODE|EXPIRE NEVER|IMPLEMENTATION maild|"
+		    "LANG|UTF8" },
 		{ true, capability_front(true, true), "TOP|UIDL|PIPELINING|"
-		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER|STLS|USER" },
+		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER|"
+		    "IMPLEMENTATION maild|LANG|UTF8|STLS|USER" },
 		{ true, capability_front(false, false), "TOP|UIDL|PIPELINING|"
-		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER" },
+		    "RESP-CODES|AUTH-RESP-CODE|EXPIRE NEVER|"
+		    "IMPLEMENTATION maild|LANG|UTF8" },
 	};
 	char text[CAPABILITY_MAX];
 	size_t i;
