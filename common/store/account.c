@@ -70,13 +70,39 @@ rbuf_trim(void)
 
 /* ---- catching up ------------------------------------------------- */
 
+/* Is it the next group of the snapshot that the log begins with?  These have
+ * its number, all of them. */
+static bool
+base_follows(const struct store *st, const struct loggroup *g)
+{
+	return st->head.base != 0 && g->seq == st->head.base &&
+	    (st->base || st->pos == st->head.len);
+}
+
+/* And is it not the last one? */
+static bool
+base_goes_on(const struct store *st, const struct loggroup *g)
+{
+	const uint8_t *p = g->recs;
+	size_t n = g->nrecs;
+	struct rec r;
+
+	if (!base_follows(st, g))
+		return false;
+	while (rec_next(&p, &n, &r) == 1)
+		if (r.type == REC_BASE_END)
+			return false;
+	return true;
+}
+
 /* One group that was read or written becomes part of what we know. */
 static enum store_result
 absorb(struct store *st, const struct loggroup *g, size_t len)
 {
 	if (!loggroup_known(g))
 		return STORE_NEWER;
-	if (!loggroup_follows(g, st->tr.seq))
+	if (!base_follows(st, g) && (st->base ||
+	    !loggroup_follows(g, st->tr.seq)))
 		return STORE_DAMAGED;
 	errno = 0;
 	if (st->state != NULL && state_apply(st->state, g) == -1) {
@@ -86,6 +112,7 @@ absorb(struct store *st, const struct loggroup *g, size_t len)
 		return STORE_NOMEM;
 	}
 	store_seen(st, len, g);
+	st->base = base_goes_on(st, g);
 	st->tr = g->tr;
 	trailer_now(&st->tr);
 	st->pos += len;
@@ -106,7 +133,7 @@ tail_settle(struct store *st, uint64_t end)
 
 	if ((r = backend_mark_get(&st->b, st->seed, &m)) != STORE_OK)
 		return r;
-	if (st->pos >= m.pos) {
+	if (st->pos >= m.pos && st->pos >= st->head.end_pos) {
 		n = end - st->pos > RESYNC_WINDOW ? RESYNC_WINDOW :
 		    (size_t)(end - st->pos);
 		if ((p = store_buffer(n)) == NULL)
@@ -343,12 +370,12 @@ store_begin(struct store *st)
 	if ((r = damage_look(st)) != STORE_OK ||
 	    (r = store_recover(st)) != STORE_OK)
 		return r;
-	if ((r = backend_begin(&st->b, &end)) != STORE_OK) {
+	if ((r = store_lock(st, &end)) != STORE_OK) {
 		st->failed = st->failed || r == STORE_GONE;
 		return r;
 	}
 	r = store_catch_up(st, end);
-	if (r == STORE_OK && st->tr.seq == 0)
+	if (r == STORE_OK && (st->tr.seq == 0 || st->base))
 		r = STORE_DAMAGED;	/* a log without its first group */
 	if (r != STORE_OK) {
 		backend_end(&st->b);
@@ -429,7 +456,7 @@ store_settle(struct store *st)
 	if (st->damaged)
 		return STORE_DAMAGED;
 	if ((r = store_recover(st)) == STORE_OK &&
-	    (r = backend_log_size(&st->b, &end)) == STORE_OK)
+	    (r = store_log_end(st, &end)) == STORE_OK)
 		r = store_catch_up(st, end);
 	return r;
 }
@@ -473,7 +500,7 @@ store_refresh(struct store *st)
 
 	if (st->failed)
 		return STORE_IO;
-	if ((r = backend_log_size(&st->b, &end)) != STORE_OK) {
+	if ((r = store_log_end(st, &end)) != STORE_OK) {
 		st->failed = r == STORE_GONE;
 		return r;
 	}

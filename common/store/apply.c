@@ -17,6 +17,14 @@
  *	SEGMENT	0 number, 4 kind (0 shared, 1 own), 8 nonce
  *	JUMP	0 number of the group, 8 n, 12 0, then n times 0 mailbox,
  *		4 UIDNEXT
+ *	BASE	0 last mailbox id, 4 last uidvalidity, 8 MODSEQ up to which
+ *		expunged messages are forgotten; begins a snapshot
+ *	BOX	0 mailbox, 4 attributes, 8 UIDNEXT, 12 \Recent up to,
+ *		16 keywords told of, 20 1 if it is deleted, 24 MODSEQ,
+ *		32 expunges are known from, 40 n, 44 0, then n times 0 first,
+ *		4 last, 8 MODSEQ; behind its keywords and messages
+ *	IDS	delivery id[16], time ...
+ *	BASE_END
  */
 #include "base/compat.h"
 
@@ -48,6 +56,14 @@ static int	 apply_nothing(struct state *, const struct rec *,
 		    const struct loggroup *);
 static int	 apply_jump(struct state *, const struct rec *,
 		    const struct loggroup *);
+static int	 apply_base(struct state *, const struct rec *,
+		    const struct loggroup *);
+static int	 apply_box(struct state *, const struct rec *,
+		    const struct loggroup *);
+static int	 apply_ids(struct state *, const struct rec *,
+		    const struct loggroup *);
+static int	 apply_base_end(struct state *, const struct rec *,
+		    const struct loggroup *);
 
 static int	(*const apply[])(struct state *, const struct rec *,
 		    const struct loggroup *) = {
@@ -72,7 +88,11 @@ static int	(*const apply[])(struct state *, const struct rec *,
 	[REC_MOVE] = apply_copy,
 	[REC_COMPACT] = apply_compact,
 	[REC_JUMP] = apply_jump,
-	[REC_PURGE] = apply_purge
+	[REC_PURGE] = apply_purge,
+	[REC_BASE] = apply_base,
+	[REC_BOX] = apply_box,
+	[REC_IDS] = apply_ids,
+	[REC_BASE_END] = apply_base_end
 };
 
 static int
@@ -340,5 +360,89 @@ apply_jump(struct state *s, const struct rec *r, const struct loggroup *g)
 			return -1;
 		m->uidnext = get32(p + 4);
 	}
+	return 0;
+}
+
+/* ---- a snapshot -------------------------------------------------- */
+
+static int
+apply_base(struct state *s, const struct rec *r, const struct loggroup *g)
+{
+	if (r->n != 16 || s->nnames > 0 || s->nremoved > 0 || s->base ||
+	    get32(r->p) >= MAILBOX_IDS_MAX)
+		return -1;
+	s->base = true;
+	s->lastid = get32(r->p);
+	s->uidvalidity = get32(r->p + 4);
+	s->gone_from = get64(r->p + 8);
+	return 0;
+}
+
+static int
+box_tombs(struct mailbox *m, const struct rec *r)
+{
+	const uint8_t *p = r->p + REC_BOX_LEN;
+	struct store_range u;
+	uint32_t i, n = get32(r->p + 40);
+
+	if (n > TOMBS_MAX || n != (r->n - REC_BOX_LEN) / 16 ||
+	    (r->n - REC_BOX_LEN) % 16 != 0 || m->ntombs > 0)
+		return -1;
+	for (i = 0; i < n; i++, p += 16) {
+		u = (struct store_range){ get32(p), get32(p + 4) };
+		if (u.first == 0 || u.last < u.first ||
+		    mailbox_tomb(m, u, get64(p + 8)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* All of a mailbox besides keywords and messages, which came before. */
+static int
+apply_box(struct state *s, const struct rec *r, const struct loggroup *g)
+{
+	struct mailbox *m;
+
+	if (!s->base || r->n < REC_BOX_LEN ||
+	    (m = mailbox_byid(s, get32(r->p))) == NULL ||
+	    get32(r->p + 8) < m->uidnext || get64(r->p + 24) > g->seq ||
+	    (get32(r->p + 12) >= get32(r->p + 8)) || box_tombs(m, r) == -1)
+		return -1;
+	m->attr = get32(r->p + 4) & (STORE_MB_SPECIAL | STORE_MB_NOSELECT);
+	m->uidnext = get32(r->p + 8);
+	m->recent = get32(r->p + 12);
+	m->kw.told = get32(r->p + 16);
+	m->modseq = get64(r->p + 24);
+	m->tombs_from = get64(r->p + 32);
+	if (get32(r->p + 20) == 0)
+		return (m->attr & STORE_MB_NOSELECT) != 0 &&
+		    m->messages > 0 ? -1 : 0;
+	if (m->id == INBOX_ID || m->messages > 0 ||
+	    (mailbox_slots(m) > 0 && mailbox_remember(s, m) == -1))
+		return -1;
+	tree_remove(s, m);
+	return 0;
+}
+
+static int
+apply_ids(struct state *s, const struct rec *r, const struct loggroup *g)
+{
+	size_t i;
+
+	if (!s->base || r->n % REC_ID_LEN != 0)
+		return -1;
+	for (i = 0; i < r->n; i += REC_ID_LEN)
+		if (idset_add(&s->ids, r->p + i,
+		    get64(r->p + i + STORE_ID_LEN)) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+apply_base_end(struct state *s, const struct rec *r, const struct loggroup *g)
+{
+	if (!s->base)
+		return -1;
+	s->base = false;
 	return 0;
 }

@@ -38,7 +38,8 @@
 #define COPY_1_MAP	24
 #define COPY_1_LEN	88
 
-/* A new message at the end of a mailbox. */
+/* A new message at the end of a mailbox; of a snapshot also one that is
+ * expunged and remembered. */
 static int
 mailbox_push(struct mailbox *m, const struct store_msg *msg)
 {
@@ -60,6 +61,10 @@ mailbox_push(struct mailbox *m, const struct store_msg *msg)
 	m->ntail++;
 	*mailbox_msg(m, mailbox_slots(m) - 1) = *msg;
 	kwset_ref(&m->kw, msg->kwset);
+	if ((msg->flags & MSG_GONE) != 0) {
+		m->ngone++;
+		return 0;
+	}
 	m->messages++;
 	m->bytes += msg->size;
 	if ((msg->flags & STORE_SEEN) == 0)
@@ -76,7 +81,7 @@ apply_message(struct state *s, const struct rec *r, const struct loggroup *g)
 	struct mailbox *m;
 
 	if (msgrec_decode(r, g, s->ordinal++, &msg) == -1 ||
-	    (msg.m.flags & MSG_GONE) != 0 ||
+	    ((msg.m.flags & MSG_GONE) != 0 && !s->base) ||
 	    (m = mailbox_byid(s, msg.mailbox)) == NULL ||
 	    (m->attr & STORE_MB_NOSELECT) != 0 || msg.m.uid < m->uidnext)
 		return -1;

@@ -14,8 +14,10 @@
  *	32 "FAIL"			a sync failed: what was durable before
  *	64 "DAMG"			somebody saw damage under the lock
  *
- * Positions are of the log of one generation: a mark of another one is none,
- * and a failure of another one says that all is in doubt.
+ * Positions are of the log of one generation: a mark of the one before says
+ * that ours is durable up to where it was begun to be continued (who made it
+ * died before he could), one of another is none, and a failure of another one
+ * says that all is in doubt.
  *
  * They are written without the lock, each whole and from what its writer
  * knows: nobody writes back what he read of another's, so no failure is lost
@@ -316,14 +318,20 @@ backend_end(struct backend *b)
 	b->locked = false;
 }
 
+/* GONE: it is no longer the one by that name.  That it has other names, as a
+ * backup may give it, says nothing. */
 enum store_result
 backend_log_size(struct backend *b, uint64_t *end)
 {
-	struct stat sb;
+	struct stat sb, named;
 
 	if (fstat(b->log, &sb) == -1)
 		return fd_errno(b->log);
-	if (sb.st_nlink == 0)		/* taken away under us */
+	if (sb.st_nlink == 0)
+		return STORE_GONE;
+	if (fstatat(b->dir, "journal", &named, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ? STORE_GONE : fd_errno(b->dir);
+	if (named.st_ino != sb.st_ino || named.st_dev != sb.st_dev)
 		return STORE_GONE;
 	*end = (uint64_t)sb.st_size;
 	return STORE_OK;
@@ -464,13 +472,19 @@ mark_record(const uint8_t *buf, size_t n, unsigned int i, uint32_t seed)
 	    get32(p + 28) == crc32c(seed, p, 28);
 }
 
-/* Is it of the generation of our log?  0 stands for the first. */
-static bool
-mark_ours(const struct backend *b, const uint8_t *p)
+/* Of the log that positions are of.  0 stands for the first. */
+static uint32_t
+mark_generation(const uint8_t *p)
 {
-	uint32_t generation = get32(p + 24);
+	return get32(p + 24) == 0 ? 1 : get32(p + 24);
+}
 
-	return (generation == 0 ? 1 : generation) == b->generation;
+/* The log that is open is this one. */
+void
+backend_of(struct backend *b, const struct loghead *h)
+{
+	b->generation = (uint32_t)h->generation;
+	b->end_pos = h->end_pos;
 }
 
 /*
@@ -490,10 +504,13 @@ backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
 	memset(m, 0, sizeof(*m));
 	if ((r = backend_read(b->lock, 0, buf, sizeof(buf), &n)) != STORE_OK)
 		return r;
-	if (mark_record(buf, n, 0, seed) && mark_ours(b, buf)) {
-		m->flags = get32(buf + 4) & MARK_SYNCFAIL;
-		m->pos = get64(buf + 8);
+	if (mark_record(buf, n, 0, seed)) {
 		m->mended = get64(buf + 16);
+		if (mark_generation(buf) == b->generation) {
+			m->flags = get32(buf + 4) & MARK_SYNCFAIL;
+			m->pos = get64(buf + 8);
+		} else if (mark_generation(buf) + 1 == b->generation)
+			m->pos = b->end_pos;
 	}
 	if (mark_record(buf, n, MARK_DAMAGE, seed))
 		m->flags |= MARK_DAMAGED;
@@ -502,7 +519,7 @@ backend_mark_get(struct backend *b, uint32_t seed, struct mark *m)
 		return STORE_OK;
 	m->flags |= MARK_SYNCFAIL;
 	m->mended = get64(fail + 16);
-	if (!mark_ours(b, fail))
+	if (mark_generation(fail) != b->generation)
 		m->pos = 0;
 	else if (get64(fail + 8) < m->pos)
 		m->pos = get64(fail + 8);

@@ -490,6 +490,11 @@ compact_piece(struct store *st, struct space *sp, bool all, bool *more)
 		*more = true;
 		return gone_forget(st, sp);
 	}
+	if (journal_long(st) || (all && journal_grown(st))) {
+		*more = true;
+		r = journal_rewrite(st);
+		return r == STORE_OK ? bad : r;
+	}
 	return bad;
 }
 

@@ -14,9 +14,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/le.h"
 #include "store/store.h"
 #include "store/store_priv.h"
+
+#define OPEN_TRIES	4
 
 const char *
 store_strerror(enum store_result r)
@@ -107,21 +108,10 @@ open_whole(struct store *st, const struct mark *m, uint64_t end)
 static enum store_result
 open_head(struct store *st)
 {
-	uint8_t p[LOG_HEADER];
-	enum store_result r;
-	size_t n = LOG_HEADER_1;
+	enum store_result r = log_head(st->b.log, &st->head);
 
-	r = backend_range(st->b.log, 0, p, n);
-	if (r == STORE_OK && get32(p + 8) == LOG_VERSION) {
-		r = backend_range(st->b.log, n, p + n, LOG_HEADER - n);
-		n = LOG_HEADER;
-	}
-	if (r == STORE_OK)
-		r = loghead_decode(p, n, &st->head);
-	else if (r == STORE_NOTFOUND)
-		r = STORE_DAMAGED;
 	st->seed = log_seed(st->head.uuid);
-	st->b.generation = (uint32_t)st->head.generation;
+	backend_of(&st->b, &st->head);
 	return r;
 }
 
@@ -168,13 +158,12 @@ open_files(struct store *st, int dirfd, enum store_mode mode)
 	    STORE_OK;
 }
 
-enum store_result
-store_open(struct store **out, int dirfd, enum store_mode mode)
+static enum store_result
+open_once(struct store **out, int dirfd, enum store_mode mode)
 {
 	struct store *st;
 	enum store_result r;
 
-	*out = NULL;
 	if ((st = calloc(1, sizeof(*st))) == NULL)
 		return STORE_NOMEM;
 	st->watch = -1;
@@ -187,6 +176,19 @@ store_open(struct store **out, int dirfd, enum store_mode mode)
 	}
 	*out = st;
 	return STORE_OK;
+}
+
+enum store_result
+store_open(struct store **out, int dirfd, enum store_mode mode)
+{
+	enum store_result r = STORE_GONE;
+	int tries;
+
+	*out = NULL;
+	/* The journal may be made anew just then. */
+	for (tries = 0; r == STORE_GONE && tries < OPEN_TRIES; tries++)
+		r = open_once(out, dirfd, mode);
+	return r;
 }
 
 /* The same account, with nothing read yet but the head: what is known of it

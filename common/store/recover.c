@@ -329,7 +329,7 @@ store_recover(struct store *st)
 
 	if (!lk->due)
 		return STORE_OK;
-	if ((r = backend_log_size(&st->b, &end)) != STORE_OK ||
+	if ((r = store_log_end(st, &end)) != STORE_OK ||
 	    (r = store_catch_up(st, end)) != STORE_OK)
 		return r;
 	if (lk->end == 0)

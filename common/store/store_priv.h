@@ -30,6 +30,8 @@ struct segment {			/* an open mail.NNNN or facts.NNNN */
 	uint64_t	 used;		/* clock of the last use; 0: free */
 };
 
+struct loghead;
+
 struct backend {
 	enum store_mode	 mode;
 	int		 dir;
@@ -40,6 +42,7 @@ struct backend {
 	struct segment	 facts[FACTS_CACHE];
 	uint64_t	 clock;
 	uint32_t	 generation;	/* of the log; whose marks count */
+	uint64_t	 end_pos;	/* where it began to be continued */
 	bool		 locked;
 };
 
@@ -73,6 +76,7 @@ enum store_result backend_replace(struct backend *, const char *name,
 	    struct iovec *, int);
 enum store_result backend_mark_get(struct backend *, uint32_t seed,
 	    struct mark *);
+void	 backend_of(struct backend *, const struct loghead *);
 void	 backend_mark_set(struct backend *, uint32_t seed,
 	    const struct mark *);
 void	 backend_mark_fail(struct backend *, uint32_t seed, uint64_t pos);
@@ -115,7 +119,11 @@ enum rec_type {
 	REC_MOVE,
 	REC_JUMP,
 	REC_PURGE,
-	REC_LAST = REC_PURGE
+	REC_BASE,
+	REC_BOX,
+	REC_IDS,
+	REC_BASE_END,
+	REC_LAST = REC_BASE_END
 };
 
 #define REC_MAY		0x8000	/* flag: who does not know it may skip it */
@@ -127,6 +135,8 @@ enum rec_type {
 #define REC_COPY_LEN	24	/* before pairs and ranges */
 #define REC_COMPACT_LEN	16	/* before the items */
 #define REC_MOVED_LEN	32	/* an item */
+#define REC_BOX_LEN	48	/* before the expunges */
+#define REC_ID_LEN	24	/* a delivery id and its time */
 
 #define LOG_FORMS	0x1	/* feature: the forms of version 2 */
 #define LOG_FEATURES	LOG_FORMS
@@ -300,6 +310,7 @@ struct state {
 	bool		 mapped;	/* else allocated */
 	struct store_view *mute;	/* its own changes, .SILENT */
 	uint32_t	 ordinal;	/* messages added by this group */
+	bool		 base;		/* within a snapshot */
 	uint64_t	 gone_from;	/* gone messages are known for modseqs
 					   above this */
 	struct mailbox	**removed;	/* that have such */
@@ -410,6 +421,8 @@ void	 space_free(struct space *);
 
 uint64_t journal_need(const struct store *);
 bool	 journal_long(const struct store *);
+bool	 journal_grown(const struct store *);
+enum store_result journal_rewrite(struct store *);
 
 /* ---- ids.c ------------------------------------------------------- */
 
@@ -574,6 +587,7 @@ struct store {
 	uint64_t	 want;		/* and has to be, before it is shown */
 	struct look	 look;		/* what a crash may have taken */
 	bool		 behind;	/* the rest waits for another piece */
+	bool		 base;		/* within the snapshot of the log */
 	uint64_t	 index_pos;
 	uint64_t	 index_size;
 	struct trailer	 tr;
@@ -613,6 +627,12 @@ bool	 store_room(const struct store *, uint64_t bytes, uint64_t messages);
 /* ---- open.c ------------------------------------------------------ */
 
 struct store *store_again(struct store *, enum store_result *);
+
+/* ---- follow.c ---------------------------------------------------- */
+
+enum store_result log_head(int fd, struct loghead *);
+enum store_result store_log_end(struct store *, uint64_t *);
+enum store_result store_lock(struct store *, uint64_t *);
 
 /* ---- sync.c ------------------------------------------------------ */
 

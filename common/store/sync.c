@@ -92,6 +92,7 @@ mark_advance(struct store *st)
 {
 	enum store_result r;
 	struct mark m;
+	uint64_t end;
 	bool failed;
 
 	if ((r = backend_mark_get(&st->b, st->seed, &m)) != STORE_OK)
@@ -106,6 +107,8 @@ mark_advance(struct store *st)
 	st->rewritten = false;
 	if (m.pos > st->pos || (m.pos == st->pos && !failed))
 		return STORE_OK;
+	if (backend_log_size(&st->b, &end) == STORE_GONE)
+		return STORE_OK;	/* the new log has a mark of its own */
 	m.pos = st->pos;
 	m.flags &= ~(uint32_t)MARK_SYNCFAIL;
 	backend_mark_set(&st->b, st->seed, &m);

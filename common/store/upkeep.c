@@ -69,12 +69,14 @@ store_checkpoint(struct store *st)
 {
 	struct index_at at;
 	enum store_result r;
+	uint64_t end;
 
 	if (st->state == NULL || !st->state->messages)
 		return STORE_INVALID;
 	if (st->damaged)
 		return STORE_DAMAGED;
-	if ((r = store_sync(st)) != STORE_OK)
+	if ((r = store_log_end(st, &end)) != STORE_OK ||
+	    (r = store_sync(st)) != STORE_OK)
 		return r;
 	at.pos = st->pos;
 	at.generation = (uint32_t)st->head.generation;

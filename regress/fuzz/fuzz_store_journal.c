@@ -54,9 +54,9 @@ look(struct state *s)
 
 /* The whole input as records of one group, whatever its head says. */
 static void
-bare_records(const uint8_t *p, size_t n, bool messages)
+bare_records(const uint8_t *p, size_t n, uint64_t seq, bool messages)
 {
-	struct loggroup g = { .seq = 2, .time = 1 };
+	struct loggroup g = { .seq = seq, .time = 1 };
 	struct state *s;
 
 	if ((s = state_new(messages)) == NULL)
@@ -77,8 +77,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	size_t off = 0, want;
 	ssize_t len;
 
-	bare_records(p, n, true);
-	bare_records(p, n, false);
+	bare_records(p, n, 2, true);
+	bare_records(p, n, 1000, true);
+	bare_records(p, n, 1000, false);
 	if (loghead_decode(p, n, &h) != STORE_OK ||
 	    (s = state_new(true)) == NULL)
 		return 0;

@@ -43,3 +43,4 @@ LD.test_queue_faults = $(WRAP.queue_faults:%=-Wl,--wrap=%)
 LINK.store_faults = regress/unit/store_calls.c
 LINK.store_between = regress/unit/store_calls.c
 LINK.store_compact = regress/unit/store_calls.c
+LINK.store_rewrite = regress/unit/store_calls.c

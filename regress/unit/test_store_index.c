@@ -232,6 +232,8 @@ script_recovers(void **state)
 	for (more = true; more;)
 		OK(store_compact(d, &(struct store_keep){ 0, 0 }, true, &more));
 	assert_int_equal(file_size(&a, "mail.0001"), -1);
+	script_finds(&a);
+	OK(journal_rewrite(d));
 	store_close(d);
 	script_finds(&a);
 	acct_free(&a);
