@@ -46,7 +46,7 @@ on_event(struct io *io, enum io_event ev, void *arg)
 
 	t.ends += ev == IO_EOF;
 	t.errors += ev == IO_ERROR;
-	if (ev == IO_DRAINED || t.hold)
+	if (ev == IO_DRAINED || in.n == 0 || t.hold)
 		return;
 	t.sum += in.n;
 	if (in.n > t.most)
