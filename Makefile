@@ -207,6 +207,11 @@ bench-sign: deps-demo
 	$(MAKE) -j$(JOBS) all
 	BUILD=$(abspath $(O)) regress/bench/sign.py
 
+# what clients cost that wait in IDLE
+bench-idle: deps-demo
+	$(MAKE) -j$(JOBS) all
+	regress/bench/idle.py $(abspath $(O))
+
 fuzz: fuzz-build
 	FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(O) regress/fuzz/t_fuzz
 
@@ -227,5 +232,6 @@ clean:
 	rm -rf $(O)
 
 .PHONY: FORCE all deps deps-demo deps-test demo demo-up demo-down regress bench bench-sign \
+	bench-idle \
 	fuzz install uninstall clean
 -include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
