@@ -165,7 +165,7 @@ grant_session(struct house *h, struct grant *g, uint64_t conn)
 	struct grant_session_ev to_front = { conn, g->id, g->account };
 	struct nursery_spawn_ev to_nursery = { .grant = g->id,
 	    .octets = g->quota.octets, .messages = g->quota.messages };
-	int sv[2], fds[2], ret = -1;
+	int sv[2], fds[2];
 
 	if (f == NULL || n == NULL || n->silent)
 		return -1;
@@ -180,14 +180,11 @@ grant_session(struct house *h, struct grant *g, uint64_t conn)
 	}
 	fds[1] = sv[1];
 	to_nursery.uid = to_nursery.gid = h->conf->proc.uid_base + g->account;
-	if (chan_send(n->chan, NURSERY_SPAWN_EV, &to_nursery, fds, 2) == 0 &&
-	    chan_send(f->chan, GRANT_SESSION_EV, &to_front, &sv[0], 1) == 0)
-		ret = 0;
 	grant_shut(g);
 	g->sock = sv[0];
-	close(fds[0]);
-	close(sv[1]);
-	return ret;
+	if (chan_give(n->chan, NURSERY_SPAWN_EV, &to_nursery, fds, 2) == -1)
+		return -1;
+	return chan_send(f->chan, GRANT_SESSION_EV, &to_front, &sv[0], 1);
 }
 
 /* From authd alone: the handler table of no other role has it. */

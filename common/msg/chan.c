@@ -250,9 +250,10 @@ chan_free(struct chan *c)
 
 /* ---- output -------------------------------------------------------------- */
 
+/* Of the caller's descriptors: their own, or (given) they themselves. */
 static int
 chan_push(struct chan *c, enum msg_type type, uint32_t id, const void *body,
-    const int *fds, int nfd)
+    const int *fds, int nfd, bool given)
 {
 	static uint8_t buf[MSG_MAX];
 	struct packet *p;
@@ -279,7 +280,8 @@ chan_push(struct chan *c, enum msg_type type, uint32_t id, const void *body,
 	if (p->secret)
 		explicit_bzero(buf, p->n);
 	for (i = 0; i < nfd; i++) {
-		if ((p->fd[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0)) == -1) {
+		p->fd[i] = given ? fds[i] : fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		if (p->fd[i] == -1) {
 			log_warn("chan: dup for %s", msg_info[type].name);
 			packet_free(p);
 			return -1;
@@ -308,14 +310,28 @@ int
 chan_send(struct chan *c, enum msg_type type, const void *body,
     const int *fds, int nfd)
 {
-	return chan_push(c, type, 0, body, fds, nfd);
+	return chan_push(c, type, 0, body, fds, nfd, false);
+}
+
+int
+chan_give(struct chan *c, enum msg_type type, const void *body, int *fds,
+    int nfd)
+{
+	int i, r = chan_push(c, type, 0, body, fds, nfd, true);
+
+	for (i = 0; i < nfd; i++) {
+		if (r == -1)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+	return r;
 }
 
 int
 chan_reply(struct chan *c, uint32_t id, enum msg_type type, const void *body,
     const int *fds, int nfd)
 {
-	return chan_push(c, type, id, body, fds, nfd);
+	return chan_push(c, type, id, body, fds, nfd, false);
 }
 
 uint32_t
@@ -331,7 +347,7 @@ chan_ask(struct chan *c, enum msg_type type, const void *body,
 	a->id = c->nextid++;
 	if (c->nextid == 0)
 		c->nextid = 1;
-	if (chan_push(c, type, a->id, body, fds, nfd) == -1) {
+	if (chan_push(c, type, a->id, body, fds, nfd, false) == -1) {
 		free(a);
 		return 0;
 	}

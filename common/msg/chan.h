@@ -49,6 +49,9 @@ void	 chan_last(struct chan *);
  * or its peer leaves thousands of descriptors unread. */
 int	 chan_send(struct chan *, enum msg_type, const void *body,
 	    const int *fds, int nfd);
+/* The same; they are the channel's, whatever becomes of it, and -1 here. */
+int	 chan_give(struct chan *, enum msg_type, const void *body, int *fds,
+	    int nfd);
 /* Ask; cb is called exactly once: with the answer, or with NULL at timeout,
  * loss of the peer or chan_free.  Returns the id (> 0), or 0 when the
  * channel is gone (cb is not called then). */

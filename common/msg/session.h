@@ -23,7 +23,8 @@
  *   CHANGED   never used
  *   QUOTA  maild -> session, through the front's end: the account may hold
  *          so much from now on: u64 octets, u64 messages (conf/quota.h)
- *   BYE    both   the end: front: client gone; session: close after sending
+ *   BYE    both   the end: front: client gone; session: close after sending,
+ *          with it or before it the last octets of the stream
  */
 #ifndef SESSION_H
 #define SESSION_H

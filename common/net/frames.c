@@ -439,8 +439,9 @@ frames_compress(struct frames *f)
 void
 frames_bye(struct frames *f)
 {
-	const uint8_t	 bye = SESSION_BYE;
-
-	frames_tell(f, &bye, 1);
+	if (f->outn == 1)
+		frames_tell(f, &(uint8_t){ SESSION_BYE }, 1);
+	else
+		frames_send(f, SESSION_BYE);
 	f->gone = true;
 }

@@ -16,7 +16,6 @@
 
 #include "base/clock.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "parse/sasl.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
@@ -351,7 +350,6 @@ front_session(struct front_conn *c)
 		return;
 	}
 	c->counted = true;
-	fd_nonblock(c->sock);
 	if (front_pass_start(c, proc_base(), proc_conf()->hostname) == -1) {
 		front_end(c, FRONT_LOST);
 		return;

@@ -24,7 +24,6 @@
 #include "base/clock.h"
 #include "base/le.h"
 #include "base/slice.h"
-#include "base/util.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "msg/session.h"
@@ -282,7 +281,6 @@ front_park_wake(struct front_conn *c)
 	struct front_parked	*p = c->parked;
 
 	evtimer_del(&c->live->timer);
-	fd_nonblock(c->sock);
 	strlcpy(c->tag, "*", sizeof(c->tag));
 	if (front_pass_start(c, proc_base(), proc_conf()->hostname) == -1) {
 		front_end(c, FRONT_LOST);

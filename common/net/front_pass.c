@@ -169,7 +169,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	for (i = 0; i < PASS_TURN && r == 1 &&
 	    io_queued(c->io) <= IO_OUT_MAX; i++)
-		r = pass_packet(c);
+		r = pass_packet(c);		/* 0 behind an answer */
 }
 
 /* With the one descriptor that may be there, -1 none; others are closed. */
@@ -202,8 +202,8 @@ pass_recv(struct front_conn *c, uint8_t *buf, size_t size, int *fd)
 	return n;
 }
 
-/* One packet of the session: 1, 0 none there, -1: it is no more c's, or c is
- * gone. */
+/* One packet of the session: 1 more is sure to come, 0 maybe none, -1: the
+ * session is no more c's, or c is gone. */
 static int
 pass_packet(struct front_conn *c)
 {
@@ -225,11 +225,13 @@ pass_packet(struct front_conn *c)
 	if (n > 0 && (buf[0] == SESSION_DATA || buf[0] == SESSION_MORE)) {
 		c->within = buf[0] == SESSION_MORE;
 		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
-			return 1;
+			return c->within ? 1 : 0;
 	} else if (n == SESSION_COMPRESS_LEN && buf[0] == SESSION_COMPRESS) {
 		if (pass_deflate(c, get64(buf + 1)) == 0)
 			return 1;
 	} else if (n > 0 && buf[0] == SESSION_BYE) {
+		c->within = false;
+		io_write(c->io, buf + 1, (size_t)n - 1);
 		front_pass_done(c, true);
 		return -1;
 	}

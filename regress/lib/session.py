@@ -65,6 +65,7 @@ class Session:
             p = self.sock.recv(20000)
         if not p or p[0] == BYE:
             self.bye = True
+            self.buf += p[1:]
             if not p:
                 raise Gone("closed")
             return
