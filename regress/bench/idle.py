@@ -3,9 +3,8 @@
 
 So many clients log in (TLS unless --plain), select INBOX and wait in IDLE till no session is left.  Printed are the
 memory of all processes (PSS), what the kernel's slab and sockets have grown by without the clients' ends of the
-connections, and both for each connection; then how
-long it takes from the end of one delivery till so many of one account's clients, woken at once, have been told (best,
-median and worst of --rounds).
+connections, and both for each connection; then how long it takes from the end of one delivery till so many of one
+account's clients, woken at once, have been told (best, median and worst of --rounds).
 """
 import argparse
 import json
@@ -14,7 +13,6 @@ import selectors
 import socket
 import ssl
 import statistics
-import subprocess
 import sys
 import time
 import zlib
