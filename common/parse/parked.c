@@ -2,7 +2,7 @@
  * The state of a parked session (parked.h).  Little endian: u8 version, u8
  * flags, u32 enabled, u32 keywords told; of an idle one u8 n, tag[n]; of one
  * with a socket its name; of one with a view u32 mailbox, uidvalidity,
- * uidnext, exists, keywords, u64 seq, reported, told, and two lists of runs: u8
+ * uidnext, exists, keywords, u64 seq, reported, told, and three lists of runs: u8
  * n, {u32 first, last}[n].
  */
 #include "base/compat.h"
@@ -89,6 +89,7 @@ parked_put(const struct parked *k, uint8_t *p, size_t n)
 		put_number(&o, v->told, 8);
 		put_runs(&o, v->recent, v->nrecent);
 		put_runs(&o, v->gone, v->ngone);
+		put_runs(&o, v->saved, v->nsaved);
 	}
 	return o.bad ? -1 : (ssize_t)o.off;
 }
@@ -152,6 +153,7 @@ get_view(struct place *o, struct parked_view *v)
 	v->told = get_number(o, 8);
 	v->nrecent = get_runs(o, v->recent, PARKED_RECENT_MAX, v->uidnext);
 	v->ngone = get_runs(o, v->gone, PARKED_GONE_MAX, v->uidnext);
+	v->nsaved = get_runs(o, v->saved, PARKED_SAVED_MAX, v->uidnext);
 	if (v->exists >= v->uidnext || v->reported > v->seq ||
 	    v->told > v->reported)
 		o->bad = true;

@@ -18,6 +18,7 @@
 #define PARKED_MAX	4096	/* octets of all of it */
 #define PARKED_RECENT_MAX 16	/* runs of \Recent messages */
 #define PARKED_GONE_MAX	64	/* runs of expunged ones not yet told */
+#define PARKED_SAVED_MAX 64	/* runs of a result that was saved */
 #define PARKED_TAG_MAX	64	/* octets of IDLE's tag */
 #define PARKED_WATCH_LEN 17	/* octets of the name of its socket */
 
@@ -36,7 +37,8 @@ struct parked_view {
 	uint64_t	 seq;		/* the log was known up to here */
 	uint64_t	 reported;	/* and flags were told up to here */
 	uint64_t	 told;		/* and all else */
-	size_t		 nrecent, ngone;
+	size_t		 nrecent, ngone, nsaved;
+	struct parked_run saved[PARKED_SAVED_MAX]; /* "$" (RFC 5182) */
 	struct parked_run recent[PARKED_RECENT_MAX];
 	struct parked_run gone[PARKED_GONE_MAX]; /* in exists, not in seq */
 };

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@
 #include "imapd/session/imap.h"
 
 static bool	park(struct session *, bool);
+static bool	saved_park(const struct session *, struct parked_view *);
+static int	saved_wake(struct session *, const struct parked_view *);
 
 enum quiet
 session_quiet(struct session *s, int fd, bool idle)
@@ -54,6 +57,35 @@ session_quiet(struct session *s, int fd, bool idle)
 	return QUIET_SAID;
 }
 
+/* The result that a SEARCH saved.  False: it is too much. */
+static bool
+saved_park(const struct session *s, struct parked_view *v)
+{
+	if (s->nsaved > PARKED_SAVED_MAX)
+		return false;
+	for (; v->nsaved < s->nsaved; v->nsaved++)
+		v->saved[v->nsaved] = (struct parked_run){
+		    s->saved[v->nsaved].lo, s->saved[v->nsaved].hi };
+	return true;
+}
+
+static int
+saved_wake(struct session *s, const struct parked_view *v)
+{
+	size_t	 i;
+
+	if (v->nsaved == 0)
+		return 0;
+	free(s->saved);
+	if ((s->saved = calloc(v->nsaved, sizeof(*s->saved))) == NULL)
+		return -1;
+	for (i = 0; i < v->nsaved; i++)
+		s->saved[i] = (struct imap_range){ v->saved[i].first,
+		    v->saved[i].last };
+	s->nsaved = v->nsaved;
+	return 0;
+}
+
 /* True: the front has it.  False: something was said meanwhile, or the front
  * was not asked, since it is more than is kept. */
 static bool
@@ -68,8 +100,8 @@ park(struct session *s, bool idle)
 	int		 fd = -1;
 
 	s->stays = true;
-	if (store_failed(s->store) ||
-	    (k.selected && !store_view_park(s->view, &k.view)))
+	if (store_failed(s->store) || (k.selected &&
+	    (!store_view_park(s->view, &k.view) || !saved_park(s, &k.view))))
 		return false;
 	if (idle) {
 		strlcpy(k.tag, s->tag, sizeof(k.tag));
@@ -106,8 +138,12 @@ session_wake(struct session *s, struct slice state, int fd)
 			close(fd);
 		r = STORE_INVALID;
 	}
-	if (r == STORE_OK && k.selected)
-		r = store_view_wake(&view, s->store, &k.view);
+	if (r == STORE_OK && k.selected &&
+	    (r = store_view_wake(&view, s->store, &k.view)) == STORE_OK) {
+		session_state(s, SELECTED, view);
+		if (saved_wake(s, &k.view) == -1)
+			r = STORE_NOMEM;
+	}
 	if (r != STORE_OK) {
 		log_warnx("imap-session: parked: %s %s", r == STORE_INVALID ?
 		    "what it showed is not known any more" : store_strerror(r),
@@ -119,8 +155,6 @@ session_wake(struct session *s, struct slice state, int fd)
 	s->deflate = k.deflate;
 	s->enabled = k.enabled;
 	s->keywords_told = k.nkeywords;
-	if (k.selected)
-		session_state(s, SELECTED, view);
 	s->idle = k.idle;
 	strlcpy(s->tag, k.tag, sizeof(s->tag));
 	return 0;

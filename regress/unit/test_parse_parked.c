@@ -25,7 +25,7 @@ static const struct parked all = {
 	    .seq = 1ULL << 40, .reported = (1ULL << 40) - 1,
 	    .told = (1ULL << 40) - 2, .nrecent = 2,
 	    .ngone = 1, .recent = { { 1, 1 }, { 3, 999 } },
-	    .gone = { { 500, 600 } } },
+	    .gone = { { 500, 600 } }, .nsaved = 1, .saved = { { 7, 8 } } },
 };
 
 static void
@@ -62,6 +62,7 @@ test_comes_back(void **state)
 	same(&all);
 	full.view.nrecent = PARKED_RECENT_MAX;
 	full.view.ngone = PARKED_GONE_MAX;
+	full.view.nsaved = PARKED_SAVED_MAX;
 	full.view.uidnext = UINT32_MAX;
 	for (i = 0; i < PARKED_RECENT_MAX; i++)
 		full.view.recent[i] = (struct parked_run){ (uint32_t)i * 2 + 1,
@@ -69,6 +70,7 @@ test_comes_back(void **state)
 	for (i = 0; i < PARKED_GONE_MAX; i++)
 		full.view.gone[i] = (struct parked_run){ (uint32_t)i * 9 + 4,
 		    (uint32_t)i * 9 + 8 };
+	memcpy(full.view.saved, full.view.gone, sizeof(full.view.gone));
 	memset(full.tag, 't', PARKED_TAG_MAX);
 	same(&full);
 }
@@ -103,6 +105,8 @@ test_each_bit(void **state)
 			    PARKED_RECENT_MAX, k.view.uidnext);
 			check_runs(k.view.gone, k.view.ngone, PARKED_GONE_MAX,
 			    k.view.uidnext);
+			check_runs(k.view.saved, k.view.nsaved,
+			    PARKED_SAVED_MAX, k.view.uidnext);
 		}
 		buf[i / 8] ^= (uint8_t)(1 << i % 8);
 	}
