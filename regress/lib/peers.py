@@ -27,6 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(HERE, "../../build"))
 INSIDE = "MAILD_REGRESS_ALONE"
 MAILAUTH = "4.9.5"              # the last that Debian 12's nodejs runs
+IMAPFLOW = "1.0.195"
 NOW = int(time.time())           # the engine's clock unless told: what our own processes sign has it too
 OK, NXDOMAIN, NODATA, TEMP = range(4)
 PARTIAL, HELO, NOARC, NOSPF, NODMARC = 1, 2, 4, 8, 16
@@ -162,13 +163,13 @@ class Mailauth:
         return {"error": "died: " + why[-1000:]}
 
 
-def mailauth_install():
+def npm_install(package, version):
     """into the build directory, once; the reason why not, or None.  Needs the network: before alone()"""
     where = f"{BUILD}/regress/npm"
-    done = f"{where}/node_modules/mailauth/package.json"
+    done = f"{where}/node_modules/{package}/package.json"
     if os.path.exists(done):
         with open(done) as f:
-            if json.load(f)["version"] == MAILAUTH:
+            if json.load(f)["version"] == version:
                 return None
     if not here("npm") or not here("node"):
         return "no npm"
@@ -179,7 +180,7 @@ def mailauth_install():
         subprocess.run([*npm, "ping"], capture_output=True, timeout=60, check=True)
     except (subprocess.SubprocessError, OSError):
         return "the npm registry cannot be reached"
-    subprocess.run([*npm, "install", f"mailauth@{MAILAUTH}"], check=True, capture_output=True, timeout=240)
+    subprocess.run([*npm, "install", f"{package}@{version}"], check=True, capture_output=True, timeout=240)
     return None
 
 
@@ -191,5 +192,5 @@ def mailauth():
 def prepare():
     """what every peers test begins with"""
     if not os.environ.get(INSIDE):
-        os.environ["MAILAUTH_MISSING"] = mailauth_install() or ""
+        os.environ["MAILAUTH_MISSING"] = npm_install("mailauth", MAILAUTH) or ""
     alone()

@@ -10,8 +10,9 @@ DEPS_TEST =	clang libclang-rt-14-dev libcmocka-dev mandoc isync msmtp \
 		opendkim opendkim-tools opendmarc python3-authheaders \
 		python3-spf spfquery libmail-spf-perl libxml2-utils unbound \
 		fail2ban bind9-dnsutils certbot nftables pebble sqlite3 gsasl \
+		interimap offlineimap3 \
 		$(DEPS_NPM)
-# for mailauth; who has npm of somewhere else keeps it
+# for mailauth and imapflow; who has npm of somewhere else keeps it
 DEPS_NPM =	$(if $(shell command -v npm),,nodejs npm)
 DEPS_BENCH =	postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd opendkim \
 		opendmarc postfix-policyd-spf-python unbound publicsuffix
