@@ -349,7 +349,7 @@ fetch_add(struct imap_in *in, struct fetch *f, enum item_kind kind)
 	it->kind = kind;
 	it->label = NULL;
 	it->section = NULL;
-	if (kind == ITEM_ENVELOPE || kind == ITEM_BODY ||
+	if (kind == ITEM_ENVELOPE || kind == ITEM_THREADID || kind == ITEM_BODY ||
 	    kind == ITEM_BODYSTRUCTURE)
 		f->facts = true;
 	return 0;
@@ -562,7 +562,7 @@ fetch_put(struct session *s, const struct item *it, uint32_t seq,
 		out_emailid(s, m);
 		break;
 	case ITEM_THREADID:
-		frames_puts(s->io, "THREADID NIL");
+		out_threadid(s, m, facts);
 		break;
 	case ITEM_SIZE:
 		frames_puts(s->io, "RFC822.SIZE ");

@@ -249,11 +249,15 @@ int	 ranges_print(struct fbuf *, const struct store_range *, size_t n);
 /* "MAILBOXID (F1796052995-7)", "EMAILID (M1e0001)" */
 void	 out_mailboxid(struct session *, uint32_t uidvalidity, uint32_t id);
 void	 out_emailid(struct session *, const struct store_msg *);
+/* "THREADID (T1e0001)", and its number, which is not 0. */
+void	 out_threadid(struct session *, const struct store_msg *,
+	    struct slice facts);
+uint64_t threadid(const struct store_msg *, struct slice facts);
 /* MAILBOXID of a mailbox that there is, for the tagged line. */
 void	 code_mailboxid(struct session *, const char *name);
-/* What stands behind EMAILID in SEARCH; 0 is no message's.  0, or -1 with
- * in->err. */
-int	 arg_emailid(struct imap_in *, uint64_t *);
+/* The number of an object id of a kind, 'M' or 'T'; 0 is of none.  0, or -1
+ * with in->err. */
+int	 arg_objectid(struct imap_in *, char kind, uint64_t *);
 
 /* ---- vanished.c ---------------------------------------------------------- */
 

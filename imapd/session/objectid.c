@@ -1,7 +1,8 @@
 /*
  * imap-session: object ids (RFC 8474): of a mailbox, which keeps it when it
  * is renamed, and of a message, which has the same one in all its copies.
- * Threads have none here: THREADID is NIL.
+ * That of a thread follows from the first message that a message refers to
+ * (RFC 5322 3.6.4), whether that is here or not, so nothing is kept of it.
  */
 #include "base/compat.h"
 
@@ -11,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/slice.h"
+#include "parse/facts.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "net/frames.h"
@@ -20,8 +23,8 @@
 
 #define OBJECTID_MAX	32	/* octets of one of ours, and NUL */
 
+static uint64_t	id_number(struct slice, char);
 static const char *mailboxid(char *, uint32_t, uint32_t);
-static const char *emailid(char *, uint64_t);
 
 /* A number is never given to another mailbox; should an old state of the
  * account come back, UIDVALIDITY differs. */
@@ -30,13 +33,6 @@ mailboxid(char *text, uint32_t uidvalidity, uint32_t id)
 {
 	snprintf(text, OBJECTID_MAX, "F%" PRIu32 "-%" PRIu32, uidvalidity,
 	    id);
-	return text;
-}
-
-static const char *
-emailid(char *text, uint64_t email)
-{
-	snprintf(text, OBJECTID_MAX, "M%" PRIx64, email);
 	return text;
 }
 
@@ -52,9 +48,7 @@ out_mailboxid(struct session *s, uint32_t uidvalidity, uint32_t id)
 void
 out_emailid(struct session *s, const struct store_msg *m)
 {
-	char	 text[OBJECTID_MAX];
-
-	frames_printf(s->io, "EMAILID (%s)", emailid(text, m->email));
+	frames_printf(s->io, "EMAILID (M%" PRIx64 ")", m->email);
 }
 
 void
@@ -75,24 +69,61 @@ code_mailboxid(struct session *s, const char *name)
 		s->code.n = 0;
 }
 
-/* One that is not as we print them is no message's: 0. */
+/* The first of "<...> <...>"; who refers to nothing begins a thread. */
+uint64_t
+threadid(const struct store_msg *m, struct slice facts)
+{
+	static const enum facts_field	 field[] = { FACTS_REFERENCES,
+	    FACTS_INREPLYTO, FACTS_MSGID };
+	static const uint8_t		 key[16] = "THREADID";
+	struct slice			 v;
+	uint64_t			 h;
+	size_t				 i;
+
+	for (i = 0; i < NITEMS(field); i++) {
+		if (facts_get(facts.p, facts.n, field[i], &v) == -1 ||
+		    v.n == 0)
+			continue;
+		h = siphash24(key, v.p, slice_find(v, ' '));
+		return h != 0 ? h : 1;
+	}
+	return m->email;
+}
+
+void
+out_threadid(struct session *s, const struct store_msg *m,
+    struct slice facts)
+{
+	frames_printf(s->io, "THREADID (T%" PRIx64 ")", threadid(m, facts));
+}
+
 int
-arg_emailid(struct imap_in *in, uint64_t *email)
+arg_objectid(struct imap_in *in, char kind, uint64_t *number)
 {
 	struct slice	 v;
-	char		 text[OBJECTID_MAX];
-	size_t		 i;
-	int		 c;
 
-	*email = 0;
 	if (imap_atom(in, &v) == -1)
 		return -1;
-	for (i = 1; v.n <= 17 && i < v.n; i++) {
-		c = ascii_lower((unsigned char)v.p[i]);
-		*email = *email << 4 | (uint64_t)(c <= '9' ? c - '0' :
-		    c - 'a' + 10);
-	}
-	if (!slice_is(v, emailid(text, *email)))
-		*email = 0;
+	*number = id_number(v, kind);
 	return 0;
+}
+
+/* One that is not as we print them is nobody's: 0. */
+static uint64_t
+id_number(struct slice v, char kind)
+{
+	uint64_t	 n = 0;
+	size_t		 i;
+
+	if (v.n < 2 || v.n > 17 || v.p[0] != kind || v.p[1] == '0')
+		return 0;
+	for (i = 1; i < v.n; i++) {
+		if (v.p[i] >= '0' && v.p[i] <= '9')
+			n = n << 4 | (uint64_t)(v.p[i] - '0');
+		else if (v.p[i] >= 'a' && v.p[i] <= 'f')
+			n = n << 4 | (uint64_t)(v.p[i] - 'a' + 10);
+		else
+			return 0;
+	}
+	return n;
 }

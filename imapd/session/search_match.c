@@ -47,6 +47,8 @@ static char	 text[CHARSET_UTF8_MAX(BLOCK + CTE_SLACK + CHARSET_CUT)];
 
 static int	match_key(struct look *, int);
 static int	match_fuzzy(struct look *, const struct search_key *);
+static int	match_list(struct look *, const struct search_key *);
+static int	match_thread(struct look *, const struct search_key *);
 static int	match_day(unsigned int, int64_t, int64_t);
 static int	match_index(struct look *, const struct search_key *);
 static int	match_sent(struct look *, const struct search_key *);
@@ -85,16 +87,12 @@ static int
 match_key(struct look *l, int key)
 {
 	const struct search_key	*k = &l->prog->key[key - 1];
-	int			 sub, r;
+	int			 r;
 
 	switch (k->op) {
 	case KEY_AND:
 	case KEY_OR:
-		for (sub = k->sub; sub != 0; sub = l->prog->key[sub - 1].next)
-			if ((r = match_key(l, sub)) == -1 ||
-			    r == (k->op == KEY_OR))
-				return r;
-		return k->op == KEY_AND;
+		return match_list(l, k);
 	case KEY_NOT:
 		return (r = match_key(l, k->sub)) == -1 ? -1 : !r;
 	case KEY_FUZZY:
@@ -103,6 +101,8 @@ match_key(struct look *l, int key)
 	case KEY_SENTON:
 	case KEY_SENTSINCE:
 		return match_sent(l, k);
+	case KEY_THREADID:
+		return match_thread(l, k);
 	case KEY_SUBJECT:
 	case KEY_FROM:
 	case KEY_TO:
@@ -143,6 +143,18 @@ match_key(struct look *l, int key)
 	return 0;
 }
 
+/* AND ends with the first that is not so, OR with the first that is. */
+static int
+match_list(struct look *l, const struct search_key *k)
+{
+	int	 sub, r;
+
+	for (sub = k->sub; sub != 0; sub = l->prog->key[sub - 1].next)
+		if ((r = match_key(l, sub)) == -1 || r == (k->op == KEY_OR))
+			return r;
+	return k->op == KEY_AND;
+}
+
 /* The text as it is, else all its words. */
 static int
 match_fuzzy(struct look *l, const struct search_key *k)
@@ -164,6 +176,14 @@ has_keyword(const struct look *l, const struct search_key *k)
 {
 	return store_view_keyword_in(l->s->view, l->m.kwset,
 	    (int)k->number - 1);
+}
+
+static int
+match_thread(struct look *l, const struct search_key *k)
+{
+	if (look_facts(l) == -1)
+		return -1;
+	return threadid(&l->m, l->facts) == k->number;
 }
 
 /* Is the day of t before (0), on (1) or since (2) a day? */

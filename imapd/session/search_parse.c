@@ -70,7 +70,7 @@ static const struct word {
 	{ "SMALLER",	KEY_SMALLER,	ARG_NUMBER, 0, 0 },
 	{ "SUBJECT",	KEY_SUBJECT,	ARG_STRING, 1, 0 },
 	{ "TEXT",	KEY_TEXT,	ARG_STRING, 3, 0 },
-	{ "THREADID",	KEY_EMAILID,	ARG_THREADID, 0, 0 },
+	{ "THREADID",	KEY_THREADID,	ARG_THREADID, 1, 0 },
 	{ "TO",		KEY_TO,		ARG_STRING, 1, 0 },
 	{ "UID",	KEY_UID,	ARG_UIDS, 0, 0 },
 	{ "UIDAFTER",	KEY_UIDAFTER,	ARG_NUMBER, 0, 0 },
@@ -231,10 +231,10 @@ parse_arg(struct search_parse *p, const struct word *w, int key, int depth)
 		p->prog->modseq = true;
 		break;
 	case ARG_EMAILID:
-		ok = arg_emailid(p->in, &k->number) == 0;
+		ok = arg_objectid(p->in, 'M', &k->number) == 0;
 		break;
-	case ARG_THREADID:	/* there are none */
-		ok = imap_atom(p->in, &k->value) == 0;
+	case ARG_THREADID:
+		ok = arg_objectid(p->in, 'T', &k->number) == 0;
 		break;
 	case ARG_NOT:
 		return parse_sub(p, key, depth);

@@ -25,9 +25,9 @@ const ops = {
     async remove(q) { return { done: await client.messageDelete(q.range, { uid: true }) }; },
     async fetch(q) {
         const out = [];
-        for await (const m of client.fetch(q.range, { uid: true, flags: true, envelope: true },
+        for await (const m of client.fetch(q.range, { uid: true, flags: true, envelope: true, threadId: true },
             { uid: true, changedSince: q.since && BigInt(q.since) }))
-            out.push({ uid: m.uid, flags: [...m.flags], modseq: String(m.modseq), id: m.emailId, subject: m.envelope.subject });
+            out.push({ uid: m.uid, flags: [...m.flags], modseq: String(m.modseq), id: m.emailId, thread: m.threadId, subject: m.envelope.subject });
         return { messages: out };
     },
     async close() { await client.logout(); return {}; },
