@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """gentab.py [DIRECTORY]: write the constant tables of common, into common
 itself or DIRECTORY: base/crc32c_table.h, parse/charset_table.h,
-parse/charset_cjk_table.h and parse/fold_table.h.  Its output is committed; run
-again only to change it.  script/t_charset tells whether the committed tables
+parse/charset_cjk_table.h, parse/fold_table.h and parse/casemap_table.h.  Its
+output is committed; run again only to change it.  script/t_charset tells whether the committed tables
 are what this writes, and compares what the decoder makes of them with the
 codecs of the Python that is there.
 
@@ -238,7 +238,7 @@ EXTRA = (0x1E00, 0x2000)    # Latin Extended Additional, Greek Extended
 
 
 def fold():
-    text = NOTE % "search.c"
+    text = NOTE % "fold.c"
     text += "#define FOLD_LOW\t0x%04x\n" % FOLD_END
     text += "#define FOLD_HIGH\t0x%04x\n#define FOLD_HIGH_END\t0x%04x\n" % EXTRA
     for name, a, b in (("low", 0, FOLD_END), ("high",) + EXTRA):
@@ -248,11 +248,51 @@ def fold():
     return text
 
 
+def mapped(u):
+    """i;unicode-casemap of one character (RFC 5051 2): simple title case, then taken apart as far as it goes."""
+    def apart(c):
+        parts = [p for p in unicodedata.decomposition(c).split() if p[0] != "<"]
+        return "".join(apart(chr(int(p, 16))) for p in parts) or c
+    title = chr(u).title()
+    return apart(title if len(title) == 1 else chr(u))
+
+
+CASEMAP_SHIFT = 7
+
+
+def casemap():
+    """Pages of places in a text of lengths and octets; page 0 and place 0: the character itself."""
+    wide, places, octets = 1 << CASEMAP_SHIFT, {}, [0]
+    pages, index = [[0] * wide], []
+    for u in range(0x80, sys.maxunicode + 1):
+        if 0xD800 <= u < 0xE000 or 0xAC00 <= u < 0xD7A4 or mapped(u) == chr(u):
+            continue                    # Hangul is arithmetic
+        text = mapped(u).encode()
+        if text not in places:
+            places[text] = len(octets)
+            octets += [len(text), *text]
+        page = u >> CASEMAP_SHIFT
+        if page >= len(index):
+            index += [0] * (page + 1 - len(index))
+        if index[page] == 0:
+            index[page] = len(pages)
+            pages.append([0] * wide)
+        pages[index[page]][u & (wide - 1)] = places[text]
+    assert len(pages) < 256 and len(octets) < 65536
+    text = NOTE % "casemap.c" + "#define CASEMAP_SHIFT\t%d\n" % CASEMAP_SHIFT
+    text += "static const uint8_t casemap_page[] = {\n" + rows(index, "%d", 16) + "\n};\n"
+    text += "static const uint16_t casemap_at[][1 << CASEMAP_SHIFT] = {\n"
+    for page in pages:
+        text += "{\n" + rows(page, "%d", 10) + "\n},\n"
+    return text + "};\nstatic const unsigned char casemap_text[] = {\n" + rows(octets, "%d", 16) + "\n};\n"
+
+
 def main():
     os.chdir(sys.argv[1] if len(sys.argv) > 1 else
              os.path.dirname(os.path.abspath(__file__)))
     for name, make in (("base/crc32c", crc32c), ("parse/charset", charset),
-                       ("parse/charset_cjk", cjk), ("parse/fold", fold)):
+                       ("parse/charset_cjk", cjk), ("parse/fold", fold),
+                       ("parse/casemap", casemap)):
         os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name + "_table.h", "w") as f:
             f.write(make())

@@ -30,6 +30,7 @@
 #include "parse/imap_parse.h"
 #include "parse/mime.h"
 #include "parse/mime_priv.h"
+#include "parse/subject.h"
 #include "parse/words.h"
 
 #define MAGIC		0x7463464du	/* "MFct" */
@@ -309,7 +310,7 @@ field_subject(struct mime *m, struct slice v)
 	if (k > 0 && buf[k - 1] == ' ')
 		k--;
 	field_set(m, FACTS_SUBJECT, buf, k);
-	base = subject_base(slice_of(buf, k));
+	base = subject_base(slice_of(buf, k), NULL);
 	m->field[FACTS_BASESUBJECT] = m->field[FACTS_SUBJECT];
 	m->field[FACTS_BASESUBJECT].off += (uint32_t)(base.p - buf);
 	m->field[FACTS_BASESUBJECT].n = (uint32_t)base.n;

@@ -1,4 +1,4 @@
-/* Made by gentab.py.  Included by search.c alone. */
+/* Made by gentab.py.  Included by fold.c alone. */
 #include <stdint.h>
 
 #define FOLD_LOW	0x0590

@@ -151,7 +151,8 @@ header_msgid(struct slice *rest, struct slice *id)
 		*rest = slice_of(rest->p + i + 1, rest->n - i - 1);
 		return 1;
 	}
-	*rest = slice_of(rest->p + rest->n, 0);
+	if (rest->n > 0)
+		*rest = slice_of(rest->p + rest->n, 0);
 	return 0;
 }
 

@@ -138,7 +138,6 @@ void	 structure_put(struct mime *, struct mime_text *, int ext);
 /* ---- preview.c ---- */
 size_t	 preview_make(const struct mime *, char *, size_t size);
 /* RFC 5256 2.1 base subject, a part of s. */
-struct slice subject_base(struct slice s);
 
 /* ---- facts.c ---- */
 /* Fields of the top header, from m->hdr. */

@@ -1,6 +1,5 @@
 /*
- * A few words of a message to show in a list, and the base subject that
- * sorts and threads (RFC 5256 2.1).
+ * A few words of a message to show in a list.
  */
 #include "base/compat.h"
 
@@ -12,16 +11,10 @@
 #include "parse/facts.h"
 #include "parse/mime_priv.h"
 
-#define SUBJECT_ROUNDS	1000	/* prefixes taken off */
-
 static size_t	 html_strip(char *, size_t);
 static size_t	 html_skip(const char *, size_t, size_t);
 static size_t	 entity(const char *, size_t, char *);
 static size_t	 blanks_join(char *, size_t, size_t);
-static int	 strip_tail(struct slice *);
-static int	 strip_leader(struct slice *);
-static int	 strip_blob(struct slice *, int);
-static int	 strip_forward(struct slice *);
 
 size_t
 preview_make(const struct mime *m, char *out, size_t size)
@@ -48,99 +41,6 @@ preview_make(const struct mime *m, char *out, size_t size)
 		n = utf8_cut(text, size);
 	memcpy(out, text, n);
 	return n;
-}
-
-struct slice
-subject_base(struct slice s)
-{
-	int n, more;
-
-	for (n = 0; n < SUBJECT_ROUNDS; n++) {
-		while (strip_tail(&s))
-			;
-		for (more = 1; more && n < SUBJECT_ROUNDS; n++)
-			more = strip_leader(&s) || strip_blob(&s, 1);
-		if (!strip_forward(&s))
-			break;
-	}
-	return s;
-}
-
-/* "(fwd)" and blanks at the end. */
-static int
-strip_tail(struct slice *s)
-{
-	if (s->n > 0 && s->p[s->n - 1] == ' ') {
-		s->n--;
-		return 1;
-	}
-	if (s->n >= 5 && slice_caseis(slice_of(s->p + s->n - 5, 5), "(fwd)")) {
-		s->n -= 5;
-		return 1;
-	}
-	return 0;
-}
-
-/* A blank, or blobs and then "re", "fw", "fwd", perhaps a blob, ":". */
-static int
-strip_leader(struct slice *s)
-{
-	struct slice t = *s;
-	int n;
-
-	if (t.n > 0 && t.p[0] == ' ') {
-		*s = slice_of(t.p + 1, t.n - 1);
-		return 1;
-	}
-	for (n = 0; n < SUBJECT_ROUNDS && strip_blob(&t, 0); n++)
-		;
-	if (slice_casestarts(t, "re"))
-		n = 2;
-	else if (slice_casestarts(t, "fwd"))
-		n = 3;
-	else if (slice_casestarts(t, "fw"))
-		n = 2;
-	else
-		return 0;
-	t = slice_of(t.p + n, t.n - (size_t)n);
-	while (t.n > 0 && t.p[0] == ' ')
-		t = slice_of(t.p + 1, t.n - 1);
-	strip_blob(&t, 0);
-	if (t.n == 0 || t.p[0] != ':')
-		return 0;
-	*s = slice_of(t.p + 1, t.n - 1);
-	return 1;
-}
-
-/* "[...]" and blanks at the start; keep: unless nothing would be left. */
-static int
-strip_blob(struct slice *s, int keep)
-{
-	size_t i;
-
-	if (s->n == 0 || s->p[0] != '[')
-		return 0;
-	for (i = 1; i < s->n && s->p[i] != ']'; i++)
-		if (s->p[i] == '[')
-			return 0;
-	if (i == s->n)
-		return 0;
-	for (i++; i < s->n && s->p[i] == ' '; i++)
-		;
-	if (keep && i == s->n)
-		return 0;
-	*s = slice_of(s->p + i, s->n - i);
-	return 1;
-}
-
-/* "[fwd: ...]" around all of it. */
-static int
-strip_forward(struct slice *s)
-{
-	if (!slice_casestarts(*s, "[fwd:") || s->p[s->n - 1] != ']')
-		return 0;
-	*s = slice_of(s->p + 5, s->n - 6);
-	return 1;
 }
 
 /* Text between the tags, in place. */

@@ -7,13 +7,11 @@
 #include <stddef.h>
 
 #include "base/slice.h"
+#include "parse/casemap.h"
 
-#define SEARCH_NEEDLE_MAX 1024	/* octets, folded; half of it as given */
+#define SEARCH_TEXT_MAX	508	/* octets of what is looked for, as given */
+#define SEARCH_NEEDLE_MAX CASEMAP_MAX(SEARCH_TEXT_MAX)	/* and mapped */
 
-/* Fold UTF-8 for comparison: simple case folding of Latin, Greek, Cyrillic,
- * Armenian; the rest as it is.  Needs size >= FOLD_MAX(n).  Returns length. */
-#define FOLD_MAX(n)	(2 * (n))
-size_t	 utf8_fold(const char *, size_t n, char *out, size_t size);
 /* A substring of UTF-8 text, case ignored; both whole. */
 int	 utf8_casefind(struct slice text, struct slice needle);
 
@@ -24,7 +22,7 @@ struct search {
 	int		 found;
 	char		 needle[SEARCH_NEEDLE_MAX];
 	char		 cut[4];
-	char		 buf[SEARCH_NEEDLE_MAX + 8192];
+	char		 buf[SEARCH_NEEDLE_MAX + 4096];
 };
 
 /* 0, or -1: the needle is too long.  An empty needle is found at once. */

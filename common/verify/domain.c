@@ -12,7 +12,7 @@
 
 #include "base/slice.h"
 #include "parse/charset.h"
-#include "parse/search.h"
+#include "parse/fold.h"
 #include "verify/verify.h"
 
 #define LABEL_MAX	63	/* RFC 1035 2.3.4 */

@@ -27,7 +27,8 @@
 #define F_NOEXPUNGE	0x04	/* no EXPUNGE in its answer (7.4.1) */
 #define F_NOUPDATE	0x08	/* says itself what is new, or nothing */
 
-#define UID_COMMANDS	"FETCH, STORE, SEARCH, COPY, MOVE or EXPUNGE"
+#define UID_COMMANDS	"FETCH, STORE, SEARCH, SORT, THREAD, COPY, " \
+			"MOVE or EXPUNGE"
 
 enum args { NONE, SOME };
 

@@ -8,7 +8,7 @@
  *	append status list mailbox quota copy store uidbatches
  *	fetch_body fetch_binary fetch idle compress
  *	search_prog search_string search_parse search_field search_match
- *	search_return search
+ *	search_return search sort_key sort thread
  *	cmd session
  */
 #ifndef IMAP_H
@@ -319,6 +319,8 @@ void	 resync_free(struct resync *);
 	C("STORE", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_store)	\
 	C("IDLE", ANY, 0, NONE, cmd_idle)				\
 	C("SEARCH", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_search)	\
+	C("SORT", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_sort)	\
+	C("THREAD", SELECTED, F_UID | F_NOEXPUNGE, SOME, cmd_thread)	\
 	C("STATUS", ANY, 0, SOME, cmd_status)				\
 	C("LIST", ANY, 0, SOME, cmd_list)				\
 	C("LSUB", ANY, 0, SOME, cmd_lsub)				\

@@ -18,7 +18,6 @@
 #include "imapd/session/imap.h"
 #include "imapd/session/search_priv.h"
 
-#define NEEDLE_MAX	(SEARCH_NEEDLE_MAX / 2 - 4)	/* octets of a text */
 #define CODE_MAX	1024	/* BADCHARSET with all names */
 
 static enum reply badcharset(struct session *);
@@ -65,9 +64,9 @@ search_string(struct search_parse *p, int key)
 	if (imap_astring(p->in, &k->value) == -1)
 		return search_fail(p, reply_syntax(p->s, p->in));
 	/* No character of a charset has more than four octets. */
-	if (k->value.n <= 4 * NEEDLE_MAX && string_convert(p, k) == -1)
+	if (k->value.n <= 4 * SEARCH_TEXT_MAX && string_convert(p, k) == -1)
 		return 0;
-	if (k->value.n > NEEDLE_MAX)
+	if (k->value.n > SEARCH_TEXT_MAX)
 		return search_fail(p, reply_no(p->s, "LIMIT",
 		    "Text too long"));
 	return p->fuzzy ? string_words(p, key) : key;

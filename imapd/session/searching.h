@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "parse/facts.h"
 #include "parse/imap_parse.h"
 #include "imapd/session/imap.h"
 
@@ -121,5 +122,37 @@ enum reply return_save(struct session *, const struct search_return *,
 enum reply search_run(struct session *, const struct search_prog *,
 	    uint32_t most, bool last, struct search_result *);
 void	 result_free(struct search_result *);
+
+/* ---- sort_key.c ---------------------------------------------------------- */
+
+#define SORT_KEYS_MAX	10	/* as many as there are */
+
+enum sort_by {
+	SORT_ARRIVAL, SORT_DATE, SORT_SIZE, SORT_RELEVANCY, SORT_FIELD
+};
+struct sort_key {
+	enum sort_by	 by;
+	enum facts_field field;
+	bool		 display;	/* the name, not the address */
+	bool		 reverse;
+};
+/* A number, or a text: its first octets, and where all of it is. */
+struct sort_cell {
+	uint64_t	 head;
+	uint32_t	 off, n;
+};
+struct sort_table {
+	struct sort_key	 key[SORT_KEYS_MAX];
+	size_t		 nkeys;
+	bool		 facts;		/* a key needs them */
+	struct sort_cell *cell;		/* nkeys for each of the result */
+	char		*text;
+	size_t		 textn, text_size;
+};
+/* The cells of all that was found.  NOMEM, LIMIT: nothing is to be sorted;
+ * else some message could not be read and is sorted without its fields. */
+enum store_result sort_fill(struct session *, struct sort_table *,
+	    const struct search_result *);
+void	 sort_free(struct sort_table *);
 
 #endif

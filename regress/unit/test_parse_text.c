@@ -22,6 +22,7 @@
 #include "parse/dates.h"
 #include "parse/facts.h"
 #include "parse/header.h"
+#include "parse/casemap.h"
 #include "parse/search.h"
 #include "parse/words.h"
 #include "cut.h"
@@ -509,11 +510,54 @@ test_search(void **state)
 		}
 		assert_true(s.found);
 	}
+	/* A letter is found without its ring (RFC 5051), but no other. */
 	search_start(&s, SLICE_LIT("na"));
+	assert_true(search_feed(&s, text, sizeof(text)));
+	search_start(&s, SLICE_LIT("no"));
 	assert_false(search_feed(&s, text, sizeof(text)));
 	memset(big, 'x', sizeof(big));
 	assert_true(utf8_casefind(slice_of(text, sizeof(text)),
 	    slice_of(big, sizeof(big))));
+}
+
+/* Values of UnicodeData: simple title case, then taken apart. */
+static void
+test_casemap(void **state)
+{
+	static const struct { const char *in, *want; } v[] = {
+		{ "", "" }, { "aZ[_~", "AZ[_~" },
+		{ "\xc3\xbc", "U\xcc\x88" }, { "U\xcc\x88", "U\xcc\x88" },
+		{ "\xc3\x9f", "\xc3\x9f" },		/* sharp s: its own */
+		{ "\xc7\x86", "Dz\xcc\x8c" },	/* dz: Dz in titles */
+		{ "\xe1\xbe\xb3", "\xce\x91\xcd\x85" },
+		{ "\xe2\x84\xaa", "K" },		/* Kelvin */
+		{ "\xef\xac\x81", "fi" },		/* a ligature */
+		{ "\xef\xbd\x81", "A" },		/* full width */
+		{ "\xea\xb0\x80", "\xe1\x84\x80\xe1\x85\xa1" },
+		{ "\xed\x9e\xa3", "\xe1\x84\x92\xe1\x85\xb5\xe1\x87\x82" },
+		{ "\xef\xa5\x90", "\xe7\xb8\xb7" },	/* compatible */
+		{ "\xf0\x90\x90\xa8", "\xf0\x90\x90\x80" },
+		{ "\xf0\xaf\xa8\x9d", "\xf0\xaa\x98\x80" },	/* the last */
+		{ "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf" },
+		{ "a\xff" "b\xc3", "A\xff" "B\xc3" },	/* no UTF-8 */
+	};
+	char out[CASEMAP_MAX(8)], *p;
+	size_t i, n, k, size, used;
+
+	for (i = 0; i < NITEMS(v); i++) {
+		n = strlen(v[i].in);
+		k = utf8_casemap(v[i].in, n, out, sizeof(out), &used);
+		assert_int_equal(used, n);
+		assert_true(slice_is(slice_of(out, k), v[i].want));
+	}
+	/* What has no room is left whole; the longest is 11 times as long. */
+	for (size = 0; size <= CASEMAP_MAX(3) + 1; size++) {
+		p = malloc(size + 1);
+		k = utf8_casemap("\xef\xb7\xba" "a", 4, p, size, &used);
+		assert_int_equal(k, size < 33 ? 0 : size);
+		assert_int_equal(used, size < 33 ? 0 : size == 33 ? 3 : 4);
+		free(p);
+	}
 }
 
 static void
@@ -712,6 +756,7 @@ main(void)
 		cmocka_unit_test(test_mutf7),
 		cmocka_unit_test(test_mutf7_cut),
 		cmocka_unit_test(test_cte),
+		cmocka_unit_test(test_casemap),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_search_cut),
 		cmocka_unit_test(test_dates),
