@@ -346,22 +346,28 @@ copy_parse(struct state *s, const struct rec *r, struct copying *c)
 	    range_at(r, c->ranges, c->nranges - 1).last >= c->uid) ? -1 : 0;
 }
 
-/* The set there for a set here; KWSET_NONE: no memory. */
 static uint32_t
-set_copied(struct copying *c, uint32_t set)
+set_made(struct copying *c, uint32_t set)
 {
 	const struct kwset *s = kwset_at(&c->from->kw, set);
-	struct kwlist out = { .n = 0 };
+	struct kwlist out;
 	uint32_t i;
 
-	if (set == c->set && c->made != KWSET_NONE)
-		return c->made;
-	for (i = 0; i < s->n; i++)
+	for (out.n = i = 0; i < s->n; i++)
 		if (c->map[s->v[i]] < STORE_KEYWORDS_MAX)
 			kwlist_add(&out, c->map[s->v[i]], STORE_KEYWORDS_MSG);
 	c->set = set;
 	c->made = kwset_find(&c->to->kw, out.v, out.n);
 	return c->made;
+}
+
+/* The set there for a set here; KWSET_NONE: no memory. */
+static uint32_t
+set_copied(struct copying *c, uint32_t set)
+{
+	if (set == 0 || (set == c->set && c->made != KWSET_NONE))
+		return set == 0 ? 0 : c->made;
+	return set_made(c, set);
 }
 
 /* Copies the live messages of a range. */

@@ -147,9 +147,10 @@ facts_known(struct store *st)
 	return file_known(st, st->tr.segment);
 }
 
-/* The descriptor we have of one, if it is still there; NULL: none. */
+/* The descriptor we have of one; NULL: none.  To write it has to be there
+ * still: what is read is compared with its checksum anyhow. */
 static struct segment *
-facts_kept(struct store *st, uint32_t number)
+facts_kept(struct store *st, uint32_t number, bool make)
 {
 	struct segment *f;
 	struct stat sb;
@@ -159,7 +160,7 @@ facts_kept(struct store *st, uint32_t number)
 		f = &st->b.facts[i];
 		if (f->used == 0 || f->number != number)
 			continue;
-		if (fstat(f->fd, &sb) == 0 && sb.st_nlink > 0)
+		if (!make || (fstat(f->fd, &sb) == 0 && sb.st_nlink > 0))
 			return f;
 		close(f->fd);
 		f->used = 0;
@@ -179,7 +180,7 @@ facts_open(struct store *st, uint32_t number, bool make, int *out)
 	struct segment *f;
 	int fd, tries;
 
-	if ((f = facts_kept(st, number)) != NULL) {
+	if ((f = facts_kept(st, number, make)) != NULL) {
 		f->used = ++st->b.clock;
 		*out = f->fd;
 		return STORE_OK;
