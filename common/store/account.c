@@ -408,7 +408,8 @@ store_group(struct store *st, struct trailer *tr)
 		backend_end(&st->b);
 		return STORE_OK;
 	}
-	tr->seq = st->tr.seq + 1;
+	if (tr->seq <= st->tr.seq)	/* else it leaps */
+		tr->seq = st->tr.seq + 1;
 	if (group_finish(&st->g, st->seed, us, tr) == -1)
 		r = STORE_LIMIT;
 	else

@@ -677,6 +677,21 @@ enum store_result store_due(struct store *, const struct store_keep *,
 enum store_result store_compact(struct store *, const struct store_keep *,
 	    bool all, bool *more);
 
+/*
+ * Brings back what was expunged from time from to to (seconds), deleted
+ * mailboxes with it, as far as it is still kept; *n messages.  What is in the
+ * account anyhow is left where it is.  Durable, watchers woken.
+ */
+enum store_result store_undelete(struct store *, int64_t from, int64_t to,
+	    uint64_t *n);
+
+/*
+ * An older copy of the account was put back: MODSEQ, email ids and the UIDs of
+ * all mailboxes leap, so that none that a client has seen names another one.
+ * Durable, watchers woken.  LIMIT: that was done too often (8,000 times).
+ */
+enum store_result store_restored(struct store *);
+
 /* ---- check (store alone) ------------------------------------------ */
 
 enum store_found {

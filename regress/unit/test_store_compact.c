@@ -283,6 +283,68 @@ damaged_is_left(void **state)
 	acct_free(&a);
 }
 
+/* What was expunged comes back, once, its folder with it; what is elsewhere
+ * stays there. */
+static void
+undelete(void **state)
+{
+	struct store_appended ap;
+	struct store_copied c;
+	struct store_status s;
+	struct store_view *v;
+	struct store *st;
+	struct acct a;
+	uint64_t n, email, modseq;
+	int64_t now;
+
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, STORE_SEEN | STORE_DELETED, "kw", &ap));
+	OK(append_one(st, "INBOX", 2, 0, NULL, &ap));
+	OK(append_one(st, "INBOX", 3, 0, NULL, &ap));
+	OK(store_mailbox_create(st, "a/b", 0));
+	OK(append_one(st, "a/b", 4, 0, "other", &ap));
+	v = view(st, "INBOX", 0);
+	email = store_view_msg(v, 1)->email;
+	now = store_view_msg(v, 1)->saved;
+	OK(store_copy(v, SEQ(2, 2), "Trash", STORE_COPY_MOVE, &c));
+	OK(store_copy(v, SEQ(3, 3), "Trash", STORE_COPY_MOVE, &c));
+	store_view_close(v);
+	expunge(st, "Trash", 2, 2);
+	expunge(st, "INBOX", 1, 1);
+	OK(store_mailbox_delete(st, "a/b"));
+	OK(store_mailbox_delete(st, "a"));
+	OK(store_status(st, "INBOX", &s));
+	assert_int_equal(s.messages, 0);
+	modseq = s.highestmodseq;
+	OK(store_undelete(st, now - 100, now - 50, &n));
+	assert_int_equal(n, 0);
+	OK(store_undelete(st, now - 1, now + 1000, &n));
+	assert_int_equal(n, 3);
+	OK(store_undelete(st, now - 1, now + 1000, &n));
+	assert_int_equal(n, 0);
+	v = view(st, "INBOX", 0);
+	assert_int_equal(v->exists, 2);		/* 1, and 3 where it was */
+	assert_int_equal(store_view_msg(v, 1)->uid, 4);
+	assert_int_equal(store_view_msg(v, 1)->email, email);
+	assert_int_equal(store_view_msg(v, 1)->flags, STORE_SEEN);
+	assert_true(store_view_msg(v, 1)->modseq > modseq);
+	assert_int_equal(kw_bits(v, store_view_msg(v, 1)), 1);
+	store_view_close(v);
+	v = view(st, "a/b", 0);
+	assert_int_equal(v->exists, 1);
+	assert_string_equal(store_view_keyword(v, 0), "other");
+	store_view_close(v);
+	OK(store_status(st, "Trash", &s));
+	assert_int_equal(s.messages, 1);
+	OK(store_check(st, NULL, NULL));
+	(void)compact(st, &nothing, true);
+	OK(store_check(st, NULL, NULL));
+	store_close(st);
+	free(dump(&a));
+	acct_free(&a);
+}
+
 /* ---- somebody dies, something fails ------------------------------ */
 
 static struct {
@@ -460,6 +522,7 @@ main(void)
 		cmocka_unit_test(space_comes_back),
 		cmocka_unit_test(expunged_under_a_view),
 		cmocka_unit_test(damaged_is_left),
+		cmocka_unit_test(undelete),
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(failing_calls),
 		cmocka_unit_test(left_over_segments_go),

@@ -220,7 +220,7 @@ leap(struct store *st, uint64_t seq, uint32_t box, uint32_t uidnext)
 	put32(p + 16, box);
 	put32(p + 20, uidnext);
 	tr = st->tr;
-	st->tr.seq = seq - 1;		/* the group's number is one more */
+	tr.seq = seq;
 	if (box == INBOX_ID)
 		tr.inbox_uidnext = uidnext;
 	return store_finish(st, &tr);
@@ -229,6 +229,7 @@ leap(struct store *st, uint64_t seq, uint32_t box, uint32_t uidnext)
 static void
 numbers_leap(void **state)
 {
+	struct store_appended ap;
 	struct store *st, *d;
 	struct store_status s;
 	struct acct a;
@@ -252,6 +253,21 @@ numbers_leap(void **state)
 	assert_string_equal(got, want);
 	free(got);
 	free(want);
+	/* So does the call that is for it. */
+	st = session(&a);
+	OK(store_restored(st));
+	OK(store_status(st, "INBOX", &s));
+	assert_int_equal(s.uidnext, 1005001);
+	OK(append_one(st, "Archive", 3, 0, NULL, &ap));
+	assert_true(ap.uids.first > 1000000);
+	d = deliverer(&a);
+	deliver_ok(d, 31, 32);
+	OK(store_status(st, "INBOX", &s));
+	assert_true(s.highestmodseq > 1ULL << 32);
+	assert_int_equal(s.uidnext, 1005002);
+	store_close(d);
+	OK(store_check(st, NULL, NULL));
+	store_close(st);
 	/* Nothing goes back, and nothing leaps without saying so. */
 	st = session(&a);
 	assert_int_equal(leap(st, 2000000, INBOX_ID, 4000), STORE_DAMAGED);
@@ -262,8 +278,8 @@ numbers_leap(void **state)
 	OK(store_begin(st));
 	assert_non_null(group_add(&st->g, REC_FORGET, 0, 0));
 	st->tr.seq += 5;
-	OK(store_finish(st, &(struct trailer){ .inbox_uidnext = 14,
-	    .segment = 1, .segment_next = 2 }));
+	(void)store_finish(st, &(struct trailer){ .inbox_uidnext = 14,
+	    .segment = 1, .segment_next = 2 });
 	store_close(st);
 	d = deliverer(&a);
 	assert_int_equal(deliver_one(d, 1, NULL, false, NULL), STORE_DAMAGED);
