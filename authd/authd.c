@@ -36,6 +36,8 @@
 
 static void	 on_login(struct chan *, struct msg *, void *);
 static void	 on_step(struct chan *, struct msg *, void *);
+static void	 on_token(struct chan *, struct msg *, void *);
+static void	 on_cert(struct chan *, struct msg *, void *);
 static void	 on_close(struct chan *, struct msg *, void *);
 static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
@@ -45,6 +47,8 @@ static void	 on_sent(struct chan *, struct msg *, void *);
 static const struct chan_handler smtpd_handlers[] = {
 	{ AUTH_LOGIN,		on_login },
 	{ AUTH_STEP,		on_step },
+	{ AUTH_TOKEN,		on_token },
+	{ AUTH_CERT,		on_cert },
 	{ AUTH_CLOSE_EV,	on_close },
 	{ DIR_SENDER,		on_sender },
 	{ DIR_RCPT,		on_rcpt },
@@ -52,6 +56,8 @@ static const struct chan_handler smtpd_handlers[] = {
 static const struct chan_handler login_handlers[] = {
 	{ AUTH_LOGIN,		on_login },
 	{ AUTH_STEP,		on_step },
+	{ AUTH_TOKEN,		on_token },
+	{ AUTH_CERT,		on_cert },
 	{ AUTH_CLOSE_EV,	on_close },
 };
 static const struct chan_handler queue_handlers[] = {
@@ -104,6 +110,26 @@ on_step(struct chan *c, struct msg *m, void *arg)
 }
 
 static void
+on_token(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	const struct auth_token *q = &m->body->auth_token;
+
+	if (front_may(f, q->conn))
+		token_ask(f, m->id, q);
+}
+
+static void
+on_cert(struct chan *c, struct msg *m, void *arg)
+{
+	struct front *f = arg;
+	const struct auth_cert *q = &m->body->auth_cert;
+
+	if (front_may(f, q->conn))
+		cert_ask(f, m->id, q);
+}
+
+static void
 on_close(struct chan *c, struct msg *m, void *arg)
 {
 	struct front *f = arg;
@@ -112,6 +138,7 @@ on_close(struct chan *c, struct msg *m, void *arg)
 
 	login_forget(f, conn);
 	scram_forget(f, conn);
+	token_forget(f, conn);
 	if (p != NULL)
 		front_disprove(f, p);
 }

@@ -6,9 +6,9 @@
  * a change goes to the database first and into memory when it is committed.
  *
  * Layers, lowest first; a file calls those before it:
- *	table loose guard slow recent dir near resolve db
- *	base front pool keys login scram args list orphan domain alias quota
- *	run authd
+ *	table loose guard slow recent dircert dir near resolve db
+ *	base front pool keys login token scram args cert list orphan domain
+ *	alias quota run authd
  */
 #ifndef AUTHD_H
 #define AUTHD_H
@@ -217,6 +217,19 @@ struct slice dir_route_who(const struct dir *, const struct item_route *);
  * its address? */
 bool	 dir_is_report(const struct dir *, const char *key);
 
+/* ---- dircert.c: certificates in memory ------------------------------------ */
+
+/* Certificates that accounts log in with, by SHA-256.  Whose one is, 0:
+ * nobody's; one is one account's. */
+#define FINGERPRINT	32
+uint32_t dir_cert(const struct dir *, const uint8_t fp[FINGERPRINT]);
+void	 dir_cert_add(struct dir *, const uint8_t fp[FINGERPRINT],
+	    uint32_t account);
+void	 dir_cert_del(struct dir *, const uint8_t fp[FINGERPRINT]);
+/* Call fn for each of that account, in no order. */
+void	 dir_certs_each(const struct dir *, uint32_t account,
+	    void (*fn)(const uint8_t fp[FINGERPRINT], void *), void *);
+
 /* ---- near.c: which address was meant ------------------------------------- */
 
 enum near {
@@ -265,6 +278,8 @@ struct db_keys {
 };
 int	 db_keys_add(const struct db_keys *, size_t n);
 int	 db_keys_forget(void);		/* of all accounts */
+int	 db_cert_add(const uint8_t fp[FINGERPRINT], uint32_t account);
+int	 db_cert_del(const uint8_t fp[FINGERPRINT]);
 /* 32 octets that are this directory's for ever. */
 const uint8_t *db_secret(void);
 int	 db_account_delete(uint32_t id);
@@ -473,6 +488,21 @@ void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
 /* That connection of a front is gone: nobody waits for its login. */
 void	 login_forget(const struct front *, uint64_t conn);
 
+/* Does that network, which only failed of late, have enough in the line? */
+bool	 login_crowded(const struct asker *);
+
+/* ---- token.c: logins by a token ------------------------------------------ */
+
+/* Answers AUTH_TOKEN number ask of that front, now or later. */
+void	 token_ask(struct front *, uint32_t ask, const struct auth_token *);
+/* That connection of a front is gone. */
+void	 token_forget(const struct front *, uint64_t conn);
+
+/* ---- cert.c: logins by a certificate ------------------------------------- */
+
+/* Answers AUTH_CERT number ask of that front. */
+void	 cert_ask(struct front *, uint32_t ask, const struct auth_cert *);
+
 /* ---- scram.c: exchanges of SCRAM ----------------------------------------- */
 
 /* Answers AUTH_STEP number ask of that front. */
@@ -490,6 +520,8 @@ struct pool_answer {
 	struct slice	 hash;		/* that was made */
 	bool		 keys;		/* stored and server were */
 	struct msg_mac	 stored, server;
+	struct slice	 user;		/* whom the token names */
+	struct slice	 why;		/* it is not good */
 };
 
 /* Exactly once, never from within the asking call. */
@@ -505,6 +537,8 @@ void	 pool_verify(struct slice password, struct slice hash, pool_cb,
  * first, an operator waits. */
 void	 pool_make(struct slice password, const struct keys *, pool_cb,
 	    void *arg);
+/* Verify a token. */
+void	 pool_token(struct slice, pool_cb, void *arg);
 /* Make its keys alone; goes last, nobody waits.  false: too many are. */
 bool	 pool_keys(struct slice password, const struct keys *, pool_cb,
 	    void *arg);

@@ -12,6 +12,7 @@
  * no limit.  The column account.quota was never used.  scram has
  * keys of passwords: a row counts only while its hash is the account's, so
  * that what a program that knows no keys does to a password ends them.
+ * cert has fingerprints of certificates, each one account's.
  * secret has what salts of names that are no accounts are made of.
  */
 #include "base/compat.h"
@@ -41,7 +42,8 @@
 
 enum stmt {
 	S_STALE, S_INSERT, S_STATE, S_HASH, S_DELETE, S_GONE, S_QUOTA,
-	S_QUOTA_DEL, S_ALIAS_ADD, S_ALIAS_DEL, S_KEYS_ADD, S_KEYS_DEL, S_MAX
+	S_QUOTA_DEL, S_ALIAS_ADD, S_ALIAS_DEL, S_KEYS_ADD, S_KEYS_DEL,
+	S_CERT_ADD, S_CERT_DEL, S_CERTS_DEL, S_MAX
 };
 
 static const char *const text[S_MAX] = {
@@ -59,7 +61,10 @@ static const char *const text[S_MAX] = {
 	[S_ALIAS_DEL] = "DELETE FROM alias WHERE address = ?1",
 	[S_KEYS_ADD] = ("INSERT OR REPLACE INTO scram(account, hash, count, "
 	    "salt, stored, server) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"),
-	[S_KEYS_DEL] = "DELETE FROM scram WHERE account = ?1"
+	[S_KEYS_DEL] = "DELETE FROM scram WHERE account = ?1",
+	[S_CERT_ADD] = "INSERT INTO cert(fingerprint, account) VALUES(?1, ?2)",
+	[S_CERT_DEL] = "DELETE FROM cert WHERE fingerprint = ?1",
+	[S_CERTS_DEL] = "DELETE FROM cert WHERE account = ?1"
 };
 
 static const char schema[] =
@@ -80,6 +85,8 @@ static const char added[] =
     "CREATE TABLE IF NOT EXISTS scram(account INTEGER PRIMARY KEY,"
     " hash TEXT NOT NULL, count INTEGER NOT NULL, salt BLOB NOT NULL,"
     " stored BLOB NOT NULL, server BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS cert(fingerprint BLOB PRIMARY KEY,"
+    " account INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS secret(name TEXT PRIMARY KEY,"
     " value BLOB NOT NULL) WITHOUT ROWID;"
     "INSERT OR IGNORE INTO secret VALUES('salt', randomblob(32));";
@@ -384,6 +391,16 @@ load_keys(struct dir *d, sqlite3_stmt *q)
 }
 
 static int
+load_cert(struct dir *d, sqlite3_stmt *q)
+{
+	uint8_t fp[FINGERPRINT];
+
+	if (load_blob(q, 0, fp, sizeof(fp)))
+		dir_cert_add(d, fp, (uint32_t)sqlite3_column_int64(q, 1));
+	return 0;
+}
+
+static int
 load_secret(struct dir *d, sqlite3_stmt *q)
 {
 	return load_blob(q, 0, st.secret, sizeof(st.secret)) ? 0 :
@@ -403,6 +420,7 @@ db_sweep(void)
 {
 	sqlite3_exec(st.db, "DELETE FROM account WHERE state = 0;"
 	    "DELETE FROM scram WHERE account NOT IN (SELECT id FROM account);"
+	    "DELETE FROM cert WHERE account NOT IN (SELECT id FROM account);"
 	    "DELETE FROM gone WHERE at < unixepoch() - " XSTR(GONE_SECONDS),
 	    NULL, NULL, NULL);
 }
@@ -429,6 +447,8 @@ db_load(struct dir *d)
 	    db_each("SELECT scram.account, scram.count, salt, stored, server "
 	    "FROM scram JOIN account ON account.id = scram.account AND "
 	    "account.hash = scram.hash", load_keys, d) == -1 ||
+	    db_each("SELECT fingerprint, account FROM cert", load_cert,
+	    d) == -1 ||
 	    db_each("SELECT value FROM secret WHERE name = 'salt'",
 	    load_secret, d) == -1 ||
 	    db_each("SELECT seq FROM sqlite_sequence WHERE name = 'account'",
@@ -628,6 +648,43 @@ db_keys_add(const struct db_keys *k, size_t n)
 	return db_end(r);
 }
 
+/* A change of one certificate; account 0: it goes. */
+static int
+cert_put(enum stmt what, const uint8_t *fp, uint32_t account)
+{
+	sqlite3_stmt *q = stmt_get(what);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_blob(q, 1, fp, FINGERPRINT, SQLITE_STATIC);
+	if (account != 0)
+		sqlite3_bind_int64(q, 2, account);
+	return stmt_run(q);
+}
+
+int
+db_cert_add(const uint8_t fp[FINGERPRINT], uint32_t account)
+{
+	return cert_put(S_CERT_ADD, fp, account);
+}
+
+int
+db_cert_del(const uint8_t fp[FINGERPRINT])
+{
+	return cert_put(S_CERT_DEL, fp, 0);
+}
+
+static int
+certs_delete(uint32_t id)
+{
+	sqlite3_stmt *q = stmt_get(S_CERTS_DEL);
+
+	if (q == NULL)
+		return -1;
+	sqlite3_bind_int64(q, 1, id);
+	return stmt_run(q);
+}
+
 int
 db_keys_forget(void)
 {
@@ -691,7 +748,7 @@ db_account_delete(uint32_t id)
 	if (db_begin() == -1)
 		return -1;
 	if ((r = account_delete(id)) == 0 && (r = quota_delete(id)) == 0 &&
-	    (r = keys_delete(id)) == 0)
+	    (r = keys_delete(id)) == 0 && (r = certs_delete(id)) == 0)
 		r = account_gone(id);
 	return db_end(r);
 }

@@ -49,6 +49,7 @@ dir_free(struct dir *d)
 	free(ids.slot);
 	table_clear(&d->accounts, account_free);
 	table_clear(&d->aliases, alias_free);
+	dir_certs_free(d);
 	free(d->gone);
 	free(d);
 }

@@ -27,11 +27,13 @@ struct dir {
 	struct table	 accounts;	/* by address; owns them */
 	struct table	 ids;		/* the same by id */
 	struct table	 aliases;
+	struct table	 certs;		/* dircert.c */
 	uint32_t	*gone;		/* ids deleted lately */
 	size_t		 ngone;
 };
 
 void	 ascii_lowercase(char *);
+void	 dir_certs_free(struct dir *);
 /* A domain in lower case with A-labels (RFC 5890).  0, -1. */
 int	 domain_ascii(const char *name, char *out, size_t size);
 struct domain *dir_domain_find(const struct dir *, const char *name);

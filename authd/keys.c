@@ -146,7 +146,8 @@ keys_offer(const struct dir *d)
 static void
 keys_tell(struct front *f)
 {
-	struct auth_offer_ev ev = { .scram = st.offered };
+	struct auth_offer_ev ev = { .scram = st.offered,
+	    .token = proc_conf()->oauth.keys != NULL };
 
 	if (f->role != ROLE_QUEUE)
 		chan_send(f->chan, AUTH_OFFER_EV, &ev, NULL, 0);
@@ -156,7 +157,7 @@ keys_tell(struct front *f)
 void
 keys_tell_new(struct front *f)
 {
-	if (st.offered)
+	if (st.offered || proc_conf()->oauth.keys != NULL)
 		keys_tell(f);
 }
 
@@ -211,6 +212,7 @@ keys_opened(void)
 		keys_forget(d);
 	st.changed = true;
 	keys_look(d);
+	front_each(keys_tell);
 }
 
 void

@@ -99,13 +99,21 @@ login_answer(const struct asker *k, enum auth_result result, uint32_t account,
 	    slice_str(user), wait };
 	struct auth_step_r step = { (uint8_t)result, account, slice_str(user),
 	    wait, { NULL, 0 } };
+	struct auth_token_r token = { (uint8_t)result, account,
+	    slice_str(user), wait };
+	struct auth_cert_r cert = { (uint8_t)result, account, slice_str(user),
+	    wait };
 
 	if (f == NULL)
 		return;		/* whoever asked has gone */
 	if (k->answer == AUTH_STEP_R)
 		chan_reply(f->chan, k->ask, AUTH_STEP_R, &step, NULL, 0);
+	else if (k->answer == AUTH_TOKEN_R)
+		chan_reply(f->chan, k->ask, AUTH_TOKEN_R, &token, NULL, 0);
+	else if (k->answer == AUTH_CERT_R)
+		chan_reply(f->chan, k->ask, AUTH_CERT_R, &cert, NULL, 0);
 	else
-		chan_reply(f->chan, k->ask, k->answer, &login, NULL, 0);
+		chan_reply(f->chan, k->ask, AUTH_LOGIN_R, &login, NULL, 0);
 }
 
 static uint32_t
@@ -194,17 +202,16 @@ on_verified(const struct pool_answer *r, void *arg)
 }
 
 /* One network that only fails must not fill the waiting list. */
-static bool
-login_crowded(const struct slow_key *bynet, uint64_t now)
+bool
+login_crowded(const struct asker *k)
 {
 	struct login *l;
 	unsigned int n = 0;
 
-	if (bynet->kind == 0 || login_wait(bynet, now) == 0)
+	if (k->bynet.kind == 0 || login_wait(&k->bynet, now_sec()) == 0)
 		return false;
 	LIST_FOREACH(l, &st.list, entry)
-		if (memcmp(&l->asker.bynet, bynet,
-		    sizeof(*bynet)) == 0)
+		if (memcmp(&l->asker.bynet, &k->bynet, sizeof(k->bynet)) == 0)
 			n++;
 	return n >= LOGIN_PENDING;
 }
@@ -291,7 +298,7 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 	    now_ms() / 1000) && a != NULL && a->enabled)
 		login_done(&k, a, 0);
 	else if (!pool_room(proc_conf()->auth.max_waiting) ||
-	    login_crowded(&k.bynet, now)) {
+	    login_crowded(&k)) {
 		log_notice("%s login result=busy", connid_text(m->conn));
 		login_answer(&k, AUTH_TEMP, 0, "", login_wait(&k.bynet, now));
 	} else

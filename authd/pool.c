@@ -37,6 +37,7 @@ struct work {
 	size_t		 passwordn, hashn;
 	char		 password[1024];
 	char		 hash[256];
+	char		*token;
 };
 
 struct worker {
@@ -69,6 +70,7 @@ work_end(struct work *w, const struct pool_answer *a)
 	static const struct pool_answer none = { .ok = -1 };
 
 	w->cb(a != NULL ? a : &none, w->arg);
+	freezero(w->token, w->token != NULL ? strlen(w->token) : 0);
 	freezero(w, sizeof(*w));
 }
 
@@ -81,8 +83,11 @@ worker_give(struct worker *wk, struct work *w)
 	struct hash_verify verify = { password, { w->hash, w->hashn } };
 	struct hash_make make = { password, salt, w->keys.count };
 	struct hash_keys keys = { password, salt, w->keys.count };
+	struct hash_token token = { slice_str(w->token != NULL ? w->token :
+	    "") };
 	const void *body = w->type == HASH_VERIFY ? (const void *)&verify :
-	    w->type == HASH_MAKE ? (const void *)&make : &keys;
+	    w->type == HASH_MAKE ? (const void *)&make :
+	    w->type == HASH_KEYS ? (const void *)&keys : &token;
 
 	if (chan_ask(wk->chan, w->type, body, NULL, 0, POOL_WORK_MS, on_done,
 	    wk) == 0)
@@ -138,6 +143,10 @@ answer_take(const struct msg *m, struct pool_answer *a)
 		a->keys = keys->ok == 1;
 		a->stored = keys->stored;
 		a->server = keys->server;
+	} else if (m->type == HASH_TOKEN_R) {
+		a->ok = m->body->hash_token_r.ok == 1;
+		a->user = m->body->hash_token_r.user;
+		a->why = m->body->hash_token_r.why;
 	} else
 		a->ok = m->body->hash_verify_r.ok == 1;
 }
@@ -255,6 +264,21 @@ pool_make(struct slice password, const struct keys *keys, pool_cb cb,
 	w->cb = cb;
 	w->arg = arg;
 	TAILQ_INSERT_HEAD(&st.waiting, w, entry);
+	st.nwaiting++;
+	pool_turn();
+}
+
+void
+pool_token(struct slice token, pool_cb cb, void *arg)
+{
+	struct work *w = work_new(HASH_TOKEN, slice_of("", 0),
+	    slice_of(NULL, 0), NULL);
+
+	w->token = xcalloc(1, token.n + 1);
+	memcpy(w->token, token.p, token.n);
+	w->cb = cb;
+	w->arg = arg;
+	TAILQ_INSERT_TAIL(&st.waiting, w, entry);
 	st.nwaiting++;
 	pool_turn();
 }

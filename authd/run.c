@@ -87,6 +87,8 @@ static const struct command commands[] = {
 	    "ADDRESS [PASSWORD]" },
 	{ "account", "enable", 1, 1, false, account_enable, "ADDRESS" },
 	{ "account", "disable", 1, 1, false, account_disable, "ADDRESS" },
+	{ "account", "cert", 1, 3, false, account_cert_run,
+	    "ADDRESS [add|del FINGERPRINT]" },
 	{ "account", "adopt", 0, 0, false, account_adopt, "" },
 	{ "account", "list", 0, 0, false, account_list, "" },
 	{ "account", "show", 1, 1, false, account_show, "ADDRESS" },

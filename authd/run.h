@@ -73,4 +73,8 @@ void	 alias_add(uint32_t ask, const struct args *);
 void	 alias_del(uint32_t ask, const struct args *);
 void	 alias_show(uint32_t ask, const struct args *);
 
+/* ---- cert.c -------------------------------------------------------------- */
+
+void	 account_cert_run(uint32_t ask, const struct args *);
+
 #endif

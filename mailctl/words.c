@@ -25,7 +25,8 @@ static const struct noun {
 } nouns[] = {
 	{ "status", "",
 	    "  status                          processes and how they do\n" },
-	{ "account", "add passwd del enable disable quota adopt list show "
+	{ "account", "add passwd del enable disable quota cert adopt list "
+	    "show "
 	    "--password-stdin --force",
 	    "  account add|passwd ADDRESS [PASSWORD | --password-stdin]\n"
 	    "                                  a new account; another password\n"
@@ -34,6 +35,8 @@ static const struct noun {
 	    "  account del|enable|disable|show ADDRESS | list\n"
 	    "  account quota ADDRESS [SIZE [MESSAGES] | default | none]\n"
 	    "                                  what it may hold\n"
+	    "  account cert ADDRESS [add|del FINGERPRINT]\n"
+	    "                                  certificates it may log in by\n"
 	    "  account adopt                   keep a directory that is not\n"
 	    "                                  the store's\n" },
 	{ "alias", "add del list show --force",

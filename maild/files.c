@@ -38,6 +38,8 @@ static int	 load_key(struct files *, const struct conf *, size_t, char *,
 static int	 load_ca(struct files *, const struct conf *, char *, size_t);
 static int	 load_password(struct files *, const struct conf *, char *,
 		    size_t);
+static int	 load_tokens(struct files *, const struct conf *, char *,
+		    size_t);
 
 static struct files *
 files_new(void)
@@ -46,7 +48,7 @@ files_new(void)
 
 	for (size_t i = 0; i < CONF_NLIST; i++)
 		f->tlskey[i] = -1;
-	f->ca = f->password = -1;
+	f->ca = f->password = f->tokens = -1;
 	return f;
 }
 
@@ -69,6 +71,8 @@ files_free(struct files *f)
 		close(f->ca);
 	if (f->password != -1)
 		close(f->password);
+	if (f->tokens != -1)
+		close(f->tokens);
 	free(f);
 }
 
@@ -201,6 +205,31 @@ load_ca(struct files *f, const struct conf *conf, char *err, size_t errsize)
 	return 0;
 }
 
+/* Public keys: who writes them lets in whom he likes, so nobody but root. */
+static int
+load_tokens(struct files *f, const struct conf *conf, char *err,
+    size_t errsize)
+{
+	const char *path = conf->oauth.keys;
+	struct stat st;
+
+	if (path == NULL)
+		return 0;
+	f->tokens = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (f->tokens == -1 || fstat(f->tokens, &st) == -1)
+		snprintf(err, errsize, "%s: cannot be read: %s; would be "
+		    "right: the JWK set that the issuer publishes", path,
+		    strerror(errno));
+	else if (!S_ISREG(st.st_mode) || (st.st_uid != 0 &&
+	    st.st_uid != geteuid()) || (st.st_mode & 022) != 0)
+		snprintf(err, errsize, "%s: others than root can change it; "
+		    "would be right: chown root %s; chmod 644 %s", path, path,
+		    path);
+	else
+		return 0;
+	return -1;
+}
+
 static int
 load_password(struct files *f, const struct conf *conf, char *err,
     size_t errsize)
@@ -259,6 +288,8 @@ files_load(struct house *h, const struct conf *conf, char *err,
 	if (ret == 0)
 		ret = load_ca(f, conf, err, errsize);
 	if (ret == 0)
+		ret = load_tokens(f, conf, err, errsize);
+	if (ret == 0)
 		ret = load_password(f, conf, err, errsize);
 	if (ret == 0)
 		return f;
@@ -316,6 +347,8 @@ files_look(struct findings *found)
 		    "of other servers cannot be checked; would be right: the "
 		    "authorities in PEM, as ca-certificates has them",
 		    conf->relay.ca_file, strerror(errno));
+	if (load_tokens(f, conf, err, sizeof(err)) == -1)
+		finding_wrong(found, EX_CONFIG, "oauth.keys", 0, "%s", err);
 	if (load_password(f, conf, err, sizeof(err)) == -1)
 		finding_wrong(found, EX_CONFIG, "relay.password-file", 0,
 		    "%s", err);

@@ -66,7 +66,7 @@ struct files {
 	int		 tlskey[CONF_NLIST];
 	struct { char *name; int fd; bool waits; } *dkim; /* "DOMAIN/SELECTOR" */
 	size_t		 ndkim;
-	int		 ca, password;		/* -1: none */
+	int		 ca, password, tokens;	/* -1: none */
 };
 
 struct account_ids { uid_t uid; gid_t gid; };

@@ -154,6 +154,8 @@ share_files(struct child *c, const struct conf *conf, const struct files *f)
 	if (r == ROLE_RELAY && f->password != -1)
 		share_file(c, FILE_PASSWORD, 0, conf->relay.password_file,
 		    f->password);
+	if (r == ROLE_HASH && f->tokens != -1)
+		share_file(c, FILE_TOKEN_KEYS, 0, conf->oauth.keys, f->tokens);
 }
 
 static void

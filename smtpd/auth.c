@@ -25,6 +25,7 @@
 static void	 auth_next(struct session *, enum sasl_next);
 static void	 auth_challenge(struct session *);
 static void	 auth_send(struct session *);
+static void	 auth_refuse(struct session *);
 static void	 on_login(struct session *, struct msg *, struct rcpt_slot *);
 
 bool
@@ -107,6 +108,9 @@ auth_next(struct session *s, enum sasl_next next)
 	case SASL_ASK:
 		auth_send(s);
 		return;
+	case SASL_FAILED:
+		auth_refuse(s);
+		return;
 	case SASL_STOPPED:
 		auth_fail(s, REPLY_SASL_STOP);
 		return;
@@ -163,7 +167,8 @@ on_login(struct session *s, struct msg *m, struct rcpt_slot *slot)
 		break;
 	case AUTH_BAD:
 		s->loginsent = false;
-		s->delayed = REPLY_LOGIN_BAD;
+		s->delayed = sasl_fail(s->sasl) ? REPLY_SASL :
+		    REPLY_LOGIN_BAD;
 		break;
 	case AUTH_TEMP:
 		s->delayed = REPLY_LOGIN_LATER;
@@ -198,4 +203,11 @@ auth_delayed(struct session *s)
 	if (r == REPLY_LOGIN_BAD)
 		conn_penalty(&s->conn, PENALTY_LOGIN);
 	reply_error(s, r);
+}
+
+static void
+auth_refuse(struct session *s)
+{
+	s->delayed = REPLY_LOGIN_BAD;
+	auth_delayed(s);
 }

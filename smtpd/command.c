@@ -280,7 +280,8 @@ cmd_starttls(struct session *s, struct slice arg)
 		return;
 	}
 	reply(s, REPLY_TLS);
-	if (serve_accept_tls(s->io) == -1) {
+	if ((s->proto == PROTO_SMTP ? serve_accept_tls(s->io) :
+	    serve_accept_login(s->io)) == -1) {
 		session_end(s, REPLY_NONE);
 		return;
 	}

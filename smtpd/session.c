@@ -86,7 +86,7 @@ session_start(int fd, struct conn *conn, enum conf_protocol proto,
 		    proc_conf()->hostname);
 		session_state(s, SMTP_HELLO);
 		session_await(s);
-	} else if (serve_accept_tls(s->io) == 0) {
+	} else if (serve_accept_login(s->io) == 0) {
 		session_state(s, SMTP_TLS);
 		session_await(s);
 	} else {

@@ -1,18 +1,22 @@
 /*
  * authd-hash: verifies and makes password hashes (argon2id) for authd, and
- * keys of SCRAM-SHA-256, one at a time, so that authd never waits.  Holds
- * nothing, sees only what it is asked now; no files, no network.
+ * keys of SCRAM-SHA-256, and verifies tokens, one at a time, so that authd
+ * never waits.  Holds public keys alone, sees only what it is asked now; no
+ * files, no network.
  */
 #include "base/compat.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
+#include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
@@ -28,12 +32,14 @@
 static void	 on_verify(struct chan *, struct msg *, void *);
 static void	 on_make(struct chan *, struct msg *, void *);
 static void	 on_keys(struct chan *, struct msg *, void *);
+static void	 on_token(struct chan *, struct msg *, void *);
 static void	 on_gone(struct chan *, void *);
 
 static const struct chan_handler handlers[] = {
 	{ HASH_VERIFY,	on_verify },
 	{ HASH_MAKE,	on_make },
 	{ HASH_KEYS,	on_keys },
+	{ HASH_TOKEN,	on_token },
 };
 
 static struct {
@@ -123,11 +129,46 @@ on_gone(struct chan *c, void *arg)
 	st.authd = NULL;
 }
 
+static void
+on_token(struct chan *c, struct msg *m, void *arg)
+{
+	struct hash_token_r r = { .ok = 1 };
+	char user[SASL_FIELD_MAX + 1] = "";
+	const char *why;
+
+	why = token_check(m->body->hash_token.token, now_sec(), user);
+	if (why != NULL)
+		r = (struct hash_token_r){ .why = slice_str(why),
+		    .user = { "", 0 } };
+	else
+		r.user = slice_str(user);
+	chan_reply(c, m->id, HASH_TOKEN_R, &r, NULL, 0);
+}
+
+void
+pwhash_file(enum conf_file_kind what, uint16_t index, struct slice name,
+    int fd)
+{
+	if (what == FILE_TOKEN_KEYS)
+		token_keys(name, fd);
+	close(fd);
+}
+
+void
+pwhash_reload(const struct conf *conf)
+{
+}
+
 void
 pwhash_load(const struct conf *conf)
 {
+	size_t seed = 0;
+
 	if (sodium_init() == -1)
 		fatalx("sodium_init");
+	/* of its tables; by itself it would open a file for it */
+	random_bytes(&seed, sizeof(seed));
+	json_object_seed(seed | 1);
 }
 
 void

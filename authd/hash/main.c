@@ -10,6 +10,8 @@
 static const struct role role = {
 	.id = ROLE_HASH,
 	.load = pwhash_load,
+	.file = pwhash_file,
+	.reload = pwhash_reload,
 	.channel = pwhash_channel,
 };
 

@@ -38,6 +38,7 @@ static void	 check_domains(struct faults *);
 static void	 check_reports(struct faults *);
 static void	 check_ranges(struct faults *);
 static void	 check_relay(struct faults *);
+static void	 check_oauth(struct faults *);
 static void	 check_directories(struct faults *);
 
 static void
@@ -75,6 +76,7 @@ conf_finish(struct conf *c, conf_tell *tell, void *arg)
 	check_reports(&f);
 	check_ranges(&f);
 	check_relay(&f);
+	check_oauth(&f);
 	check_directories(&f);
 	return f.n;
 }
@@ -348,6 +350,22 @@ check_relay(struct faults *f)
 	if (c->relay.user != NULL && c->relay.smarthost == NULL)
 		fault(f, "relay.user", 0, "is for a smarthost, and there is "
 		    "none; would be right: smarthost: smtp.example.org");
+}
+
+/* A token of any issuer, or for any service, would let in: both are said. */
+static void
+check_oauth(struct faults *f)
+{
+	const struct conf *c = f->c;
+
+	if (c->oauth.keys == NULL)
+		return;
+	if (c->oauth.issuer == NULL)
+		fault(f, "oauth.keys", 0, "has no issuer beside it; would be "
+		    "right: issuer: https://login.example.org");
+	if (c->oauth.audience == NULL)
+		fault(f, "oauth.keys", 0, "has no audience beside it; would "
+		    "be right: audience: mail");
 }
 
 /* Is path that directory, or below it? */

@@ -120,7 +120,14 @@ struct conf {
 		unsigned int	 max_failures;	/* before slowing down, 5 */
 		unsigned int	 log_names;	/* enum conf_names, ours */
 		unsigned int	 scram;		/* enum conf_scram, auto */
+		bool		 client_certificates; /* are asked for, false */
 	} auth;
+	struct {			/* oauth: */
+		char		*keys;		/* JWK set; NULL: no tokens */
+		char		*issuer;	/* iss of a token */
+		char		*audience;	/* one of its aud */
+		char		*claim;		/* that names the account, email */
+	} oauth;
 	struct {			/* guard: outside, for an account */
 		unsigned int	 hour;	/* recipients, 300; 0 any */
 		unsigned int	 day;	/* 1000; 0 any */

@@ -243,6 +243,18 @@ static const struct conf_key keys[] = {
 	    R(AUTHD), "which names of failed logins the log tells"),
 	C("auth.scram", auth.scram, "auto, yes, no", "auto",
 	    R(AUTHD), "whether SCRAM is offered; auto: when all have keys"),
+	K("auth.client-certificates", CT_BOOL, false,
+	    auth.client_certificates, "false", 0, 0, R(AUTHD) | R_FRONTS,
+	    "whether clients are asked for a certificate to log in with"),
+
+	K("oauth.keys", CT_PATH, true, oauth.keys, NULL,
+	    0, 1023, R(AUTHD), "file with the public keys of token makers"),
+	K("oauth.issuer", CT_STR, true, oauth.issuer, NULL,
+	    0, 512, R(HASH), "who makes them, as they say (iss)"),
+	K("oauth.audience", CT_STR, true, oauth.audience, NULL,
+	    0, 512, R(HASH), "whom they are for, as they say (aud)"),
+	K("oauth.claim", CT_STR, false, oauth.claim, "email",
+	    0, 64, R(HASH), "what of them names the account"),
 
 	K("guard.recipients-hour", CT_UINT, false, guard.hour, "300",
 	    0, 10000000, R(AUTHD),

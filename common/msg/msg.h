@@ -140,6 +140,10 @@ struct msg_addr {			/* network address of a peer */
 	M(AUTH_OFFER_EV, auth_offer_ev, CHAN_AUTH, 12, SIDE_B, MF_EV)	\
 	M(AUTH_STEP, auth_step, CHAN_AUTH, 13, SIDE_A, MF_ASK | MF_SECRET) \
 	M(AUTH_STEP_R, auth_step_r, CHAN_AUTH, 14, SIDE_B, MF_ANSWER)	\
+	M(AUTH_TOKEN, auth_token, CHAN_AUTH, 15, SIDE_A, MF_ASK | MF_SECRET) \
+	M(AUTH_TOKEN_R, auth_token_r, CHAN_AUTH, 16, SIDE_B, MF_ANSWER)	\
+	M(AUTH_CERT, auth_cert, CHAN_AUTH, 17, SIDE_A, MF_ASK)		\
+	M(AUTH_CERT_R, auth_cert_r, CHAN_AUTH, 18, SIDE_B, MF_ANSWER)	\
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, 1, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, 2, SIDE_B, MF_ANSWER) \
 	M(HASH_MAKE, hash_make, CHAN_HASH, 3, SIDE_A, MF_ASK | MF_SECRET) \
@@ -148,6 +152,8 @@ struct msg_addr {			/* network address of a peer */
 	M(HASH_KEYS, hash_keys, CHAN_HASH, 5, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_KEYS_R, hash_keys_r, CHAN_HASH, 6, SIDE_B, \
 	    MF_ANSWER | MF_SECRET)					\
+	M(HASH_TOKEN, hash_token, CHAN_HASH, 7, SIDE_A, MF_ASK | MF_SECRET) \
+	M(HASH_TOKEN_R, hash_token_r, CHAN_HASH, 8, SIDE_B, MF_ANSWER)	\
 	/* queue */							\
 	M(QUEUE_STATE_EV, queue_state_ev, CHAN_QUEUE, 1, SIDE_B, MF_EV)	\
 	M(QUEUE_FILE, queue_file, CHAN_QUEUE, 2, SIDE_A, MF_ASK)	\
@@ -314,7 +320,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
 	F(u32, wait_ms, 0)	/* answer the client after so long */
 #define AUTH_OFFER_EV_FIELDS(F)	/* 1: it may be offered */		\
-	F(u8, scram, 0)
+	F(u8, scram, 0)							\
+	F(u8, token, 0)		/* OAUTHBEARER, XOAUTH2 */
 #define AUTH_STEP_FIELDS(F)	/* a response of SCRAM-SHA-256; first: it */ \
 	/* begins an exchange, with what binds it to conn's TLS ("": not, and */ \
 	/* then no -PLUS was offered) */				\
@@ -328,6 +335,20 @@ struct msg_addr {			/* network address of a peer */
 	/* again with what the client answers */			\
 	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
 	F(u32, wait_ms, 0) F(blob, challenge, 2048)
+#define AUTH_TOKEN_FIELDS(F)	/* user "": whom the token names */	\
+	F(u64, conn, 0) F(u8, protocol, 0) F(addr, peer, 0)		\
+	F(str, user, 512) F(str, token, 9216)
+#define AUTH_TOKEN_R_FIELDS(F)						\
+	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
+	F(u32, wait_ms, 0)
+#define AUTH_CERT_FIELDS(F)	/* the client proved its key in TLS; user */ \
+	/* "": whose certificate it is */				\
+	F(u64, conn, 0) F(u8, protocol, 0) F(addr, peer, 0)		\
+	F(str, user, 512)						\
+	F(mac, fingerprint, 0)	/* SHA-256 of the certificate */
+#define AUTH_CERT_R_FIELDS(F)						\
+	F(u8, result, 0) F(u32, account, 0) F(str, user, 512)		\
+	F(u32, wait_ms, 0)
 #define AUTH_CLOSE_EV_FIELDS(F)	/* forget what conn proved */		\
 	F(u64, conn, 0)
 #define DIR_SENDER_FIELDS(F)	/* may conn send as this address? */	\
@@ -368,6 +389,10 @@ struct msg_addr {			/* network address of a peer */
 	F(str, password, 1024) F(blob, salt, 64) F(u32, count, 0)
 #define HASH_KEYS_R_FIELDS(F)						\
 	F(u8, ok, 0) F(mac, stored, 0) F(mac, server, 0)
+#define HASH_TOKEN_FIELDS(F)						\
+	F(str, token, 9216)
+#define HASH_TOKEN_R_FIELDS(F)	/* ok: user is whom it names; else why not */ \
+	F(u8, ok, 0) F(str, user, 512) F(str, why, 128)
 
 #define QUEUE_STATE_EV_FIELDS(F)	/* tells before MAIL: 452 or not */ \
 	F(u8, accepting, 0) F(u64, free_bytes, 0)
@@ -603,7 +628,8 @@ enum conf_file_kind {
 	FILE_SOURCES,		/* memory that a front's processes share
 				 * (net/conn.h) */
 	FILE_DKIM_NEXT,		/* a FILE_DKIM_KEY not yet to sign with */
-	FILE_STORE		/* directories.store, the nursery's bounds */
+	FILE_STORE,		/* directories.store, the nursery's bounds */
+	FILE_TOKEN_KEYS		/* JWK set (authd-hash) */
 };
 enum conf_secret_kind {
 	SECRET_RCPT,		/* authd and queue: recipients */

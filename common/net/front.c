@@ -213,7 +213,7 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	io_deadline(c->io, front_limits()->login_timeout * 1000);
 	if (!c->implicit)
 		front_greet(c);
-	else if (serve_accept_tls(c->io) == -1) {
+	else if (serve_accept_login(c->io) == -1) {
 		log_warnx("%s tls error=\"no certificate\"",
 		    connid_text(c->id));
 		front_quit(c);
@@ -345,7 +345,7 @@ front_starttls(struct front_conn *c)
 	}
 	front_answer(c, FRONT_TLS_BEGIN);
 	c->state = FRONT_HANDSHAKE;
-	if (serve_accept_tls(c->io) == -1) {
+	if (serve_accept_login(c->io) == -1) {
 		log_info("%s end why=\"clear text behind STARTTLS\"",
 		    connid_text(c->id));
 		front_quit(c);

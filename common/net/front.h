@@ -169,6 +169,8 @@ void	 front_sasl_forget(struct front_conn *);
 void	 front_login_authd(int fd);	/* a channel to authd */
 /* Ask authd about this login; answered and logged is it in all cases. */
 void	 front_ask(struct front_conn *, enum msg_type, const void *);
+/* The login ends with that answer. */
+void	 front_refuse(struct front_conn *, enum auth_result);
 /* The timer and the events of a session.  0, or -1: out of memory. */
 int	 front_live_new(struct front_conn *);
 /* Wait so long for the session that maild was asked for. */

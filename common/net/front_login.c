@@ -47,7 +47,6 @@ static void	front_answered(struct front_conn *);
 static void	front_more(struct front_conn *);
 static void	on_timer(evutil_socket_t, short, void *);
 static void	front_wait(struct front_conn *, enum front_state, unsigned int);
-static void	front_refuse(struct front_conn *, enum auth_result);
 static void	front_session(struct front_conn *);
 static void	front_release(uint64_t);
 static void	front_ungrant(struct front_conn *);
@@ -207,8 +206,13 @@ front_answered(struct front_conn *c)
 		front_session(c);
 		break;
 	case AUTH_BAD:
+		if (c->sasl != NULL && sasl_fail(c->sasl))
+			front_more(c);
+		else
+			front_refuse(c, AUTH_BAD);
+		break;
 	case AUTH_TEMP:
-		front_refuse(c, c->result);
+		front_refuse(c, AUTH_TEMP);
 		break;
 	case AUTH_MORE:
 		front_more(c);
@@ -249,7 +253,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		front_refuse(c, AUTH_TEMP);
 }
 
-static void
+void
 front_refuse(struct front_conn *c, enum auth_result why)
 {
 	if (c->result == AUTH_OK)	/* right, but there is no session */

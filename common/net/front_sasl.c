@@ -67,6 +67,9 @@ exchange_next(struct front_conn *c, enum sasl_next next)
 	case SASL_ASK:
 		front_ask(c, c->sasl->ask.type, &c->sasl->ask.body);
 		return;
+	case SASL_FAILED:
+		front_refuse(c, AUTH_BAD);
+		return;
 	case SASL_STOPPED:
 		exchange_over(c, FRONT_SASL_CANCELLED);
 		return;

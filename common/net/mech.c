@@ -11,9 +11,11 @@
 
 #include "base/slice.h"
 #include "parse/base64.h"
+#include "parse/oauth.h"
 #include "parse/sasl.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "proc/proc.h"
 #include "net/io.h"
 #include "net/mech.h"
 #include "net/tlsssl.h"
@@ -22,7 +24,7 @@
 #define LOGIN_PASSWORD	"UGFzc3dvcmQ6"	/* Password: */
 
 static struct {
-	bool		 scram;
+	bool		 scram, token;
 } offer;
 
 struct sasl_mech {
@@ -30,6 +32,7 @@ struct sasl_mech {
 	bool		(*offered)(struct io *);	/* NULL: always */
 	const char	*challenge;	/* when no response came at once */
 	enum sasl_next	(*take)(struct sasl *, struct slice);
+	const char	*failure;	/* JSON; NULL: it just ends */
 };
 
 static bool	 scram_offered(struct io *);
@@ -38,19 +41,30 @@ static enum sasl_next plain_take(struct sasl *, struct slice);
 static enum sasl_next login_take(struct sasl *, struct slice);
 static enum sasl_next scram_take(struct sasl *, struct slice);
 static enum sasl_next login_ask(struct sasl *);
+static bool	 token_offered(struct io *);
+static enum sasl_next oauthbearer_take(struct sasl *, struct slice);
+static enum sasl_next xoauth2_take(struct sasl *, struct slice);
+static bool	 external_offered(struct io *);
+static enum sasl_next external_take(struct sasl *, struct slice);
 
 /* Clients that take the first one they know take the best one they can. */
 static const struct sasl_mech mechs[] = {
-	{ "SCRAM-SHA-256-PLUS",	plus_offered,	"",	scram_take },
-	{ "SCRAM-SHA-256",	scram_offered,	"",	scram_take },
-	{ SASL_PLAIN,		NULL,		"",	plain_take },
-	{ "LOGIN",		NULL,	LOGIN_USER,	login_take },
+	{ "SCRAM-SHA-256-PLUS",	plus_offered,	"",	scram_take,	NULL },
+	{ "SCRAM-SHA-256",	scram_offered,	"",	scram_take,	NULL },
+	{ SASL_PLAIN,		NULL,		"",	plain_take,	NULL },
+	{ "LOGIN",		NULL,	LOGIN_USER,	login_take,	NULL },
+	{ "OAUTHBEARER",	token_offered,	"",	oauthbearer_take,
+	    "{\"status\":\"invalid_token\"}" },
+	{ "XOAUTH2",		token_offered,	"",	xoauth2_take,
+	    "{\"status\":\"401\",\"schemes\":\"bearer\"}" },
+	{ "EXTERNAL",		external_offered, "",	external_take,	NULL },
 };
 
 void
 sasl_offer(const struct auth_offer_ev *ev)
 {
 	offer.scram = ev != NULL && ev->scram == 1;
+	offer.token = ev != NULL && ev->token == 1;
 }
 
 static bool
@@ -133,6 +147,8 @@ sasl_begin(struct sasl *s, struct slice initial)
 enum sasl_next
 sasl_line(struct sasl *s, struct slice line)
 {
+	if (s->failed)
+		return SASL_FAILED;	/* whatever it says to that */
 	if (slice_is(line, "*"))
 		return SASL_STOPPED;
 	if (line.n > SASL_LINE_MAX)
@@ -144,13 +160,23 @@ void
 sasl_answer(const struct msg *m, struct auth_step_r *r)
 {
 	const struct auth_login_r *login;
+	const struct auth_token_r *token;
+	const struct auth_cert_r *cert;
 
 	*r = (struct auth_step_r){ .result = AUTH_TEMP, .user = { "", 0 } };
 	if (m == NULL)
 		return;
 	if (m->type == AUTH_STEP_R)
 		*r = m->body->auth_step_r;
-	else {
+	else if (m->type == AUTH_TOKEN_R) {
+		token = &m->body->auth_token_r;
+		*r = (struct auth_step_r){ token->result, token->account,
+		    token->user, token->wait_ms, { NULL, 0 } };
+	} else if (m->type == AUTH_CERT_R) {
+		cert = &m->body->auth_cert_r;
+		*r = (struct auth_step_r){ cert->result, cert->account,
+		    cert->user, cert->wait_ms, { NULL, 0 } };
+	} else {
 		login = &m->body->auth_login_r;
 		*r = (struct auth_step_r){ login->result, login->account,
 		    login->user, login->wait_ms, { NULL, 0 } };
@@ -167,6 +193,18 @@ sasl_more(struct sasl *s, const struct auth_step_r *r)
 	    s->challenge, sizeof(s->challenge) - 1);
 
 	s->challenge[n == -1 ? 0 : n] = '\0';
+}
+
+bool
+sasl_fail(struct sasl *s)
+{
+	struct auth_step_r r = { .result = AUTH_BAD };
+
+	if (s->mech->failure == NULL)
+		return false;
+	r.challenge = slice_str(s->mech->failure);
+	sasl_more(s, &r);
+	return s->failed = true;
 }
 
 /* ---- PLAIN (RFC 4616), LOGIN --------------------------------------------- */
@@ -240,4 +278,70 @@ scram_take(struct sasl *s, struct slice b64)
 		scram_bind(s, step);
 	s->begun = true;
 	return SASL_ASK;
+}
+
+/* ---- OAUTHBEARER (RFC 7628), XOAUTH2 ------------------------------------- */
+
+static bool
+token_offered(struct io *io)
+{
+	return offer.token;
+}
+
+static enum sasl_next
+token_take(struct sasl *s, struct slice b64, int (*parse)(struct slice,
+    struct oauth *, struct parse_err *))
+{
+	ssize_t n = base64_decode(b64.p, b64.n, s->octets, sizeof(s->octets));
+	struct oauth o;
+
+	if (n == -1 || parse(slice_of(s->octets, (size_t)n), &o, NULL) == -1)
+		return SASL_BAD;
+	strlcpy(s->cred.authcid, o.user, sizeof(s->cred.authcid));
+	s->ask.type = AUTH_TOKEN;
+	s->ask.body.token = (struct auth_token){ .conn = s->peer.conn,
+	    .protocol = (uint8_t)s->peer.protocol, .peer = s->peer.addr,
+	    .user = slice_str(s->cred.authcid), .token = o.token };
+	return SASL_ASK;
+}
+
+static enum sasl_next
+oauthbearer_take(struct sasl *s, struct slice b64)
+{
+	return token_take(s, b64, oauth_bearer);
+}
+
+static enum sasl_next
+xoauth2_take(struct sasl *s, struct slice b64)
+{
+	return token_take(s, b64, oauth_xoauth2);
+}
+
+/* ---- EXTERNAL (RFC 4422 A) ----------------------------------------------- */
+
+static bool
+external_offered(struct io *io)
+{
+	uint8_t fp[32];
+
+	return proc_conf()->auth.client_certificates && io_ssl(io) != NULL &&
+	    tlsssl_fingerprint(io_ssl(io), fp) == 0;
+}
+
+/* The response is who the client wants to be, or empty. */
+static enum sasl_next
+external_take(struct sasl *s, struct slice b64)
+{
+	struct auth_cert *cert = &s->ask.body.cert;
+	ssize_t n = base64_decode(b64.p, b64.n, s->octets, SASL_FIELD_MAX);
+	struct slice user = slice_of(s->octets, n == -1 ? 0 : (size_t)n);
+
+	if (n == -1 || (n > 0 && !sasl_field_valid(user)))
+		return SASL_BAD;
+	s->ask.type = AUTH_CERT;
+	*cert = (struct auth_cert){ .conn = s->peer.conn,
+	    .protocol = (uint8_t)s->peer.protocol, .peer = s->peer.addr,
+	    .user = user };
+	return tlsssl_fingerprint(io_ssl(s->peer.io), cert->fingerprint.b) ==
+	    0 ? SASL_ASK : SASL_BAD;
 }

@@ -29,7 +29,8 @@ enum sasl_next {
 	SASL_ASK,		/* ask authd what s->ask says */
 	SASL_STOPPED,		/* the client cancelled: the exchange is over */
 	SASL_BAD,		/* it said nothing of that mechanism: over */
-	SASL_OTHER		/* it wants to be somebody else: over */
+	SASL_OTHER,		/* it wants to be somebody else: over */
+	SASL_FAILED		/* it heard why authd said no: over */
 };
 
 /* Who logs in. */
@@ -44,12 +45,15 @@ struct sasl {
 	const struct sasl_mech *mech;
 	struct sasl_peer peer;
 	bool		 begun;		/* authd knows of it */
+	bool		 failed;	/* the client is told why */
 	struct {			/* its slices are good till the next
 					 * line comes */
 		enum msg_type	 type;
 		union {
 			struct auth_login login;
 			struct auth_step  step;
+			struct auth_token token;
+			struct auth_cert  cert;
 		} body;
 	} ask;
 	struct sasl_cred cred;
@@ -78,5 +82,8 @@ enum sasl_next sasl_line(struct sasl *, struct slice);
 void	 sasl_answer(const struct msg *, struct auth_step_r *);
 /* The answer was AUTH_MORE: s->challenge is what the client is told. */
 void	 sasl_more(struct sasl *, const struct auth_step_r *);
+/* It was AUTH_BAD: has the mechanism a way to say so, which comes before the
+ * end?  Then s->challenge is that. */
+bool	 sasl_fail(struct sasl *);
 
 #endif

@@ -136,6 +136,16 @@ serve_accept_tls(struct io *io)
 	return serve.tls == NULL ? -1 : io_accept_tls(io, serve.tls);
 }
 
+int
+serve_accept_login(struct io *io)
+{
+	if (serve_accept_tls(io) == -1)
+		return -1;
+	if (proc_conf()->auth.client_certificates)
+		tlsssl_want_certificate(io_ssl(io));
+	return 0;
+}
+
 /* ---- connections --------------------------------------------------------- */
 
 void

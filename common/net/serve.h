@@ -70,5 +70,7 @@ bool	 serve_stopping(void);
 bool	 serve_has_tls(void);
 /* Begin TLS.  0, or -1: no certificate, or as io_accept_tls() says. */
 int	 serve_accept_tls(struct io *);
+/* The same where people log in, by a certificate of their own if they like. */
+int	 serve_accept_login(struct io *);
 
 #endif

@@ -197,6 +197,36 @@ tlsssl_endpoint(struct ssl_st *ssl, uint8_t *out, size_t *n)
 	return 0;
 }
 
+/* ---- certificates of clients --------------------------------------------- */
+
+/* Whose it is and who signed it is not asked: only its digest counts. */
+static int
+any_certificate(int ok, X509_STORE_CTX *x)
+{
+	return 1;
+}
+
+void
+tlsssl_want_certificate(struct ssl_st *ssl)
+{
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, any_certificate);
+}
+
+int
+tlsssl_fingerprint(struct ssl_st *ssl, uint8_t out[32])
+{
+	X509 *cert = SSL_is_init_finished(ssl) ?
+	    SSL_get1_peer_certificate(ssl) : NULL;
+	unsigned int n = 0;
+	int r = -1;
+
+	if (cert != NULL && X509_digest(cert, EVP_sha256(), out, &n) == 1 &&
+	    n == 32)
+		r = 0;
+	X509_free(cert);
+	return r;
+}
+
 static struct server *
 server_find(const struct tls *tls)
 {

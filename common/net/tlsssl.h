@@ -39,6 +39,11 @@ int	 tlsssl_connect(struct tls *, tls_read_cb, tls_write_cb, void *arg,
  * RFC 5929 4.1), *n octets of at most *n.  0, -1.
  */
 bool	 tlsssl_bindable(struct ssl_st *);
+/* Before its handshake: the client is asked for a certificate, and need not
+ * have one.  Any is taken: afterwards fingerprint has the SHA-256 of the one
+ * whose key it proved to have.  0, -1: it has none. */
+void	 tlsssl_want_certificate(struct ssl_st *);
+int	 tlsssl_fingerprint(struct ssl_st *, uint8_t out[32]);
 int	 tlsssl_exporter(struct ssl_st *, uint8_t out[32]);
 int	 tlsssl_endpoint(struct ssl_st *, uint8_t *out, size_t *n);
 

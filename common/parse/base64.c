@@ -48,6 +48,31 @@ base64_decode(const char *in, size_t n, void *out, size_t size)
 	return (ssize_t)len;
 }
 
+/* By the other alphabet: four characters at a time, padded. */
+ssize_t
+base64url_decode(const char *in, size_t n, void *out, size_t size)
+{
+	uint8_t *o = out;
+	size_t i, j, len = 0;
+	char c, part[4];
+	ssize_t k;
+
+	if (n % 4 == 1)
+		return -1;
+	for (i = 0; i < n; i += 4) {
+		for (j = 0; j < 4; j++) {
+			c = i + j < n ? in[i + j] : '=';
+			if (i + j < n && (c == '+' || c == '/' || c == '='))
+				return -1;
+			part[j] = c == '-' ? '+' : c == '_' ? '/' : c;
+		}
+		if ((k = base64_decode(part, 4, o + len, size - len)) == -1)
+			return -1;
+		len += (size_t)k;
+	}
+	return (ssize_t)len;
+}
+
 ssize_t
 base64_encode(const void *in, size_t n, char *out, size_t size)
 {

@@ -17,4 +17,7 @@ ssize_t	 base64_decode(const char *in, size_t n, void *out, size_t size);
 /* Returns the length BASE64_LEN(n), or -1 if size is too small.  No NUL. */
 ssize_t	 base64_encode(const void *in, size_t n, char *out, size_t size);
 
+/* The alphabet of URLs and no padding (RFC 4648 5, RFC 7515 2); as strict. */
+ssize_t	 base64url_decode(const char *in, size_t n, void *out, size_t size);
+
 #endif

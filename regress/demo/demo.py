@@ -5,6 +5,7 @@
     demo.py up      start, leave it running; run/demo/demo.json tells the rest
     demo.py down    end what "up" left running
 """
+import hashlib
 import imaplib
 import json
 import os
@@ -18,10 +19,13 @@ import ssl
 import subprocess
 import sys
 import time
+import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from house import TOP, House  # noqa: E402
+from house import TOP, House, make_cert  # noqa: E402
+from jwt import Issuer  # noqa: E402
+from sasl import PLUS, SCRAM, Client  # noqa: E402
 from sink import Sink  # noqa: E402
 
 RUN = os.path.join(TOP, "run", "demo")
@@ -44,7 +48,11 @@ def show(text):
 
 def serve():
     """runs till SIGTERM; writes demo.json when all is ready"""
-    h = House(RUN, build=os.environ.get("BUILD"), ports=dict(PORTS), conf={"queue": {"retry-min": 5}})
+    issuer = Issuer(RUN)
+    issuer.write(f"{RUN}/tokens.json")
+    h = House(RUN, build=os.environ.get("BUILD"), ports=dict(PORTS), conf={
+        "queue": {"retry-min": 5}, "auth": {"client-certificates": True},
+        "oauth": {"keys": f"{RUN}/tokens.json", "issuer": issuer.url, "audience": issuer.audience}})
     sink = Sink(PORTS["sink"], tls=make_sink_cert(h))
     stop = []
     signal.signal(signal.SIGTERM, lambda *a: stop.append(1))
@@ -57,6 +65,8 @@ def serve():
     accounts = {a: secrets.token_urlsafe(9) for a in (ALICE, BOB)}
     for address, password in accounts.items():
         h.account(address, password)
+    make_cert(h.certs, "alice", [ALICE])
+    h.ctl("account", "cert", ALICE, "add", fingerprint(f"{h.certs}/alice.crt"))
     h.ctl("alias", "add", "postmaster@example.test", ALICE)
     h.ctl("alias", "add", "user@localdomain", ALICE)        # to try a session by telnet
     records = h.ctl_rows("dkim", "create", "example.test")     # RSA and Ed25519
@@ -64,6 +74,7 @@ def serve():
     record = records[0]
     info = {"ports": {p: h.ports[p] for p in h.ports}, "accounts": accounts, "ca": h.ca, "pid": h.proc.pid,
             "server": os.getpid(), "dns": h.dns_port, "sink": os.path.join(RUN, "sink"),
+            "token": issuer.token(email=ALICE, exp=int(time.time()) + 30 * 86400), "certs": h.certs,
             "dkim": {"name": record["name"], "value": record["value"]}, "socket": h.conf["directories"]["socket"]}
     os.makedirs(info["sink"], exist_ok=True)
     fd = os.open(INFO + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -87,8 +98,12 @@ def serve():
         pass
 
 
+def fingerprint(path):
+    with open(path) as f:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
+
+
 def make_sink_cert(h):
-    from house import make_cert
     if not os.path.exists(h.certs + "/sink.crt"):
         make_cert(h.certs, "sink", ["mx.outside.test"])
     return h.certs + "/sink.crt", h.certs + "/sink.key"
@@ -225,6 +240,26 @@ def verify_dkim(info, message):
         return False
 
 
+def mechanisms(info):
+    """alice logs in by each that is offered; what became of it"""
+    house, password, token = types.SimpleNamespace(**info), info["accounts"][ALICE], info["token"]
+    pair = (f"{info['certs']}/alice.crt", f"{info['certs']}/alice.key")
+    ways = {PLUS: lambda c: c.scram(ALICE, password, mech=PLUS, kind="tls-exporter"), SCRAM: lambda c: c.scram(ALICE, password),
+            "PLAIN": lambda c: c.result(c.start("PLAIN", f"\0{ALICE}\0{password}")),
+            "LOGIN": lambda c: c.result((c.start("LOGIN", ALICE), c.respond(password))[1]),
+            "OAUTHBEARER": lambda c: c.result(c.start("OAUTHBEARER", f"n,a={ALICE},\1auth=Bearer {token}\1\1")),
+            "XOAUTH2": lambda c: c.result(c.start("XOAUTH2", f"user={ALICE}\1auth=Bearer {token}\1\1")),
+            "EXTERNAL": lambda c: c.result((c.start("EXTERNAL"), c.say(""))[1])}
+    out = []
+    for front in ("submission", "imaps", "pop3s"):
+        with Client(house, front, cert=pair) as c:
+            names = c.names()
+        for name in names:
+            with Client(house, front, cert=pair) as c:
+                out.append((front, name, ways[name](c)))
+    return out
+
+
 def steps(info):
     ctl = ["./build/mailctl", "-s", os.path.relpath(info["socket"], TOP)]
     say("The processes (mailctl status)")
@@ -236,6 +271,11 @@ def steps(info):
     show(read_imap(info))
     say(f"and over POP3 (port {info['ports']['pop3s']}, TLS)")
     show("\n".join(read_pop3(info).splitlines()[:4]) + "\n...")
+    say("alice logs in by each mechanism of SASL")
+    got = mechanisms(info)
+    show("\n".join(f"{front:<12}{name:<20}{result}" for front, name, result in got))
+    if {result for _, _, result in got} != {"ok"}:
+        sys.exit("not by each")
     say(f"alice sends to {OUTSIDE}: DNS, MX, relay, STARTTLS")
     send(info, OUTSIDE, "demo: hello world", "Hello outside.")
     eml = wait(lambda: sorted(x for x in os.listdir(info["sink"]) if x.endswith(".eml")), 30,
@@ -254,6 +294,8 @@ def steps(info):
     show("  ".join(f"{k} {v}" for k, v in info["ports"].items()))
     say("Passwords")
     show("\n".join(f"{a}  {p}" for a, p in info["accounts"].items()))
+    say("A token of alice, for a month")
+    print(info["token"])
     say("Try")
     show(f"""curl --cacert {os.path.relpath(info['ca'], TOP)} -u '{BOB}:{info['accounts'][BOB]}' \\
     'imaps://localhost:{info['ports']['imaps']}/INBOX;MAILINDEX=1'

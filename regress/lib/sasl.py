@@ -78,10 +78,12 @@ class Scram:
 
 
 class Client:
-    def __init__(self, house, front, source="127.0.0.1", version=None, tls=True):
+    def __init__(self, house, front, source="127.0.0.1", version=None, tls=True, cert=None):
         self.front, self.proto = front, "smtp" if front in ("submission", "smtps") else front.rstrip("s")
         self.sock = socket.create_connection(("127.0.0.1", house.ports[front]), 20, source_address=(source, 0))
         context = ssl.create_default_context(cafile=house.ca)
+        if cert:
+            context.load_cert_chain(*cert)
         if version:
             context.maximum_version = version
         self.context, self.n = context, 0

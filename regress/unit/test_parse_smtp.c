@@ -20,6 +20,7 @@
 #include "parse/data.h"
 #include "parse/err.h"
 #include "parse/sasl.h"
+#include "parse/oauth.h"
 #include "parse/scram.h"
 #include "parse/smtp.h"
 #include "cut.h"
@@ -700,6 +701,88 @@ test_scram_cut(void **state)
 	CUT_LIT("c=biws,r=nonce,x=y,p=" PROOF, scram_cut);
 }
 
+#define SEP	"\001"
+
+static void
+test_oauth(void **state)
+{
+	static const char *const bad[] = {
+		"", "n,", "n,,", "n,," SEP, "n,," SEP SEP,
+		"n,," SEP "auth=Bearer x" SEP, "n,," SEP "auth=Bearer x",
+		"n,," SEP "auth=Bearer " SEP SEP, "n,," SEP "auth=Basic x" SEP SEP,
+		"n,," SEP "auth=Bearer x" SEP "auth=Bearer x" SEP SEP,
+		"n,," SEP "auth=Bearer x" SEP SEP "x",
+		"n,," SEP "auth=Bearer a b" SEP SEP, "n,," SEP "x" SEP SEP,
+		"p=a,," SEP "auth=Bearer x" SEP SEP,
+		"n,a=," SEP "auth=Bearer x" SEP SEP,
+	};
+	static const char *const bad2[] = {
+		"", "user=", "user=" SEP "auth=Bearer x" SEP SEP,
+		"user=a\nb" SEP "auth=Bearer x" SEP SEP, "user=x" SEP SEP,
+		"auth=Bearer x" SEP SEP, "user=x" SEP "auth=Bearer x" SEP,
+	};
+	struct oauth o;
+	size_t i;
+
+	assert_int_equal(oauth_bearer(SLICE_LIT("n,a=u=2Cx," SEP "host=h" SEP
+	    "auth=bearer a-._~+/=" SEP SEP), &o, NULL), 0);
+	assert_string_equal(o.user, "u,x");
+	assert_true(slice_is(o.token, "a-._~+/="));
+	assert_int_equal(oauth_bearer(SLICE_LIT("y,," SEP "auth=Bearer x" SEP
+	    SEP), &o, NULL), 0);
+	assert_string_equal(o.user, "");
+	assert_int_equal(oauth_xoauth2(SLICE_LIT("user=a@b" SEP
+	    "auth=Bearer x" SEP SEP), &o, NULL), 0);
+	assert_string_equal(o.user, "a@b");
+	for (i = 0; i < NITEMS(bad); i++)
+		assert_int_equal(oauth_bearer(slice_str(bad[i]), &o, NULL),
+		    -1);
+	for (i = 0; i < NITEMS(bad2); i++)
+		assert_int_equal(oauth_xoauth2(slice_str(bad2[i]), &o, NULL),
+		    -1);
+}
+
+static void
+oauth_cut(char *p, size_t n)
+{
+	struct oauth o;
+
+	oauth_bearer(slice_of(p, n), &o, NULL);
+	oauth_xoauth2(slice_of(p, n), &o, NULL);
+}
+
+static void
+test_oauth_cut(void **state)
+{
+	CUT_LIT("n,a=u," SEP "host=h" SEP "auth=Bearer x" SEP SEP, oauth_cut);
+	CUT_LIT("user=u" SEP "auth=Bearer x" SEP SEP, oauth_cut);
+}
+
+/* RFC 4648 10 without its padding; each text has one reading. */
+static void
+test_base64url(void **state)
+{
+	static const struct { const char *text, *want; } row[] = {
+		{ "", "" }, { "Zg", "f" }, { "Zm8", "fo" }, { "Zm9v", "foo" },
+		{ "Zm9vYg", "foob" }, { "-_-_", "\xfb\xff\xbf" },
+		{ "Z", NULL }, { "Zg==", NULL }, { "Zh", NULL },
+		{ "Zm9", NULL }, { "+/+/", NULL }, { "Zm 9", NULL },
+		{ "Zm9vYmFy", NULL },	/* no room */
+	};
+	char out[5];
+	size_t i;
+
+	for (i = 0; i < NITEMS(row); i++) {
+		ssize_t n = base64url_decode(row[i].text, strlen(row[i].text),
+		    out, sizeof(out));
+
+		assert_int_equal(n, row[i].want == NULL ? -1 :
+		    (ssize_t)strlen(row[i].want));
+		if (n > 0)
+			assert_memory_equal(out, row[i].want, (size_t)n);
+	}
+}
+
 int
 main(void)
 {
@@ -727,6 +810,9 @@ main(void)
 		cmocka_unit_test(test_scram_first),
 		cmocka_unit_test(test_scram_final),
 		cmocka_unit_test(test_scram_cut),
+		cmocka_unit_test(test_oauth),
+		cmocka_unit_test(test_oauth_cut),
+		cmocka_unit_test(test_base64url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
