@@ -78,6 +78,7 @@ struct conf {
 		unsigned int	 max_per_account;	/* 100 */
 		unsigned int	 park;			/* imap: s quiet, 5 */
 		uint64_t	 max_append;		/* octets, 50M */
+		unsigned int	 max_messages;		/* imap: of a command, 1,000,000 */
 		bool		 mark_seen;		/* pop3: RETR, true */
 		char		*folder;		/* pop3: INBOX */
 		unsigned int	 uidl;			/* pop3: enum conf_uidl */

@@ -159,6 +159,8 @@ static const struct conf_key keys[] = {
 	    "a client that is quiet so long has no process; 0: never"),
 	K("imap.max-append", CT_SIZE, false, imap.max_append, "50M",
 	    64 * KIB, 2 * GIB, R_IMAP, "largest message of APPEND"),
+	K("imap.max-messages", CT_UINT, false, imap.max_messages, "1000000",
+	    1000, 1000000000, R_IMAP, "messages that one command is about"),
 
 	K("pop3.login-timeout", CT_SEC, false, pop3.login_timeout, "1m",
 	    1, DAY, R_POP3, "time to log in"),

@@ -68,6 +68,7 @@ command_run(struct session *s, char *p, size_t n)
 	s->text = NULL;
 	s->code.n = 0;
 	s->modseq = false;
+	s->lowest = 0;
 	s->verb[0] = '\0';
 	strlcpy(s->tag, "*", sizeof(s->tag));
 	if (imap_tag(&in, &tag) == -1 ||
@@ -170,6 +171,8 @@ command_done(struct session *s, const struct command *c, enum reply r)
 	if (s->modseq && s->enabled & ENABLED_CONDSTORE && r == REPLY_OK &&
 	    s->code.n == 0 && s->state == SELECTED)
 		code_highestmodseq(s);
+	if (s->lowest != 0 && r == REPLY_OK)
+		limit_tell(s);
 	frames_puts(s->io, s->tag);
 	frames_puts(s->io, word[r]);
 	if (s->code.n > 0) {
@@ -189,12 +192,12 @@ command_done(struct session *s, const struct command *c, enum reply r)
 const char *
 capabilities(const struct session *s, char *text)
 {
-	char	 limit[40];
+	char	 limit[80];
 
 	capability_print(imap_capabilities, NITEMS(imap_capabilities),
 	    CAP_SESSION, " ", text);
-	snprintf(limit, sizeof(limit), " APPENDLIMIT=%" PRIu64,
-	    s->max_append);
+	snprintf(limit, sizeof(limit), " MESSAGELIMIT=%" PRIu32
+	    " APPENDLIMIT=%" PRIu64, s->max_messages, s->max_append);
 	strlcat(text, limit, CAPABILITY_MAX);
 	return text;
 }

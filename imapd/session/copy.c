@@ -52,6 +52,10 @@ copy_run(struct session *s, struct imap_in *in, bool move)
 			return reply_no(s, "TRYCREATE", "No such mailbox");
 		return REPLY_OK;
 	}
+	if (move)
+		limit_set(s);
+	else if ((r = limit_refuse(s)) != REPLY_OK)
+		return r;
 	/* What has no UID any more is passed over (RFC 3501 6.4.8); by
 	 * number, all of it or nothing (6.4.7). */
 	sr = store_copy(s->view, s->set, s->nset, name,

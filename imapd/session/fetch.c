@@ -422,6 +422,7 @@ fetch_run(struct session *s, struct fetch *f)
 	size_t			 i;
 	bool			 gone = false;
 
+	limit_set(s);
 	if (f->seen && (r = fetch_set_seen(s, f)) != STORE_OK)
 		return reply_store(s, r);
 	for (i = 0; i < s->nset; i++) {

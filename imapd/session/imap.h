@@ -5,7 +5,7 @@
  *
  * Layers, lowest first; a file calls those before it:
  *	told reply args out objectid vanished enable state condstore qresync park in
- *	append status list mailbox quota copy store uidbatches
+ *	messagelimit append status list mailbox quota copy store uidbatches
  *	fetch_body fetch_binary fetch idle compress
  *	search_prog search_string search_parse search_field search_match
  *	search_return search sort_key sort thread
@@ -74,6 +74,7 @@ struct session {
 	bool		 parked;	/* the front has all of this */
 	bool		 idle;		/* woken in IDLE */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
+	uint32_t	 max_messages;	/* that one command is about */
 	struct quota	 quota;		/* of the account, 0 no limit */
 
 	struct start	 start;		/* who it is for */
@@ -89,6 +90,7 @@ struct session {
 	char		 bad[IMAP_EXPECTED_MAX]; /* the text of a BAD */
 	struct fbuf	 code;		/* its response code, no brackets */
 	bool		 modseq;	/* HIGHESTMODSEQ, where that is none */
+	uint32_t	 lowest;	/* UID, of a set that was cut; or 0 */
 
 	struct fbuf	 cmd;		/* a command not in one packet */
 	struct fbuf	 tmp;		/* fields chosen, text decoded */
@@ -306,6 +308,15 @@ enum reply arg_select_params(struct session *, struct imap_in *,
 /* After the mailbox was opened. */
 enum store_result resync_show(struct session *, const struct resync *);
 void	 resync_free(struct resync *);
+
+/* ---- messagelimit.c ------------------------------------------------------ */
+
+/* Cut s->set to as many as one command may be about: s->lowest is set. */
+void	 limit_set(struct session *);
+/* NO, if it is about more. */
+enum reply limit_refuse(struct session *);
+/* MESSAGELIMIT, for s->lowest. */
+void	 limit_tell(struct session *);
 
 /* ---- the commands -------------------------------------------------------- */
 

@@ -44,6 +44,7 @@ session_main(int sock, const struct conf *conf, const struct quota *quota)
 	s->state = AUTHENTICATED;
 	s->max_append = conf->imap.max_append < STORE_MESSAGE_MAX ?
 	    conf->imap.max_append : STORE_MESSAGE_MAX;
+	s->max_messages = conf->imap.max_messages;
 	s->park_ms = conf->imap.park == 0 ? -1 : (int)conf->imap.park * 1000;
 	if (session_start(s, conf) == 0) {
 		session_quota(s, conf, s->io->raised ? &s->io->quota :

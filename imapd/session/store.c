@@ -111,6 +111,7 @@ store_run(struct session *s, const struct storing *st,
 		return reply_store(s, STORE_READONLY);
 	if (s->nset == 0)
 		return REPLY_OK;
+	limit_set(s);
 	sr = store_flags(s->view, s->set, s->nset, st->op, set, st->since,
 	    true, &changed);
 	if (sr != STORE_OK)
@@ -177,6 +178,8 @@ cmd_expunge(struct session *s, struct imap_in *in)
 		return reply_store(s, STORE_READONLY);
 	if (s->uid && s->nset == 0)
 		return REPLY_OK;
+	if (s->uid)
+		limit_set(s);
 	sr = store_expunge(s->view, s->uid ? s->set : NULL, s->nset, false,
 	    &n);
 	if (sr != STORE_OK)
