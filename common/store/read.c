@@ -40,6 +40,18 @@ window_room(struct window *w, size_t n)
 	return 0;
 }
 
+/* Are they read already?  Then *out points at them. */
+static bool
+window_has(const struct window *w, uint32_t file, uint64_t off, size_t want,
+    struct iovec *out)
+{
+	if (w->n == 0 || w->file != file || off < w->off ||
+	    off - w->off > w->n || want > w->n - (off - w->off))
+		return false;
+	*out = (struct iovec){ w->p + (off - w->off), want };
+	return true;
+}
+
 /*
  * Points *out at octets from off of a file, want of them or as many as there
  * are; file tells one file from another.
@@ -51,11 +63,8 @@ window_get(struct window *w, int fd, uint32_t file, uint64_t off, size_t want,
 	enum store_result r;
 	size_t n;
 
-	if (w->n > 0 && w->file == file && off >= w->off &&
-	    off - w->off <= w->n && want <= w->n - (off - w->off)) {
-		*out = (struct iovec){ w->p + (off - w->off), want };
+	if (window_has(w, file, off, want, out))
 		return STORE_OK;
-	}
 	if (w->n > 0 && w->file == file && off >= w->off &&
 	    off - w->off <= w->n + WINDOW_GAP) {
 		w->ahead = w->ahead == 0 ? WINDOW_FIRST : w->ahead * 2;
@@ -177,18 +186,23 @@ store_verify(struct store *st, const struct store_msg *msg)
 enum store_result
 facts_read(struct store *st, const struct store_msg *m, struct iovec *out)
 {
+	size_t len = FACTS_ENTRY + (size_t)m->facts_len;
 	enum store_result r;
 	int version, fd;
 
 	if (m->facts_len == 0)
 		return STORE_NOTFOUND;
-	r = facts_open(st, m->facts_segment, false, &fd);
-	if (r != STORE_OK)
-		return r;
-	r = window_get(&st->facts, fd, m->facts_segment, m->facts_off,
-	    FACTS_ENTRY + (size_t)m->facts_len, out);
-	if (r != STORE_OK)
-		return r;
+	/* Whether the file is still there is asked once a window: what is in
+	 * one names its message and has a sum. */
+	if (!window_has(&st->facts, m->facts_segment, m->facts_off, len, out)) {
+		r = facts_open(st, m->facts_segment, false, &fd);
+		if (r != STORE_OK)
+			return r;
+		r = window_get(&st->facts, fd, m->facts_segment, m->facts_off,
+		    len, out);
+		if (r != STORE_OK)
+			return r;
+	}
 	if (facts_check(st, out->iov_base, out->iov_len, m) == -1)
 		return STORE_NOTFOUND;
 	out->iov_base = (uint8_t *)out->iov_base + FACTS_ENTRY;
