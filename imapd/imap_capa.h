@@ -11,6 +11,7 @@
  * net/mech.h by the front. */
 static const struct capability imap_capabilities[] = {
 	{ "IMAP4rev1",		CAP_ALWAYS },
+	{ "IMAP4rev2",		CAP_ALWAYS },
 	{ "LITERAL+",		CAP_ALWAYS },
 	{ "SASL-IR",		CAP_ALWAYS },
 	{ "ID",			CAP_ALWAYS },
@@ -40,6 +41,10 @@ static const struct capability imap_capabilities[] = {
 	{ "COMPRESS=DEFLATE",	CAP_SESSION },
 	{ "ENABLE",		CAP_ALWAYS },
 	{ "UTF8=ACCEPT",	CAP_SESSION },
+	{ "CATENATE",		CAP_SESSION },
+	{ "URL-PARTIAL",	CAP_SESSION },
+	{ "REPLACE",		CAP_SESSION },
+	{ "UNAUTHENTICATE",	CAP_SESSION },
 	{ "BINARY",		CAP_SESSION },
 	{ "PREVIEW",		CAP_SESSION },
 	{ "CONDSTORE",		CAP_SESSION },

@@ -38,6 +38,7 @@ static bool	line_valid(struct slice, size_t, size_t);
 static void	command_run(struct front_conn *, char *, size_t);
 static void	command_verb(struct front_conn *, struct imap_in *);
 static const char *capabilities(struct front_conn *, char *);
+static void	mechanisms(struct front_conn *, const char *, char *);
 static bool	bad(struct front_conn *, const char *);
 static void	unexpected(struct front_conn *, const char *, struct imap_in *,
 		    const char *);
@@ -67,17 +68,40 @@ static const struct {
 static const char *
 capabilities(struct front_conn *c, char *text)
 {
-	char	 names[SASL_NAMES_MAX];
+	struct quirk	 q;
 
+	quirk_find(proc_conf(), &(struct quirk_who){ slice_str(c->client),
+	    slice_of("", 0), c->port }, &q);
 	capability_print(imap_capabilities, NITEMS(imap_capabilities),
-	    capability_front(front_may_starttls(c), front_may_login(c)), " ",
-	    text);
-	if (front_may_login(c)) {
-		strlcat(text, " AUTH=", CAPABILITY_MAX);
-		strlcat(text, sasl_names(c->io, " AUTH=", names),
-		    CAPABILITY_MAX);
-	}
+	    capability_front(front_may_starttls(c), front_may_login(c)),
+	    q.hide, " ", text);
+	if (front_may_login(c))
+		mechanisms(c, q.hide, text);
 	return text;
+}
+
+static void
+mechanisms(struct front_conn *c, const char *hide, char *text)
+{
+	char		 names[SASL_NAMES_MAX], one[64];
+	struct slice	 left = slice_str(sasl_names(c->io, " ", names)), w;
+
+	for (; left.n > 0; left = slice_of(left.p + w.n, left.n - w.n)) {
+		w = slice_of(left.p, slice_find(left, ' '));
+		snprintf(one, sizeof(one), " AUTH=%.*s", (int)w.n, w.p);
+		if (w.n > 0 && !capability_among(hide, one + 1))
+			strlcat(text, one, CAPABILITY_MAX);
+		w.n += w.n < left.n;	/* the blank */
+	}
+}
+
+/* A client has to forget what it knew, and not all of them ask again. */
+void
+imap_secured(struct front_conn *c)
+{
+	char	 text[CAPABILITY_MAX];
+
+	io_printf(c->io, "* CAPABILITY %s\r\n", capabilities(c, text));
 }
 
 void
@@ -278,14 +302,20 @@ cmd_logout(struct front_conn *c, struct imap_in *in)
 	front_quit(c);
 }
 
-/* What the client sends is for its own logs; nobody has logged in. */
+/* What the client sends is for its own logs, but for its name (imap-quirks);
+ * nobody has logged in. */
 static void
 cmd_id(struct front_conn *c, struct imap_in *in)
 {
-	if (imap_id(in) == -1 || imap_end(in) == -1) {
+	struct slice	 name;
+
+	if (imap_id(in, &name) == -1 || imap_end(in) == -1) {
 		unexpected(c, "ID", in, NULL);
 		return;
 	}
+	if (name.n > QUIRK_CLIENT_MAX)
+		name.n = QUIRK_CLIENT_MAX;
+	slice_cpy(name, c->client, sizeof(c->client));
 	io_printf(c->io, "* ID (\"name\" \"maild\")\r\n%s OK Done\r\n",
 	    c->tag);
 }

@@ -11,6 +11,7 @@
 /* ---- imapd.c: as struct front_ops has them ---- */
 
 void	 imap_greet(struct front_conn *);
+void	 imap_secured(struct front_conn *);
 /* Takes one command from the input, literals included. */
 bool	 imap_command(struct front_conn *);
 #endif

@@ -15,6 +15,7 @@ static const struct front_ops ops = {
 	.deflate = true,
 	.still = "* OK Still here\r\n",
 	.greet = imap_greet,
+	.secured = imap_secured,
 	.command = imap_command,
 	.answer = {
 		[FRONT_NO_TLS] = "BAD STARTTLS: there is no TLS here, or it is on",

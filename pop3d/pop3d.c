@@ -178,7 +178,7 @@ cmd_capa(struct front_conn *c, struct slice arg)
 
 	io_printf(c->io, "+OK\r\n%s\r\n",
 	    capability_print(pop3_capabilities, NITEMS(pop3_capabilities),
-	    capability_front(front_may_starttls(c), front_may_login(c)),
+	    capability_front(front_may_starttls(c), front_may_login(c)), NULL,
 	    "\r\n", text));
 	if (front_may_login(c))
 		io_printf(c->io, "SASL %s\r\n",

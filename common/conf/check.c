@@ -16,6 +16,7 @@
 
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/capability.h"
 #include "parse/ipaddr.h"
 #include "conf/conf.h"
 #include "conf/key.h"
@@ -39,6 +40,7 @@ static void	 check_reports(struct faults *);
 static void	 check_ranges(struct faults *);
 static void	 check_relay(struct faults *);
 static void	 check_oauth(struct faults *);
+static void	 check_quirks(struct faults *);
 static void	 check_directories(struct faults *);
 
 static void
@@ -77,6 +79,7 @@ conf_finish(struct conf *c, conf_tell *tell, void *arg)
 	check_ranges(&f);
 	check_relay(&f);
 	check_oauth(&f);
+	check_quirks(&f);
 	check_directories(&f);
 	return f.n;
 }
@@ -378,6 +381,26 @@ path_within(const char *path, const char *dir)
 		n--;
 	return strncmp(path, dir, n) == 0 &&
 	    (path[n] == '/' || path[n] == '\0');
+}
+
+/* A row that does nothing, or says what no capability can be. */
+static void
+check_quirks(struct faults *f)
+{
+	const struct conf_quirk *q;
+
+	for (size_t i = 0; i < f->c->nquirk; i++) {
+		q = &f->c->quirk[i];
+		if (q->hide == NULL && q->show == NULL)
+			fault(f, "imap-quirks.hide", i, "missing; would be "
+			    "right: capabilities to hide, or to show");
+		if (q->hide != NULL && !capability_words(q->hide))
+			fault(f, "imap-quirks.hide", i, "not capabilities; "
+			    "would be right: QRESYNC CONDSTORE");
+		if (q->show != NULL && !capability_words(q->show))
+			fault(f, "imap-quirks.show", i, "not capabilities; "
+			    "would be right: XLIST");
+	}
 }
 
 /* Each is the wall of another process: none may hold another. */

@@ -23,6 +23,14 @@ struct conf_listen {
 	bool		 plaintext_auth; /* logins without TLS (tests only) */
 };
 
+struct conf_quirk {		/* imap-quirks: NULL, 0: of any */
+	char		*client;	/* its name by ID begins so */
+	char		*account;	/* address that it logged in to */
+	unsigned int	 port;		/* of the listener */
+	char		*hide;		/* capabilities, blanks between */
+	char		*show;
+};
+
 struct conf_cert {
 	char		*certificate;	/* PEM chain */
 	char		*key;		/* PEM private key */
@@ -56,6 +64,8 @@ struct conf {
 	size_t		 nlisten;
 	struct conf_cert cert[CONF_NLIST];	/* tls: */
 	size_t		 ncert;
+	struct conf_quirk quirk[CONF_NLIST];	/* imap-quirks: */
+	size_t		 nquirk;
 	char		*networks[CONF_NLIST];	/* may relay, CIDR; default none */
 	size_t		 nnetworks;
 

@@ -48,6 +48,8 @@ static const struct conf_list list_listen =
 	LIST("listen", true, listen, nlisten, CONF_NLIST);
 static const struct conf_list list_tls =
 	LIST("tls", true, cert, ncert, CONF_NLIST);
+static const struct conf_list list_quirks =
+	LIST("imap-quirks", true, quirk, nquirk, CONF_NLIST);
 static const struct conf_list list_networks =
 	LIST("networks", false, networks, nnetworks, CONF_NLIST);
 static const struct conf_list list_resolvers =
@@ -67,7 +69,7 @@ static const struct conf_list list_reports =
 	    reports.naddresses, CONF_NREPORT);
 
 static const struct conf_list *const lists[] = {
-	&list_domains, &list_listen, &list_tls, &list_networks,
+	&list_domains, &list_listen, &list_tls, &list_quirks, &list_networks,
 	&list_resolvers, &list_exempt, &list_forwarders, &list_sealers,
 	&list_reports
 };
@@ -83,6 +85,10 @@ static const struct conf_list *const lists[] = {
 	{ key, type, false, &list, 0, NULL, 0, max, roles, doc, NULL }
 #define W(key, type, list, str, field, def, min, max, roles, doc)	\
 	{ key, type, false, &list, offsetof(struct str, field), def,	\
+	    min, max, roles, doc, NULL }
+/* the same, where it may be left unset */
+#define WU(key, type, list, str, field, def, min, max, roles, doc)	\
+	{ key, type, true, &list, offsetof(struct str, field), def,	\
 	    min, max, roles, doc, NULL }
 
 #define ACTIONS		"mark, junk, reject"	/* enum conf_action */
@@ -161,6 +167,17 @@ static const struct conf_key keys[] = {
 	    64 * KIB, 2 * GIB, R_IMAP, "largest message of APPEND"),
 	K("imap.max-messages", CT_UINT, false, imap.max_messages, "1000000",
 	    1000, 1000000000, R_IMAP, "messages that one command is about"),
+
+	WU("imap-quirks.client", CT_STR, list_quirks, conf_quirk, client, NULL,
+	    0, 32, R_IMAP, "of clients whose name by ID begins so"),
+	WU("imap-quirks.account", CT_MAILBOX, list_quirks, conf_quirk, account,
+	    NULL, 0, 320, R_IMAP, "of this account"),
+	W("imap-quirks.port", CT_UINT, list_quirks, conf_quirk, port, "0",
+	    0, 65535, R_IMAP, "of this listener; 0: of any"),
+	WU("imap-quirks.hide", CT_STR, list_quirks, conf_quirk, hide, NULL,
+	    0, 255, R_IMAP, "capabilities that are not told"),
+	WU("imap-quirks.show", CT_STR, list_quirks, conf_quirk, show, NULL,
+	    0, 255, R_IMAP, "capabilities that are told besides, as XLIST"),
 
 	K("pop3.login-timeout", CT_SEC, false, pop3.login_timeout, "1m",
 	    1, DAY, R_POP3, "time to log in"),

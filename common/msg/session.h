@@ -20,6 +20,9 @@
  *   COMPRESS  session -> front  u64, octets of DATA received so far: behind
  *          these and behind what was sent before it, the client's stream is
  *          DEFLATE (RFC 4978), which the front packs and unpacks; IMAP alone
+ *   LEAVE  session -> front  u64, as in COMPRESS, and the end of the answer, as
+ *          in DATA: the session ends, and the
+ *          client is one who has not logged in (RFC 8437); IMAP alone
  *   CHANGED   never used
  *   QUOTA  maild -> session, through the front's end: the account may hold
  *          so much from now on: u64 octets, u64 messages (conf/quota.h)
@@ -33,10 +36,12 @@
 
 enum session_type {
 	SESSION_START = 1, SESSION_DATA, SESSION_PARK, SESSION_COMPRESS,
-	SESSION_CHANGED, SESSION_BYE, SESSION_MORE, SESSION_QUOTA
+	SESSION_CHANGED, SESSION_BYE, SESSION_MORE, SESSION_QUOTA,
+	SESSION_LEAVE
 };
 #define SESSION_QUOTA_LEN	17	/* octets of that packet */
 #define SESSION_PAYLOAD	(MSG_MAX - 1)
+#define SESSION_LEAVE_LEN 9	/* of LEAVE */
 #define SESSION_COMPRESS_LEN 9	/* octets of COMPRESS, with its type */
 #define SESSION_PARK_HEAD 10	/* of PARK before its state */
 #define SESSION_PARK_MAX 4096	/* of its state */

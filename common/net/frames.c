@@ -436,6 +436,24 @@ frames_compress(struct frames *f)
 	frames_tell(f, p, sizeof(p));
 }
 
+/* With the answer in one packet: a client that has it may speak at once. */
+void
+frames_leave(struct frames *f)
+{
+	uint8_t	 p[SESSION_LEAVE_LEN + 1024] = { SESSION_LEAVE };
+	size_t	 n = f->outn - 1;
+
+	if (n > sizeof(p) - SESSION_LEAVE_LEN) {
+		frames_flush(f);
+		n = 0;
+	}
+	put64(p + 1, f->got);
+	memcpy(p + SESSION_LEAVE_LEN, f->out + 1, n);
+	f->outn = 1;
+	frames_tell(f, p, SESSION_LEAVE_LEN + n);
+	f->gone = true;
+}
+
 void
 frames_bye(struct frames *f)
 {

@@ -94,6 +94,8 @@ void	 frames_compress(struct frames *);
  */
 bool	 frames_park(struct frames *, unsigned int flags, struct slice state,
 	    int fd);
+/* Flush; the client is to log in anew (SESSION_LEAVE). */
+void	 frames_leave(struct frames *);
 /* Flush, then tell the front that this is the end. */
 void	 frames_bye(struct frames *);
 

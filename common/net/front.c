@@ -205,12 +205,12 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 	c->id = connid_next(role.id);
 	c->sock = -1;
 	c->plaintext = cl->plaintext_auth;
+	c->port = cl->port;
 	c->implicit = cl->protocol == front.ops->tls;
 	at = &front.bucket[c->id % BUCKETS];
 	c->next = *at;
 	*at = c;
-	/* Overall, until login: no octet makes it longer. */
-	io_deadline(c->io, front_limits()->login_timeout * 1000);
+	front_waits(c);
 	if (!c->implicit)
 		front_greet(c);
 	else if (serve_accept_login(c->io) == -1) {
@@ -218,6 +218,13 @@ front_new(int fd, struct conn *source, const struct conf_listen *cl)
 		    connid_text(c->id));
 		front_quit(c);
 	}
+}
+
+/* Overall, until login: no octet makes it longer. */
+void
+front_waits(struct front_conn *c)
+{
+	io_deadline(c->io, front_limits()->login_timeout * 1000);
 }
 
 struct front_conn *
@@ -241,6 +248,8 @@ on_io(struct io *io, enum io_event ev, void *arg)
 		c->tls = true;
 		if (c->implicit)
 			front_greet(c);
+		else if (front.ops->secured != NULL)
+			front.ops->secured(c);
 		break;
 	case IO_READ:
 		front_input(c);

@@ -16,6 +16,7 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "conf/quirk.h"
 #include "proc/proc.h"
 #include "net/conn.h"
 
@@ -62,6 +63,7 @@ struct front_conn {
 	enum front_state state;
 	bool		 implicit;	/* TLS from the first octet */
 	bool		 plaintext;	/* logins without TLS are allowed */
+	unsigned int	 port;		/* of the listener */
 	bool		 tls;
 	bool		 counted;	/* in its account's connections */
 	unsigned int	 ncommands, nbad, nfail;
@@ -89,6 +91,7 @@ struct front_conn {
 	char		 tag[FRONT_TAG_MAX + 1]; /* answers begin with it */
 	unsigned int	 literals;	/* "+" sent for this command */
 	struct sasl	*sasl;		/* an exchange; NULL: none */
+	char		 client[QUIRK_CLIENT_MAX + 1]; /* its name, by ID */
 	char		 user[SASL_FIELD_MAX + 1];
 };
 
@@ -110,13 +113,16 @@ enum front_answer {		/* to a command that the front decides */
 struct front_ops {
 	enum proc_role	 role;
 	enum conf_protocol tls;		/* the protocol that starts with TLS */
-	bool	 deflate;		/* sessions may ask for compression */
+	bool	 deflate;		/* sessions may ask for compression, and
+					 * for a login again */
 	const char *still;		/* to an idle client now and then; NULL:
 					 * sessions do not park */
 	void	(*greet)(struct front_conn *);
 	/* Input is there (FRONT_COMMAND): take one command.  True: took one
 	 * and there may be more; false: wait. */
 	bool	(*command)(struct front_conn *);
+	/* TLS begins behind STARTTLS; NULL: nothing is said. */
+	void	(*secured)(struct front_conn *);
 	/* Without CRLF and, where a command has one, without its tag. */
 	const char *answer[FRONT_ANSWERS];
 	/* A last word to the client, a line each. */
@@ -177,6 +183,9 @@ int	 front_live_new(struct front_conn *);
 int	 front_wait_session(struct front_conn *);
 /* c goes: nothing is asked for it any more, what it had is given back. */
 void	 front_login_forget(struct front_conn *);
+/* Its session left it (SESSION_LEAVE): it is as before its login, but for
+ * what it failed at. */
+void	 front_login_again(struct front_conn *);
 /* Messages of maild about grants. */
 void	 front_on_session(struct chan *, struct msg *, void *);
 void	 front_on_fail(struct chan *, struct msg *, void *);
@@ -228,6 +237,7 @@ unsigned int front_timeout(void);	/* s, without a sign of life */
 /* The session is gone; clean: it said so. */
 void	 front_pass_done(struct front_conn *, bool clean);
 void	 front_alive(struct front_conn *);	/* the idle time starts anew */
+void	 front_waits(struct front_conn *);	/* the time to log in starts */
 
 /* ---- front_delay.c: the time between logins of an account ---- */
 

@@ -113,8 +113,24 @@ front_login_forget(struct front_conn *c)
 		front_count_del(c->account);
 	if (c->since != 0)
 		logout_log(&(struct login){ c->id, &c->source.peer,
-		    front_protocol(), slice_str(c->user), c->account },
+		    front_protocol(), slice_str(c->user), c->account, NULL },
 		    now_sec_coarse() - c->since);
+}
+
+void
+front_login_again(struct front_conn *c)
+{
+	front_login_forget(c);
+	explicit_bzero(c->user, sizeof(c->user));
+	c->tag[0] = '\0';
+	c->account = c->granted = 0;
+	c->since = c->sent = 0;
+	c->ncommands = c->nbad = 0;
+	c->counted = c->held = c->stuck = c->within = false;
+	c->state = FRONT_COMMAND;
+	front_waits(c);
+	io_resume(c->io);
+	io_again(c->io);
 }
 
 /* user: as authd tells, if it is a name and no password in its place. */
@@ -122,10 +138,14 @@ static void
 front_told(struct front_conn *c, enum auth_result result, struct slice user,
     unsigned int wait_ms)
 {
-	char	 tls[IO_TLS_TEXT];
+	struct quirk	 q;
+	char		 tls[IO_TLS_TEXT];
 
+	quirk_find(proc_conf(), &(struct quirk_who){ slice_str(c->client),
+	    user, c->port }, &q);
 	login_log(&(struct login){ c->id, &c->source.peer, front_protocol(),
-	    user, c->account }, result, io_tls_text(c->io, tls), wait_ms);
+	    user, c->account, front_protocol() == PROTO_IMAP ? q.hide :
+	    NULL }, result, io_tls_text(c->io, tls), wait_ms);
 }
 
 /* ---- authd ------------------------------------------------------------- */

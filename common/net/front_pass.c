@@ -43,10 +43,11 @@ front_pass_start(struct front_conn *c, struct event_base *base,
     const char *hostname)
 {
 	uint8_t	 buf[4096];
-	char	 remote[46], account[16];
+	char	 remote[46], account[16], port[16];
 	size_t	 n = 0;
 
 	snprintf(account, sizeof(account), "%u", c->account);
+	snprintf(port, sizeof(port), "%u", c->port);
 	if (start_put(buf, &n, "tag", c->tag) == -1 ||
 	    start_put(buf, &n, "user", c->user) == -1 ||
 	    start_put(buf, &n, "host", hostname) == -1 ||
@@ -54,6 +55,8 @@ front_pass_start(struct front_conn *c, struct event_base *base,
 	    conn_text(&c->source.peer, remote)) == -1 ||
 	    start_put(buf, &n, "tls", c->tls ? "1" : "0") == -1 ||
 	    start_put(buf, &n, "conn", connid_text(c->id)) == -1 ||
+	    start_put(buf, &n, "client", c->client) == -1 ||
+	    start_put(buf, &n, "port", port) == -1 ||
 	    start_put(buf, &n, "account", account) == -1 ||
 	    (c->parked != NULL && start_put(buf, &n, "parked", "1") == -1))
 		return -1;
@@ -229,6 +232,13 @@ pass_packet(struct front_conn *c)
 	} else if (n == SESSION_COMPRESS_LEN && buf[0] == SESSION_COMPRESS) {
 		if (pass_deflate(c, get64(buf + 1)) == 0)
 			return 1;
+	} else if (n >= SESSION_LEAVE_LEN && buf[0] == SESSION_LEAVE &&
+	    front_may_deflate() && get64(buf + 1) == c->sent &&
+	    io_peek(c->io).n == 0 && !c->eof) {
+		io_write(c->io, buf + SESSION_LEAVE_LEN,
+		    (size_t)n - SESSION_LEAVE_LEN);
+		front_login_again(c);
+		return -1;
 	} else if (n > 0 && buf[0] == SESSION_BYE) {
 		c->within = false;
 		io_write(c->io, buf + 1, (size_t)n - 1);

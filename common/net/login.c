@@ -5,6 +5,7 @@
 #include "base/compat.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/slice.h"
@@ -21,9 +22,12 @@ login_log(const struct login *l, enum auth_result result, const char *tls,
 	static const char *const word[] = {
 		[AUTH_OK] = "ok", [AUTH_BAD] = "bad", [AUTH_TEMP] = "later"
 	};
-	char peer[46], more[64] = "";
+	char peer[46], more[512] = "";
 
-	if (result == AUTH_OK)
+	if (result == AUTH_OK && l->hidden != NULL && l->hidden[0] != '\0')
+		snprintf(more, sizeof(more), " account=%u hidden=%s",
+		    l->account, log_quote(l->hidden, strlen(l->hidden)));
+	else if (result == AUTH_OK)
 		snprintf(more, sizeof(more), " account=%u", l->account);
 	else if (wait_ms > 0)
 		snprintf(more, sizeof(more), " wait=%ums", wait_ms);

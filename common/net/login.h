@@ -18,6 +18,7 @@ struct login {
 	struct slice	 user;		/* who it is; of one that failed what
 					 * authd lets be told, empty: nothing */
 	uint32_t	 account;
+	const char	*hidden;	/* capabilities, or NULL */
 };
 
 /* How it went; tls as io_tls_text() has it.  wait_ms: authd lets the client

@@ -24,10 +24,11 @@ start_get(struct slice payload, struct start *st)
 		{ "conn",	st->id,		sizeof(st->id) },
 		{ "user",	st->user,	sizeof(st->user) },
 		{ "remote",	st->peer,	sizeof(st->peer) },
+		{ "client",	st->client,	sizeof(st->client) },
 	};
 	struct item_arg key, value;
 	bool tag = false;
-	uint64_t account;
+	uint64_t n;
 	size_t i, off = 0;
 
 	*st = (struct start){ .id = "-" };
@@ -39,8 +40,11 @@ start_get(struct slice payload, struct start *st)
 			    value.text, texts[i].p, texts[i].size) == -1)
 				return -1;
 		if (slice_is(key.text, "account") && slice_number(value.text,
-		    UINT32_MAX, &account) == 0)
-			st->account = (uint32_t)account;
+		    UINT32_MAX, &n) == 0)
+			st->account = (uint32_t)n;
+		if (slice_is(key.text, "port") && slice_number(value.text,
+		    UINT16_MAX, &n) == 0)
+			st->port = (unsigned int)n;
 		if (slice_is(key.text, "parked"))
 			st->parked = slice_is(value.text, "1");
 	}

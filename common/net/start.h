@@ -10,6 +10,7 @@
 
 #include "base/slice.h"
 #include "parse/sasl.h"
+#include "conf/quirk.h"
 #include "net/connid.h"
 
 #define START_TAG_MAX	65	/* octets, NUL included */
@@ -19,6 +20,8 @@ struct start {
 	char		 id[CONNID_TEXT];	/* as the log has the connection */
 	char		 user[SASL_FIELD_MAX + 1];
 	char		 peer[46];
+	char		 client[QUIRK_CLIENT_MAX + 1];	/* name by ID, its start */
+	unsigned int	 port;		/* of the listener */
 	uint32_t	 account;
 	bool		 parked;	/* PARK follows */
 };

@@ -27,8 +27,15 @@ struct capability {
 /* Those of a front whose connection may do this now. */
 unsigned int capability_front(bool starttls, bool login);
 /* The names of those that are told when so, each but the first behind sep, a
- * blank or CRLF.  Returns text, which has CAPABILITY_MAX octets. */
+ * blank or CRLF, without those that are hidden (NULL: none).  Returns text,
+ * which has CAPABILITY_MAX octets. */
 const char *capability_print(const struct capability *, size_t n,
-	    unsigned int when, const char *sep, char *text);
+	    unsigned int when, const char *hidden, const char *sep,
+	    char *text);
+/* Is name among words with blanks between them?  Case is ignored; a word that
+ * ends in "*" is all names that begin so. */
+bool	 capability_among(const char *words, const char *name);
+/* May words be told as capabilities: atoms with single blanks between? */
+bool	 capability_words(const char *);
 
 #endif

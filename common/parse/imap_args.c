@@ -27,25 +27,29 @@ static int	 section_partial(struct imap_in *, struct imap_section *);
 static int	 same_char(struct slice, size_t, int, char);
 
 int
-imap_id(struct imap_in *in)
+imap_id(struct imap_in *in, struct slice *name)
 {
 	size_t start = in->off, depth = (size_t)in->depth;
-	struct slice s;
+	struct slice s, v;
 	int i;
 
+	*name = slice_of("", 0);
 	if (imap_word(in, "NIL"))
 		return 0;
 	if (imap_open(in) == -1)
 		return imap_fail(in, "NIL or a list in parentheses");
-	for (i = 0; imap_peek(in) != ')'; i++)
+	for (i = 0; imap_peek(in) != ')'; i++) {
 		if ((i == IMAP_ID_MAX && imap_fail(in, "at most "
 		    IMAP_NUMBER(IMAP_ID_MAX) " pairs") == -1) ||
 		    (i > 0 && imap_space(in) == -1) ||
 		    imap_string(in, &s) == -1 || imap_space(in) == -1 ||
-		    imap_nstring(in, &s) == -1) {
+		    imap_nstring(in, &v) == -1) {
 			in->depth = (int)depth;
 			return back(in, start);
 		}
+		if (slice_caseis(s, "name") && v.n > 0)
+			*name = v;
+	}
 	return imap_close(in);
 }
 

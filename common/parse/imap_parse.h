@@ -88,8 +88,9 @@ int	 imap_modseq(struct imap_in *, int zero, uint64_t *);
 int	 imap_date_time(struct imap_in *, int64_t *t, int *zone);
 int	 imap_date(struct imap_in *, int64_t *day);
 
-/* ID's list: NIL or pairs in parentheses, looked at and passed over. */
-int	 imap_id(struct imap_in *);
+/* ID's list: NIL or pairs in parentheses, looked at and passed over, but for
+ * the value of "name"; n 0: it has none. */
+int	 imap_id(struct imap_in *, struct slice *name);
 
 #define IMAP_SEQ_STAR	0	/* no message has this number or UID */
 

@@ -1,6 +1,6 @@
 /*
  * The state of a parked session (parked.h).  Little endian: u8 version, u8
- * flags, u32 enabled, u32 keywords told; of an idle one u8 n, tag[n]; of one
+ * flags, u32 enabled, u32 keywords told, u8 n, client[n]; of an idle one u8 n, tag[n]; of one
  * with a socket its name; of one with a view u32 mailbox, uidvalidity,
  * uidnext, exists, keywords, u64 seq, reported, told, and three lists of runs: u8
  * n, {u32 first, last}[n].
@@ -72,6 +72,8 @@ parked_put(const struct parked *k, uint8_t *p, size_t n)
 	    (k->selected && v->readonly ? F_READONLY : 0), 1);
 	put_number(&o, k->enabled, 4);
 	put_number(&o, k->nkeywords, 4);
+	put_number(&o, strlen(k->client), 1);
+	put_octets(&o, k->client, strlen(k->client));
 	if (k->idle) {
 		put_number(&o, strlen(k->tag), 1);
 		put_octets(&o, k->tag, strlen(k->tag));
@@ -175,6 +177,21 @@ get_tag(struct place *o, char tag[PARKED_TAG_MAX + 1])
 			o->bad = true;
 }
 
+/* Any octets but NUL, or none. */
+static void
+get_client(struct place *o, char client[PARKED_CLIENT_MAX + 1])
+{
+	size_t	 n = get_number(o, 1);
+
+	if (n > PARKED_CLIENT_MAX) {
+		o->bad = true;
+		return;
+	}
+	get_octets(o, client, n);
+	if (memchr(client, '\0', n) != NULL)
+		o->bad = true;
+}
+
 /* "w" and 16 digits: a name beside others of its kind, and no path. */
 static void
 get_watch(struct place *o, char watch[PARKED_WATCH_LEN + 1])
@@ -200,6 +217,7 @@ parked_get(struct slice s, struct parked *k)
 	k->idle = (flags & F_IDLE) != 0;
 	k->enabled = get_u32(&o);
 	k->nkeywords = get_u32(&o);
+	get_client(&o, k->client);
 	if (k->idle)
 		get_tag(&o, k->tag);
 	if ((flags & F_WATCH) != 0)

@@ -20,6 +20,7 @@
 #define PARKED_GONE_MAX	64	/* runs of expunged ones not yet told */
 #define PARKED_SAVED_MAX 64	/* runs of a result that was saved */
 #define PARKED_TAG_MAX	64	/* octets of IDLE's tag */
+#define PARKED_CLIENT_MAX 32	/* octets of the client's name */
 #define PARKED_WATCH_LEN 17	/* octets of the name of its socket */
 
 struct parked_run {		/* of UIDs, inclusive */
@@ -49,6 +50,7 @@ struct parked {
 	bool		 idle;		/* IDLE waits for its DONE */
 	uint32_t	 enabled;	/* by ENABLE, bits of the session */
 	uint32_t	 nkeywords;	/* told in FLAGS */
+	char		 client[PARKED_CLIENT_MAX + 1]; /* by ID */
 	char		 tag[PARKED_TAG_MAX + 1]; /* of IDLE */
 	char		 watch[PARKED_WATCH_LEN + 1]; /* "": has no socket */
 	struct parked_view view;

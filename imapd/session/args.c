@@ -209,6 +209,21 @@ arg_set_page(struct session *s, const struct imap_partial *page)
 	s->nset = n;
 }
 
+bool
+arg_streamed(const struct session *s, const struct imap_in *in)
+{
+	struct slice	 rest = slice_of(in->p + in->off, in->n - in->off);
+	uint64_t	 size;
+	int		 flags;
+
+	if (!s->literal || rest.n < 2)
+		return false;
+	rest.n -= 2;			/* CRLF */
+	return rest.n > 0 && (rest.p[0] == '{' || rest.p[0] == '~') &&
+	    slice_find(rest, '}') == rest.n - 1 &&
+	    imap_literal(rest, &size, &flags) == 1;
+}
+
 int
 flagset_make(struct flagset *fs, const struct imap_flags *f)
 {

@@ -28,7 +28,7 @@
 #define F_NOUPDATE	0x08	/* says itself what is new, or nothing */
 
 #define UID_COMMANDS	"FETCH, STORE, SEARCH, SORT, THREAD, COPY, " \
-			"MOVE or EXPUNGE"
+			"MOVE, REPLACE or EXPUNGE"
 
 enum args { NONE, SOME };
 
@@ -189,28 +189,6 @@ command_done(struct session *s, const struct command *c, enum reply r)
 		session_bye(s, "Too many bad commands");
 }
 
-const char *
-capabilities(const struct session *s, char *text)
-{
-	char	 limit[80];
-
-	capability_print(imap_capabilities, NITEMS(imap_capabilities),
-	    CAP_SESSION, " ", text);
-	snprintf(limit, sizeof(limit), " MESSAGELIMIT=%" PRIu32
-	    " APPENDLIMIT=%" PRIu64, s->max_messages, s->max_append);
-	strlcat(text, limit, CAPABILITY_MAX);
-	return text;
-}
-
-enum reply
-cmd_capability(struct session *s, struct imap_in *in)
-{
-	char	 text[CAPABILITY_MAX];
-
-	frames_printf(s->io, "* CAPABILITY %s\r\n", capabilities(s, text));
-	return REPLY_OK;
-}
-
 /* NOOP and CHECK: the news come with every answer, and nothing is ever
  * left unsynced. */
 enum reply
@@ -231,16 +209,6 @@ enum reply
 cmd_namespace(struct session *s, struct imap_in *in)
 {
 	frames_puts(s->io, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
-	return REPLY_OK;
-}
-
-/* RFC 2971: read what the client says, tell our name. */
-enum reply
-cmd_id(struct session *s, struct imap_in *in)
-{
-	if (imap_id(in) == -1 || imap_end(in) == -1)
-		return reply_syntax(s, in);
-	frames_puts(s->io, "* ID (\"name\" \"maild\")\r\n");
 	return REPLY_OK;
 }
 

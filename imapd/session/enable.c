@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/slice.h"
+#include "parse/capability.h"
 #include "parse/imap_parse.h"
 #include "msg/msg.h"
 #include "msg/session.h"
@@ -46,7 +47,9 @@ cmd_enable(struct session *s, struct imap_in *in)
 			return reply_syntax(s, in);
 		for (i = 0; i < NITEMS(enables); i++)
 			if (slice_caseis(v, enables[i].name) &&
-			    enables[i].bits & ~s->enabled)
+			    enables[i].bits & ~s->enabled &&
+			    !capability_among(s->quirk.hide,
+			    enables[i].name))
 				asked |= 1U << i;
 	} while (imap_space(in) == 0);
 	if (imap_end(in) == -1)

@@ -4,9 +4,11 @@
  * blocking.
  *
  * Layers, lowest first; a file calls those before it:
- *	told reply args out objectid vanished enable state condstore qresync park in
- *	messagelimit append status list mailbox quota copy store uidbatches
- *	fetch_body fetch_binary fetch idle compress
+ *	told reply client args out objectid vanished enable state
+ *	condstore qresync park in
+ *	messagelimit status list mailbox quota copy store uidbatches
+ *	fetch_body fetch_binary fetch url
+ *	append_message catenate append replace idle compress unauthenticate
  *	search_prog search_string search_parse search_field search_match
  *	search_return search sort_key sort thread
  *	cmd session
@@ -20,6 +22,7 @@
 
 #include "base/slice.h"
 #include "parse/imap_parse.h"
+#include "conf/quirk.h"
 #include "conf/quota.h"
 #include "net/frames.h"
 #include "net/start.h"
@@ -36,6 +39,7 @@
 #define IMAP_SEARCH_KEYS 1024	/* keys of one SEARCH */
 #define IMAP_SEARCH_DEPTH 32	/* nested OR, NOT and parentheses */
 #define IMAP_APPENDS_MAX 256	/* messages of one APPEND (RFC 3502) */
+#define IMAP_CATENATE_MAX 1000	/* parts of one CATENATE */
 
 /* RFC 3501 3; changed only by session_state(). */
 enum session_state {
@@ -73,9 +77,13 @@ struct session {
 	bool		 stays;		/* not before the next command */
 	bool		 parked;	/* the front has all of this */
 	bool		 idle;		/* woken in IDLE */
+	bool		 leave;		/* UNAUTHENTICATE was */
 	uint64_t	 max_append;	/* octets of an APPENDed message */
 	uint32_t	 max_messages;	/* that one command is about */
 	struct quota	 quota;		/* of the account, 0 no limit */
+	char		 hostname[254];	/* ours */
+	struct quirk_rows quirks;	/* of its account and listener */
+	struct quirk	 quirk;		/* what this client is told of */
 
 	struct start	 start;		/* who it is for */
 
@@ -159,6 +167,11 @@ bool	 input_skip(struct session *, uint64_t n);
 void	 command_run(struct session *, char *p, size_t n);
 /* The IDLE of a session that was woken goes on. */
 void	 command_idle(struct session *);
+
+/* ---- client.c ------------------------------------------------------------ */
+
+/* Its name by ID, empty: not known; s->quirk is made by it. */
+void	 client_named(struct session *, struct slice);
 /* What a session can.  Returns text, which has CAPABILITY_MAX octets. */
 const char *capabilities(const struct session *, char *text);
 
@@ -205,6 +218,8 @@ enum reply arg_set(struct session *, struct imap_in *);
 
 /* Of s->set only a page is meant (RFC 9394 3.3). */
 void	 arg_set_page(struct session *, const struct imap_partial *);
+/* Is at the cursor the literal that ends the line and was not read yet? */
+bool	 arg_streamed(const struct session *, const struct imap_in *);
 
 /* Flags as the store wants them, NUL-terminated.  Free with flagset_free. */
 struct flagset {
@@ -335,8 +350,10 @@ void	 limit_tell(struct session *);
 	C("STATUS", ANY, 0, SOME, cmd_status)				\
 	C("LIST", ANY, 0, SOME, cmd_list)				\
 	C("LSUB", ANY, 0, SOME, cmd_lsub)				\
+	C("XLIST", ANY, 0, SOME, cmd_xlist)				\
 	C("EXAMINE", ANY, F_NOUPDATE, SOME, cmd_examine)		\
 	C("APPEND", ANY, 0, SOME, cmd_append)				\
+	C("REPLACE", SELECTED, F_UID, SOME, cmd_replace)		\
 	C("COPY", SELECTED, F_UID, SOME, cmd_copy)			\
 	C("MOVE", SELECTED, F_UID, SOME, cmd_move)			\
 	C("EXPUNGE", SELECTED, F_UIDONLY, SOME, cmd_expunge)		\
@@ -358,6 +375,7 @@ void	 limit_tell(struct session *);
 	C("ID", ANY, 0, SOME, cmd_id)					\
 	C("ENABLE", ANY, 0, SOME, cmd_enable)				\
 	C("COMPRESS", ANY, 0, SOME, cmd_compress)			\
+	C("UNAUTHENTICATE", ANY, F_NOUPDATE, NONE, cmd_unauthenticate)	\
 	C("LOGIN", 0, 0, SOME, cmd_too_late)				\
 	C("AUTHENTICATE", 0, 0, SOME, cmd_too_late)			\
 	C("STARTTLS", 0, 0, NONE, cmd_too_late)

@@ -21,6 +21,7 @@ static enum input input_part(struct session *, size_t, char **, size_t *);
 static enum input input_refuse(struct session *, const char *, size_t,
 	    const char *);
 static bool	is_message_literal(const char *, size_t);
+static struct slice word_behind(struct slice);
 static enum input literal_refuse(struct session *, const char *, size_t,
 	    uint64_t, int);
 
@@ -177,20 +178,34 @@ literal_refuse(struct session *s, const char *p, size_t n, uint64_t size,
 
 /*
  * "tag APPEND mailbox ... {n}": is this the literal of a message, not that
- * of the mailbox name?  The latter comes right behind the verb.
+ * of the mailbox name?  The latter comes right behind the verb, and behind
+ * the number of "REPLACE 4 mailbox".
  */
 static bool
 is_message_literal(const char *p, size_t n)
 {
-	struct slice	 s = slice_of(p, n), verb;
-	size_t		 i;
+	struct slice	 s = word_behind(slice_of(p, n));
 
-	i = slice_find(s, ' ');
-	if (i >= n)
-		return false;
-	verb = slice_of(p + i + 1, n - i - 1);
-	if (!slice_casestarts(verb, "APPEND ") || verb.n < 8)
-		return false;
+	if (slice_casestarts(s, "APPEND "))
+		s = word_behind(s);
+	else {
+		if (slice_casestarts(s, "UID "))
+			s = word_behind(s);
+		if (!slice_casestarts(s, "REPLACE "))
+			return false;
+		s = word_behind(word_behind(s));
+	}
 	/* A name given as literal: what is behind its octets counts. */
-	return verb.p[7] != '{' || memchr(verb.p, '\n', verb.n - 2) != NULL;
+	return s.n > 2 && (s.p[0] != '{' ||
+	    memchr(s.p, '\n', s.n - 2) != NULL);
+}
+
+/* What stands behind the next blank. */
+static struct slice
+word_behind(struct slice s)
+{
+	size_t	 i = slice_find(s, ' ');
+
+	return i < s.n ? slice_of(s.p + i + 1, s.n - i - 1) :
+	    slice_of(s.p + s.n, 0);
 }

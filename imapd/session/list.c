@@ -22,6 +22,7 @@
 #define CHILDINFO	" (\"CHILDINFO\" (\"SUBSCRIBED\"))"
 
 struct list {
+	bool		 xlist;		/* its answers and attributes */
 	bool		 lsub;
 	bool		 subscribed;	/* select, and show */
 	bool		 recursive;	/* RECURSIVEMATCH */
@@ -57,6 +58,24 @@ cmd_list(struct session *s, struct imap_in *in)
 	enum reply	 r;
 
 	if ((r = list_args(s, in, &l)) == REPLY_OK)
+		r = list_run(s, &l);
+	fbuf_free(&l.text);
+	return r;
+}
+
+/*
+ * XLIST, which was before RFC 6154 and LIST as it was before RFC 5258: for
+ * old clients that know special uses by it alone (imap-quirks).
+ */
+enum reply
+cmd_xlist(struct session *s, struct imap_in *in)
+{
+	struct list	 l = { .xlist = true };
+	enum reply	 r = REPLY_OK;
+
+	if (list_patterns(in, &l) == -1 || imap_end(in) == -1)
+		r = reply_syntax(s, in);
+	else
 		r = list_run(s, &l);
 	fbuf_free(&l.text);
 	return r;
@@ -175,7 +194,7 @@ list_run(struct session *s, struct list *l)
 
 	if (l->npattern == 1 && l->text.n == 0) {
 		frames_printf(s->io, "* %s (\\Noselect) \"/\" \"\"\r\n",
-		    l->lsub ? "LSUB" : "LIST");
+		    l->lsub ? "LSUB" : l->xlist ? "XLIST" : "LIST");
 		return REPLY_OK;
 	}
 	if ((r = store_refresh(s->store)) != STORE_OK)
@@ -274,16 +293,20 @@ list_line(struct session *s, const struct list *l, const char *name,
 {
 	static const struct {
 		uint32_t	 bit;
-		const char	*name;
+		const char	*name, *xlist;
 	} specials[] = {
-		{ STORE_MB_DRAFTS, " \\Drafts" }, { STORE_MB_SENT, " \\Sent" },
-		{ STORE_MB_JUNK, " \\Junk" }, { STORE_MB_TRASH, " \\Trash" },
-		{ STORE_MB_ARCHIVE, " \\Archive" },
-		{ STORE_MB_FLAGGED, " \\Flagged" }, { STORE_MB_ALL, " \\All" },
+		{ STORE_MB_DRAFTS, " \\Drafts", " \\Drafts" },
+		{ STORE_MB_SENT, " \\Sent", " \\Sent" },
+		{ STORE_MB_JUNK, " \\Junk", " \\Spam" },
+		{ STORE_MB_TRASH, " \\Trash", " \\Trash" },
+		{ STORE_MB_ARCHIVE, " \\Archive", " \\Archive" },
+		{ STORE_MB_FLAGGED, " \\Flagged", " \\Starred" },
+		{ STORE_MB_ALL, " \\All", " \\AllMail" },
 	};
 	size_t	 i;
 
-	frames_puts(s->io, l->lsub ? "* LSUB (" : "* LIST (");
+	frames_puts(s->io, l->lsub ? "* LSUB (" : l->xlist ? "* XLIST (" :
+	    "* LIST (");
 	if (l->lsub)
 		frames_puts(s->io, attr & STORE_MB_NOSELECT ?
 		    "\\Noselect" : "");
@@ -298,7 +321,10 @@ list_line(struct session *s, const struct list *l, const char *name,
 			frames_puts(s->io, " \\Subscribed");
 		for (i = 0; i < NITEMS(specials); i++)
 			if (attr & specials[i].bit)
-				frames_puts(s->io, specials[i].name);
+				frames_puts(s->io, l->xlist ?
+				    specials[i].xlist : specials[i].name);
+		if (l->xlist && strcmp(name, "INBOX") == 0)
+			frames_puts(s->io, " \\Inbox");
 	}
 	frames_puts(s->io, ") \"/\" ");
 	out_mailbox(s, name);

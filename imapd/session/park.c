@@ -99,6 +99,7 @@ park(struct session *s, bool idle)
 	ssize_t		 n;
 	int		 fd = -1;
 
+	strlcpy(k.client, s->start.client, sizeof(k.client));
 	s->stays = true;
 	if (store_failed(s->store) || (k.selected &&
 	    (!store_view_park(s->view, &k.view) || !saved_park(s, &k.view))))
@@ -152,6 +153,8 @@ session_wake(struct session *s, struct slice state, int fd)
 		    "The mailbox was deleted" : "[UNAVAILABLE] Log in again");
 		return -1;
 	}
+	strlcpy(s->start.client, k.client, sizeof(s->start.client));
+	client_named(s, slice_str(s->start.client));
 	s->deflate = k.deflate;
 	s->enabled = k.enabled;
 	s->keywords_told = k.nkeywords;

@@ -46,6 +46,8 @@ session_main(int sock, const struct conf *conf, const struct quota *quota)
 	    conf->imap.max_append : STORE_MESSAGE_MAX;
 	s->max_messages = conf->imap.max_messages;
 	s->park_ms = conf->imap.park == 0 ? -1 : (int)conf->imap.park * 1000;
+	if (conf->hostname != NULL)
+		strlcpy(s->hostname, conf->hostname, sizeof(s->hostname));
 	if (session_start(s, conf) == 0) {
 		session_quota(s, conf, s->io->raised ? &s->io->quota :
 		    quota);
@@ -54,6 +56,8 @@ session_main(int sock, const struct conf *conf, const struct quota *quota)
 		session_loop(s, conf);
 		if (s->parked)
 			session_rested(s);
+		else if (s->leave)
+			frames_leave(s->io);
 		else
 			frames_bye(s->io);
 		store_maintain(s->store);
@@ -93,6 +97,9 @@ session_start(struct session *s, const struct conf *conf)
 	    start_get(payload, &s->start) == -1)
 		return -1;
 	strlcpy(s->tag, s->start.tag, sizeof(s->tag));
+	quirk_pick(conf, &(struct quirk_who){ .user = slice_str(s->start.user),
+	    .port = s->start.port }, &s->quirks);
+	client_named(s, slice_str(s->start.client));
 	if ((s->start.parked && frames_parked(s->io, &state, &fd) == -1) ||
 	    session_open(s) == -1) {
 		if (fd != -1)
@@ -101,8 +108,9 @@ session_start(struct session *s, const struct conf *conf)
 	}
 	if (s->start.parked)
 		return session_wake(s, state, fd);
-	frames_printf(s->io, "%s OK [CAPABILITY %s] Logged in\r\n", s->tag,
-	    capabilities(s, text));
+	frames_printf(s->io, "%s OK [CAPABILITY ", s->tag);
+	frames_puts(s->io, capabilities(s, text));
+	frames_puts(s->io, "] Logged in\r\n");
 	return 0;
 }
 

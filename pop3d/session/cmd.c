@@ -257,7 +257,7 @@ cmd_capa(struct session *s, const struct args_given *given)
 
 	frames_printf(s->io, "+OK\r\n%s\r\n",
 	    capability_print(pop3_capabilities, NITEMS(pop3_capabilities),
-	    CAP_SESSION, "\r\n", text));
+	    CAP_SESSION, NULL, "\r\n", text));
 	if (s->login_delay != 0)
 		frames_printf(s->io, "LOGIN-DELAY %u\r\n",
 		    s->login_delay);

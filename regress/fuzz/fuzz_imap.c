@@ -76,7 +76,7 @@ take(struct imap_in *c, int what)
 	case 12: return imap_date(c, &t);
 	case 13: return imap_flags(c, 1, &f);
 	case 14: return imap_section(c, &sec);
-	case 15: return imap_id(c);
+	case 15: return imap_id(c, &s);
 	case 17: return imap_modseq(c, 0, &n64);
 	case 18: return partial_check(c);
 	}

@@ -9,6 +9,7 @@ A line begins with one of these; an empty one, and one that begins with #, is a 
     S: * 3 EXISTS       exactly this answer comes next
     S| more             the same answer goes on in its next line, as it does behind a literal
     S* * LIST ...       answers of lines S* that stand together come in any order
+    S~ x OK ...         answers that nobody looks at, up to this one
     S.                  the server ends the connection
     = NAME              a message of that name: the lines "| text" that follow; others are regress/imap/NAME.eml
     ! append BOX NAME.. messages by name into a mailbox of the account, by another connection
@@ -234,6 +235,13 @@ class Talk:
                 raise AssertionError(f"got {got.decode('latin-1')!r}, want {' or '.join(map(repr, wants))}")
             wants.remove(hit)
 
+    def skip(self, want):
+        try:
+            while not self.matches(self.line.answer(), want):
+                pass
+        except EOFError:
+            raise AssertionError(f"the connection ended; due was {want}")
+
     def ended(self):
         try:
             got = self.line.answer()
@@ -248,6 +256,8 @@ class Talk:
             self.line.send(self.fill(text[1:]) + b"\r\n")
         elif kind == "S.":
             self.ended()
+        elif kind == "S~":
+            self.skip(text[1:])
         elif kind == "!":
             self.action(self.fill(text).decode().split())
         else:
@@ -270,7 +280,7 @@ class Talk:
                     out[-1][2].append(rest[1:])
                 elif kind in ("S:", "S*"):
                     out.append((i, kind, [rest[1:]]))
-                elif kind in ("@", "C:", "!", "S."):
+                elif kind in ("@", "C:", "!", "S.", "S~"):
                     out.append((i, kind, rest))
                 elif kind not in ("", "#"):
                     raise AssertionError(f"{self.path}:{i}: what is that?")

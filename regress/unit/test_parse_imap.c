@@ -211,8 +211,9 @@ static void
 id_is(const char *text, int want)
 {
 	struct imap_in in = start(text, strlen(text));
+	struct slice name;
 
-	assert_int_equal(imap_id(&in), want);
+	assert_int_equal(imap_id(&in, &name), want);
 	assert_int_equal(in.depth, 0);
 	assert_int_equal(in.off, want == 0 ? strlen(text) : 0);
 	free(in.p);
@@ -589,7 +590,7 @@ walk(char *p, size_t n)
 			case 3: fl = imap_tag(&in, &s); break;
 			case 4: fl = imap_list_mailbox(&in, &s); break;
 			case 5: fl = imap_nstring(&in, &s); break;
-			case 7: fl = imap_id(&in); break;
+			case 7: fl = imap_id(&in, &s); break;
 			case 6: fl = imap_date_time(&in, &t, NULL); break;
 			default: fl = imap_date(&in, &t); break;
 			}
@@ -688,24 +689,26 @@ test_capabilities(void **state)
 		unsigned int	 when;
 		const char	*want;
 	} v[] = {
-		{ false, CAP_SESSION, "IMAP4rev1 LITERAL+ SASL-IR ID IDLE "
+		{ false, CAP_SESSION, "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID IDLE "
 		    "UIDPLUS MOVE NAMESPACE UNSELECT "
 		    "ESEARCH SEARCHRES PARTIAL WITHIN SEARCH=FUZZY "
 		    "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 		    "THREAD=REFERENCES THREAD=REFS "
 		    "CHILDREN SPECIAL-USE "
 		    "CREATE-SPECIAL-USE MULTIAPPEND LIST-EXTENDED LIST-STATUS STATUS=SIZE "
-		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT BINARY PREVIEW "
+		    "COMPRESS=DEFLATE ENABLE UTF8=ACCEPT "
+		    "CATENATE URL-PARTIAL REPLACE UNAUTHENTICATE "
+		    "BINARY PREVIEW "
 		    "CONDSTORE QRESYNC UIDONLY "
 		    "UIDBATCHES OBJECTID SAVEDATE QUOTA QUOTA=RES-STORAGE "
 		    "QUOTA=RES-MESSAGE" },
-		{ false, capability_front(true, true), "IMAP4rev1 LITERAL+ "
+		{ false, capability_front(true, true), "IMAP4rev1 IMAP4rev2 LITERAL+ "
 		    "SASL-IR ID ENABLE STARTTLS" },
-		{ false, capability_front(false, true), "IMAP4rev1 LITERAL+ "
+		{ false, capability_front(false, true), "IMAP4rev1 IMAP4rev2 LITERAL+ "
 		    "SASL-IR ID ENABLE" },
-		{ false, capability_front(true, false), "IMAP4rev1 LITERAL+ "
+		{ false, capability_front(true, false), "IMAP4rev1 IMAP4rev2 LITERAL+ "
 		    "SASL-IR ID ENABLE STARTTLS LOGINDISABLED" },
-		{ false, capability_front(false, false), "IMAP4rev1 LITERAL+ "
+		{ false, capability_front(false, false), "IMAP4rev1 IMAP4rev2 LITERAL+ "
 		    "SASL-IR ID ENABLE LOGINDISABLED" },
 		{ true, CAP_SESSION, "TOP|UIDL|PIPELINING|RESP-CODES|"
 		    "AUTH-RESP-CODE|EXPIRE NEVER|IMPLEMENTATION maild|"
@@ -723,10 +726,37 @@ test_capabilities(void **state)
 	for (i = 0; i < NITEMS(v); i++)
 		assert_string_equal(v[i].pop3 ?
 		    capability_print(pop3_capabilities,
-		    NITEMS(pop3_capabilities), v[i].when, "|", text) :
+		    NITEMS(pop3_capabilities), v[i].when, NULL, "|",
+		    text) :
 		    capability_print(imap_capabilities,
-		    NITEMS(imap_capabilities), v[i].when, " ", text),
+		    NITEMS(imap_capabilities), v[i].when, NULL, " ",
+		    text),
 		    v[i].want);
+}
+
+static void
+test_hidden(void **state)
+{
+	char text[CAPABILITY_MAX];
+	static const struct capability c[] = {
+		{ "A", CAP_ALWAYS }, { "AUTH=ONE", CAP_ALWAYS },
+		{ "AUTH=TWO", CAP_ALWAYS }, { "B", CAP_ALWAYS },
+	};
+
+	assert_string_equal(capability_print(c, NITEMS(c), CAP_SESSION,
+	    "b auth=o*", " ", text), "A AUTH=TWO");
+	assert_string_equal(capability_print(c, NITEMS(c), CAP_SESSION,
+	    "  AUTH  AUTH=ONEX x", " ", text), "A AUTH=ONE AUTH=TWO B");
+	assert_string_equal(capability_print(c, NITEMS(c), CAP_SESSION,
+	    "*", " ", text), "");
+	assert_true(capability_words("A"));
+	assert_true(capability_words("AUTH=* X"));
+	assert_false(capability_words(""));
+	assert_false(capability_words(" A"));
+	assert_false(capability_words("A "));
+	assert_false(capability_words("A  B"));
+	assert_false(capability_words("A\r\nB"));
+	assert_false(capability_words("A]B"));
 }
 
 int
@@ -755,6 +785,7 @@ main(void)
 		cmocka_unit_test(test_partial),
 		cmocka_unit_test(test_saved),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_hidden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

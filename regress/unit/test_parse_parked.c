@@ -20,6 +20,7 @@ static const struct parked none, idle = { .idle = true, .tag = "a1" };
 static const struct parked all = {
 	.deflate = true, .selected = true, .idle = true, .enabled = 0x80000001,
 	.nkeywords = 60, .tag = "A.0001+", .watch = "w0123456789abcdef",
+	.client = "Old Mailer \x80",
 	.view = { .mailbox = 7, .uidvalidity = 4000000000, .uidnext = 1000,
 	    .exists = 998, .nkeywords = 59, .readonly = true,
 	    .seq = 1ULL << 40, .reported = (1ULL << 40) - 1,
@@ -72,6 +73,7 @@ test_comes_back(void **state)
 		    (uint32_t)i * 9 + 8 };
 	memcpy(full.view.saved, full.view.gone, sizeof(full.view.gone));
 	memset(full.tag, 't', PARKED_TAG_MAX);
+	memset(full.client, 'c', PARKED_CLIENT_MAX);
 	same(&full);
 }
 
