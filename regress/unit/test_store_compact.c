@@ -283,6 +283,41 @@ damaged_is_left(void **state)
 	acct_free(&a);
 }
 
+/* Without a mark all octets are looked at: of a message that moved they are
+ * not where its first record says.  It is not lost, and its delivery known. */
+static void
+moved_is_not_lost(void **state)
+{
+	struct store *st, *d;
+	enum store_result r;
+	struct acct a;
+	char *want;
+	int i;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	deliver_ok(d, 0, 20);
+	OK(store_sync(d));
+	store_close(d);
+	st = session(&a);
+	expunge(st, "INBOX", 1, 15);
+	want = dump(&a);
+	assert_true(compact(st, &nothing, false) >= 2);
+	assert_int_equal(file_size(&a, "mail.0001"), -1);
+	store_close(st);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(unlinkat(a.fd, "lock", 0), 0);
+		(void)unlinkat(a.fd, "index", 0);
+		d = i == 0 ? deliverer(&a) : session(&a);
+		OK(deliver_one(d, 17, NULL, true, &r));
+		assert_int_equal(r, STORE_DUPLICATE);
+		store_close(d);
+		same_dump(&a, want);
+	}
+	free(want);
+	acct_free(&a);
+}
+
 /* What was expunged comes back, once, its folder with it; what is elsewhere
  * stays there. */
 static void
@@ -522,6 +557,7 @@ main(void)
 		cmocka_unit_test(space_comes_back),
 		cmocka_unit_test(expunged_under_a_view),
 		cmocka_unit_test(damaged_is_left),
+		cmocka_unit_test(moved_is_not_lost),
 		cmocka_unit_test(undelete),
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(failing_calls),

@@ -339,9 +339,27 @@ static struct {
 	int	 left, e, hits;
 } fault;
 
+static struct {				/* is the lock held, and for what */
+	bool	 held;
+	int	 taken, syncs, reads;
+} lock;
+
+static void
+lock_look(enum call call, const struct flock *l)
+{
+	if (call == CALL_LOCK) {
+		lock.held = l->l_type != F_UNLCK;
+		lock.taken += lock.held;
+	}
+	lock.syncs += lock.held && (call == CALL_FDATASYNC ||
+	    call == CALL_FSYNC);
+	lock.reads += lock.held && call == CALL_PREAD;
+}
+
 static enum call_way
 on_call(enum call call, const void *arg)
 {
+	lock_look(call, arg);
 	if (!fault.armed || call == CALL_LOCK || call == CALL_FCNTL ||
 	    fault.left-- > 0)
 		return CALL_GOES;
@@ -454,6 +472,29 @@ failing_calls(void **state)
 	free(want);
 	acct_free(&a);
 	acct_free(&b);
+}
+
+/* Nobody waits for a sync of ours, nor while we read or copy. */
+static void
+no_sync_under_the_lock(void **state)
+{
+	struct store_keep nothing = { 0, 0 };
+	struct store *st;
+	struct acct a;
+	bool more = true;
+
+	furnish_more(&a);
+	st = session(&a);
+	memset(&lock, 0, sizeof(lock));
+	OK(journal_rewrite(st));
+	assert_int_equal(lock.taken, 1);
+	assert_true(lock.reads <= 2);	/* of the mark */
+	while (more)
+		OK(store_compact(st, &nothing, true, &more));
+	assert_true(lock.taken > 2);
+	assert_int_equal(lock.syncs, 0);
+	store_close(st);
+	acct_free(&a);
 }
 
 /* ---- all at once ------------------------------------------------- */
@@ -597,6 +638,7 @@ main(void)
 		cmocka_unit_test(bits_of_snapshot),
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(failing_calls),
+		cmocka_unit_test(no_sync_under_the_lock),
 		cmocka_unit_test(writers_meanwhile),
 	};
 
