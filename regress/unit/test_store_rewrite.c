@@ -356,10 +356,29 @@ lock_look(enum call call, const struct flock *l)
 	lock.reads += lock.held && call == CALL_PREAD;
 }
 
+static struct {				/* who writes before each sync of ours */
+	struct store *st;
+	bool	 busy;
+	int	 n;
+} always;
+
+static void
+always_write(enum call call)
+{
+	if (always.st == NULL || always.busy || lock.held ||
+	    call != CALL_FDATASYNC)
+		return;
+	always.busy = true;
+	OK(append_one(always.st, "INBOX", 1000 + always.n++, 0, NULL,
+	    &(struct store_appended){ 0 }));
+	always.busy = false;
+}
+
 static enum call_way
 on_call(enum call call, const void *arg)
 {
 	lock_look(call, arg);
+	always_write(call);
 	if (!fault.armed || call == CALL_LOCK || call == CALL_FCNTL ||
 	    fault.left-- > 0)
 		return CALL_GOES;
@@ -494,6 +513,34 @@ no_sync_under_the_lock(void **state)
 	assert_true(lock.taken > 2);
 	assert_int_equal(lock.syncs, 0);
 	store_close(st);
+	acct_free(&a);
+}
+
+/* Somebody writes all the time: in the end it is done under the lock. */
+static void
+one_who_never_rests(void **state)
+{
+	struct store_view *v;
+	struct store *st;
+	struct acct a;
+
+	acct_new(&a);
+	st = session(&a);
+	always.st = session(&a);
+	always.n = 0;
+	memset(&lock, 0, sizeof(lock));
+	OK(journal_rewrite(st));
+	assert_true(always.n >= 50);
+	store_close(always.st);
+	always.st = NULL;
+	assert_int_equal(st->head.generation, 2);
+	OK(store_refresh(st));
+	v = view(st, "INBOX", 0);
+	assert_int_equal(v->exists, always.n);
+	store_view_close(v);
+	OK(store_check(st, NULL, NULL));
+	store_close(st);
+	free(dump(&a));
 	acct_free(&a);
 }
 
@@ -639,6 +686,7 @@ main(void)
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(failing_calls),
 		cmocka_unit_test(no_sync_under_the_lock),
+		cmocka_unit_test(one_who_never_rests),
 		cmocka_unit_test(writers_meanwhile),
 	};
 
