@@ -147,7 +147,7 @@ class Client:
 
     def challenge(self, line):
         """the server's message in it, None: it is no challenge"""
-        m = re.match(r"(?:334|\+) ?(\S*)$", line)
+        m = re.search(r"(?:^|\n)(?:334|\+) ?(\S*)$", line)     # behind what IMAP tells unasked
         return None if m is None else base64.b64decode(m[1]).decode()
 
     def result(self, line):
