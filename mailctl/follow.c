@@ -142,7 +142,7 @@ ask(struct follow *f, int *s)
 	words[n++] = (char *)(uintptr_t)f->lines;
 	if (f->text != NULL)
 		words[n++] = (char *)(uintptr_t)f->text;
-	switch (send_command(*s, n, words, NULL) == -1 ? CAME_END :
+	switch (send_command(*s, n, words, NULL, -1) == -1 ? CAME_END :
 	    answer(f, *s)) {
 	case CAME_ANSWER:
 		f->no_logd = false;

@@ -145,7 +145,7 @@ order_options(int argc, char **argv)
 }
 
 int
-send_command(int s, int argc, char **argv, const char *password)
+send_command(int s, int argc, char **argv, const char *password, int fd)
 {
 	static uint8_t args[12288];
 	struct ctl_run run;
@@ -157,7 +157,7 @@ send_command(int s, int argc, char **argv, const char *password)
 	if (password != NULL)
 		put_arg(args, sizeof(args), &n, password);
 	run.args = slice_of((const char *)args, n);
-	r = msg_send(s, CTL_RUN, 1, &run, NULL, 0);
+	r = msg_send(s, CTL_RUN, 1, &run, &fd, fd != -1);
 	explicit_bzero(args, sizeof(args));
 	return r;
 }

@@ -2,7 +2,7 @@
  * mailctl: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	zone lookup table password words verify mailctl follow
+ *	zone lookup table password words verify file mailctl follow
  */
 #ifndef MAILCTL_H
 #define MAILCTL_H
@@ -49,6 +49,15 @@ bool	 password_flag(int *argc, char **argv);
 bool	 password_get(int argc, char **argv, bool flagged,
 	    char buf[PASSWORD_SIZE]);
 
+/* ---- file.c: the file of store export ------------------------------------ */
+
+/* Take it out of a command's words and make it, into *fd: its name, or NULL
+ * and -1, when there is none.  The program ends when it cannot be made, as
+ * when it is there. */
+const char *file_take(int *argc, char **argv, int *fd);
+/* The command has ended so; path may be NULL. */
+void	 file_done(const char *path, int fd, int status);
+
 /* ---- words.c: the commands by name --------------------------------------- */
 
 /* What a command is used like; NULL or one that is none: all of them. */
@@ -75,8 +84,10 @@ int	 control_try(const char *path);
 int	 control_connect(const char *path);
 /* Options of a command of reports go behind its words. */
 void	 order_options(int argc, char **argv);
-/* password: behind the words, NULL none.  0, or -1 with errno. */
-int	 send_command(int s, int argc, char **argv, const char *password);
+/* password: behind the words, NULL none; fd: goes with them, -1 none.  0, or
+ * -1 with errno. */
+int	 send_command(int s, int argc, char **argv, const char *password,
+	    int fd);
 /* Rows into the table until the end, whose text is good until the next
  * message.  1, 0 it was closed before, -1 with errno. */
 int	 answer_read(int s, struct table *, struct ctl_run_r *end);

@@ -29,7 +29,8 @@ main(int argc, char *argv[])
 	const char *path = MAILD_RUNDIR "/maild.sock";
 	char password[PASSWORD_SIZE];
 	bool json = false, flagged;
-	int ch, s, status;
+	const char *name;
+	int ch, s, status, file;
 
 	stdio_open();
 	while ((ch = getopt_long(argc, argv, "+s:jhV", options, NULL)) != -1)
@@ -66,12 +67,14 @@ main(int argc, char *argv[])
 	if (follow_is_command(argc, argv))
 		return follow_command(path, argc, argv, json);
 	flagged = password_flag(&argc, argv);
+	name = file_take(&argc, argv, &file);
 	s = control_connect(path);
 	if (send_command(s, argc, argv, password_get(argc, argv, flagged,
-	    password) ? password : NULL) == -1)
+	    password) ? password : NULL, file) == -1)
 		err(EX_UNAVAILABLE, "asking maild");
 	explicit_bzero(password, sizeof(password));
 	status = answer_print(s, json);
+	file_done(name, file, status);
 	if (status == EX_USAGE || status == EX_DATAERR)
 		words_suggest(argc, argv);
 	if (status == 0 && strcmp(argv[0], "stop") == 0)

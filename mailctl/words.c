@@ -47,10 +47,14 @@ static const struct noun {
 	    "  domain add|del DOMAIN [--force] | list\n"
 	    "                                  the domains mail is taken for\n"
 	    },
-	{ "store", "check rebuild",
+	{ "store", "check rebuild restored export --mailbox",
 	    "  store check|rebuild ACCOUNT     read all of an account and say\n"
 	    "                                  what is wrong; make again what\n"
-	    "                                  can be made again\n" },
+	    "                                  can be made again\n"
+	    "  store restored ACCOUNT          an older copy of it was put back\n"
+	    "  store export ACCOUNT FILE       all of it as a tar of a Maildir\n"
+	    "        [--mailbox NAME]          one mailbox as an mbox\n"
+	    },
 	{ "guard", "list",
 	    "  guard list                      who wrote to how many outside\n"
 	    },

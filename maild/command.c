@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -30,6 +31,7 @@ command_new(struct peer *p, uint32_t ask)
 	cmd->house = p->house;
 	cmd->peer = p;
 	cmd->ask = ask;
+	cmd->fd = -1;
 	p->cmd = cmd;
 	TAILQ_INSERT_TAIL(&p->house->control->commands, cmd, entry);
 	return cmd;
@@ -41,6 +43,8 @@ command_free(struct command *cmd)
 	TAILQ_REMOVE(&cmd->house->control->commands, cmd, entry);
 	if (cmd->peer != NULL)
 		cmd->peer->cmd = NULL;
+	if (cmd->fd != -1)
+		close(cmd->fd);
 	free(cmd);
 }
 
@@ -84,6 +88,12 @@ command_lasts(struct command *cmd)
 
 	if (cmd->peer != NULL)
 		event_add(cmd->peer->timer, &tv);
+}
+
+int
+command_fd(const struct command *cmd)
+{
+	return cmd->fd;
 }
 
 bool

@@ -483,6 +483,8 @@ on_run(struct chan *chan, struct msg *m, void *arg)
 		return;
 	}
 	cmd = command_new(p, m->id);
+	cmd->fd = m->fd[0];
+	m->fd[0] = -1;
 	if ((n = args_copy(list, buf, sizeof(buf), args)) == 0) {
 		command_done(cmd, EX_USAGE, "malformed command");
 		return;

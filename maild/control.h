@@ -33,6 +33,7 @@ struct command {
 	uint32_t	 ask;		/* its id at the peer */
 	struct chan	*owner;		/* passed on to, or NULL */
 	uint32_t	 owner_ask;
+	int		 fd;		/* that came with it, or -1 */
 };
 
 struct control {

@@ -437,6 +437,8 @@ void	 command_done(struct command *, int code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 /* Nobody waits for the answer any more. */
 bool	 command_left(const struct command *);
+/* The file that came with it, or -1; its own. */
+int	 command_fd(const struct command *);
 /* It is at work: its connection lasts on. */
 void	 command_lasts(struct command *);
 /* Takes --force out of the words of a command; was it there? */

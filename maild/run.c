@@ -43,8 +43,8 @@
 #define RUNS_MAX	2		/* at a time */
 #define RUNS_WAIT	1024		/* that wait, or are looked up */
 #define RUN_QUIET_MS	600000		/* without a row */
+#define NAME_BYTES	512		/* octets of a mailbox's name */
 #define FIND_MS		10000		/* authd says which account it is */
-#define WORDS_MAX	4		/* store VERB ACCOUNT ... */
 
 enum run_state {
 	RUN_FINDING,		/* authd is asked for the number */
@@ -60,6 +60,7 @@ struct run {
 	uint32_t	 account;
 	uint64_t	 id;		/* as the nursery has it */
 	uint64_t	 began;		/* now_ms() */
+	char		*arg;		/* or NULL */
 	struct command	*cmd;		/* whose answer it is */
 	struct chan	*chan;		/* to its process, or NULL */
 	uint32_t	 ask;		/* there */
@@ -75,9 +76,12 @@ struct runs {
 static const struct job {
 	const char	*verb;
 	enum store_job	 job;
+	bool		 file;		/* it has one */
 } jobs[] = {
-	{ "check",	JOB_CHECK },
-	{ "rebuild",	JOB_REBUILD },
+	{ "check",	JOB_CHECK,	false },
+	{ "rebuild",	JOB_REBUILD,	false },
+	{ "restored",	JOB_RESTORED,	false },
+	{ "export",	JOB_EXPORT,	true },
 };
 
 static void	 runs_next(struct house *);
@@ -132,6 +136,7 @@ run_free(struct run *r)
 	if (r->state == RUN_RUNNING)
 		rs->running--;
 	event_free(r->quiet);
+	free(r->arg);
 	free(r);
 }
 
@@ -281,8 +286,9 @@ run_fork(struct run *r, struct child *nursery)
 	static const struct chan_ops ops = { on_gone, NULL };
 	struct house *h = r->house;
 	struct nursery_spawn_ev spawn = { .grant = r->id };
-	struct store_run run = { .job = (uint8_t)r->job };
-	int sv[2], fds[2], ret = -1;
+	struct store_run run = { .job = (uint8_t)r->job,
+	    .arg = slice_str(r->arg == NULL ? "" : r->arg) };
+	int sv[2], fds[2], ret = -1, file = command_fd(r->cmd);
 
 	if ((fds[0] = directory_open(h, r->account)) == -1)
 		return -1;
@@ -294,7 +300,8 @@ run_fork(struct run *r, struct child *nursery)
 	spawn.uid = spawn.gid = h->conf->proc.uid_base + r->account;
 	r->chan = chan_new(h->base, sv[0], CHAN_STORE, SIDE_A, handlers,
 	    NITEMS(handlers), &ops, r);
-	r->ask = chan_ask(r->chan, STORE_RUN, &run, NULL, 0, 0, on_done, r);
+	r->ask = chan_ask(r->chan, STORE_RUN, &run, &file, file != -1, 0,
+	    on_done, r);
 	if (r->ask != 0 && chan_send(nursery->chan, NURSERY_SPAWN_EV, &spawn,
 	    fds, 2) == 0)
 		ret = 0;
@@ -435,12 +442,16 @@ void
 run_command(struct house *h, struct command *cmd, char **args, size_t n)
 {
 	const struct job *job = n > 1 ? job_of(args[1]) : NULL;
+	bool mbox = n == 5 && strcmp(args[3], "--mailbox") == 0 &&
+	    args[4][0] != '\0' && strlen(args[4]) <= NAME_BYTES;
 	struct run *r;
 	uint32_t account;
 
-	if (job == NULL || n != 3) {
-		command_done(cmd, EX_USAGE, "usage: store check|rebuild "
-		    "ACCOUNT");
+	if (job == NULL || (n != 3 && !(job->file && mbox)) ||
+	    job->file != (command_fd(cmd) != -1)) {
+		command_done(cmd, EX_USAGE, "usage: store "
+		    "check|rebuild|restored ACCOUNT | export ACCOUNT FILE "
+		    "[--mailbox NAME]");
 		return;
 	}
 	if (h->runs->n >= RUNS_WAIT) {
@@ -449,6 +460,7 @@ run_command(struct house *h, struct command *cmd, char **args, size_t n)
 		return;
 	}
 	r = run_new(h, job->job, cmd);
+	r->arg = mbox ? xstrdup(args[4]) : NULL;
 	if ((account = directory_number(h, args[2])) != 0)
 		run_found(r, account);
 	else

@@ -117,7 +117,8 @@ struct msg_addr {			/* network address of a peer */
 	    MF_ANSWER)							\
 	M(ACCOUNT_OPEN_EV, account_open_ev, CHAN_MAIN, 33, SIDE_A, MF_EV) \
 	/* the control socket, and maild passing its commands on */	\
-	M(CTL_RUN, ctl_run, CHAN_CTL, 1, SIDE_A, MF_ASK | MF_SECRET)	\
+	M(CTL_RUN, ctl_run, CHAN_CTL, 1, SIDE_A, \
+	    MF_ASK | MF_SECRET | MF_FDOPT)				\
 	M(CTL_RUN_R, ctl_run_r, CHAN_CTL, 2, SIDE_B, MF_ANSWER)		\
 	M(CTL_ROW_EV, ctl_row_ev, CHAN_CTL, 3, SIDE_B, MF_EV | MF_SECRET) \
 	M(CTL_HELLO_EV, ctl_hello_ev, CHAN_CTL, 4, SIDE_B, MF_EV)	\
@@ -300,7 +301,8 @@ struct msg_addr {			/* network address of a peer */
 #define ACCOUNT_OPEN_EV_FIELDS(F)					\
 	F(u32, account, 0)
 
-#define CTL_RUN_FIELDS(F)	/* args: list of item_arg */		\
+#define CTL_RUN_FIELDS(F)	/* args: list of item_arg; fd: the file of */ \
+	/* store export */						\
 	F(blob, args, 12288)
 #define CTL_RUN_R_FIELDS(F)	/* code: sysexits */			\
 	F(u8, code, 0) F(str, text, 4096)
@@ -614,7 +616,9 @@ enum report_override {
 enum store_job {
 	JOB_NONE,
 	JOB_CHECK,		/* read all, say what is wrong */
-	JOB_REBUILD		/* make index and facts again */
+	JOB_REBUILD,		/* make index and facts again */
+	JOB_RESTORED,		/* numbers leap, an older copy was put back */
+	JOB_EXPORT		/* to fd; arg: of that mailbox alone, as mbox */
 };
 /* Of which form of the message a signature is. */
 enum sign_form { SIGN_AS_IT_CAME, SIGN_7BIT };

@@ -339,6 +339,28 @@ apply_nothing(struct state *s, const struct rec *r, const struct loggroup *g)
 }
 
 /*
+ * All of a mailbox is new: whoever knows it by an earlier MODSEQ, of which
+ * some may be of changes that are lost, is told each message that there is,
+ * and that all others are gone.
+ */
+static void
+mailbox_anew(struct mailbox *m, uint64_t seq)
+{
+	struct store_msg *msg;
+	uint32_t i;
+
+	for (i = 0; i < mailbox_slots(m); i++) {
+		msg = mailbox_msg(m, i);
+		if ((msg->flags & MSG_GONE) != 0)
+			continue;
+		msg->modseq = seq;
+		view_changed(m, i, NULL);
+	}
+	m->modseq = m->tombs_from = seq;
+	m->ntombs = 0;
+}
+
+/*
  * An older copy of the account was put back: numbers that clients saw before
  * are left out.
  */
@@ -359,6 +381,8 @@ apply_jump(struct state *s, const struct rec *r, const struct loggroup *g)
 		    get32(p + 4) < m->uidnext)
 			return -1;
 		m->uidnext = get32(p + 4);
+		if (s->messages)
+			mailbox_anew(m, g->seq);
 	}
 	return 0;
 }

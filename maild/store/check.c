@@ -1,7 +1,7 @@
 /*
  * check and rebuild: an account's files read from one end to the other, and
  * those that can be made again made again.  Part of store.  What is found is
- * told in words, at most FOUND_MAX of it; the answer has the count.
+ * told in words, at most ROWS_MAX of it; the answer has the count.
  */
 #include "base/compat.h"
 
@@ -17,8 +17,6 @@
 #include "store/store.h"
 #include "maild/store/room.h"
 
-#define FOUND_MAX	1000
-
 static void
 on_found(void *arg, enum store_found found, const char *text)
 {
@@ -29,7 +27,7 @@ on_found(void *arg, enum store_found found, const char *text)
 		room_far(rm, text);
 		return;
 	}
-	if (found == STORE_FOUND_WRONG && ++rm->nwrong > FOUND_MAX)
+	if (found == STORE_FOUND_WRONG && ++rm->nwrong > ROWS_MAX)
 		return;
 	row_str(&row, "found", slice_str(found == STORE_FOUND_WRONG ?
 	    "wrong" : "note"));
@@ -47,7 +45,7 @@ say_result(struct room *rm, enum store_result r, const char *fine)
 	if (rm->nwrong > 0)
 		room_say(rm, EX_DATAERR, "%llu %s wrong%s",
 		    (unsigned long long)rm->nwrong, rm->nwrong == 1 ?
-		    "thing is" : "things are", rm->nwrong > FOUND_MAX ?
+		    "thing is" : "things are", rm->nwrong > ROWS_MAX ?
 		    ", of which the first are shown" : "");
 	else if (r != STORE_OK)
 		room_say(rm, EX_TEMPFAIL, "%s (%s)", store_strerror(r),

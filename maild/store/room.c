@@ -8,7 +8,10 @@
 
 #include <sys/types.h>
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -29,7 +32,28 @@ static const struct {
 } jobs[] = {
 	{ JOB_CHECK,	room_check },
 	{ JOB_REBUILD,	room_rebuild },
+	{ JOB_RESTORED,	room_restored },
+	{ JOB_EXPORT,	room_export },
 };
+
+/* Nothing was ever delivered to it, nor read: it has no files, and looking
+ * makes none. */
+static bool
+room_empty(void)
+{
+	const struct dirent *d;
+	bool empty = true;
+	DIR *dir;
+
+	if (faccessat(AT_FDCWD, "journal", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT || (dir = opendir(".")) == NULL)
+		return false;
+	while ((d = readdir(dir)) != NULL)
+		if (strncmp(d->d_name, "mail.", 5) == 0)
+			empty = false;
+	closedir(dir);
+	return empty;
+}
 
 /* What cannot be opened now, or not at all, is told in words. */
 static int
@@ -67,12 +91,15 @@ room_job(struct room *rm, enum store_job job)
 	size_t i;
 
 	for (i = 0; i < NITEMS(jobs); i++)
-		if (jobs[i].job == job) {
-			if (room_open(rm) == 0)
-				jobs[i].fn(rm);
-			return;
-		}
-	room_say(rm, EX_UNAVAILABLE, "store does not know this job");
+		if (jobs[i].job == job)
+			break;
+	if (i == NITEMS(jobs))
+		room_say(rm, EX_UNAVAILABLE, "store does not know this job");
+	else if (room_empty())
+		room_say(rm, job == JOB_EXPORT ? EX_NOINPUT : EX_OK,
+		    "the account holds nothing yet");
+	else if (room_open(rm) == 0)
+		jobs[i].fn(rm);
 }
 
 int
@@ -87,6 +114,8 @@ room_main(int sock, const struct conf *conf, const struct quota *quota)
 	if (msg_recv(sock, CHAN_STORE, SIDE_A, buf, &m, -1) != 1 ||
 	    m.type != STORE_RUN)
 		return 1;
+	rm.fd = m.fd[0];
+	slice_cpy(body.store_run.arg, rm.arg, sizeof(rm.arg));
 	room_job(&rm, (enum store_job)body.store_run.job);
 	store_close(rm.store);
 	msg_close_fds(&m);

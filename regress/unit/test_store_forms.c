@@ -287,6 +287,50 @@ numbers_leap(void **state)
 	acct_free(&a);
 }
 
+/* An older copy was put back: each number is new, and all flags are told. */
+static void
+restored_leaps(void **state)
+{
+	const struct store_msg *m;
+	struct store_status before, s;
+	struct store_view *v;
+	struct store *st;
+	struct acct a;
+	uint32_t n;
+	char *want, *got;
+
+	furnish(&a);
+	st = session(&a);
+	OK(store_status(st, "INBOX", &before));
+	v = view(st, "INBOX", 0);
+	OK(store_restored(st));
+	OK(store_status(st, "INBOX", &s));
+	assert_int_equal(s.uidnext, before.uidnext + 1000000);
+	assert_int_equal(s.uidvalidity, before.uidvalidity);
+	assert_true(s.highestmodseq > before.highestmodseq + UINT32_MAX);
+	for (n = 1; (m = store_view_msg(v, n)) != NULL; n++)
+		assert_int_equal(m->modseq, s.highestmodseq);
+	assert_true(n > 1);
+	store_view_close(v);
+	deliver_ok(st, 40, 41);
+	v = view(st, "INBOX", 0);
+	m = store_view_msg(v, n);
+	assert_non_null(m);
+	assert_int_equal(m->uid, s.uidnext);
+	assert_true(m->email >> 16 > s.highestmodseq);
+	store_view_close(v);
+	OK(store_restored(st));		/* once more: again above */
+	OK(store_check(st, NULL, NULL));
+	want = dump(&a);
+	OK(store_checkpoint(st));
+	store_close(st);
+	got = dump(&a);
+	assert_string_equal(got, want);
+	free(want);
+	free(got);
+	acct_free(&a);
+}
+
 int
 main(void)
 {
@@ -297,6 +341,7 @@ main(void)
 		cmocka_unit_test(bits_of_head),
 		cmocka_unit_test(mark_of_another_generation),
 		cmocka_unit_test(numbers_leap),
+		cmocka_unit_test(restored_leaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
