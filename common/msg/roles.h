@@ -141,12 +141,13 @@ enum role_reload {
 	    ONE, STAGE_SESSIONS, SAYS_SESSIONS, MAX, RELOAD_TOLD)	\
 	/* 12000 connections: TLS 48 KiB, up to 64 and a reply not read	\
 	 * by the client, once more as records, 64 not read by us; smtpd \
-	 * has 64 of a message and the verdict's state besides */	\
+	 * has 64 of a message and the verdict's state besides, imapd	\
+	 * 160 of one that compresses: both ways, and what waits packed */ \
 	P(SMTPD, 14, "smtpd", "smtpd", "_smtpd",			\
 	    empty, ROOT_BARE, MAY_ACCEPT | MAY_MEMFD | MAY_WRITE, 6144,	\
 	    CORES(proc.smtpd), STAGE_FRONTS, SAYS_PLAIN, MAX, RELOAD_TOLD) \
 	P(IMAPD, 15, "imapd", "imapd", "_imapd",			\
-	    empty, ROOT_BARE, MAY_ACCEPT, 4096, CORES(proc.imapd),	\
+	    empty, ROOT_BARE, MAY_ACCEPT, 6144, CORES(proc.imapd),	\
 	    STAGE_FRONTS, SAYS_FRONT, IMAP_NURSERY, RELOAD_TOLD)	\
 	P(POP3D, 16, "pop3d", "pop3d", "_popd",				\
 	    empty, ROOT_BARE, MAY_ACCEPT, 4096, ONE,			\
