@@ -43,6 +43,7 @@ static void	 on_sender(struct chan *, struct msg *, void *);
 static void	 on_rcpt(struct chan *, struct msg *, void *);
 static void	 on_full(struct chan *, struct msg *, void *);
 static void	 on_sent(struct chan *, struct msg *, void *);
+static void	 on_address(struct chan *, struct msg *, void *);
 
 static const struct chan_handler smtpd_handlers[] = {
 	{ AUTH_LOGIN,		on_login },
@@ -63,6 +64,7 @@ static const struct chan_handler login_handlers[] = {
 static const struct chan_handler queue_handlers[] = {
 	{ DIR_RCPT,		on_rcpt },
 	{ DIR_FULL_EV,		on_full },
+	{ DIR_ADDRESS,		on_address },
 	{ GUARD_SENT_EV,	on_sent },
 };
 
@@ -277,6 +279,21 @@ on_full(struct chan *c, struct msg *m, void *arg)
 		a->full_size = e->size;
 	a->full_quota = account_quota(a);
 	a->full_until = now_ms() / 1000 + FULL_SECONDS;
+}
+
+static void
+on_address(struct chan *c, struct msg *m, void *arg)
+{
+	struct dir *d = authd_dir(NULL);
+	struct dir_address_r r = { .result = DIR_TEMP };
+	const struct account *a;
+
+	if (d != NULL) {
+		a = dir_account_id(d, m->body->dir_address.account);
+		r.result = a != NULL ? DIR_OK : DIR_UNKNOWN;
+		r.address = slice_str(a != NULL ? a->address : "");
+	}
+	chan_reply(c, m->id, DIR_ADDRESS_R, &r, NULL, 0);
 }
 
 /* A program of this host. */

@@ -74,6 +74,7 @@ account_quota(struct account *a, const struct quota *told)
 	a->limit.octets = quota_limit(told->octets, conf->quota);
 	a->limit.messages = quota_limit(told->messages, conf->quota_messages);
 	store_limit(a->store, a->limit.octets, a->limit.messages);
+	store_warn(a->store, conf->quota_warn, conf->nquota_warn);
 }
 
 unsigned int

@@ -50,6 +50,8 @@ result_put(const struct target *t, struct item_result *r)
 	    .status = slice_str(answers[i].status),
 	    .mta = { "", 0 }, .text = slice_str(answers[i].text),
 	    .percent = (uint8_t)t->percent };
+	if (t->result == STORE_OK)
+		r->warn = (uint8_t)t->warn;
 	if (t->closed) {
 		r->status = SLICE_LIT("4.2.1");
 		r->text = SLICE_LIT("mailbox is closed");

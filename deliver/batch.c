@@ -440,6 +440,24 @@ item_fill(struct store_item *it, struct target *t, struct iovec *iov)
 #endif
 }
 
+/* How full it is now; one of the targets that were delivered tells that its
+ * owner is to hear of it. */
+static void
+quota_note(struct account *a, struct target **t, size_t n)
+{
+	unsigned int percent = account_percent(a);
+	unsigned int warn = store_warned(a->store);
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		t[i]->percent = percent;
+		if (t[i]->result == STORE_OK) {
+			t[i]->warn = warn;
+			warn = 0;
+		}
+	}
+}
+
 /* One group of one account, which is returned if it has to be synced, or to
  * be dropped. */
 static struct account *
@@ -450,7 +468,6 @@ deliver_account(struct target **t, size_t n)
 	struct account *a = NULL;
 	enum store_result r;
 	const char *why;
-	unsigned int percent = 0;
 	bool closed;
 	size_t i;
 
@@ -474,10 +491,7 @@ deliver_account(struct target **t, size_t n)
 		    strlen(why)));
 		trouble_set(t[0]->account, r, account_why(a, r));
 	}
-	if (r == STORE_OK)
-		percent = account_percent(a);
 	for (i = 0; i < n; i++) {
-		t[i]->percent = percent;
 		t[i]->result = r == STORE_OK ? item[i].result : r;
 		t[i]->own = r == STORE_OK;
 		t[i]->closed = closed;
@@ -485,6 +499,8 @@ deliver_account(struct target **t, size_t n)
 		t[i]->uidvalidity = r == STORE_OK ? item[i].uidvalidity : 0;
 		t[i]->inbox = r == STORE_OK && item[i].inbox;
 	}
+	if (r == STORE_OK)
+		quota_note(a, t, n);
 	if (a != NULL && r != STORE_OK && r != STORE_BUSY &&
 	    r != STORE_NOSPACE && r != STORE_LIMIT)
 		a->bad = true;

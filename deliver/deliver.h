@@ -109,6 +109,7 @@ struct target {
 	struct msg_id	 id;
 	struct quota	 quota;		/* of the account, as queue knows it */
 	unsigned int	 percent;	/* of it that is used */
+	unsigned int	 warn;		/* tell its owner of so many; 0 no */
 	struct slice	 to;		/* Delivered-To line */
 	enum store_result result;
 	bool		 done;		/* result is final */

@@ -146,6 +146,42 @@ post_account(const char *address, void (*fn)(void *, enum dir_result,
 	}
 }
 
+struct address_ask {
+	void		(*fn)(void *, enum dir_result, const char *);
+	void		*arg;
+};
+
+static void
+on_address(struct chan *c, struct msg *m, void *arg)
+{
+	struct address_ask ask = *(struct address_ask *)arg;
+	enum dir_result result = DIR_TEMP;
+	char address[DIR_ADDRESS_MAX + 1] = "";
+
+	free(arg);
+	if (m != NULL)
+		result = (enum dir_result)m->body->dir_address_r.result;
+	if (result == DIR_OK)
+		slice_cpy(m->body->dir_address_r.address, address,
+		    sizeof(address));
+	ask.fn(ask.arg, result, address);
+}
+
+void
+post_address(uint32_t account, void (*fn)(void *, enum dir_result,
+    const char *), void *arg)
+{
+	struct dir_address q = { account };
+	struct address_ask *ask = xcalloc(1, sizeof(*ask));
+
+	*ask = (struct address_ask){ fn, arg };
+	if (po.auth == NULL || chan_ask(po.auth, DIR_ADDRESS, &q, NULL, 0,
+	    ASK_MS, on_address, ask) == 0) {
+		free(ask);
+		fn(arg, DIR_TEMP, "");
+	}
+}
+
 static void
 post_end(struct post *p, enum queue_result r, const char *text)
 {
@@ -159,6 +195,24 @@ post_end(struct post *p, enum queue_result r, const char *text)
 
 /* ---- route, ticket, disk ---------------------------------------------- */
 
+/* To an account itself, whatever its address leads to. */
+static void
+on_account_route(evutil_socket_t fd, short what, void *arg)
+{
+	struct post *p = arg;
+	struct item_route r = { .type = ROUTE_LOCAL, .account = p->account,
+	    .address = slice_str(p->rcpt) };
+	uint8_t buf[512];
+	size_t n = 0;
+
+	if (item_route_put(buf, sizeof(buf), &n, &r) == -1)
+		fatalx("post: no room for a route");
+	p->routes = xreallocarray(NULL, n, 1);
+	memcpy(p->routes, buf, n);
+	p->routesn = n;
+	post_commit(p, slice_of("", 0));
+}
+
 void
 post_start(struct post *p)
 {
@@ -168,6 +222,12 @@ post_start(struct post *p)
 
 	p->routes = NULL;
 	p->tries = 0;
+	if (p->account != 0) {
+		if (event_base_once(po.base, -1, EV_TIMEOUT, on_account_route,
+		    p, &now) == -1)
+			fatalx("event_base_once");
+		return;
+	}
 	if (chan_ask(po.auth, DIR_RCPT, &q, NULL, 0, ASK_MS, on_route,
 	    p) == 0 && event_base_once(po.base, -1, EV_TIMEOUT,
 	    on_later, p, &now) == -1)

@@ -57,6 +57,7 @@ static const struct result_ops result_ops = {
 	.report_room = bounce_room,
 	.full = post_full,
 	.used = post_used,
+	.warn = warning_send,
 	.done = queue_message_done,
 };
 static const struct commit_ops commit_ops = { .taken = on_taken };

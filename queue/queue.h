@@ -3,11 +3,11 @@
  * destination, job.  One process owns them all; see queue.c for the whole.
  *
  * Layers, lowest first; a file calls those before it:
- *	clock text account quota frame envelope record dsn
+ *	clock text account quota frame envelope record dsn warntext
  *	quarantine spool large settle ids walk
  *	message log forget schedule result hold
  *	load rewrite recover commit
- *	revoked post bounce local remote
+ *	revoked post bounce warning local remote
  *	compact space wait front report select control queue
  *
  * What a lower file has to tell one above it is an event: a function in its
@@ -341,6 +341,9 @@ struct result_ops {
 	void	(*full)(uint32_t account, uint64_t size);
 	/* So much of its quota is used. */
 	void	(*used)(uint32_t account, unsigned int percent);
+	/* Its owner is to be told so. */
+	void	(*warn)(const struct message *, uint32_t account,
+		    unsigned int percent);
 	/* No recipient is left: it is to be freed. */
 	void	(*done)(struct message *);
 };
@@ -396,6 +399,14 @@ void	 bounce_init(struct event_base *);
 void	 bounce_message(struct message *, enum dsn_action);
 bool	 bounce_room(void);		/* for one more now */
 
+struct warning_letter {
+	const char	*address, *domain;	/* to; ours, of From */
+	const char	*hostname;
+	unsigned int	 percent;
+	uint64_t	 now;
+	struct msg_id	 unique;	/* of the Message-ID */
+};
+
 /* ---- post.c: mail of the system itself -------------------------------- */
 
 /* A message that nobody submitted: its route is asked of authd, its ticket,
@@ -412,6 +423,7 @@ struct post {
 	struct slice	 body[2];	/* the same, when no fd */
 	bool		 unhashed;	/* the hashes are not there: unsigned */
 	struct msg_mac	 bodyhash, fromhash;
+	uint32_t	 account;	/* to that one; 0: to whom rcpt is */
 	/* How it ended, once; text: the queue id, or why not.  QUEUE_REFUSED:
 	 * there is no such recipient.  fd is closed then. */
 	void		(*end)(void *, enum queue_result, const char *text);
@@ -437,6 +449,19 @@ void	 post_sent(uint64_t conn, uint32_t account, uint32_t recipients);
  * account, or more than one), DIR_TEMP. */
 void	 post_account(const char *address,
 	    void (*fn)(void *, enum dir_result, uint32_t account), void *arg);
+
+/* The address of an account.  fn is called once: DIR_OK, DIR_UNKNOWN,
+ * DIR_TEMP (then it is ""). */
+void	 post_address(uint32_t account,
+	    void (*fn)(void *, enum dir_result, const char *address), void *arg);
+
+/* ---- warning.c: letters to who has little room left; warntext.c ------- */
+
+/* That message has made an account so full: its owner gets a letter. */
+void	 warning_send(const struct message *, uint32_t account,
+	    unsigned int percent);
+/* Its text, CRLF; malloc'ed, *n octets. */
+char	*warning_text(const struct warning_letter *, size_t *n);
 
 /* ---- report.c: what report-out sends ---------------------------------- */
 

@@ -60,6 +60,9 @@ result_rcpt(struct message *m, unsigned int idx, const struct item_result *r)
 	if (m->rcpt[idx].type == ROUTE_LOCAL &&
 	    (r->result == DELIVERY_OK || slice_is(r->status, "4.2.2")))
 		ops->used(m->rcpt[idx].account, r->percent);
+	if (m->rcpt[idx].type == ROUTE_LOCAL && r->warn > 0 &&
+	    r->warn <= 100)
+		ops->warn(m, m->rcpt[idx].account, r->warn);
 	switch ((enum delivery_result)r->result) {
 	case DELIVERY_OK:
 		log_result(m, &m->rcpt[idx],

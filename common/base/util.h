@@ -35,6 +35,18 @@ void	 listing_end(DIR *);
 void	 hex_encode(char *dst, const void *src, size_t n);	/* 2n + 1 */
 int	 hex_decode(void *dst, size_t n, const char *src);	/* 0, -1 */
 
+/* So many of a hundred n is of a whole, 0 to 100, rounded down; 0 of 0. */
+static inline unsigned int
+percent_of(uint64_t n, uint64_t whole)
+{
+	if (whole == 0)
+		return 0;
+	if (n >= whole)
+		return 100;
+	return (unsigned int)(whole < UINT64_MAX / 100 ? n * 100 / whole :
+	    n / (whole / 100));
+}
+
 /* Small numbers, a bit each, as account numbers are.  Starts as { 0 }. */
 struct numset { uint8_t *bits; size_t size; };
 void	 numset_put(struct numset *, uint32_t, bool in);

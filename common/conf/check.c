@@ -33,6 +33,7 @@ static void	 fault(struct faults *, const char *, size_t, const char *, ...)
 static void	 finish_listen(struct conf *);
 static void	 finish_cert(struct conf *);
 static void	 finish_reports(struct conf *);
+static void	 finish_warn(struct conf *);
 static void	 check_listen(struct faults *);
 static void	 check_cert(struct faults *);
 static void	 check_domains(struct faults *);
@@ -72,6 +73,7 @@ conf_finish(struct conf *c, conf_tell *tell, void *arg)
 	finish_listen(c);
 	finish_cert(c);
 	finish_reports(c);
+	finish_warn(c);
 	check_domains(&f);
 	check_listen(&f);
 	check_cert(&f);
@@ -143,6 +145,16 @@ address_at(const char *local, const char *domain)
 
 	snprintf(s, n, "%s@%s", local, domain);
 	return s;
+}
+
+static void
+finish_warn(struct conf *c)
+{
+	if (c->nquota_warn > 0)
+		return;
+	c->quota_warn[0] = 80;
+	c->quota_warn[1] = 95;
+	c->nquota_warn = 2;
 }
 
 /* What comes back about our reports comes to where reports come in. */

@@ -38,6 +38,7 @@ struct conf_cert {
 
 #define CONF_NLIST 64			/* members of a list */
 #define CONF_NREPORT (2 * CONF_NLIST)	/* two addresses a domain */
+#define CONF_NWARN 8			/* of quota-warn */
 
 /* Which names of failed logins the log tells: what is no whole address of ours
  * may be a password that was typed in its place. */
@@ -207,6 +208,8 @@ struct conf {
 	} log;
 	uint64_t	 quota;			/* octets an account, 0 none */
 	unsigned int	 quota_messages;	/* of an account, 0 none */
+	unsigned int	 quota_warn[CONF_NWARN]; /* percent; 80, 95; 0 never */
+	size_t		 nquota_warn;
 	unsigned int	 quota_reply;		/* enum conf_lasting */
 	char		*postmaster;		/* address, NULL: see maild(8) */
 	char		*control_group;		/* may use mailctl; NULL: root */

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "base/util.h"
+
 /* As messages and authd's table have them. */
 #define QUOTA_DEFAULT	0		/* as it is configured */
 #define QUOTA_NONE	UINT64_MAX	/* no limit, whatever is configured */
@@ -34,14 +36,9 @@ quota_limit(uint64_t told, uint64_t configured)
 static inline unsigned int
 quota_percent(const struct quota *limit, const struct quota *used)
 {
-	if ((limit->octets != 0 && used->octets >= limit->octets) ||
-	    (limit->messages != 0 && used->messages >= limit->messages))
+	if (limit->messages != 0 && used->messages >= limit->messages)
 		return 100;
-	if (limit->octets == 0)
-		return 0;
-	return (unsigned int)(limit->octets < UINT64_MAX / 100 ?
-	    used->octets * 100 / limit->octets :
-	    used->octets / (limit->octets / 100));
+	return percent_of(used->octets, limit->octets);
 }
 
 #endif

@@ -68,10 +68,13 @@ static const struct conf_list list_reports =
 	LIST("reports.addresses", false, reports.addresses,
 	    reports.naddresses, CONF_NREPORT);
 
+static const struct conf_list list_warn =
+	LIST("quota-warn", false, quota_warn, nquota_warn, CONF_NWARN);
+
 static const struct conf_list *const lists[] = {
 	&list_domains, &list_listen, &list_tls, &list_quirks, &list_networks,
 	&list_resolvers, &list_exempt, &list_forwarders, &list_sealers,
-	&list_reports
+	&list_reports, &list_warn
 };
 
 /* K: one value; C: one of some words; L: member of a list of values; W: of a list of mappings */
@@ -124,6 +127,8 @@ static const struct conf_key keys[] = {
 	K("quota-messages", CT_UINT, false, quota_messages, "0", 0, UINT_LIMIT,
 	    R(AUTHD) | R(DELIVER) | R_SESSIONS,
 	    "messages an account may hold; 0 is no limit"),
+	L("quota-warn", CT_UINT, list_warn, 100, R(DELIVER),
+	    "percentages of the quota at which its owner is told; 0 never"),
 	K("postmaster", CT_MAILBOX, true, postmaster, NULL, 0, 320, R(AUTHD),
 	    "who gets mail for postmaster and its like"),
 	C("quota-reply", quota_reply, "temporary, permanent", "temporary",

@@ -145,6 +145,8 @@ struct msg_addr {			/* network address of a peer */
 	M(AUTH_TOKEN_R, auth_token_r, CHAN_AUTH, 16, SIDE_B, MF_ANSWER)	\
 	M(AUTH_CERT, auth_cert, CHAN_AUTH, 17, SIDE_A, MF_ASK)		\
 	M(AUTH_CERT_R, auth_cert_r, CHAN_AUTH, 18, SIDE_B, MF_ANSWER)	\
+	M(DIR_ADDRESS, dir_address, CHAN_AUTH, 19, SIDE_A, MF_ASK)	\
+	M(DIR_ADDRESS_R, dir_address_r, CHAN_AUTH, 20, SIDE_B, MF_ANSWER) \
 	M(HASH_VERIFY, hash_verify, CHAN_HASH, 1, SIDE_A, MF_ASK | MF_SECRET) \
 	M(HASH_VERIFY_R, hash_verify_r, CHAN_HASH, 2, SIDE_B, MF_ANSWER) \
 	M(HASH_MAKE, hash_make, CHAN_HASH, 3, SIDE_A, MF_ASK | MF_SECRET) \
@@ -369,6 +371,10 @@ struct msg_addr {			/* network address of a peer */
 	F(u32, account, 0)						\
 	F(u64, size, 0)		/* with a message of so many octets; 0: */ \
 	F(u8, percent, 0)	/* so much of it is used, see conf/quota.h */
+#define DIR_ADDRESS_FIELDS(F)	/* queue: the address of an account */	\
+	F(u32, account, 0)
+#define DIR_ADDRESS_R_FIELDS(F)	/* DIR_OK, DIR_UNKNOWN, DIR_TEMP */	\
+	F(u8, result, 0) F(str, address, 330)
 #define DIR_QUOTA_EV_FIELDS(F)	/* to queue: of an account, conf/quota.h; */ \
 	/* account 0: here come all that have not the default */	\
 	F(u32, account, 0) F(u64, octets, 0) F(u64, messages, 0)
@@ -566,7 +572,8 @@ struct msg_addr {			/* network address of a peer */
 #define ITEM_RESULT_FIELDS(F)	/* result: enum delivery_result */	\
 	F(u32, index, 0) F(u8, result, 0) F(str, status, 12)		\
 	F(str, mta, 255) F(str, text, 512)				\
-	F(u8, percent, 0)	/* of its quota that is used, after that */
+	F(u8, percent, 0)	/* of its quota that is used, after that */ \
+	F(u8, warn, 0)		/* its owner is to be told, of so many; 0 no */
 #define ITEM_RR_FIELDS(F)	/* data: in the form parse/rr.h says */	\
 	F(u16, type, 0) F(u16, pref, 0) F(blob, data, 8192)
 #define ITEM_DKIM_FIELDS(F)	/* enum dkim_result, verify/verify.h */	\

@@ -487,6 +487,22 @@ store_limit(struct store *st, uint64_t bytes, uint64_t messages)
 }
 
 void
+store_warn(struct store *st, const unsigned int *percent, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < STORE_WARN_MAX; i++)
+		st->warn[i] = i < n && percent[i] <= 100 ?
+		    (uint8_t)percent[i] : 0;
+}
+
+unsigned int
+store_warned(const struct store *st)
+{
+	return st->warned;
+}
+
+void
 store_usage(struct store *st, uint64_t *bytes, uint64_t *messages)
 {
 	*bytes = st->tr.bytes;

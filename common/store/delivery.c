@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/util.h"
 #include "store/store.h"
 #include "store/store_priv.h"
 
@@ -374,6 +375,44 @@ target(struct store *st, const struct store_item *it, uint32_t *id)
 	return STORE_OK;
 }
 
+static unsigned int
+percent_used(const struct store *st, const struct trailer *tr)
+{
+	unsigned int used = percent_of(tr->bytes, st->max_bytes);
+	unsigned int messages = percent_of(tr->messages, st->max_messages);
+
+	return messages > used ? messages : used;
+}
+
+/*
+ * Is the owner to be told how full it is with what is in tr now?  Before that
+ * it may have fallen so far that what he was told is forgotten; that a little
+ * is deleted and comes again is no news.  Returns the percentage to tell, 0
+ * none.
+ */
+static uint8_t
+warn_note(const struct store *st, struct trailer *tr)
+{
+	unsigned int before = percent_used(st, &st->tr);
+	unsigned int after = percent_used(st, tr);
+	uint8_t level = 0, kept = 0;
+	size_t i;
+
+	for (i = 0; i < STORE_WARN_MAX; i++) {
+		if (before + STORE_WARN_SLACK > st->warn[i] &&
+		    st->warn[i] > kept)
+			kept = st->warn[i];
+		if (after >= st->warn[i] && st->warn[i] > level)
+			level = st->warn[i];
+	}
+	if (kept < tr->warned)
+		tr->warned = kept;
+	if (level <= tr->warned)
+		return 0;
+	tr->warned = level;
+	return level;
+}
+
 /* Under the lock: which items are delivered, where, under what UID. */
 static enum store_result
 decide(struct store *st, size_t n, struct trailer *tr)
@@ -440,6 +479,7 @@ deliver_locked(struct store *st, size_t n, bool *logged)
 	struct segwrite sw = { 0 };
 	struct trailer tr;
 	enum store_result r;
+	uint8_t warned = 0;
 
 	tr = st->tr;
 	if ((r = decide(st, n, &tr)) == STORE_OK)
@@ -450,8 +490,11 @@ deliver_locked(struct store *st, size_t n, bool *logged)
 		r = write_facts(st, n, &sw, &tr);
 	if (r == STORE_OK) {
 		write_records(st, n, &sw, &tr);
+		warned = warn_note(st, &tr);
 		r = store_group(st, &tr);
 	}
+	if (r == STORE_OK)
+		st->warned = warned;
 	*logged = !st->b.locked;
 	if (!*logged) {
 		segment_rollback(st, &sw);
@@ -503,6 +546,7 @@ store_deliver(struct store *st, struct store_item *items, size_t n)
 		set_results(items, n, STORE_LIMIT);
 		return STORE_LIMIT;
 	}
+	st->warned = 0;
 	if (st->tr.seq == 0)
 		(void)store_refresh(st);
 	for (i = 0; i < n; i++) {

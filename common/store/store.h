@@ -111,6 +111,17 @@ void	 store_close(struct store *);
 void	 store_limit(struct store *, uint64_t bytes, uint64_t messages);
 
 /*
+ * deliver: the percentages of these limits, of octets or messages, at which
+ * the owner is to be told; 0 is none.  warned: which of them the last
+ * store_deliver() reached, 0 none.  The trailer has what was told, so that it
+ * is once; from STORE_WARN_SLACK below it is forgotten.
+ */
+#define STORE_WARN_MAX		8
+#define STORE_WARN_SLACK	2
+void	 store_warn(struct store *, const unsigned int *percent, size_t n);
+unsigned int store_warned(const struct store *);
+
+/*
  * deliver: BUSY because there is more to check than it does at once.  Each
  * call does a piece (some 16 MiB); OK when all is done.
  */

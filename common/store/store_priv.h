@@ -603,6 +603,8 @@ struct store {
 	uint32_t	 seg;		/* segment seg_nonce is of */
 	uint64_t	 seg_nonce;
 	uint64_t	 max_bytes, max_messages;
+	uint8_t		 warn[STORE_WARN_MAX];	/* percent, 0 none */
+	uint8_t		 warned;	/* reached by the last delivery */
 	uint8_t		(*forget)[STORE_ID_LEN];
 	size_t		 nforget;
 	struct lost	*lost;

@@ -85,7 +85,7 @@ static UNUSED void
 begin(void)
 {
 	static const struct result_ops counted = { bounce_message,
-	    bounce_room, post_full, post_used, done };
+	    bounce_room, post_full, post_used, warning_send, done };
 	int fd = open(dir, O_RDONLY | O_DIRECTORY), sv[2];
 
 	log_setlevel(LOG_L_ERROR);

@@ -225,6 +225,69 @@ deliver_named_and_quota(void **state)
 	acct_free(&a);
 }
 
+/* One more message; the percentage its owner is to be told, 0 none. */
+static unsigned int
+warned_by(struct store *d, uint8_t *id)
+{
+	enum store_result r;
+
+	OK(deliver_one(d, ++*id, "Junk", false, &r));
+	OK(r);
+	return store_warned(d);
+}
+
+/* Of ten messages: each percentage once, over another process, and again after
+ * it had fallen by more than the slack; not for what is refused. */
+static void
+deliver_warns_once(void **state)
+{
+	static const unsigned int at[] = { 90, 0, 50 };
+	struct store_range all = { 1, 6 };
+	struct store_view *v;
+	struct store *d, *st;
+	struct acct a;
+	enum store_result r;
+	uint8_t id = 0;
+	int i;
+
+	acct_new(&a);
+	d = deliverer(&a);
+	store_limit(d, 0, 10);
+	for (i = 1; i <= 4; i++)
+		assert_int_equal(warned_by(d, &id), 0);
+	store_warn(d, at, 3);
+	assert_int_equal(warned_by(d, &id), 50);
+	assert_int_equal(warned_by(d, &id), 0);
+	store_close(d);
+	d = deliverer(&a);
+	store_warn(d, at, 3);
+	store_limit(d, 0, 10);
+	assert_int_equal(warned_by(d, &id), 0);
+	assert_int_equal(warned_by(d, &id), 0);
+	assert_int_equal(warned_by(d, &id), 90);
+	assert_int_equal(warned_by(d, &id), 0);
+	OK(deliver_one(d, ++id, "Junk", false, &r));
+	assert_int_equal(r, STORE_OVERQUOTA);
+	assert_int_equal(store_warned(d), 0);
+	st = session(&a);
+	OK(store_view_open(&v, st, "Junk", 0));
+	OK(store_expunge(v, &all, 1, true, NULL));
+	OK(store_commit(st));
+	store_view_close(v);
+	store_close(st);
+	assert_int_equal(warned_by(d, &id), 50);	/* it had fallen to 40 */
+	assert_int_equal(warned_by(d, &id), 0);
+	store_limit(d, 0, 0);
+	assert_int_equal(warned_by(d, &id), 0);
+	store_limit(d, 0, 8);
+	assert_int_equal(warned_by(d, &id), 90);
+	store_limit(d, 0, 1000);
+	store_warn(d, at, 0);
+	assert_int_equal(warned_by(d, &id), 0);
+	store_close(d);
+	acct_free(&a);
+}
+
 static void
 append_and_multiappend(void **state)
 {
@@ -446,6 +509,7 @@ main(void)
 		cmocka_unit_test(deliver_duplicate_and_forget),
 		cmocka_unit_test(duplicate_known_by_checkpoint),
 		cmocka_unit_test(deliver_named_and_quota),
+		cmocka_unit_test(deliver_warns_once),
 		cmocka_unit_test(append_and_multiappend),
 		cmocka_unit_test(append_grows),
 		cmocka_unit_test(watch_and_poke),
