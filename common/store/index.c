@@ -51,6 +51,7 @@
 #define INDEX_HEAD	256
 #define INDEX_ENDIAN	0x01020304U
 #define INDEX_TREE_MAX	(64U << 20)
+#define INDEX_TOMBS_MAX	1500000		/* of all mailboxes: 24 MB of it */
 #define INDEX_MAX	(8ULL << 30)
 #define INDEX_DELIVER	(64ULL << 20)	/* that deliver reads at most */
 #define MAILBOX_LEN	88
@@ -530,12 +531,13 @@ put_sets(struct tree *t, const struct keywords *k)
 	return 0;
 }
 
+/* most: of its expunges are remembered, the newest ones. */
 static int
 mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
-    uint32_t n, uint32_t crc)
+    uint32_t n, uint32_t crc, uint32_t most)
 {
+	uint32_t i, skip = m->ntombs > most ? m->ntombs - most : 0;
 	uint8_t *p;
-	uint32_t i;
 
 	if ((p = put(t, MAILBOX_LEN)) == NULL)
 		return -1;
@@ -547,11 +549,11 @@ mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
 	put32(p + 20, m->messages);
 	put32(p + 24, m->unseen);
 	put32(p + 28, m->kw.n);
-	put32(p + 32, m->ntombs);
+	put32(p + 32, m->ntombs - skip);
 	put32(p + 36, crc);
 	put64(p + 40, m->bytes);
 	put64(p + 48, m->modseq);
-	put64(p + 56, m->tombs_from);
+	put64(p + 56, skip > 0 ? m->tombs[skip - 1].modseq : m->tombs_from);
 	put64(p + 64, off);
 	put32(p + 72, kwset_used(&m->kw));
 	put32(p + 76, m->kw.told);
@@ -563,7 +565,7 @@ mailbox_put(struct tree *t, const struct mailbox *m, uint64_t off,
 			return -1;
 	if (put_sets(t, &m->kw) == -1)
 		return -1;
-	for (i = 0; i < m->ntombs; i++) {
+	for (i = skip; i < m->ntombs; i++) {
 		if ((p = put(t, TOMB_LEN)) == NULL)
 			return -1;
 		put32(p, m->tombs[i].uids.first);
@@ -612,13 +614,28 @@ messages_put(const struct state *s, struct mailbox *m, struct store_msg *out,
 	return 0;
 }
 
+/* So many expunges of each mailbox are written: all, unless they would take
+ * much of the tree's room. */
+static uint32_t
+tombs_most(struct state *s)
+{
+	struct mailbox *m;
+	uint64_t sum = 0;
+	uint32_t n = 0;
+	size_t i = 0;
+
+	for (; (m = mailbox_next(s, &i)) != NULL; n++)
+		sum += m->ntombs;
+	return sum <= INDEX_TOMBS_MAX ? UINT32_MAX : INDEX_TOMBS_MAX / n;
+}
+
 /* All of the tree, the messages going to out, from file offset off on. */
 static int
 tree_put(struct tree *t, struct state *s, struct store_msg *out,
     uint64_t off)
 {
+	uint32_t n, crc, most = tombs_most(s);
 	struct mailbox *m;
-	uint32_t crc, n;
 	size_t i = 0, k;
 
 	t->n = 0;
@@ -626,7 +643,7 @@ tree_put(struct tree *t, struct state *s, struct store_msg *out,
 		crc = 0;
 		n = messages_staying(s, m);
 		if ((out != NULL && messages_put(s, m, out, &crc) == -1) ||
-		    mailbox_put(t, m, off, n, crc) == -1)
+		    mailbox_put(t, m, off, n, crc, most) == -1)
 			return -1;
 		off += (uint64_t)n * sizeof(struct store_msg);
 		if (out != NULL)

@@ -27,9 +27,9 @@
 #include <stdint.h>
 
 #define STORE_ID_LEN		16		/* delivery id, bytes */
-#define STORE_NAME_MAX		512		/* mailbox name, bytes */
-#define STORE_MAILBOXES_MAX	4096		/* mailboxes of an account */
-#define STORE_SUBS_MAX		4096		/* subscriptions */
+#define STORE_NAME_MAX		1000		/* mailbox name, bytes */
+#define STORE_MAILBOXES_MAX	20000		/* mailboxes of an account */
+#define STORE_SUBS_MAX		20000		/* subscriptions */
 #define STORE_KEYWORDS_MAX	1024		/* keywords of a mailbox */
 #define STORE_KEYWORDS_MSG	100		/* of them on one message */
 #define STORE_KEYWORD_LEN	128		/* one keyword, bytes */

@@ -238,7 +238,7 @@ uint8_t	*put_ranges(uint8_t *, const struct store_range *, size_t n);
 #define INBOX_ID	1
 #define MAILBOX_IDS_MAX	(1U << 20)	/* mailboxes ever made */
 #define TAIL_CHUNK	256	/* messages allocated at once */
-#define TOMBS_MAX	4096		/* remembered expunges of a mailbox */
+#define TOMBS_MAX	65536		/* remembered expunges of a mailbox */
 
 struct kwset {				/* keywords of some messages */
 	uint16_t	*v;

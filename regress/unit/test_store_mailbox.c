@@ -183,6 +183,85 @@ uidvalidity_never_again(void **state)
 	acct_free(&a);
 }
 
+/* A name of n octets, in parts of a hundred, that begins with c. */
+static const char *
+long_name(char c, size_t n)
+{
+	static char name[STORE_NAME_MAX + 2];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		name[i] = i % 100 == 99 && i + 1 < n ? STORE_SEP : c;
+	name[n] = '\0';
+	return name;
+}
+
+static void
+names_have_a_length(void **state)
+{
+	struct acct a;
+	struct store *st;
+	char name[STORE_NAME_MAX + 1];
+
+	acct_new(&a);
+	st = session(&a);
+	(void)strlcpy(name, long_name('x', STORE_NAME_MAX), sizeof(name));
+	OK(store_mailbox_create(st, name, 0));
+	OK(store_mailbox_subscribe(st, name, true));
+	assert_int_equal(store_mailbox_create(st, long_name('y',
+	    STORE_NAME_MAX + 1), 0), STORE_INVALID);
+	assert_int_equal(store_mailbox_subscribe(st, long_name('y',
+	    STORE_NAME_MAX + 1), true), STORE_INVALID);
+	/* its children would be longer */
+	name[99] = '\0';
+	assert_int_equal(store_mailbox_rename(st, name, long_name('y', 105)),
+	    STORE_LIMIT);
+	OK(store_mailbox_rename(st, name, "z"));
+	OK(append_one(st, "z", 1, 0, "kk", &(struct store_appended){ 0 }));
+	store_close(st);
+	free(dump(&a));
+	acct_free(&a);
+}
+
+/* As many as there may be, in order, over a checkpoint; not one more. */
+static void
+mailboxes_have_a_number(void **state)
+{
+	const struct store_mailbox *mb;
+	char name[16], before[16] = "";
+	struct acct a;
+	struct store *st;
+	size_t it = 0, n = 0;
+	int i;
+
+	acct_new(&a);
+	st = session(&a);
+	while (store_mailbox_next(st, &it) != NULL)
+		n++;
+	for (i = 0; n < STORE_MAILBOXES_MAX; i++, n++) {
+		(void)snprintf(name, sizeof(name), "m%05d", i);
+		OK(store_mailbox_create(st, name, 0));
+	}
+	assert_int_equal(store_mailbox_create(st, "one", 0), STORE_LIMIT);
+	assert_int_equal(store_mailbox_create(st, "m00000/one", 0),
+	    STORE_LIMIT);
+	OK(store_commit(st));
+	store_maintain(st);
+	store_close(st);
+	assert_true(file_size(&a, "index") > STORE_MAILBOXES_MAX * 50);
+	st = session(&a);
+	for (it = n = 0; (mb = store_mailbox_next(st, &it)) != NULL; n++) {
+		assert_true(n < 2 || strcmp(before, mb->name) < 0);
+		(void)strlcpy(before, mb->name, sizeof(before));
+	}
+	assert_int_equal(n, STORE_MAILBOXES_MAX);
+	assert_int_equal(store_mailbox_create(st, "one", 0), STORE_LIMIT);
+	OK(store_mailbox_delete(st, "m00007"));
+	OK(store_mailbox_create(st, "one", 0));
+	store_close(st);
+	acct_free(&a);
+}
+
 int
 main(void)
 {
@@ -192,6 +271,8 @@ main(void)
 		cmocka_unit_test(subscribed),
 		cmocka_unit_test(rename_inbox),
 		cmocka_unit_test(uidvalidity_never_again),
+		cmocka_unit_test(names_have_a_length),
+		cmocka_unit_test(mailboxes_have_a_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
