@@ -16,7 +16,7 @@ import subprocess
 import time
 
 BUILD = os.environ.get("BUILD", "build")
-START, DATA, PARK, COMPRESS, CHANGED, BYE, MORE = range(1, 8)
+START, DATA, PARK, COMPRESS, CHANGED, BYE, MORE, QUOTA = range(1, 9)
 
 
 def item(text):
