@@ -47,10 +47,17 @@ static const struct noun {
 	    "  domain add|del DOMAIN [--force] | list\n"
 	    "                                  the domains mail is taken for\n"
 	    },
-	{ "store", "check rebuild restored export --mailbox",
+	{ "store", "check rebuild compact undelete restored export "
+	    "--mailbox --since --until",
 	    "  store check|rebuild ACCOUNT     read all of an account and say\n"
 	    "                                  what is wrong; make again what\n"
 	    "                                  can be made again\n"
+	    "  store compact ACCOUNT           space that nobody needs comes\n"
+	    "                                  back at once\n"
+	    "  store undelete ACCOUNT --since TIME [--until TIME]\n"
+	    "                                  what was expunged then comes back\n"
+	    "                                  (TIME: 3h or 2d ago, or UTC as\n"
+	    "                                  2026-11-21T18:20)\n"
 	    "  store restored ACCOUNT          an older copy of it was put back\n"
 	    "  store export ACCOUNT FILE       all of it as a tar of a Maildir\n"
 	    "        [--mailbox NAME]          one mailbox as an mbox\n"

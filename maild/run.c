@@ -33,6 +33,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "base/util.h"
+#include "parse/dates.h"
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
@@ -61,6 +62,7 @@ struct run {
 	uint64_t	 id;		/* as the nursery has it */
 	uint64_t	 began;		/* now_ms() */
 	char		*arg;		/* or NULL */
+	int64_t		 from, to;	/* seconds UTC; 0: open */
 	struct command	*cmd;		/* whose answer it is */
 	struct chan	*chan;		/* to its process, or NULL */
 	uint32_t	 ask;		/* there */
@@ -76,12 +78,14 @@ struct runs {
 static const struct job {
 	const char	*verb;
 	enum store_job	 job;
-	bool		 file;		/* it has one */
+	enum job_more { MORE_NONE, MORE_FILE, MORE_TIME } more;
 } jobs[] = {
-	{ "check",	JOB_CHECK,	false },
-	{ "rebuild",	JOB_REBUILD,	false },
-	{ "restored",	JOB_RESTORED,	false },
-	{ "export",	JOB_EXPORT,	true },
+	{ "check",	JOB_CHECK,	MORE_NONE },
+	{ "rebuild",	JOB_REBUILD,	MORE_NONE },
+	{ "restored",	JOB_RESTORED,	MORE_NONE },
+	{ "export",	JOB_EXPORT,	MORE_FILE },
+	{ "compact",	JOB_COMPACT,	MORE_NONE },
+	{ "undelete",	JOB_UNDELETE,	MORE_TIME },
 };
 
 static void	 runs_next(struct house *);
@@ -287,6 +291,7 @@ run_fork(struct run *r, struct child *nursery)
 	struct house *h = r->house;
 	struct nursery_spawn_ev spawn = { .grant = r->id };
 	struct store_run run = { .job = (uint8_t)r->job,
+	    .from = (uint64_t)r->from, .to = (uint64_t)r->to,
 	    .arg = slice_str(r->arg == NULL ? "" : r->arg) };
 	int sv[2], fds[2], ret = -1, file = command_fd(r->cmd);
 
@@ -438,30 +443,77 @@ job_of(const char *verb)
 	return NULL;
 }
 
+/* "--since TIME [--until TIME]" into r.  0, or -1. */
+static int
+more_time(struct run *r, char **args, size_t n)
+{
+	int64_t now = (int64_t)now_sec(), t;
+	size_t i;
+
+	for (i = 0; i + 1 < n; i += 2) {
+		if (when_parse(slice_str(args[i + 1]), now, &t) == -1 || t < 0)
+			return -1;
+		if (strcmp(args[i], "--since") == 0)
+			r->from = t;
+		else if (strcmp(args[i], "--until") == 0 && t > 0)
+			r->to = t;
+		else
+			return -1;
+	}
+	return i == n && n >= 2 && strcmp(args[0], "--since") == 0 &&
+	    (r->to == 0 || r->from <= r->to) ? 0 : -1;
+}
+
+/* "[--mailbox NAME]" into r.  0, or -1. */
+static int
+more_file(struct run *r, char **args, size_t n)
+{
+	if (n == 0)
+		return 0;
+	if (n != 2 || strcmp(args[0], "--mailbox") != 0 ||
+	    args[1][0] == '\0' || strlen(args[1]) > NAME_BYTES)
+		return -1;
+	r->arg = xstrdup(args[1]);
+	return 0;
+}
+
+/* What stands behind the account. */
+static int
+run_more(struct run *r, const struct job *job, char **args, size_t n)
+{
+	if ((job->more == MORE_FILE) != (command_fd(r->cmd) != -1))
+		return -1;
+	switch (job->more) {
+	case MORE_NONE:
+		break;
+	case MORE_FILE:
+		return more_file(r, args, n);
+	case MORE_TIME:
+		return more_time(r, args, n);
+	}
+	return n == 0 ? 0 : -1;
+}
+
 void
 run_command(struct house *h, struct command *cmd, char **args, size_t n)
 {
 	const struct job *job = n > 1 ? job_of(args[1]) : NULL;
-	bool mbox = n == 5 && strcmp(args[3], "--mailbox") == 0 &&
-	    args[4][0] != '\0' && strlen(args[4]) <= NAME_BYTES;
-	struct run *r;
 	uint32_t account;
+	struct run *r;
 
-	if (job == NULL || (n != 3 && !(job->file && mbox)) ||
-	    job->file != (command_fd(cmd) != -1)) {
-		command_done(cmd, EX_USAGE, "usage: store "
-		    "check|rebuild|restored ACCOUNT | export ACCOUNT FILE "
-		    "[--mailbox NAME]");
-		return;
-	}
 	if (h->runs->n >= RUNS_WAIT) {
 		command_done(cmd, EX_TEMPFAIL, "%d runs wait already; try "
 		    "again later", RUNS_WAIT);
 		return;
 	}
-	r = run_new(h, job->job, cmd);
-	r->arg = mbox ? xstrdup(args[4]) : NULL;
-	if ((account = directory_number(h, args[2])) != 0)
+	r = run_new(h, job == NULL ? JOB_NONE : job->job, cmd);
+	if (job == NULL || n < 3 || run_more(r, job, args + 3, n - 3) == -1)
+		run_end(r, EX_USAGE, "usage: store "
+		    "check|rebuild|compact|restored ACCOUNT | export ACCOUNT "
+		    "FILE [--mailbox NAME] | undelete ACCOUNT --since TIME "
+		    "[--until TIME]; TIME is 3h or 2d ago, or UTC as "
+		    "2026-11-21T18:20");
+	else if ((account = directory_number(h, args[2])) != 0)
 		run_found(r, account);
 	else
 		run_find(r, args[2]);

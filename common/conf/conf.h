@@ -95,6 +95,10 @@ struct conf {
 		unsigned int	 uidl;			/* pop3: enum conf_uidl */
 		unsigned int	 login_delay;		/* pop3: s, 0 none */
 	} imap, pop3;
+	struct {			/* store: */
+		unsigned int	 undelete;	/* s expunged mail is kept, 7d */
+		uint64_t	 undelete_size;	/* octets; 0: quota, else 1G */
+	} store;
 	struct {			/* queue: */
 		unsigned int	 retry_min;		/* s, 300 */
 		unsigned int	 retry_max;		/* s, 14400 */

@@ -122,7 +122,8 @@ static const struct conf_key keys[] = {
 	L("networks", CT_NET, list_networks, 49, R(SMTPD) | R(AUTHD),
 	    "networks that may send to anywhere without a login"),
 	K("quota", CT_SIZE, false, quota, "0", 0, 1024 * 1024 * GIB,
-	    R(AUTHD) | R(DELIVER) | R(SMTPD) | R_SESSIONS,
+	    R(AUTHD) | R(DELIVER) | R(SMTPD) | R_SESSIONS |
+	    R(STORE_NURSERY),
 	    "octets an account may hold; 0 is no limit"),
 	K("quota-messages", CT_UINT, false, quota_messages, "0", 0, UINT_LIMIT,
 	    R(AUTHD) | R(DELIVER) | R_SESSIONS,
@@ -200,6 +201,13 @@ static const struct conf_key keys[] = {
 	    R(POP3_NURSERY), "how UIDL writes a message's name"),
 	K("pop3.login-delay", CT_SEC, false, pop3.login_delay, "0",
 	    0, DAY, R_POP3, "least time between logins of an account"),
+
+	K("store.undelete", CT_SEC, false, store.undelete, "7d",
+	    0, 3660 * DAY, R(STORE_NURSERY),
+	    "how long expunged mail is kept; 0: not at all"),
+	K("store.undelete-size", CT_SIZE, false, store.undelete_size, "0",
+	    0, 1024 * 1024 * GIB, R(STORE_NURSERY),
+	    "octets of it, an account; 0: its quota, else 1G"),
 
 	K("queue.retry-min", CT_SEC, false, queue.retry_min, "5m",
 	    1, DAY, R(QUEUE), "first wait before another attempt"),

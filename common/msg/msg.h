@@ -625,7 +625,10 @@ enum store_job {
 	JOB_CHECK,		/* read all, say what is wrong */
 	JOB_REBUILD,		/* make index and facts again */
 	JOB_RESTORED,		/* numbers leap, an older copy was put back */
-	JOB_EXPORT		/* to fd; arg: of that mailbox alone, as mbox */
+	JOB_EXPORT,		/* to fd; arg: of that mailbox alone, as mbox */
+	JOB_COMPACT,		/* give back what space can be given back */
+	JOB_UNDELETE,		/* bring back what went from from to to */
+	JOB_ROUND		/* of each day: what is due, as a rule nothing */
 };
 /* Of which form of the message a signature is. */
 enum sign_form { SIGN_AS_IT_CAME, SIGN_7BIT };

@@ -150,6 +150,49 @@ imapday_parse(struct slice s, int64_t *day)
 	return 0;
 }
 
+/* "90m" */
+static int
+ago_parse(struct slice s, int64_t now, int64_t *t)
+{
+	static const struct { char name; int32_t seconds; } units[] = {
+		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }
+	};
+	size_t i;
+	int n;
+
+	if (number(&s, 1, 6, &n) == -1)
+		return -1;
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (s.n == 1 && s.p[0] == units[i].name) {
+			*t = now - (int64_t)n * units[i].seconds;
+			return 0;
+		}
+	return -1;
+}
+
+int
+when_parse(struct slice s, int64_t now, int64_t *t)
+{
+	struct cal c = { 0 };
+	struct slice iso = s;
+
+	if (ago_parse(s, now, t) == 0)
+		return 0;
+	if (number(&iso, 4, 4, &c.year) == -1 || !take(&iso, '-') ||
+	    number(&iso, 2, 2, &c.month) == -1 || !take(&iso, '-') ||
+	    number(&iso, 2, 2, &c.day) == -1)
+		return -1;
+	if (take(&iso, 'T') || take(&iso, ' ')) {
+		if (number(&iso, 2, 2, &c.hour) == -1 || !take(&iso, ':') ||
+		    number(&iso, 2, 2, &c.min) == -1 || (take(&iso, ':') &&
+		    number(&iso, 2, 2, &c.sec) == -1))
+			return -1;
+		(void)take(&iso, 'Z');
+	}
+	return iso.n > 0 || c.month < 1 || c.month > 12 ||
+	    !cal_day_exists(&c) ? -1 : cal_time(&c, t);
+}
+
 size_t
 isodate_print(int64_t t, char *out, size_t size)
 {

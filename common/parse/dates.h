@@ -24,6 +24,12 @@ int	 imapdate_parse(struct slice, int64_t *t, int *zone);
 size_t	 imapdate_print(int64_t t, char *, size_t size);
 /* IMAP date "1-Nov-2026", as days since 1970-01-01.  0/-1. */
 int	 imapday_parse(struct slice, int64_t *day);
+/*
+ * A time as people name it: so long before now ("90m", "3d", of s m h d), or
+ * UTC in ISO 8601, "2026-11-21", "2026-11-21T18:20", "2026-11-21T18:20:57Z",
+ * of which 'T' may be a blank and 'Z' missing.  0/-1.
+ */
+int	 when_parse(struct slice, int64_t now, int64_t *t);
 /* ISO 8601 "2026-11-21T18:20:57Z". */
 size_t	 isodate_print(int64_t t, char *, size_t size);
 /* Days since 1970-01-01 of a Gregorian date; month 1..12. */

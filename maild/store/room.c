@@ -22,9 +22,12 @@
 #include "msg/chan.h"
 #include "msg/msg.h"
 #include "conf/conf.h"
+#include "conf/quota.h"
 #include "proc/proc.h"
 #include "store/store.h"
 #include "maild/store/room.h"
+
+#define KEEP_BYTES	(1ULL << 30)	/* where there is no quota */
 
 static const struct {
 	enum store_job	 job;
@@ -34,6 +37,9 @@ static const struct {
 	{ JOB_REBUILD,	room_rebuild },
 	{ JOB_RESTORED,	room_restored },
 	{ JOB_EXPORT,	room_export },
+	{ JOB_COMPACT,	room_compact },
+	{ JOB_UNDELETE,	room_undelete },
+	{ JOB_ROUND,	room_round },
 };
 
 /* Nothing was ever delivered to it, nor read: it has no files, and looking
@@ -102,6 +108,18 @@ room_job(struct room *rm, enum store_job job)
 		jobs[i].fn(rm);
 }
 
+/* As much of expunged mail as of mail, unless another size is configured. */
+static struct store_keep
+keep_of(const struct conf *conf, const struct quota *quota)
+{
+	uint64_t bytes = conf->store.undelete_size;
+
+	if (bytes == 0)
+		bytes = quota_limit(quota->octets, conf->quota);
+	return (struct store_keep){ conf->store.undelete,
+	    bytes == 0 ? KEEP_BYTES : bytes };
+}
+
 int
 room_main(int sock, const struct conf *conf, const struct quota *quota)
 {
@@ -116,6 +134,9 @@ room_main(int sock, const struct conf *conf, const struct quota *quota)
 		return 1;
 	rm.fd = m.fd[0];
 	slice_cpy(body.store_run.arg, rm.arg, sizeof(rm.arg));
+	rm.from = (int64_t)(body.store_run.from & INT64_MAX);
+	rm.to = (int64_t)(body.store_run.to & INT64_MAX);
+	rm.keep = keep_of(conf, quota);
 	room_job(&rm, (enum store_job)body.store_run.job);
 	store_close(rm.store);
 	msg_close_fds(&m);

@@ -2,7 +2,7 @@
  * store: what its files share.
  *
  * Layers, lowest first; a file calls those before it:
- *	row check change out export room
+ *	row check change space out export room
  */
 #ifndef ROOM_H
 #define ROOM_H
@@ -24,6 +24,8 @@ struct room {
 	uint64_t	 told;		/* how far it is, last, now_ms() */
 	int		 fd;		/* the operator's file, or -1 */
 	char		 arg[513];	/* what the job is about, or "" */
+	int64_t		 from, to;	/* of a time, seconds UTC; to 0: open */
+	struct store_keep keep;		/* what is expunged, as configured */
 	struct store	*store;
 	uint64_t	 nwrong;	/* things that check found */
 	int		 code;		/* the answer: sysexits */
@@ -48,6 +50,14 @@ void	 room_rebuild(struct room *);
 /* ---- change.c: restored -------------------------------------------------- */
 
 void	 room_restored(struct room *);
+
+/* ---- space.c: compact, undelete, a day's round --------------------------- */
+
+/* All that can be given back; what is due. */
+void	 room_compact(struct room *);
+void	 room_round(struct room *);
+/* What went from from to to comes back. */
+void	 room_undelete(struct room *);
 
 /* ---- out.c: octets of an export, and tar --------------------------------- */
 

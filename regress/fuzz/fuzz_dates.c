@@ -1,5 +1,5 @@
 /*
- * Fuzz entry: dates of header fields and of IMAP; what is read prints and
+ * Fuzz entry: dates of header fields, of IMAP and of operators; what is read prints and
  * reads back.
  */
 #include "base/compat.h"
@@ -29,5 +29,10 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	if (imapdate_parse(s, &t, &zone) == 0)
 		imapdate_print(t, buf, sizeof(buf));
 	imapday_parse(s, &t);
+	if (when_parse(s, 0, &t) == 0 && t > 0) {
+		isodate_print(t, buf, sizeof(buf));
+		if (when_parse(slice_str(buf), 0, &u) == -1 || u != t)
+			abort();
+	}
 	return 0;
 }

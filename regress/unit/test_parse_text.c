@@ -656,6 +656,37 @@ test_dates(void **state)
 	    NULL), -1);
 }
 
+/* What an operator may write, and what not. */
+static void
+test_when(void **state)
+{
+	static const struct { const char *text; int64_t t; } good[] = {
+		{ "0s", 1000000000 }, { "90s", 999999910 },
+		{ "90m", 999994600 }, { "3h", 999989200 },
+		{ "999999d", 1000000000 - INT64_C(86399913600) },
+		{ "2026-11-21", 1795219200 },
+		{ "2026-11-21T17:20", 1795281600 },
+		{ "2026-11-21 17:20:57", 1795281657 },
+		{ "2026-11-21T17:20:57Z", 1795281657 },
+		{ "2024-02-29", 1709164800 },
+	};
+	static const char *const bad[] = { "", "s", "1", "1w", "1ss", "-1s",
+	    "1000000d", " 1s", "1s ", "2026", "2026-1-1", "2026-11-21T",
+	    "2026-11-21T17", "2026-11-21T17:20:", "2026-11-21Z",
+	    "2026-11-21T17:20ZZ", "2026-13-01", "2026-00-01", "2026-11-31",
+	    "2023-02-29", "2026-11-21T24:00", "2026-11-21T17:60" };
+	int64_t t;
+	size_t i;
+
+	for (i = 0; i < NITEMS(good); i++) {
+		assert_int_equal(when_parse(slice_str(good[i].text),
+		    1000000000, &t), 0);
+		assert_true(t == good[i].t);
+	}
+	for (i = 0; i < NITEMS(bad); i++)
+		assert_int_equal(when_parse(slice_str(bad[i]), 0, &t), -1);
+}
+
 static void
 date_cut(char *p, size_t n)
 {
@@ -760,6 +791,7 @@ main(void)
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_search_cut),
 		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_date_cut),
 		cmocka_unit_test(test_hash),
 	};
