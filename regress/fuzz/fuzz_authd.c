@@ -25,8 +25,8 @@ make(void)
 	size_t bad;
 
 	dir_domains(d, domains, 2, "mail.a.test", &bad);
-	dir_account_add(d, 1, "alice@a.test", "h", 0, true, 0);
-	dir_account_add(d, 2, "bob@b.test", "h", 0, true, 0);
+	dir_account_add(d, 1, "alice@a.test", "h", true, 0);
+	dir_account_add(d, 2, "bob@b.test", "h", true, 0);
 	dir_alias_add(d, "x@a.test", "y@a.test");
 	dir_alias_add(d, "y@a.test", "x@a.test");
 	dir_alias_add(d, "y@a.test", "out@c.test");
