@@ -32,6 +32,9 @@
 #define FDS_ACCOUNT	8		/* descriptors of one, about */
 #define FDS_RESERVE	128
 #define BUCKETS		1024
+#define LOG_LONG	(4ULL << 20)	/* octets of a log, */
+#define LOG_MESSAGE	256		/* and for each message */
+#define WANT_MS		60000
 
 static struct {
 	int		 dirfd;
@@ -84,6 +87,20 @@ account_percent(struct account *a)
 
 	store_usage(a->store, &used.octets, &used.messages);
 	return quota_percent(&a->limit, &used);
+}
+
+void
+account_look(struct account *a)
+{
+	struct store_want_ev ev = { a->number };
+	uint64_t octets, messages;
+
+	store_usage(a->store, &octets, &messages);
+	if (store_log(a->store) <= LOG_LONG + messages * LOG_MESSAGE ||
+	    (a->wanted != 0 && now_ms() - a->wanted < WANT_MS))
+		return;
+	a->wanted = now_ms();
+	chan_send(proc_main(), STORE_WANT_EV, &ev, NULL, 0);
 }
 
 static struct account *

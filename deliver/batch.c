@@ -499,8 +499,10 @@ deliver_account(struct target **t, size_t n)
 		t[i]->uidvalidity = r == STORE_OK ? item[i].uidvalidity : 0;
 		t[i]->inbox = r == STORE_OK && item[i].inbox;
 	}
-	if (r == STORE_OK)
+	if (r == STORE_OK) {
 		quota_note(a, t, n);
+		account_look(a);
+	}
 	if (a != NULL && r != STORE_OK && r != STORE_BUSY &&
 	    r != STORE_NOSPACE && r != STORE_LIMIT)
 		a->bad = true;

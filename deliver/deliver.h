@@ -45,6 +45,7 @@ struct account {
 	struct store	*store;
 	struct quota	 limit;		/* 0 none */
 	bool		 flush;		/* forgotten ids wait in it */
+	uint64_t	 wanted;	/* its log was told, now_ms() */
 	bool		 bad;		/* to be dropped after the batch */
 	bool		 settling;	/* checked piece by piece */
 	struct account	*hash;
@@ -57,6 +58,8 @@ void	 account_init(struct event_base *, int dirfd);
 void	 account_quota(struct account *, const struct quota *);
 /* How much of that is used: quota_percent(). */
 unsigned int account_percent(struct account *);
+/* Tells maild when its log has grown long, once a minute at most. */
+void	 account_look(struct account *);
 /* Nothing is written to it until it is opened again. */
 void	 account_close(uint32_t number);
 void	 account_reopen(uint32_t number);

@@ -55,6 +55,12 @@ account_known(const struct house *h)
 	return h->accounts->known;
 }
 
+bool
+account_closed(const struct house *h, uint32_t account)
+{
+	return numset_has(&h->accounts->closed, account);
+}
+
 void
 account_now_known(struct house *h)
 {

@@ -72,6 +72,11 @@ static const struct chan_handler authd_handlers[] = {
 	{ ACCOUNT_STATE,	account_on_state },
 	{ ACCOUNT_CLOSED_EV,	account_on_closed },
 };
+static const struct chan_handler deliver_handlers[] = {
+	COMMON_HANDLERS,
+	{ MAIN_ROW_EV,		control_on_row },
+	{ STORE_WANT_EV,	round_on_want },
+};
 static const struct chan_handler dkim_handlers[] = {
 	COMMON_HANDLERS,
 	{ MAIN_ROW_EV,		control_on_row },
@@ -100,6 +105,7 @@ static const struct {
 #define SAYS(handlers)	{ handlers, NITEMS(handlers) }
 	[SAYS_PLAIN] =		SAYS(plain_handlers),
 	[SAYS_ACCOUNTS] =	SAYS(authd_handlers),
+	[SAYS_LOGS] =		SAYS(deliver_handlers),
 	[SAYS_KEYS] =		SAYS(dkim_handlers),
 	[SAYS_FRONT] =		SAYS(front_handlers),
 	[SAYS_SESSIONS] =	SAYS(nursery_handlers),

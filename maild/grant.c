@@ -243,8 +243,10 @@ grant_on_park(struct chan *chan, struct msg *m, void *arg)
 	struct grant *g = grant_find(c->house->grants, c,
 	    m->body->grant_park_ev.grant);
 
-	if (g != NULL)
+	if (g != NULL) {
+		round_client_left(c->house, g->account);
 		grant_shut(g);
+	}
 }
 
 void
@@ -254,8 +256,10 @@ grant_on_release(struct chan *chan, struct msg *m, void *arg)
 	struct grant *g = grant_find(c->house->grants, c,
 	    m->body->grant_release_ev.grant);
 
-	if (g != NULL)
+	if (g != NULL) {
+		round_client_left(c->house, g->account);
 		grant_free(c->house->grants, g);
+	}
 }
 
 /*

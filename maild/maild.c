@@ -335,6 +335,7 @@ start(struct house *h)
 	ticket_init(h);
 	grant_init(h);
 	run_init(h);
+	round_init(h);
 	account_init(h);
 	if (control_open(h, err, sizeof(err)) == -1)
 		refuse(err);

@@ -4,7 +4,7 @@
  * Layers, lowest first; a file calls those before it:
  *	options finding danger port impaired program key directory signkey
  *	files listen conf_words conf_yaml domain_line mark_file mark owner look
- *	slot ticket command run account grant share (absent graph) status
+ *	slot ticket command run account round grant share (absent graph) status
  *	(alive child control dkim dkim_make domain reload stop)
  *	trial maild
  */
@@ -100,6 +100,7 @@ struct house {
 	struct conditions conditions;		/* what impairs the service */
 	struct grants	*grants;
 	struct runs	*runs;
+	struct round	*round;			/* of each day */
 	struct accounts	*accounts;		/* those that are closed */
 	struct control	*control;
 	struct reload	*reload;		/* NULL: none under way */
@@ -246,6 +247,8 @@ void	 account_tell(struct child *);
 /* authd has said, since we started, which accounts are closed.  Until then
  * deliver gets no mail. */
 bool	 account_known(const struct house *);
+/* Disabled or deleted. */
+bool	 account_closed(const struct house *, uint32_t account);
 void	 account_now_known(struct house *);
 /* From authd. */
 void	 account_on_create(struct chan *, struct msg *, void *);
@@ -448,10 +451,21 @@ bool	 command_force(char **args, size_t *n);
 void	 run_init(struct house *);
 /* mailctl store VERB ACCOUNT ...; answers it in the end. */
 void	 run_command(struct house *, struct command *, char **args, size_t n);
+/* Look at that account and do what is due; done hears its exit status, maybe
+ * before this returns. */
+void	 run_round(struct house *, uint32_t account,
+	    void (*done)(struct house *, int code));
 /* That account is closed: a run of it ends at once. */
 void	 run_closed(struct house *, uint32_t account);
 /* From the store-nursery. */
 void	 run_on_exit(struct chan *, struct msg *, void *);
+
+/* ---- round.c: the daily round ---- */
+void	 round_init(struct house *);
+/* From deliver: the log of an account is long. */
+void	 round_on_want(struct chan *, struct msg *, void *);
+/* A client of that account left, or is quiet. */
+void	 round_client_left(struct house *, uint32_t account);
 
 /* ---- grant.c ---- */
 void	 grant_init(struct house *);

@@ -1,6 +1,7 @@
 /*
  * Runs of store: what takes long with one account, done by a process of its
- * own in that account's jail.  mailctl store asks for them; maild has the
+ * own in that account's jail.  mailctl store and the
+ * daily round ask for them; maild has the
  * store-nursery fork one in the account's directory, as for a session, hands
  * it the job, passes its rows on and answers with its last word.
  *
@@ -63,7 +64,8 @@ struct run {
 	uint64_t	 began;		/* now_ms() */
 	char		*arg;		/* or NULL */
 	int64_t		 from, to;	/* seconds UTC; 0: open */
-	struct command	*cmd;		/* whose answer it is */
+	struct command	*cmd;		/* whose answer it is; NULL: done's */
+	void		(*done)(struct house *, int);	/* or NULL */
 	struct chan	*chan;		/* to its process, or NULL */
 	uint32_t	 ask;		/* there */
 	struct event	*quiet;
@@ -111,7 +113,7 @@ job_verb(enum store_job job)
 	for (size_t i = 0; i < NITEMS(jobs); i++)
 		if (jobs[i].job == job)
 			return jobs[i].verb;
-	return "";
+	return job == JOB_ROUND ? "round" : "";
 }
 
 static struct run *
@@ -144,23 +146,28 @@ run_free(struct run *r)
 	free(r);
 }
 
-/* Its command is answered, and the next one begins. */
+/* Its command is answered, and the next one begins.  A round that found
+ * nothing to do says nothing. */
 static void
 run_end(struct run *r, int code, const char *text)
 {
 	struct house *h = r->house;
 	struct chan *chan = r->chan;
+	void (*done)(struct house *, int) = r->done;
 
-	if (r->state == RUN_RUNNING)
+	if (r->state == RUN_RUNNING && (r->cmd != NULL || *text != '\0'))
 		log_info("store account=%u run=%llu job=%s code=%d ms=%llu",
 		    r->account, (unsigned long long)r->id,
 		    job_verb(r->job), code,
 		    (unsigned long long)(now_ms() - r->began));
 	if (chan != NULL)
 		chan_forget(chan, r->ask);
-	command_done(r->cmd, code, "%s", text);
+	if (r->cmd != NULL)
+		command_done(r->cmd, code, "%s", text);
 	run_free(r);
 	chan_free(chan);
+	if (done != NULL)
+		done(h, code);
 	runs_next(h);
 }
 
@@ -254,6 +261,8 @@ on_row(struct chan *chan, struct msg *m, void *arg)
 	struct row row = { .n = cells.n };
 
 	run_watch(r);
+	if (r->cmd == NULL)
+		return;
 	if (command_left(r->cmd)) {
 		run_stop(r, EX_TEMPFAIL, "nobody waits for it");
 		return;
@@ -293,7 +302,7 @@ run_fork(struct run *r, struct child *nursery)
 	struct store_run run = { .job = (uint8_t)r->job,
 	    .from = (uint64_t)r->from, .to = (uint64_t)r->to,
 	    .arg = slice_str(r->arg == NULL ? "" : r->arg) };
-	int sv[2], fds[2], ret = -1, file = command_fd(r->cmd);
+	int sv[2], fds[2], ret = -1, file = r->cmd == NULL ? -1 : command_fd(r->cmd);
 
 	if ((fds[0] = directory_open(h, r->account)) == -1)
 		return -1;
@@ -372,7 +381,7 @@ runs_next(struct house *h)
 	struct run *r;
 
 	while ((r = runs_first(h->runs)) != NULL)
-		if (command_left(r->cmd))
+		if (r->cmd != NULL && command_left(r->cmd))
 			run_end(r, EX_TEMPFAIL, "nobody waits for it");
 		else
 			run_begin(r);
@@ -408,6 +417,16 @@ on_number(struct chan *chan, struct msg *m, void *arg)
 		run_end(r, EX_SOFTWARE, "authd names no account");
 	else
 		run_found(r, n);
+}
+
+void
+run_round(struct house *h, uint32_t account,
+    void (*done)(struct house *, int code))
+{
+	struct run *r = run_new(h, JOB_ROUND, NULL);
+
+	r->done = done;
+	run_found(r, account);
 }
 
 /* authd alone knows addresses. */

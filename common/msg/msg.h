@@ -206,6 +206,8 @@ struct msg_addr {			/* network address of a peer */
 	M(GRANT_QUOTA_EV, grant_quota_ev, CHAN_MAIN, 37, SIDE_B, MF_EV)	\
 	/* a front has what a session knew: that one is over */		\
 	M(GRANT_PARK_EV, grant_park_ev, CHAN_MAIN, 38, SIDE_B, MF_EV)	\
+	/* deliver: the log of an account is long */			\
+	M(STORE_WANT_EV, store_want_ev, CHAN_MAIN, 39, SIDE_B, MF_EV)	\
 	/* what takes long with one account */				\
 	M(STORE_RUN, store_run, CHAN_STORE, 1, SIDE_A, MF_ASK | MF_FDOPT) \
 	M(STORE_RUN_R, store_run_r, CHAN_STORE, 2, SIDE_B, MF_ANSWER)	\
@@ -261,6 +263,8 @@ struct msg_addr {			/* network address of a peer */
 	F(u64, conn, 0) F(u64, grant, 0)
 #define GRANT_RELEASE_EV_FIELDS(F)					\
 	F(u64, grant, 0)
+#define STORE_WANT_EV_FIELDS(F)						\
+	F(u32, account, 0)
 #define GRANT_PARK_EV_FIELDS(F)						\
 	F(u64, grant, 0)
 #define GRANT_REVOKE_EV_FIELDS(F)	/* authd: account changed or gone */ \

@@ -50,6 +50,7 @@ enum role_stage {
 enum role_says {
 	SAYS_PLAIN,		/* ready, impaired, answers to mailctl */
 	SAYS_ACCOUNTS,		/* grants, and what becomes of accounts */
+	SAYS_LOGS,		/* accounts whose log is long */
 	SAYS_KEYS,		/* records seen in the DNS */
 	SAYS_FRONT,		/* connections that are over or back */
 	SAYS_SESSIONS,		/* sessions that ended */
@@ -111,7 +112,7 @@ enum role_reload {
 	/* 512 accounts, each with the tail of its journal */		\
 	P(DELIVER, 7, "deliver", "deliver", "_mailbox",			\
 	    store, ROOT_SHARED, MAY_FILES | MAY_NOTIFY, 2048,		\
-	    MANY(proc.deliver), STAGE_HANDS, SAYS_PLAIN, MAX, RELOAD_TOLD) \
+	    MANY(proc.deliver), STAGE_HANDS, SAYS_LOGS, MAX, RELOAD_TOLD) \
 	/* connections of 100 KiB, as many as there may be descriptors;	\
 	 * 512 TLS sessions of 16 KiB, some three times that in memory */ \
 	P(RELAY, 8, "relay", "relay", "_relay",				\

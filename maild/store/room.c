@@ -101,6 +101,8 @@ room_job(struct room *rm, enum store_job job)
 			break;
 	if (i == NITEMS(jobs))
 		room_say(rm, EX_UNAVAILABLE, "store does not know this job");
+	else if (job == JOB_ROUND && room_empty())
+		rm->text[0] = '\0';
 	else if (room_empty())
 		room_say(rm, job == JOB_EXPORT ? EX_NOINPUT : EX_OK,
 		    "the account holds nothing yet");

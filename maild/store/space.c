@@ -105,7 +105,7 @@ room_round(struct room *rm)
 	else if (due.journal || due.segments)
 		compact(rm, false, &due);
 	else
-		room_say(rm, EX_OK, "nothing is due");
+		rm->text[0] = '\0';	/* nothing is due */
 }
 
 void
