@@ -32,6 +32,8 @@ class Session:
     def __init__(self, proto, directory, tag="l", wrap=(), greet=True, conf=(), log=None, parked=False):
         """log: a file for the lines of its log; parked: PARK follows, which is the caller's"""
         self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if proto == "imap" and not parked and "imap.park" not in conf:
+            conf = (*conf, "imap.park", "0")        # a test that pauses has the same session behind it
         prog = f"{BUILD}/regress/unit/{proto}_session"
         self.proc = subprocess.Popen([*wrap, prog, "serve", str(theirs.fileno()), directory, *conf],
                                      pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
