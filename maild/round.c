@@ -11,6 +11,7 @@
  */
 #include "base/compat.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <dirent.h>
@@ -35,6 +36,7 @@
 #define TICK_S		60	/* those that are wanted */
 #define LOOK_S		900	/* which ones have their time */
 #define SPREAD		2654435761U
+#define LOOKED		".maild"	/* of the store: its time is when */
 
 struct round {
 	struct numset	 due;
@@ -48,6 +50,29 @@ struct round {
 static void	 on_tick(evutil_socket_t, short, void *);
 static void	 on_next(evutil_socket_t, short, void *);
 
+/* When it was looked last, by those before us too; a day ago at most. */
+static int64_t
+looked_get(const struct house *h)
+{
+	int64_t now = (int64_t)now_sec();
+	struct stat sb;
+
+	if (fstatat(h->storefd, LOOKED, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    sb.st_mtime > now)
+		return now;
+	return sb.st_mtime < now - DAY ? now - DAY : sb.st_mtime;
+}
+
+/* Where that fails a start looks at some accounts once more. */
+static void
+looked_set(struct house *h, int64_t now)
+{
+	const struct timespec tv[2] = { { 0, UTIME_OMIT }, { now, 0 } };
+
+	h->round->looked = now;
+	(void)utimensat(h->storefd, LOOKED, tv, AT_SYMLINK_NOFOLLOW);
+}
+
 void
 round_init(struct house *h)
 {
@@ -55,7 +80,7 @@ round_init(struct house *h)
 	struct round *rd = xcalloc(1, sizeof(*rd));
 
 	h->round = rd;
-	rd->looked = (int64_t)now_sec();
+	rd->looked = looked_get(h);
 	if ((rd->tick = event_new(h->base, -1, EV_PERSIST, on_tick, h)) ==
 	    NULL || (rd->next = evtimer_new(h->base, on_next, h)) == NULL)
 		fatalx("round: no event");
@@ -107,10 +132,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			numset_put(&rd->due, i, true);
 	numset_clear(&rd->wanted);
 	if (now < rd->looked)		/* the clock was set back */
-		rd->looked = now;
+		looked_set(h, now);
 	if (now - rd->looked >= LOOK_S) {
 		look(h, rd->looked, now);
-		rd->looked = now;
+		looked_set(h, now);
 	}
 	on_next(-1, 0, h);
 }

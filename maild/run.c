@@ -235,6 +235,12 @@ run_closed(struct house *h, uint32_t account)
 	struct run *r;
 
 	TAILQ_FOREACH(r, &h->runs->list, entry)
+		if (r->state == RUN_WAITING && r->account == account &&
+		    r->cmd == NULL) {	/* the operator's may go on */
+			run_end(r, EX_NOUSER, "");
+			break;
+		}
+	TAILQ_FOREACH(r, &h->runs->list, entry)
 		if (r->state == RUN_RUNNING && r->account == account) {
 			run_stop(r, EX_TEMPFAIL, "the account was disabled or "
 			    "deleted meanwhile");
