@@ -48,8 +48,12 @@ class Disk:
     def looped(self):
         return subprocess.run(["losetup", "-j", self.image], capture_output=True, text=True).stdout
 
+    def mounted(self):
+        with open("/proc/self/mounts") as f:        # one without power may not say it itself
+            return any(x.split()[1] == self.at for x in f)
+
     def umount(self):
         """it is gone, its loop device too: a mount on one that lives gives the file system that was shut down"""
-        wait_for(lambda: subprocess.run(["umount", self.at], stderr=subprocess.DEVNULL).returncode == 0 or
-                 not os.path.ismount(self.at), 120, f"{self.at}: nobody uses it")
-        wait_for(lambda: not self.looped(), 120, f"{self.image}: no loop device")
+        wait_for(lambda: not self.mounted() or subprocess.run(["umount", self.at], stderr=subprocess.DEVNULL).returncode == 0,
+                 60, f"{self.at}: nobody uses it")
+        wait_for(lambda: not self.looped(), 60, f"{self.image}: no loop device")
