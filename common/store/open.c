@@ -132,6 +132,9 @@ open_mark(struct store *st, struct mark *m, uint64_t *end)
 		backend_mark_set(&st->b, st->seed, m);
 	}
 	st->damaged = (m->flags & MARK_DAMAGED) != 0;
+	/* Nobody has promised anything of it yet: who made it may have died
+	 * before its name was durable. */
+	st->dirty_dir = st->head.base != 0 && m->pos <= st->head.end_pos;
 	return STORE_OK;
 }
 

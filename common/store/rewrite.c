@@ -248,8 +248,10 @@ snapshot(struct rewrite *rw)
 		r = put_mailbox(rw, s->removed[i]);
 	for (i = 0; r == STORE_OK && i < s->nnames; i++)
 		r = put_mailbox(rw, s->byname[i]);
-	for (i = 0; i < s->nsubs; i++)
+	for (i = 0; r == STORE_OK && i < s->nsubs; i++) {
 		put_name(rw, REC_SUBSCRIBE, 4, s->subs[i], 1, 0, 0);
+		r = group_room_for_more(rw);
+	}
 	if (r == STORE_OK)
 		r = put_ids(rw);
 	(void)group_add(&rw->g, REC_BASE_END, 0, 0);

@@ -271,8 +271,12 @@ named_and_not_marked(void **state)
 	d = deliverer(&a);
 	assert_int_equal(d->durable, d->head.end_pos);
 	assert_int_equal(d->pos, d->head.end_pos);
+	assert_true(d->dirty_dir);	/* nor is its name durable */
 	deliver_ok(d, 50, 51);
 	OK(store_sync(d));
+	store_close(d);
+	d = deliverer(&a);
+	assert_false(d->dirty_dir);
 	store_close(d);
 	(void)unlinkat(a.fd, "lock", 0);	/* a restore: all is looked at */
 	d = deliverer(&a);
@@ -281,6 +285,36 @@ named_and_not_marked(void **state)
 	store_close(d);
 	free(lock);
 	free(want);
+	acct_free(&a);
+}
+
+/* All that one may subscribe to is more than a group has room for. */
+static void
+subscriptions_of_several_groups(void **state)
+{
+	char name[STORE_NAME_MAX + 1], number[16];
+	struct store *st;
+	struct acct a;
+	int i;
+
+	acct_new(&a);
+	st = session(&a);
+	memset(name, 'x', STORE_NAME_MAX);
+	name[STORE_NAME_MAX] = '\0';
+	for (i = 0; st->state->nsubs < STORE_SUBS_MAX; i++) {
+		(void)snprintf(number, sizeof(number), "%010d", i);
+		memcpy(name, number, 10);
+		OK(store_mailbox_subscribe(st, name, true));
+	}
+	assert_true(st->pos > LOG_GROUP_MAX);
+	OK(journal_rewrite(st));
+	store_close(st);
+	(void)unlinkat(a.fd, "index", 0);
+	st = session(&a);
+	assert_int_equal(st->head.generation, 2);
+	assert_int_equal(st->state->nsubs, STORE_SUBS_MAX);
+	assert_true(subs_has(st->state, name));
+	store_close(st);
 	acct_free(&a);
 }
 
@@ -682,6 +716,7 @@ main(void)
 		cmocka_unit_test(too_far_behind),
 		cmocka_unit_test(linked_elsewhere),
 		cmocka_unit_test(named_and_not_marked),
+		cmocka_unit_test(subscriptions_of_several_groups),
 		cmocka_unit_test(bits_of_snapshot),
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(failing_calls),
