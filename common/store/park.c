@@ -6,7 +6,9 @@
  * Awake it shows what it showed: every message below uidnext that is live, or
  * that was expunged behind seq, or that was expunged before and not yet told.
  * How many these are is known besides, so a view that is not the client's is
- * never shown: who cannot know any more which were expunged says so.
+ * never shown: who cannot know any more which were expunged says so.  So does
+ * one of an account of which an older copy was put back: as many messages are
+ * not the same messages (REC_JUMP, tombs_from).
  *
  * What is parked is hostile when it comes back.  It names messages by number
  * in a mailbox of this account, so a lie shows its liar other numbers of that.
@@ -158,7 +160,7 @@ store_view_wake(struct store_view **out, struct store *st,
 	    m->uidvalidity != p->uidvalidity)
 		return STORE_NOTFOUND;
 	if (p->uidnext > m->uidnext || p->exists > mailbox_slots(m) ||
-	    p->seq > st->tr.seq)
+	    p->seq > st->tr.seq || p->seq < m->tombs_from)
 		return STORE_INVALID;
 	if ((v = calloc(1, sizeof(*v))) == NULL)
 		return STORE_NOMEM;
