@@ -56,7 +56,8 @@ replace_args(struct session *s, struct imap_in *in, struct append *a,
 
 	if ((r = arg_set(s, in)) != REPLY_OK)
 		return r;
-	if (memchr(in->p + at, ',', in->off - at) != NULL ||
+	if (in->p[at] == '$' ||		/* RFC 5182: it may be many */
+	    memchr(in->p + at, ',', in->off - at) != NULL ||
 	    memchr(in->p + at, ':', in->off - at) != NULL) {
 		in->off = at;
 		return reply_expected(s, in, "the number of one message");
