@@ -366,12 +366,13 @@ store_begin(struct store *st)
 	uint64_t end;
 
 	if (st->failed)
-		return STORE_IO;
+		return store_failure(st);
 	if ((r = damage_look(st)) != STORE_OK ||
 	    (r = store_recover(st)) != STORE_OK)
 		return r;
 	if ((r = store_lock(st, &end)) != STORE_OK) {
-		st->failed = st->failed || r == STORE_GONE;
+		st->gone = r == STORE_GONE;
+		st->failed = st->failed || st->gone;
 		return r;
 	}
 	r = store_catch_up(st, end);
@@ -453,7 +454,7 @@ store_settle(struct store *st)
 	uint64_t end;
 
 	if (st->failed)
-		return STORE_IO;
+		return store_failure(st);
 	if (st->damaged)
 		return STORE_DAMAGED;
 	if ((r = store_recover(st)) == STORE_OK &&
@@ -516,9 +517,9 @@ store_refresh(struct store *st)
 	uint64_t end;
 
 	if (st->failed)
-		return STORE_IO;
+		return store_failure(st);
 	if ((r = store_log_end(st, &end)) != STORE_OK) {
-		st->failed = r == STORE_GONE;
+		st->failed = st->gone = r == STORE_GONE;
 		return r;
 	}
 	(void)damage_look(st);		/* what is whole can be read anyhow */

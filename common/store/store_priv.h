@@ -595,6 +595,7 @@ struct store {
 	struct group	 g;
 	bool		 damaged;	/* may only be read */
 	bool		 failed;	/* a sync failed: may not be used */
+	bool		 gone;		/* nor if its log is no more */
 	bool		 rewritten;	/* what one left in doubt, by us */
 	bool		 dirty_dir;
 	bool		 dirty_all;
@@ -614,6 +615,14 @@ struct store {
 	int		 watch;
 	char		 watch_name[40];
 };
+
+/* What all get from one that may not be used any more; who was told that its
+ * log is gone may not have been the one who has to open it anew. */
+static inline enum store_result
+store_failure(const struct store *st)
+{
+	return st->gone ? STORE_GONE : STORE_IO;
+}
 
 enum store_result store_begin(struct store *);
 enum store_result store_group(struct store *, struct trailer *);

