@@ -35,7 +35,8 @@
 #define LONG_TIMES	2		/* as long as a new one */
 #define LONG_MORE	(4U << 20)	/* and so much more */
 #define GROWN_LEAST	(64U << 10)
-#define BOX_ABOUT	256		/* of a mailbox, with its name */
+#define BOX_ABOUT	96		/* of a mailbox, without its name */
+#define NAME_ABOUT	24		/* of a record with a name, without it */
 #define GROUP_FULL	(1U << 20)	/* octets of a group of the snapshot */
 #define COPY_CHUNK	(256U << 10)
 #define IDS_ONCE	4096		/* of one record */
@@ -54,25 +55,44 @@ struct rewrite {
 	uint64_t	 copied;	/* of the old log */
 };
 
+static uint64_t
+box_need(const struct mailbox *m)
+{
+	const struct keywords *k = &m->kw;
+	uint64_t n = mailbox_slots(m) * (uint64_t)(LOG_REC_HEAD +
+	    REC_MSG_LEN) + m->ntombs * 16ULL + BOX_ABOUT + strlen(m->name);
+	uint32_t i;
+
+	for (i = 0; i < k->n; i++)
+		n += NAME_ABOUT + strlen(k->names[i]);
+	for (i = 1; i < k->nsets; i++)
+		n += (uint64_t)k->sets[i].refs * k->sets[i].n * 2;
+	return n;
+}
+
 /* About how long a new one would be. */
 uint64_t
 journal_need(const struct store *st)
 {
+	const struct state *s = st->state;
 	const struct mailbox *m;
-	uint64_t n = st->state->ids.n * REC_ID_LEN;
+	uint64_t n = s->ids.n * REC_ID_LEN;
 	size_t i = 0;
 
-	while ((m = mailbox_next(st->state, &i)) != NULL)
-		n += mailbox_slots(m) * (uint64_t)(LOG_REC_HEAD + REC_MSG_LEN) +
-		    m->ntombs * 16ULL + m->kw.n * 40ULL + BOX_ABOUT;
+	while ((m = mailbox_next(s, &i)) != NULL)
+		n += box_need(m);
+	for (i = 0; i < s->nsubs; i++)
+		n += NAME_ABOUT + strlen(s->subs[i]);
 	return n;
 }
 
-/* Is ours so long that a new one pays? */
+/* Is ours so long that a new one pays?  One that was just made never is,
+ * however far we are out: else it would be made again for ever. */
 bool
 journal_long(const struct store *st)
 {
-	return st->pos > LONG_TIMES * journal_need(st) + LONG_MORE;
+	return st->pos > st->head.end_pos + GROWN_LEAST &&
+	    st->pos > LONG_TIMES * journal_need(st) + LONG_MORE;
 }
 
 /* Is there something to give at all, since it was made? */

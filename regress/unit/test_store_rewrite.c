@@ -312,6 +312,8 @@ subscriptions_of_several_groups(void **state)
 	}
 	assert_true(st->pos > LOG_GROUP_MAX);
 	OK(journal_rewrite(st));
+	assert_false(journal_long(st));	/* else again, for ever */
+	assert_in_range(journal_need(st), st->pos / 10 * 9, st->pos / 9 * 10);
 	store_close(st);
 	(void)unlinkat(a.fd, "index", 0);
 	st = session(&a);
