@@ -13,7 +13,8 @@
 #include "parse/err.h"
 #include "parse/imap_parse.h"
 
-#define LIST_NAME_MAX	2048	/* octets of a mailbox name matched */
+#define LIST_NAME_MAX	4096	/* octets of a mailbox name matched: of 1,000
+				   in UTF-8, in modified UTF-7 */
 
 static int	 back(struct imap_in *, size_t);
 static int	 seq_number(struct imap_in *, uint32_t *);
@@ -298,7 +299,7 @@ imap_list_match(struct slice pattern, struct slice name, char delim)
 {
 	uint8_t can[LIST_NAME_MAX + 1];
 	size_t i, j;
-	int c, was, next;
+	int c, was, next, some;
 
 	if (name.n > LIST_NAME_MAX || pattern.n > LIST_NAME_MAX)
 		return IMAP_NOMATCH;
@@ -313,10 +314,13 @@ imap_list_match(struct slice pattern, struct slice name, char delim)
 					can[j] = 1;
 			continue;
 		}
-		for (j = 0, was = 0; j <= name.n; j++, was = next) {
+		for (j = 0, was = some = 0; j <= name.n; j++, was = next) {
 			next = can[j];
 			can[j] = was && same_char(name, j - 1, c, delim);
+			some |= can[j];
 		}
+		if (!some)
+			return IMAP_NOMATCH;
 	}
 	if (can[name.n])
 		return IMAP_MATCH;

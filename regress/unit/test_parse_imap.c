@@ -463,6 +463,22 @@ test_list(void **state)
 	list_is("*%*%*", "a/b", IMAP_MATCH);
 }
 
+/* A name of 1,000 octets, as modified UTF-7 has it: U+00E9 and "&" in turn. */
+static void
+test_list_long(void **state)
+{
+	static const char two[] = "&AOk-&-";
+	char name[333 * (sizeof(two) - 1) + 1];
+	size_t i;
+
+	for (i = 0; i + 1 < sizeof(name); i += sizeof(two) - 1)
+		memcpy(name + i, two, sizeof(two));
+	list_is("*", name, IMAP_MATCH);
+	list_is(name, name, IMAP_MATCH);
+	list_is("&AOk-&-%-", name, IMAP_MATCH);
+	list_is("&AOk-&-b*", name, IMAP_NOMATCH);
+}
+
 /* A pattern for which backtracking would take for ever. */
 static void
 test_attack_list_pattern(void **state)
@@ -777,6 +793,7 @@ main(void)
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_section),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_list_long),
 		cmocka_unit_test(test_attack_list_pattern),
 		cmocka_unit_test(test_attack_nesting),
 		cmocka_unit_test(test_literal),
