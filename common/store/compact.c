@@ -34,8 +34,13 @@
 #include "store/store_priv.h"
 
 #define DEAD_ONCE	256		/* segments deleted by one group */
-#define ITEMS_MAX	250000		/* of one group: 8 MB */
+#define ITEMS_MAX	500000		/* of one group: 16 MB */
 #define LEFT_AGE	86400		/* s, of a file that nothing names */
+
+/* What a segment can have of messages of one octet, and facts besides. */
+_Static_assert(ITEMS_MAX > STORE_SEGMENT_MAX / (SEGMENT_LINE + SEGMENT_TAIL +
+    1) && ITEMS_MAX * REC_MOVED_LEN < LOG_GROUP_MAX - 65536,
+    "all of a segment goes into one record");
 
 struct moving {				/* a segment that is made anew */
 	struct store	*st;
