@@ -162,6 +162,19 @@ name_number(const char *name, uint32_t *number)
 	return strcmp(name, again) == 0;
 }
 
+/* Do facts of a large message lie beside one that has no message itself? */
+static bool
+facts_needed(const struct space *sp, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < sp->n; i++)
+		if (!sp->v[i].gone && sp->v[i].msg->facts_len > 0 &&
+		    sp->v[i].msg->facts_segment == number)
+			return true;
+	return false;
+}
+
 /* Files of segments that a crash left, or kept from being deleted. */
 static void
 left_unlink(struct store *st, const struct space *sp)
@@ -185,7 +198,8 @@ left_unlink(struct store *st, const struct space *sp)
 		    segspace_find(sp, number) != NULL))
 			continue;
 		if (fstatat(st->b.dir, d->d_name, &sb,
-		    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_mtime < old)
+		    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_mtime < old &&
+		    !facts_needed(sp, number))
 			(void)unlinkat(st->b.dir, d->d_name, 0);
 	}
 	closedir(dir);

@@ -549,6 +549,40 @@ left_over_segments_go(void **state)
 	acct_free(&a);
 }
 
+/* Of a segment whose messages all went, facts of large ones stay. */
+static void
+facts_beside_nothing(void **state)
+{
+	const struct store_msg *m;
+	struct store_view *v;
+	struct iovec f;
+	struct acct a;
+	struct store *st;
+	char name[32];
+
+	acct_new(&a);
+	st = session(&a);
+	OK(append_one(st, "INBOX", 1, 0, NULL, &(struct store_appended){ 0 }));
+	append_large(st, "INBOX", 'a', 1 << 20);
+	v = view(st, "INBOX", 0);
+	OK(store_facts(st, store_view_msg(v, 2), &f));
+	store_view_close(v);
+	expunge(st, "INBOX", 1, 1);
+	(void)compact(st, &nothing, true);
+	v = view(st, "INBOX", 0);
+	m = store_view_msg(v, 1);
+	assert_true(m->facts_len > 0 && m->facts_segment != m->segment);
+	facts_name(name, m->facts_segment);
+	assert_true(file_size(&a, name) > 0);
+	age_files(&a);
+	(void)compact(st, &nothing, true);
+	assert_true(file_size(&a, name) > 0);
+	OK(facts_read(st, m, &f));
+	store_view_close(v);
+	store_close(st);
+	acct_free(&a);
+}
+
 int
 main(void)
 {
@@ -562,6 +596,7 @@ main(void)
 		cmocka_unit_test(killed_at_each_call),
 		cmocka_unit_test(failing_calls),
 		cmocka_unit_test(left_over_segments_go),
+		cmocka_unit_test(facts_beside_nothing),
 	};
 
 	calls_ask(on_call);
