@@ -88,8 +88,7 @@ static const char added[] =
     "CREATE TABLE IF NOT EXISTS cert(fingerprint BLOB PRIMARY KEY,"
     " account INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS secret(name TEXT PRIMARY KEY,"
-    " value BLOB NOT NULL) WITHOUT ROWID;"
-    "INSERT OR IGNORE INTO secret VALUES('salt', randomblob(32));";
+    " value BLOB NOT NULL) WITHOUT ROWID;";
 
 static struct {
 	sqlite3		*db;
@@ -272,6 +271,27 @@ db_make(void)
 	return db_end(db_exec(schema));
 }
 
+/* Made once.  Not by randomblob(): in the jail SQLite has no file to take
+ * entropy from, and makes do with the time and its process number. */
+static int
+secret_make(void)
+{
+	sqlite3_stmt *q;
+	uint8_t b[sizeof(st.secret)];
+	int r = 0;
+
+	if (sqlite3_prepare_v2(st.db, "INSERT OR IGNORE INTO secret "
+	    "VALUES('salt', ?1)", -1, &q, NULL) != SQLITE_OK)
+		return db_failed();
+	random_bytes(b, sizeof(b));
+	sqlite3_bind_blob(q, 1, b, sizeof(b), SQLITE_STATIC);
+	if (sqlite3_step(q) != SQLITE_DONE)
+		r = db_failed();
+	sqlite3_finalize(q);
+	explicit_bzero(b, sizeof(b));
+	return r;
+}
+
 static int
 db_schema(void)
 {
@@ -283,7 +303,8 @@ db_schema(void)
 		return db_says(DB_NEWER, "it is of schema version %lld, this "
 		    "program knows %d", (long long)version, DB_VERSION);
 	if (db_exec("PRAGMA journal_mode=TRUNCATE") == -1 ||
-	    (version == 0 && db_make() == -1) || db_exec(added) == -1)
+	    (version == 0 && db_make() == -1) || db_exec(added) == -1 ||
+	    secret_make() == -1)
 		return -1;
 	return db_check();
 }
