@@ -488,8 +488,9 @@ void	 login_ask(struct front *, uint32_t ask, const struct auth_login *);
 /* That connection of a front is gone: nobody waits for its login. */
 void	 login_forget(const struct front *, uint64_t conn);
 
-/* Does that network, which only failed of late, have enough in the line? */
-bool	 login_crowded(const struct asker *);
+/* Does that network, which only failed of late, have enough in the line?
+ * more: of its that wait there besides passwords. */
+bool	 login_crowded(const struct asker *, unsigned int more);
 
 /* ---- token.c: logins by a token ------------------------------------------ */
 

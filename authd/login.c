@@ -203,10 +203,9 @@ on_verified(const struct pool_answer *r, void *arg)
 
 /* One network that only fails must not fill the waiting list. */
 bool
-login_crowded(const struct asker *k)
+login_crowded(const struct asker *k, unsigned int n)
 {
 	struct login *l;
-	unsigned int n = 0;
 
 	if (k->bynet.kind == 0 || login_wait(&k->bynet, now_sec()) == 0)
 		return false;
@@ -298,7 +297,7 @@ login_ask(struct front *f, uint32_t ask, const struct auth_login *m)
 	    now_ms() / 1000) && a != NULL && a->enabled)
 		login_done(&k, a, 0);
 	else if (!pool_room(proc_conf()->auth.max_waiting) ||
-	    login_crowded(&k)) {
+	    login_crowded(&k, 0)) {
 		log_notice("%s login result=busy", connid_text(m->conn));
 		login_answer(&k, AUTH_TEMP, 0, "", login_wait(&k.bynet, now));
 	} else

@@ -54,6 +54,19 @@ on_token(const struct pool_answer *r, void *arg)
 	free(t);
 }
 
+/* Tokens of that network that are looked at or wait for it. */
+static unsigned int
+tokens_of(const struct asker *k)
+{
+	const struct token *t;
+	unsigned int n = 0;
+
+	LIST_FOREACH(t, &tokens, entry)
+		if (memcmp(&t->asker.bynet, &k->bynet, sizeof(k->bynet)) == 0)
+			n++;
+	return n;
+}
+
 void
 token_ask(struct front *f, uint32_t ask, const struct auth_token *m)
 {
@@ -68,7 +81,7 @@ token_ask(struct front *f, uint32_t ask, const struct auth_token *m)
 	    name);
 	if (d == NULL || proc_conf()->oauth.keys == NULL ||
 	    !pool_room(proc_conf()->auth.max_waiting) ||
-	    login_crowded(&k))
+	    login_crowded(&k, tokens_of(&k)))
 		login_later(&k);
 	else if ((m->user.n > 0 && name[0] == '\0') || m->token.n == 0)
 		login_wrong(&k);
