@@ -22,7 +22,7 @@ login_log(const struct login *l, enum auth_result result, const char *tls,
 	static const char *const word[] = {
 		[AUTH_OK] = "ok", [AUTH_BAD] = "bad", [AUTH_TEMP] = "later"
 	};
-	char peer[46], more[512] = "";
+	char peer[46], more[LOG_QUOTE_MAX + 64] = "";
 
 	if (result == AUTH_OK && l->hidden != NULL && l->hidden[0] != '\0')
 		snprintf(more, sizeof(more), " account=%u hidden=%s",
