@@ -17,8 +17,8 @@
  *          between.
  *          front -> session  the same behind a START with "parked": what was
  *          kept, and the descriptor
- *   COMPRESS  session -> front  u64, octets of DATA received so far: behind
- *          these and behind what was sent before it, the client's stream is
+ *   COMPRESS  session -> front  u64, octets of DATA received so far, and the
+ *          end of the answer, as in DATA: behind both, the client's stream is
  *          DEFLATE (RFC 4978), which the front packs and unpacks; IMAP alone
  *   LEAVE  session -> front  u64, as in COMPRESS, and the end of the answer, as
  *          in DATA: the session ends, and the
@@ -42,7 +42,7 @@ enum session_type {
 #define SESSION_QUOTA_LEN	17	/* octets of that packet */
 #define SESSION_PAYLOAD	(MSG_MAX - 1)
 #define SESSION_LEAVE_LEN 9	/* of LEAVE */
-#define SESSION_COMPRESS_LEN 9	/* octets of COMPRESS, with its type */
+#define SESSION_COMPRESS_LEN 9	/* of COMPRESS before its answer */
 #define SESSION_PARK_HEAD 10	/* of PARK before its state */
 #define SESSION_PARK_MAX 4096	/* of its state */
 #define SESSION_PARK_STILL 0x01	/* it may be told that we are still here */

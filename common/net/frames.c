@@ -427,20 +427,14 @@ frames_park(struct frames *f, unsigned int flags, struct slice state, int fd)
 	return false;
 }
 
-void
-frames_compress(struct frames *f)
-{
-	uint8_t	 p[SESSION_COMPRESS_LEN] = { SESSION_COMPRESS };
+_Static_assert(SESSION_LEAVE_LEN == SESSION_COMPRESS_LEN, "one head of both");
 
-	put64(p + 1, f->got);
-	frames_tell(f, p, sizeof(p));
-}
-
-/* With the answer in one packet: a client that has it may speak at once. */
-void
-frames_leave(struct frames *f)
+/* With the answer in one packet: a client that has it may speak at once, and
+ * the front has to know what that is. */
+static void
+frames_turn(struct frames *f, uint8_t type)
 {
-	uint8_t	 p[SESSION_LEAVE_LEN + 1024] = { SESSION_LEAVE };
+	uint8_t	 p[SESSION_LEAVE_LEN + 1024] = { type };
 	size_t	 n = f->outn - 1;
 
 	if (n > sizeof(p) - SESSION_LEAVE_LEN) {
@@ -451,6 +445,18 @@ frames_leave(struct frames *f)
 	memcpy(p + SESSION_LEAVE_LEN, f->out + 1, n);
 	f->outn = 1;
 	frames_tell(f, p, SESSION_LEAVE_LEN + n);
+}
+
+void
+frames_compress(struct frames *f)
+{
+	frames_turn(f, SESSION_COMPRESS);
+}
+
+void
+frames_leave(struct frames *f)
+{
+	frames_turn(f, SESSION_LEAVE);
 	f->gone = true;
 }
 

@@ -85,7 +85,8 @@ void	 frames_printf(struct frames *, const char *, ...)
  * fits, and then the front says nothing of its own if we die before the end. */
 void	 frames_flush(struct frames *);
 void	 frames_more(struct frames *);
-/* Flush; behind it the front packs, and unpacks what comes (SESSION_COMPRESS). */
+/* Flush; behind it the front packs, and unpacks what comes (SESSION_COMPRESS).
+ */
 void	 frames_compress(struct frames *);
 /*
  * Flush, then hand this to the front and wait for what it does: true, it has

@@ -34,7 +34,7 @@
 static void	on_readable(evutil_socket_t, short, void *);
 static void	on_writable(evutil_socket_t, short, void *);
 static int	pass_packet(struct front_conn *);
-static int	pass_deflate(struct front_conn *, uint64_t);
+static int	pass_deflate(struct front_conn *, const uint8_t *, size_t);
 static int	pass_send(struct front_conn *, uint8_t, const char *, size_t);
 static int	start_put(uint8_t *, size_t *, const char *, const char *);
 
@@ -229,9 +229,9 @@ pass_packet(struct front_conn *c)
 		c->within = buf[0] == SESSION_MORE;
 		if (io_write(c->io, buf + 1, (size_t)n - 1) == 0)
 			return c->within ? 1 : 0;
-	} else if (n == SESSION_COMPRESS_LEN && buf[0] == SESSION_COMPRESS) {
-		if (pass_deflate(c, get64(buf + 1)) == 0)
-			return 1;
+	} else if (n >= SESSION_COMPRESS_LEN && buf[0] == SESSION_COMPRESS) {
+		if (pass_deflate(c, buf, (size_t)n) == 0)
+			return 0;
 	} else if (n >= SESSION_LEAVE_LEN && buf[0] == SESSION_LEAVE &&
 	    front_may_deflate() && get64(buf + 1) == c->sent &&
 	    io_peek(c->io).n == 0 && !c->eof) {
@@ -250,20 +250,27 @@ pass_packet(struct front_conn *c)
 }
 
 /*
- * The client was told that it may compress.  What it said before it could
- * know is neither: no guess is made, and no word said that it would have to
- * guess about.
+ * The client is told that it may compress, and at once what it says is that:
+ * it may answer before the session says anything more.  What it said before
+ * it could know is neither: no guess is made, and no word said that it would
+ * have to guess about.
  */
 static int
-pass_deflate(struct front_conn *c, uint64_t got)
+pass_deflate(struct front_conn *c, const uint8_t *p, size_t n)
 {
 	if (!front_may_deflate() || io_flated(c->io))
 		return -1;
-	if (got == c->sent && io_peek(c->io).n == 0)
-		return io_flate(c->io);
-	log_info("%s end why=\"commands behind COMPRESS\"", connid_text(c->id));
-	c->within = true;
-	return -1;
+	if (get64(p + 1) != c->sent || io_peek(c->io).n > 0) {
+		log_info("%s end why=\"commands behind COMPRESS\"",
+		    connid_text(c->id));
+		c->within = true;
+		return -1;
+	}
+	c->within = false;
+	if (n > SESSION_COMPRESS_LEN && io_write(c->io, p +
+	    SESSION_COMPRESS_LEN, n - SESSION_COMPRESS_LEN) == -1)
+		return -1;
+	return io_flate(c->io);
 }
 
 void
