@@ -58,15 +58,17 @@ static void	 text_add(struct text *, const char *, ...)
 static void
 text_add(struct text *t, const char *fmt, ...)
 {
-	char line[1024], *p;
+	char line[TAR_PATH], *p;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
 	n = vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(line))
-		n = 0;
+	if (n < 0 || (size_t)n >= sizeof(line)) {
+		t->failed = true;
+		return;
+	}
 	if (t->cap - t->n < (size_t)n) {
 		if ((p = realloc(t->p, 2 * t->cap + sizeof(line))) == NULL) {
 			t->failed = true;
@@ -378,9 +380,12 @@ export_maildir(struct export *x)
 	while ((m = store_mailbox_next(x->rm->store, &iter)) != NULL) {
 		if ((m->attr & STORE_MB_NONEXISTENT) == 0 &&
 		    (m->attr & STORE_MB_NOSELECT) == 0 &&
-		    n < STORE_MAILBOXES_MAX &&
-		    (names[n] = strdup(m->name)) != NULL)
-			n++;
+		    n < STORE_MAILBOXES_MAX) {
+			if ((names[n] = strdup(m->name)) == NULL)
+				r = STORE_NOMEM;
+			else
+				n++;
+		}
 		if ((m->attr & STORE_MB_SUBSCRIBED) == 0 ||
 		    folder_dir(x, m->name) == -1)
 			continue;
