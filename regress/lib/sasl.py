@@ -78,7 +78,8 @@ class Scram:
 
 
 class Client:
-    def __init__(self, house, front, source="127.0.0.1", version=None, tls=True, cert=None):
+    def __init__(self, house, front, source="127.0.0.1", version=None, tls=True, cert=None, resume=None):
+        """resume: one whose TLS session goes on"""
         self.front, self.proto = front, "smtp" if front in ("submission", "smtps") else front.rstrip("s")
         self.sock = socket.create_connection(("127.0.0.1", house.ports[front]), 20, source_address=(source, 0))
         context = ssl.create_default_context(cafile=house.ca)
@@ -86,7 +87,8 @@ class Client:
             context.load_cert_chain(*cert)
         if version:
             context.maximum_version = version
-        self.context, self.n = context, 0
+        self.context, self.n = resume.context if resume else context, 0
+        self.session = resume.sock.session if resume else None
         self.f = self.sock.makefile("rb")
         if front in ("smtps", "imaps", "pop3s"):
             self.secure()
@@ -107,7 +109,7 @@ class Client:
         self.f.close()
 
     def secure(self):
-        self.sock = self.context.wrap_socket(self.sock, server_hostname="localhost")
+        self.sock = self.context.wrap_socket(self.sock, server_hostname="localhost", session=self.session)
         self.f = self.sock.makefile("rb")
 
     def reply(self):
