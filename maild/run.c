@@ -211,9 +211,17 @@ run_kill(const struct run *r)
 	closedir(d);
 }
 
+/* The channel first: whose process reads its job later, for the nursery has
+ * yet to fork it, sees that it is wanted no more; one that had read it has
+ * the account's uid by then and is found. */
 static void
 run_stop(struct run *r, int code, const char *text)
 {
+	if (r->chan != NULL) {
+		chan_forget(r->chan, r->ask);
+		chan_free(r->chan);
+		r->chan = NULL;
+	}
 	run_kill(r);
 	run_end(r, code, text);
 }

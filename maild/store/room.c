@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sysexits.h>
@@ -122,6 +123,16 @@ keep_of(const struct conf *conf, const struct quota *quota)
 	    bytes == 0 ? KEEP_BYTES : bytes };
 }
 
+/* Was the run ended before this process was there to be killed?  Its account
+ * may be closed, and the directory another one. */
+static bool
+room_over(int sock)
+{
+	struct pollfd p = { .fd = sock, .events = 0 };
+
+	return poll(&p, 1, 0) != 0;
+}
+
 int
 room_main(int sock, const struct conf *conf, const struct quota *quota)
 {
@@ -134,6 +145,10 @@ room_main(int sock, const struct conf *conf, const struct quota *quota)
 	if (msg_recv(sock, CHAN_STORE, SIDE_A, buf, &m, -1) != 1 ||
 	    m.type != STORE_RUN)
 		return 1;
+	if (room_over(sock)) {
+		msg_close_fds(&m);
+		return 1;
+	}
 	rm.fd = m.fd[0];
 	slice_cpy(body.store_run.arg, rm.arg, sizeof(rm.arg));
 	rm.from = (int64_t)(body.store_run.from & INT64_MAX);
