@@ -583,7 +583,8 @@ io_resume(struct io *io)
 		return;
 	if (!io->stuck)
 		io_read_on(io);
-	if ((io->in != NULL && io->in->r < io->in->w) || io->raw != NULL ||
+	/* TLS may have some that no readiness tells of. */
+	if ((io->in != NULL && io->in->r < io->in->w) || io->ssl != NULL ||
 	    io_packed(io))
 		io_again(io);
 }

@@ -152,6 +152,7 @@ io_tls_input(struct io *io, bool readable)
 {
 	size_t had;
 	ssize_t n;
+	bool behind;
 
 	if (readable && !io->raw_eof && raw_fill(io) == -1) {
 		io_fail(io, strerror(errno));
@@ -163,7 +164,8 @@ io_tls_input(struct io *io, bool readable)
 		return;
 	had = io_peek(io).n;
 	n = 1;
-	if (!io_packed(io)) {
+	behind = io_packed(io);
+	if (!behind) {
 		io_swap(io);
 		n = decrypt(io);
 		io_swap(io);
@@ -173,6 +175,9 @@ io_tls_input(struct io *io, bool readable)
 		io_fail(io, "not DEFLATE");
 		return;
 	}
+	/* No readiness tells of the records that waited behind it. */
+	if (behind && !io_packed(io))
+		io_again(io);
 	if (io_peek(io).n > had && io_emit(io, IO_READ))
 		return;
 	io_settle(io);
